@@ -1,0 +1,183 @@
+//! The one error of the program. Every room returns it; this file alone knows which HTTP status
+//! and which exit code a kind becomes.
+
+use std::fmt;
+
+/// What the caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Change an argument: it is missing, of the wrong type or out of range.
+    Argument,
+    /// Change an input file or record: it is not what its place asks for.
+    Input,
+    /// Ask for something that exists.
+    NotFound,
+    /// Use one of the methods the path has.
+    Method,
+    /// Send less.
+    TooLarge,
+    /// Send JSON, and say so.
+    MediaType,
+    /// Try again later: over capacity.
+    Busy,
+    /// Try again later: nothing to serve yet.
+    NotReady,
+    /// Ask for less: over the time limit.
+    Timeout,
+    /// Start over: someone else changed the table first.
+    Conflict,
+    /// Look at the storage: it refused or failed.
+    Storage,
+    /// Report a bug.
+    Internal,
+}
+
+impl Kind {
+    /// The HTTP status code.
+    pub fn http_status(self) -> u16 {
+        match self {
+            Kind::Argument | Kind::Input => 400,
+            Kind::NotFound => 404,
+            Kind::Method => 405,
+            Kind::TooLarge => 413,
+            Kind::MediaType => 415,
+            Kind::Busy => 429,
+            Kind::NotReady | Kind::Storage => 503,
+            Kind::Timeout => 504,
+            Kind::Conflict | Kind::Internal => 500,
+        }
+    }
+
+    /// The process exit code. 0 is success and 3 is "done, but some packets were refused".
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Kind::Argument => 2,
+            Kind::Input | Kind::NotFound => 4,
+            _ => 1,
+        }
+    }
+}
+
+/// An error with its kind, one line for a person, and the cause below it.
+#[derive(Debug)]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub fn argument(message: impl Into<String>) -> Self {
+        Self::new(Kind::Argument, message)
+    }
+
+    pub fn input(message: impl Into<String>) -> Self {
+        Self::new(Kind::Input, message)
+    }
+
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Kind::Internal, message)
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Puts what was being done in front of the message: `reading a.avro: truncated block`.
+    pub fn context(mut self, doing: impl fmt::Display) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// The same error as another kind.
+    pub fn with_kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        let message = source.to_string().replace('\n', " ");
+        Self { kind, message, source: Some(Box::new(source)) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<object_store::Error> for Error {
+    fn from(error: object_store::Error) -> Self {
+        let kind = match error {
+            object_store::Error::NotFound { .. } => Kind::NotFound,
+            _ => Kind::Storage,
+        };
+        Self::from_source(kind, error)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::from_source(Kind::Storage, error)
+    }
+}
+
+impl From<arrow::error::ArrowError> for Error {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        Self::from_source(Kind::Internal, error)
+    }
+}
+
+impl From<parquet::errors::ParquetError> for Error {
+    fn from(error: parquet::errors::ParquetError) -> Self {
+        Self::from_source(Kind::Internal, error)
+    }
+}
+
+impl From<datafusion::error::DataFusionError> for Error {
+    fn from(error: datafusion::error::DataFusionError) -> Self {
+        use datafusion::error::DataFusionError as D;
+        match error {
+            D::External(inner) => match inner.downcast::<Error>() {
+                Ok(ours) => *ours,
+                Err(inner) => Self::from_source(Kind::Internal, D::External(inner)),
+            },
+            D::ResourcesExhausted(_) => Self::from_source(Kind::Busy, error),
+            D::ObjectStore(inner) => Self::from(*inner),
+            other => Self::from_source(Kind::Internal, other),
+        }
+    }
+}
+
+impl From<Error> for datafusion::error::DataFusionError {
+    fn from(error: Error) -> Self {
+        Self::External(Box::new(error))
+    }
+}
+
+impl From<deltalake_core::DeltaTableError> for Error {
+    fn from(error: deltalake_core::DeltaTableError) -> Self {
+        use deltalake_core::DeltaTableError as D;
+        match error {
+            D::ObjectStore { source } => Self::from(source),
+            D::NotATable(_) => Self::from_source(Kind::NotFound, error),
+            D::VersionAlreadyExists(_) | D::Transaction { .. } => {
+                Self::from_source(Kind::Conflict, error)
+            }
+            other => Self::from_source(Kind::Storage, other),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The three tables and their columns: names, families, types, units, UCDs, descriptions.
+//! Everything else (ingest, the warehouse, every format, `/schema`) derives from here.
+//!
+//! A stored column has Rubin's own name (`psfFlux`) and carries its [`Family`] as field metadata;
+//! the served name (`r:psfFlux`) is made at the door. Columns without a family are [provenance]:
+//! they say which alert a row came from, decide which of two copies of a row wins, and are not served.
+
+mod catalog;
+pub mod provenance;
+
+use arrow::datatypes::{DataType, Field, Schema};
+
+pub use catalog::{CatalogColumn, catalog, describe};
+
+/// Field metadata keys.
+pub const FAMILY: &str = "family";
+pub const UNIT: &str = "unit";
+pub const UCD: &str = "ucd";
+pub const DESCRIPTION: &str = "description";
+
+/// The object every row of every table belongs to: `int64`, first of every sort order.
+pub const KEY: &str = "diaObjectId";
+/// Middle of the exposure, MJD in TAI: `float64`.
+pub const TIME: &str = "midpointMjdTai";
+
+/// A table of the warehouse, and the endpoint of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// One row per `diaSource`.
+    Sources,
+    /// One row per `diaObject`, its newest state.
+    Objects,
+    /// One row per forced photometry measurement (`diaForcedSource`).
+    Fp,
+}
+
+impl Table {
+    /// In the order of writing: objects last, so that no object is visible before its sources.
+    /// A reader that wants them consistent opens them in the opposite order.
+    pub const ALL: [Table; 3] = [Table::Sources, Table::Fp, Table::Objects];
+
+    /// The name in SQL, in the warehouse and in `/api/v1/`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Sources => "sources",
+            Table::Objects => "objects",
+            Table::Fp => "fp",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Table> {
+        Table::ALL.into_iter().find(|table| table.name() == name)
+    }
+
+    /// The LSST id that identifies a row: `int64`, never null, unique in the table.
+    pub fn id_column(self) -> &'static str {
+        match self {
+            Table::Sources => "diaSourceId",
+            Table::Objects => KEY,
+            Table::Fp => "diaForcedSourceId",
+        }
+    }
+
+    /// The order of rows in every file, all ascending.
+    pub fn sort_columns(self) -> &'static [&'static str] {
+        match self {
+            Table::Sources => &[KEY, TIME, "diaSourceId"],
+            Table::Objects => &[KEY],
+            Table::Fp => &[KEY, TIME, "diaForcedSourceId"],
+        }
+    }
+}
+
+/// Who made a column's values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// `r:` the Rubin alert packet.
+    Rubin,
+    /// `f:` Fink's science modules.
+    Fink,
+}
+
+impl Family {
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Family::Rubin => "r",
+            Family::Fink => "f",
+        }
+    }
+
+    pub fn from_prefix(prefix: &str) -> Option<Family> {
+        [Family::Rubin, Family::Fink].into_iter().find(|family| family.prefix() == prefix)
+    }
+}
+
+/// A stored column: nullable, its family in the metadata. Ids and keys are nullable in the type
+/// (as in the packets) and never null in fact.
+pub fn stored_field(family: Family, name: &str, data_type: DataType) -> Field {
+    Field::new(name, data_type, true)
+        .with_metadata([(FAMILY.to_string(), family.prefix().to_string())].into())
+}
+
+/// The family of a stored column; `None` for provenance columns.
+pub fn family(field: &Field) -> Option<Family> {
+    field.metadata().get(FAMILY).and_then(|prefix| Family::from_prefix(prefix))
+}
+
+/// `r:psfFlux` for a stored `psfFlux`; `None` for columns that are not served.
+pub fn served_name(field: &Field) -> Option<String> {
+    family(field).map(|family| format!("{}:{}", family.prefix(), field.name()))
+}
+
+/// The served columns of a stored schema as (served name, index of the stored column), in
+/// byte-wise order of the served name.
+pub fn served_columns(stored: &Schema) -> Vec<(String, usize)> {
+    let named = stored.fields().iter().enumerate();
+    let mut columns: Vec<_> =
+        named.filter_map(|(i, field)| Some((served_name(field)?, i))).collect();
+    columns.sort();
+    columns
+}
+
+/// The name of a column type in alert schemas and in `/schema`.
+pub fn type_name(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Boolean => "boolean",
+        DataType::Int32 => "int",
+        DataType::Int64 => "long",
+        DataType::Float32 => "float",
+        DataType::Float64 => "double",
+        _ => "string",
+    }
+}

@@ -1,0 +1,1 @@
+//! Serves until told to stop, then drains.

@@ -1,0 +1,1 @@
+//! How a table's Parquet files are laid out: codec, row groups, pages, statistics.

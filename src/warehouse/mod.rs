@@ -1,0 +1,49 @@
+//! Where the tables live: a URL prefix holding the Delta tables `sources`, `fp` and `objects`,
+//! each a set of Parquet files sorted by [`Table::sort_columns`](crate::schema::Table::sort_columns).
+//!
+//! In: a URL (`file`, `s3`, `memory`, or a path), sorted batches, commits. Out: [`Snapshot`]s, which
+//! name the files of one version and the key range of each, so that a reader opens only those it needs.
+
+mod commit;
+mod compact;
+mod file;
+mod folder;
+mod layout;
+mod location;
+mod snapshot;
+mod vacuum;
+mod writer;
+
+pub use commit::{Change, Operation};
+pub use compact::{CompactOptions, Compacted};
+pub use file::DataFile;
+pub use location::Location;
+pub use snapshot::{AsOf, Snapshot};
+pub use vacuum::{VacuumOptions, Vacuumed};
+pub use writer::SortedWriter;
+
+use crate::error::Result;
+use crate::schema::Table;
+
+/// The three tables under one prefix. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Warehouse {
+    location: Location,
+}
+
+impl Warehouse {
+    /// Opens a warehouse. Nothing is read or created yet, but the URL is checked.
+    pub fn open(url: &str) -> Result<Self> {
+        Ok(Self { location: Location::parse(url)? })
+    }
+
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The newest state of a table, or an older one; `None` where the table does not exist yet.
+    /// A version or time that is not there any more is an `Argument` error that names `as_of`.
+    pub async fn snapshot(&self, _table: Table, _as_of: Option<&AsOf>) -> Result<Option<Snapshot>> {
+        todo!()
+    }
+}

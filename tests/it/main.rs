@@ -1,0 +1,1 @@
+//! One binary for all integration tests: one module for each thing a user does.
