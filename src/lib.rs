@@ -7,11 +7,14 @@
 //! ```
 
 pub mod encode;
+pub mod config;
 pub mod error;
 pub mod ingest;
 pub mod query;
+pub mod log;
 pub mod rest;
 pub mod schema;
 pub mod server;
+pub mod tasks;
 pub mod survey;
 pub mod warehouse;
