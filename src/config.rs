@@ -20,7 +20,13 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
     pub config: Option<PathBuf>,
     /// What to log: a level, or a `tracing` filter such as `diaflight=debug`
-    #[arg(long, global = true, default_value = "info", value_name = "FILTER", env = "DIAFLIGHT_LOG")]
+    #[arg(
+        long,
+        global = true,
+        default_value = "info",
+        value_name = "FILTER",
+        env = "DIAFLIGHT_LOG"
+    )]
     pub log: String,
     #[command(subcommand)]
     pub command: Task,
@@ -233,9 +239,9 @@ fn with_file(command: Command, known: &BTreeSet<String>, file: &Path) -> Result<
     let name = file.display();
     let text = std::fs::read_to_string(file)
         .map_err(|error| Error::argument(format!("--config {name}: {error}")))?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Error::argument(format!("--config {name}: {}", error.message())))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        Error::argument(format!("--config {name}: {}", error.message()))
+    })?;
     table.iter().try_fold(command, |command, (key, value)| {
         if !known.contains(key) || key == "config" {
             return Err(Error::argument(format!(
@@ -245,7 +251,9 @@ fn with_file(command: Command, known: &BTreeSet<String>, file: &Path) -> Result<
         }
         let value = match value {
             toml::Value::String(text) => text.clone(),
-            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => value.to_string(),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                value.to_string()
+            }
             other => {
                 let kind = other.type_str();
                 return Err(Error::argument(format!(

@@ -6,15 +6,14 @@
 //! read:   rest -> query (one SQL text + bound parameters) -> warehouse -> encode -> bytes
 //! ```
 
-pub mod encode;
 pub mod config;
+pub mod encode;
 pub mod error;
 pub mod ingest;
-pub mod query;
 pub mod log;
+pub mod query;
 pub mod rest;
 pub mod schema;
 pub mod server;
-pub mod tasks;
 pub mod survey;
 pub mod warehouse;

@@ -10,10 +10,12 @@ use crate::error::{Error, Result};
 
 /// Sends events that pass `filter` to standard error. To be called once.
 pub fn start(filter: &str) -> Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|error| Error::argument(format!("--log {filter}: {error}; give a level such as info")))?;
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        Error::argument(format!("--log {filter}: {error}; give a level such as info"))
+    })?;
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let started = if io::stderr().is_terminal() { events.try_init() } else { events.json().try_init() };
+    let started =
+        if io::stderr().is_terminal() { events.try_init() } else { events.json().try_init() };
     started.map_err(|error| Error::internal(format!("starting the log: {error}")))
 }
 

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, Float32Array, Float64Array, Int64Array, RecordBatch,
+    StringArray,
+};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use diaflight::error::Kind;
@@ -16,15 +19,27 @@ const SOURCES_PER_OBJECT: i64 = 100;
 
 /// Sources of the objects `ids`: source `k` of object `i` has the id `1000 * i + k` and the time `60000 + k`.
 fn sources(ids: impl Iterator<Item = i64>) -> RecordBatch {
-    let rows: Vec<(i64, i64)> = ids.flat_map(|id| (0..SOURCES_PER_OBJECT).map(move |k| (id, k))).collect();
+    let rows: Vec<(i64, i64)> =
+        ids.flat_map(|id| (0..SOURCES_PER_OBJECT).map(move |k| (id, k))).collect();
     let of = |value: fn(&(i64, i64)) -> i64| Int64Array::from_iter_values(rows.iter().map(value));
     let times = Float64Array::from_iter_values(rows.iter().map(|(_, k)| 60000.0 + *k as f64));
-    let fluxes = Float32Array::from_iter(rows.iter().map(|(_, k)| (k % 3 != 0).then_some(*k as f32)));
-    let bands = StringArray::from_iter_values(rows.iter().map(|(_, k)| ["u", "g", "r"][*k as usize % 3]));
+    let fluxes =
+        Float32Array::from_iter(rows.iter().map(|(_, k)| (k % 3 != 0).then_some(*k as f32)));
+    let bands =
+        StringArray::from_iter_values(rows.iter().map(|(_, k)| ["u", "g", "r"][*k as usize % 3]));
     let columns: Vec<(Field, ArrayRef)> = vec![
-        (schema::stored_field(Family::Rubin, "diaObjectId", DataType::Int64), Arc::new(of(|row| row.0))),
-        (schema::stored_field(Family::Rubin, "diaSourceId", DataType::Int64), Arc::new(of(|row| 1000 * row.0 + row.1))),
-        (schema::stored_field(Family::Rubin, "midpointMjdTai", DataType::Float64), Arc::new(times.clone())),
+        (
+            schema::stored_field(Family::Rubin, "diaObjectId", DataType::Int64),
+            Arc::new(of(|row| row.0)),
+        ),
+        (
+            schema::stored_field(Family::Rubin, "diaSourceId", DataType::Int64),
+            Arc::new(of(|row| 1000 * row.0 + row.1)),
+        ),
+        (
+            schema::stored_field(Family::Rubin, "midpointMjdTai", DataType::Float64),
+            Arc::new(times.clone()),
+        ),
         (schema::stored_field(Family::Rubin, "psfFlux", DataType::Float32), Arc::new(fluxes)),
         (schema::stored_field(Family::Fink, "xm_simbad_otype", DataType::Utf8), Arc::new(bands)),
     ];
@@ -45,7 +60,8 @@ async fn append(warehouse: &Warehouse, ids: impl Iterator<Item = i64>) -> u64 {
     let mut writer = SortedWriter::new(warehouse, Table::Sources, batch.schema());
     writer.write(&batch).await.unwrap();
     let add = writer.finish().await.unwrap();
-    let change = Change { operation: Operation::Ingest, schema: batch.schema(), add, remove: vec![] };
+    let change =
+        Change { operation: Operation::Ingest, schema: batch.schema(), add, remove: vec![] };
     warehouse.commit(Table::Sources, base.as_ref(), change).await.unwrap()
 }
 
@@ -79,14 +95,21 @@ async fn rows(engine: &Engine, query: &Query) -> RecordBatch {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_come_in_the_order_of_the_endpoint_whatever_is_asked() {
     let (_, engine) = engine("order").await;
-    let batch = rows(&engine, &query(&[7, 4, 7, 123456], &["r:diaObjectId", "r:midpointMjdTai", "r:diaSourceId"])).await;
+    let batch = rows(
+        &engine,
+        &query(&[7, 4, 7, 123456], &["r:diaObjectId", "r:midpointMjdTai", "r:diaSourceId"]),
+    )
+    .await;
     let got: Vec<_> = (0..batch.num_rows())
         .map(|i| {
             let time = batch.column(1).as_primitive::<Float64Type>().value(i);
             (time, batch.column(0).as_primitive::<Int64Type>().value(i))
         })
         .collect();
-    let want: Vec<_> = (0..SOURCES_PER_OBJECT).rev().flat_map(|k| [4, 7].map(|id| (60000.0 + k as f64, id))).collect();
+    let want: Vec<_> = (0..SOURCES_PER_OBJECT)
+        .rev()
+        .flat_map(|k| [4, 7].map(|id| (60000.0 + k as f64, id)))
+        .collect();
     assert_eq!(got, want);
     let alone = rows(&engine, &query(&[7, 4], &["r:diaSourceId"])).await;
     assert_eq!(alone.column(0), batch.column(2), "the order depends on the columns");
@@ -95,7 +118,8 @@ async fn rows_come_in_the_order_of_the_endpoint_whatever_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn columns_are_served_by_name_once_and_unknown_ones_are_told() {
     let (_, engine) = engine("columns").await;
-    let asked = query(&[4], &["f:xm_simbad_otype", "r:psfFlux", "r:nope", "r:psfFlux", "alertDiaSourceId"]);
+    let asked =
+        query(&[4], &["f:xm_simbad_otype", "r:psfFlux", "r:nope", "r:psfFlux", "alertDiaSourceId"]);
     let answer = engine.run(&asked).await.unwrap();
     let names: Vec<_> = answer.schema.fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["f:xm_simbad_otype", "r:psfFlux"]);
@@ -103,7 +127,10 @@ async fn columns_are_served_by_name_once_and_unknown_ones_are_told() {
     assert_eq!(answer.rows.schema(), answer.schema);
     let all = rows(&engine, &Query { columns: Columns::All, ..query(&[4], &[]) }).await;
     let names: Vec<_> = all.schema().fields().iter().map(|field| field.name().clone()).collect();
-    assert_eq!(names, ["f:xm_simbad_otype", "r:diaObjectId", "r:diaSourceId", "r:midpointMjdTai", "r:psfFlux"]);
+    assert_eq!(
+        names,
+        ["f:xm_simbad_otype", "r:diaObjectId", "r:diaSourceId", "r:midpointMjdTai", "r:psfFlux"]
+    );
     let none = rows(&engine, &query(&[4], &["x:y"])).await;
     assert_eq!((none.num_rows(), none.num_columns()), (0, 0));
 }
@@ -120,7 +147,8 @@ async fn a_lookup_reads_only_the_asked_columns_and_the_needed_pages() {
     let scan = text.split("-- Scan").nth(1).unwrap();
     assert_eq!(scan.lines().filter(|line| line.contains("row groups")).count(), 1, "{text}");
     assert!(scan.contains("row groups 1 ("), "{text}");
-    let selected: usize = scan.split('(').nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    let selected: usize =
+        scan.split('(').nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
     assert!((100..=1024).contains(&selected), "{selected} rows of {text}");
     // A parameter that is not given leaves no trace in the plan, and the id is tested by the reader.
     let plan = text.split("-- Plan").nth(1).unwrap();
