@@ -1,5 +1,6 @@
 //! One binary for all integration tests: one module for each thing a user does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 mod query;
+mod warehouse;
