@@ -3,7 +3,7 @@
 //! TABLEDATA and not BINARY2: every VOTable client reads it, shells and browsers too; it is exact, since
 //! floats have the fewest digits that read back the same and XML holds characters that the two bytes of
 //! a binary `unicodeChar` do not; a null costs five bytes and not a whole value. An empty cell is null
-//! in every type (the standard, 5.5), which is what null and NaN become. Strings are `unicodeChar`, whatever
+//! in every type since VOTable 1.3, which is what null and NaN become. Strings are `unicodeChar`, whatever
 //! the rows hold: `char` is ASCII. An empty string cannot be told from null; a control
 //! character that XML forbids becomes U+FFFD.
 

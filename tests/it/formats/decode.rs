@@ -44,23 +44,27 @@ pub fn decode(format: Format, body: &[u8], schema: &SchemaRef) -> Table {
 
 /// A number or a word, as its column has it; numbers must have the fewest digits.
 fn parse(text: &str, data_type: &DataType) -> Cell {
-    let digits = |number: &str| number.split(['e', 'E']).next().unwrap().replace(['.', '-'], "");
-    let shortest = |least: String| {
-        let (got, least) = (digits(text), digits(&least));
-        assert!(got.trim_matches('0').len() <= least.trim_matches('0').len(), "{text}");
+    let digits = |number: &str| {
+        let mantissa = number.split(['e', 'E']).next().unwrap();
+        mantissa.replace(['.', '-'], "").trim_matches('0').len()
     };
+    let shortest = |least: String| assert!(digits(text) <= digits(&least), "{text}, not {least}");
     match data_type {
         DataType::Boolean => Cell::Boolean(text.to_lowercase().parse().unwrap()),
         DataType::Int32 => Cell::Integer(text.parse::<i32>().unwrap().into()),
         DataType::Int64 => Cell::Integer(text.parse().unwrap()),
         DataType::Float32 => {
             let value: f32 = text.parse().unwrap();
-            shortest(format!("{value:e}"));
+            if value.is_finite() {
+                shortest(format!("{value:e}"));
+            }
             Cell::float(value)
         }
         DataType::Float64 => {
             let value: f64 = text.parse().unwrap();
-            shortest(format!("{value:e}"));
+            if value.is_finite() {
+                shortest(format!("{value:e}"));
+            }
             Cell::double(value)
         }
         _ => Cell::Text(text.to_string()),
