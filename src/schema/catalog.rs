@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// The units and UCD words in use: all of them pass astropy 7's VOUnit parser and
+    /// The units and UCD words in use: all of them pass astropy's VOUnit parser and
     /// `parse_ucd(check_controlled_vocabulary=True)`. A new one has to pass before it is added here.
     #[test]
     fn units_and_ucds_are_known() {
