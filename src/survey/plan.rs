@@ -71,7 +71,7 @@ impl Plan {
         while slot < SLOTS {
             let sidereal = sidereal_deg(midpoint_mjd(night_mjd, slot));
             if let Some(&field) = self.up_and_due(true, 30.0, sidereal, night, due).first() {
-                due[field] = night + rng.random_range(2..=4);
+                due[field] = night + rng.random_range(3..=5);
                 let reason = (PAIRS.len() + field - WIDE_FIELDS) as u8;
                 for (band, exposures) in DEEP_SEQUENCE {
                     for _ in 0..exposures {

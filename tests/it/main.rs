@@ -1,2 +1,3 @@
 //! One binary for all integration tests: one module for each thing a user does.
+mod survey;
 mod warehouse;
