@@ -4,4 +4,5 @@
 
 mod formats;
 mod query;
+mod survey;
 mod warehouse;
