@@ -1,1 +1,5 @@
 //! One binary for all integration tests: one module for each thing a user does.
+
+mod alerts;
+
+fn main() {}
