@@ -23,6 +23,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::compute::SortOptions;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
@@ -30,7 +31,7 @@ use object_store::ObjectStoreExt;
 use super::IngestOptions;
 use super::evolution::extend;
 use super::filter::staying;
-use super::sort::{ASCENDING, Sorter};
+use super::sort::Sorter;
 use super::staging::{StagedRows, Staging};
 use super::stored::read;
 use super::winners::{Winners, choose};
@@ -151,13 +152,13 @@ impl Merge<'_> {
         let schema = &change.schema;
         let rows = staged.read(schema).map_err(Error::from);
         let rows = staying(rows, schema.clone(), winners.staged);
-        let order: Vec<_> = table.sort_columns().iter().map(|name| (*name, ASCENDING)).collect();
+        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
+        let order: Vec<_> = order.collect();
         let rows = self.sorter.sort(rows, &order)?;
         change.add.extend(self.write_sorted(table, rows).await?);
         for (file, stays) in winners.touched {
             let store = self.warehouse.location().store.clone();
-            let rows = read(store, file, schema.clone()).await?;
-            let rows = staying(rows, schema.clone(), stays);
+            let rows = staying(read(store, file, schema.clone()), schema.clone(), stays);
             change.add.extend(self.write_sorted(table, rows).await?);
         }
         Ok(())
@@ -219,3 +220,6 @@ impl Merge<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,8 +100,7 @@ fn ranked(
     let new = staged.read(&narrow).map_err(Error::from);
     let store = store.clone();
     let stored = stream::iter(files.to_vec())
-        .then(move |file| read(store.clone(), file, narrow.clone()))
-        .try_flatten();
+        .flat_map(move |file| read(store.clone(), file, narrow.clone()));
     let (ids, schema) = (staged.ids.clone(), ranked.clone());
     let mut numbered = 0;
     let rows = stored.chain(new).map(move |batch| {
