@@ -47,11 +47,11 @@ impl Sorter {
             .with_max_temp_directory_size(u64::MAX)
             .with_max_spill_merge_fan_in(MERGE_FAN_IN)
             .build_arc()?;
-        // What merging the runs in memory takes comes out of the same memory, set aside beforehand.
+        // Set aside for merging batches into a run: their sort keys take as much again as narrow rows do.
         let config = SessionConfig::new()
             .with_batch_size(BATCH_ROWS)
             .with_spill_compression(SpillCompression::Lz4Frame)
-            .with_sort_spill_reservation_bytes((memory_bytes / 8).min(16 << 20));
+            .with_sort_spill_reservation_bytes(memory_bytes / 3);
         let context = TaskContext::default().with_session_config(config).with_runtime(runtime);
         Ok(Self { context: Arc::new(context) })
     }
