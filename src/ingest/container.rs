@@ -4,7 +4,7 @@
 //! arrow-avro has a container reader too; it takes a file that ends within a block for a complete one
 //! and does not look at sync markers, so only its decoder of records is used.
 
-use std::io::{BufRead, Read};
+use std::io::BufRead;
 
 use arrow_avro::compression::CompressionCodec;
 use arrow_avro::reader::{HeaderInfo, read_header_info};

@@ -114,17 +114,16 @@ fn record<'a>(packet: &'a Schema, section: &str) -> Result<&'a Fields> {
 fn packet_columns(packet: &Schema, table: Table, notes: &mut Vec<String>) -> Result<Columns> {
     let mut columns = ColumnsBuilder::new(table);
     for section in sections::of(table) {
-        match section.record {
-            None => columns.add(section, packet.fields(), "", &[], notes)?,
-            Some(name) => match packet.fields().find(name) {
-                Some((at, field)) => match field.data_type() {
-                    DataType::Struct(fields) => {
-                        columns.add(section, fields, &format!("{name}."), &[at], notes)?;
-                    }
-                    other => notes.push(left_out(name, other)),
-                },
-                None => {}
-            },
+        let Some(name) = section.record else {
+            columns.add(section, packet.fields(), "", &[], notes)?;
+            continue;
+        };
+        let Some((at, field)) = packet.fields().find(name) else { continue };
+        match field.data_type() {
+            DataType::Struct(fields) => {
+                columns.add(section, fields, &format!("{name}."), &[at], notes)?;
+            }
+            other => notes.push(left_out(name, other)),
         }
     }
     Ok(columns.finish())

@@ -11,15 +11,22 @@
 mod avro;
 mod codec;
 mod container;
+mod evolution;
+mod filter;
 mod input;
 mod layout;
+mod merge;
 mod packet;
 mod reader;
 mod scalar;
 mod science;
 mod sections;
+mod sort;
+mod staging;
+mod stored;
 mod summary;
 mod verdict;
+mod winners;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -88,8 +95,10 @@ pub async fn ingest(
             for (table, batch) in &tables {
                 staging.push(*table, batch)?;
             }
-            summary.refused.extend(refused.into_iter().map(|(at, reason)| {
-                Refused { file: file.name.clone(), record: rows.first_record + at as u64, reason }
+            summary.refused.extend(refused.into_iter().map(|(at, reason)| Refused {
+                file: file.name.clone(),
+                record: rows.first_record + at as u64,
+                reason,
             }));
             summary.solar_system += solar_system;
             now.packets += packets;

@@ -8,7 +8,8 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StructArray,
     UInt32Array,
 };
-use arrow::compute::{filter_record_batch, is_not_null, is_null, nullif, take, zip};
+use arrow::compute::kernels::zip::zip;
+use arrow::compute::{filter_record_batch, is_not_null, is_null, nullif, take};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
 use super::layout::{Columns, Entries, Layout};
@@ -32,7 +33,8 @@ pub struct Rows {
 pub fn rows(layout: &Layout, packets: &RecordBatch) -> Result<Rows> {
     let (mut solar_system, mut refused) = (0, Vec::new());
     let verdicts = verdicts(layout, &StructArray::from(packets.clone()))?;
-    let keep: BooleanArray = verdicts.iter().map(|verdict| Some(*verdict == Verdict::Rows)).collect();
+    let keep: BooleanArray =
+        verdicts.iter().map(|verdict| Some(*verdict == Verdict::Rows)).collect();
     for (at, verdict) in verdicts.into_iter().enumerate() {
         match verdict {
             Verdict::Rows => {}
@@ -80,7 +82,7 @@ fn flatten(columns: &Columns, records: &StructArray, alerts: &Alerts) -> Result<
         None => Arc::new(alerts.objects.clone()),
         Some(path) => {
             let own = long(records, path)?;
-            zip::zip(&is_not_null(&own)?, &own, &alerts.objects)?
+            zip(&is_not_null(&own)?, &own, &alerts.objects)?
         }
     };
     debug_assert_eq!(columns.schema.field(0).name(), KEY);

@@ -76,6 +76,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_an_error() {
         let array: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
-        assert_eq!(to_stored(&array, &DataType::Int64).unwrap_err().kind(), crate::error::Kind::Input);
+        assert_eq!(
+            to_stored(&array, &DataType::Int64).unwrap_err().kind(),
+            crate::error::Kind::Input
+        );
     }
 }

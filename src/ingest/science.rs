@@ -46,7 +46,8 @@ impl SciencePackets {
         let packets = builder.metadata().file_metadata().num_rows() as u64;
         let batch_size = batch_size(builder.metadata(), &mask);
         let builder = builder.with_projection(mask).with_batch_size(batch_size);
-        let reader = builder.build().map_err(|e| Error::from(e).with_kind(crate::error::Kind::Input))?;
+        let reader =
+            builder.build().map_err(|e| Error::from(e).with_kind(crate::error::Kind::Input))?;
         let schema = arrow::array::RecordBatchReader::schema(&reader);
         Ok(Self { reader, schema, size_bytes, packets, packets_read: 0 })
     }

@@ -66,7 +66,5 @@ pub fn is_stored(field: &str, history: bool) -> bool {
         Some(record) => record == field,
         None => section.only.is_some_and(|fields| fields.contains(&field)),
     };
-    field == FORCED
-        || (field == HISTORY && history)
-        || SOURCES.iter().chain(OBJECTS).any(holds)
+    field == FORCED || (field == HISTORY && history) || SOURCES.iter().chain(OBJECTS).any(holds)
 }
