@@ -1,6 +1,4 @@
 //! One binary for all integration tests: one module for each thing a user does.
-
 mod alerts;
 mod ingest;
-
-fn main() {}
+mod warehouse;
