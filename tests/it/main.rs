@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod alerts;
 mod formats;
+mod ingest;
 mod query;
 mod survey;
 mod warehouse;
