@@ -1,0 +1,60 @@
+//! Parquet: typed columns with their metadata and no index column, handed out as row groups fill.
+//! LZ4 (`LZ4_RAW`), which pyarrow, pandas, Polars and DuckDB read: an answer is written once, read once,
+//! and often small, where zstd spends longer on opening its context for each page than on the rows.
+
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::Compression;
+use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
+use ::parquet::schema::types::ColumnPath;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Schema};
+
+use super::{Definition, Encoder};
+use crate::error::Result;
+
+/// A row group is held in memory until it is full.
+const ROW_GROUP_BYTES: usize = 8 << 20;
+
+pub(super) const DEFINITION: Definition = Definition {
+    name: "parquet",
+    content_type: "application/vnd.apache.parquet",
+    extension: "parquet",
+    open: |schema, out| {
+        let mut writer =
+            ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema)))?;
+        out.append(writer.inner_mut());
+        Ok(Box::new(Parquet { writer }))
+    },
+};
+
+struct Parquet {
+    writer: ArrowWriter<Vec<u8>>,
+}
+
+impl Encoder for Parquet {
+    fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+        self.writer.write(rows)?;
+        out.append(self.writer.inner_mut());
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        self.writer.finish()?;
+        out.append(self.writer.inner_mut());
+        Ok(())
+    }
+}
+
+/// Dictionaries for strings alone (bands, versions): measured numbers seldom repeat.
+fn properties(schema: &Schema) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::LZ4_RAW)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_dictionary_enabled(false);
+    for field in schema.fields().iter().filter(|field| *field.data_type() == DataType::Utf8) {
+        let column = ColumnPath::from(field.name().as_str());
+        properties = properties.set_column_dictionary_enabled(column, true);
+    }
+    properties.build()
+}
