@@ -128,3 +128,114 @@ fn received(receiver: mpsc::Receiver<Option<Bytes>>) -> impl Stream<Item = Resul
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use futures::channel::mpsc::{UnboundedSender, unbounded};
+    use std::sync::Mutex;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    const AT_ONCE: Duration = Duration::ZERO;
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn gate(max_concurrent_requests: usize, time_limit: Duration) -> Gate {
+        let limits = Limits {
+            max_concurrent_requests,
+            queue_limit: AT_ONCE,
+            time_limit,
+            ..Limits::default()
+        };
+        Gate::new(limits)
+    }
+
+    /// A server whose answers are sent to it piece by piece.
+    fn served(gate: &Gate) -> (Router, Arc<Mutex<Vec<UnboundedSender<Result<Bytes>>>>>) {
+        let senders = Arc::new(Mutex::new(Vec::new()));
+        let held = senders.clone();
+        let handler = || async move {
+            let (sender, receiver) = unbounded();
+            held.lock().unwrap().push(sender);
+            Body::from_stream(receiver)
+        };
+        let router = Router::new().route("/", get(handler)).route("/never", get(never));
+        (router.layer(from_fn_with_state(gate.clone(), limit)), senders)
+    }
+
+    async fn never() {
+        std::future::pending().await
+    }
+
+    async fn ask(router: &Router, path: &str) -> Response {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        router.clone().oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_place_is_held_until_the_last_chunk() {
+        let gate = gate(1, LONG);
+        let (router, senders) = served(&gate);
+        let answer = ask(&router, "/").await;
+        let refused = ask(&router, "/").await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        let error = refused.extensions().get::<Arc<Error>>().unwrap().to_string();
+        assert!(error.contains("1 requests"), "{error}");
+
+        let sender = senders.lock().unwrap().remove(0);
+        sender.unbounded_send(Ok(Bytes::from_static(b"rows"))).unwrap();
+        drop(sender);
+        let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
+        assert_eq!(body, "rows");
+        drop(gate.places.acquire().await.unwrap());
+        assert_eq!(ask(&router, "/").await.status(), StatusCode::OK);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_gone_frees_its_place_and_stops_the_work() {
+        let gate = gate(1, LONG);
+        let (router, senders) = served(&gate);
+        drop(ask(&router, "/").await);
+        drop(gate.places.acquire().await.unwrap());
+        let sender = senders.lock().unwrap().remove(0);
+        assert!(sender.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_failure_midway_is_no_clean_end() {
+        let (router, senders) = served(&gate(1, LONG));
+        let mut body = ask(&router, "/").await.into_body().into_data_stream();
+        let sender = senders.lock().unwrap().remove(0);
+        sender.unbounded_send(Ok(Bytes::from_static(b"rows"))).unwrap();
+        sender.unbounded_send(Err(Error::internal("broken"))).unwrap();
+        assert_eq!(body.next().await.unwrap().unwrap(), "rows");
+        assert!(body.next().await.unwrap().is_err());
+        assert!(body.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn over_the_time_limit_nothing_was_sent() {
+        let gate = gate(1, Duration::from_millis(1));
+        let answer = ask(&served(&gate).0, "/never").await;
+        assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+        let error = answer.extensions().get::<Arc<Error>>().unwrap().to_string();
+        assert!(error.contains("0.001 s"), "{error}");
+        assert_eq!(gate.places.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn over_the_time_limit_midway_the_body_is_aborted_even_if_nobody_reads() {
+        let gate = gate(1, LONG);
+        let place = gate.enter().await.unwrap();
+        let first = stream::iter([Ok::<_, Error>(Bytes::from_static(b"rows"))]);
+        let body = Body::from_stream(first.chain(stream::pending()));
+        let mut body = pulled(body, place, Instant::now()).into_data_stream();
+        drop(gate.places.acquire().await.unwrap());
+        assert_eq!(body.next().await.unwrap().unwrap(), "rows");
+        assert!(body.next().await.unwrap().is_err());
+    }
+}

@@ -84,6 +84,14 @@ impl Metrics {
         let help = "Times that the Parquet footers held were used";
         registry.register("footer_cache_hits", help, self.footer_hits.clone());
     }
+
+    /// All of it as OpenMetrics text.
+    pub fn text(&self) -> Result<String> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)
+            .map_err(|error| Error::internal(format!("writing the metrics: {error}")))?;
+        Ok(text)
+    }
 }
 
 pub async fn answer(State(app): State<App>) -> Result<Response> {
@@ -91,9 +99,6 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
     metrics.footers.set(cache.entries as i64);
     metrics.footer_bytes.set(cache.bytes as i64);
     metrics.footer_hits.set(cache.hits as i64);
-    let mut text = String::new();
-    encode(&mut text, &metrics.registry)
-        .map_err(|error| Error::internal(format!("writing the metrics: {error}")))?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    Ok(([(CONTENT_TYPE, content_type)], text).into_response())
+    Ok(([(CONTENT_TYPE, content_type)], metrics.text()?).into_response())
 }
