@@ -46,10 +46,25 @@ pub async fn serve(
     let draining = CancellationToken::new();
     let router = rest::router(App::new(engine, options.limits, draining.clone()));
     let mut connections = JoinSet::new();
+    accept(&listener, router, &draining, &mut connections, shutdown).await;
+    drop(listener);
+    draining.cancel();
+    drain(connections, options.drain_limit).await;
+    Ok(())
+}
+
+/// Answers every connection in a task of its own until `shutdown`.
+async fn accept(
+    listener: &TcpListener,
+    router: Router,
+    draining: &CancellationToken,
+    connections: &mut JoinSet<()>,
+    shutdown: impl Future<Output = ()>,
+) {
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
-            () = &mut shutdown => break,
+            () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
@@ -62,15 +77,16 @@ pub async fn serve(
             },
         }
     }
-    draining.cancel();
-    drop(listener);
+}
+
+/// Waits for what runs, but not for ever.
+async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     tracing::info!(connections = connections.len(), "draining");
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(options.drain_limit, drained).await.is_err() {
+    if tokio::time::timeout(limit, drained).await.is_err() {
         tracing::warn!(connections = connections.len(), "aborted at the drain limit");
         connections.shutdown().await;
     }
-    Ok(())
 }
 
 /// One connection to its end. Once the server drains, the answer under way is its last.
@@ -93,5 +109,94 @@ async fn converse(stream: TcpStream, router: Router, draining: CancellationToken
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::routing::get;
+    use bytes::Bytes;
+    use futures::channel::mpsc::{UnboundedSender, unbounded};
+    use futures::{Stream, StreamExt};
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::error::Error;
+
+    type Sender = UnboundedSender<Result<Bytes>>;
+
+    /// A server of one answer, sent piece by piece by the test.
+    struct Running {
+        url: String,
+        answer: Sender,
+        stop: oneshot::Sender<()>,
+        draining: CancellationToken,
+        ended: JoinHandle<()>,
+    }
+
+    async fn running(drain_limit: Duration) -> Running {
+        let (answer, receiver) = unbounded::<Result<Bytes>>();
+        let receiver = Arc::new(Mutex::new(Some(receiver)));
+        let handler = || async move { Body::from_stream(receiver.lock().unwrap().take().unwrap()) };
+        let router = Router::new().route("/", get(handler));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let (stop, stopped) = oneshot::channel::<()>();
+        let draining = CancellationToken::new();
+        let token = draining.clone();
+        let ended = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            let stopped = async { stopped.await.unwrap() };
+            accept(&listener, router, &token, &mut connections, stopped).await;
+            drop(listener);
+            token.cancel();
+            drain(connections, drain_limit).await;
+        });
+        Running { url, answer, stop, draining, ended }
+    }
+
+    /// The answer, after its first piece `a` has arrived.
+    async fn begun(server: &Running) -> impl Stream<Item = reqwest::Result<Bytes>> + use<> {
+        server.answer.unbounded_send(Ok(Bytes::from_static(b"a"))).unwrap();
+        let mut body = reqwest::get(&server.url).await.unwrap().bytes_stream();
+        assert_eq!(body.next().await.unwrap().unwrap(), "a");
+        body
+    }
+
+    #[tokio::test]
+    async fn a_failure_midway_aborts_the_connection() {
+        let server = running(Duration::ZERO).await;
+        let mut body = begun(&server).await;
+        server.answer.unbounded_send(Err(Error::internal("broken"))).unwrap();
+        assert!(body.next().await.unwrap().is_err());
+        server.stop.send(()).unwrap();
+        server.ended.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn running_answers_finish_and_no_new_ones_begin() {
+        let server = running(Duration::from_secs(3600)).await;
+        let mut body = begun(&server).await;
+        server.stop.send(()).unwrap();
+        server.draining.cancelled().await;
+        assert!(reqwest::get(&server.url).await.unwrap_err().is_connect());
+        server.answer.unbounded_send(Ok(Bytes::from_static(b"b"))).unwrap();
+        drop(server.answer);
+        assert_eq!(body.next().await.unwrap().unwrap(), "b");
+        assert!(body.next().await.is_none());
+        server.ended.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_runs_at_the_drain_limit_is_aborted() {
+        let server = running(Duration::ZERO).await;
+        let mut body = begun(&server).await;
+        server.stop.send(()).unwrap();
+        server.ended.await.unwrap();
+        assert!(body.next().await.unwrap().is_err());
+        assert!(server.answer.is_closed());
     }
 }

@@ -142,6 +142,7 @@ mod tests {
     use axum::http::HeaderMap;
     use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
     use axum::response::IntoResponse;
+    use futures::stream;
     use tower::ServiceExt;
 
     use super::*;
@@ -164,9 +165,15 @@ mod tests {
             .route("/busy", get(|| async { Error::new(Kind::Busy, "come back") }))
             .route("/long", get(|| async { "a".repeat(10_000) }))
             .route("/short", get(|| async { "a" }))
+            .route("/midway", get(midway))
             .route("/parquet", get(move || async move { (parquet, "a".repeat(10_000)) }))
             .fallback(unknown_path);
         (layered(router, metrics.clone()), metrics)
+    }
+
+    async fn midway() -> Body {
+        let pieces = [Ok("a".repeat(10_000)), Err(Error::internal("the secret"))];
+        Body::from_stream(stream::iter(pieces))
     }
 
     async fn ask(method: &str, path: &str) -> (u16, HeaderMap, String) {
@@ -209,6 +216,15 @@ mod tests {
             assert_eq!(status, 200);
             assert_eq!(headers.contains_key("content-encoding"), compressed, "{path}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_compressed_answer_that_fails_midway_has_no_clean_end() {
+        let request = Request::builder().uri("/midway").header(ACCEPT_ENCODING, "gzip");
+        let request = request.body(Body::empty()).unwrap();
+        let answer = broken().0.oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()["content-encoding"], "gzip");
+        assert!(axum::body::to_bytes(answer.into_body(), 1 << 20).await.is_err());
     }
 
     #[tokio::test]
