@@ -14,26 +14,14 @@ use tower::ServiceExt;
 
 use crate::error::Result;
 use crate::query::Engine;
-use crate::rest::{self, App, Limits};
+use crate::rest::{self, App};
+
+pub use crate::rest::ServerOptions;
 
 /// How long a client may take to send the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// How long to wait when no connection can be accepted (too many open files, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Every knob of the server.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    pub limits: Limits,
-    /// How long running answers may take to finish once the server is told to stop.
-    pub drain_limit: Duration,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self { limits: Limits::default(), drain_limit: Duration::from_secs(30) }
-    }
-}
 
 /// Serves HTTP/1.1 and HTTP/2 without TLS until `shutdown`; then `/health/ready` turns 503, no
 /// connection is accepted any more, and answers still running after the drain limit are aborted.
@@ -44,12 +32,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let draining = CancellationToken::new();
-    let router = rest::router(App::new(engine, options.limits, draining.clone()));
+    let drain_limit = options.drain_limit;
+    let router = rest::router(App::new(engine, options, draining.clone()));
     let mut connections = JoinSet::new();
     accept(&listener, router, &draining, &mut connections, shutdown).await;
     drop(listener);
     draining.cancel();
-    drain(connections, options.drain_limit).await;
+    drain(connections, drain_limit).await;
     Ok(())
 }
 

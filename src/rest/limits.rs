@@ -20,9 +20,9 @@ use tracing::Instrument;
 
 use crate::error::{Error, Kind, Result};
 
-/// What one request and all together may take.
+/// Every knob of the server.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ServerOptions {
     /// Requests answered at the same time; health and metrics do not count.
     pub max_concurrent_requests: usize,
     /// How long a request over that number waits for a place before it is refused.
@@ -30,15 +30,18 @@ pub struct Limits {
     /// From getting a place to the last byte of the answer.
     pub time_limit: Duration,
     pub max_body_bytes: usize,
+    /// How long running answers may take to finish once the server is told to stop.
+    pub drain_limit: Duration,
 }
 
-impl Default for Limits {
+impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             max_concurrent_requests: 128,
             queue_limit: Duration::from_secs(1),
             time_limit: Duration::from_secs(300),
             max_body_bytes: 100 << 20,
+            drain_limit: Duration::from_secs(30),
         }
     }
 }
@@ -46,20 +49,20 @@ impl Default for Limits {
 /// The limits, and the places that are free.
 #[derive(Clone)]
 pub struct Gate {
-    pub limits: Arc<Limits>,
+    pub options: Arc<ServerOptions>,
     places: Arc<Semaphore>,
 }
 
 impl Gate {
-    pub fn new(limits: Limits) -> Self {
-        let places = Arc::new(Semaphore::new(limits.max_concurrent_requests));
-        Self { limits: Arc::new(limits), places }
+    pub fn new(options: ServerOptions) -> Self {
+        let places = Arc::new(Semaphore::new(options.max_concurrent_requests));
+        Self { options: Arc::new(options), places }
     }
 
     async fn enter(&self) -> Result<OwnedSemaphorePermit> {
-        let place = timeout(self.limits.queue_limit, self.places.clone().acquire_owned()).await;
+        let place = timeout(self.options.queue_limit, self.places.clone().acquire_owned()).await;
         place.ok().and_then(Result::ok).ok_or_else(|| {
-            let most = self.limits.max_concurrent_requests;
+            let most = self.options.max_concurrent_requests;
             Error::new(
                 Kind::Busy,
                 format!("over capacity: {most} requests at once is the limit; try again"),
@@ -68,7 +71,7 @@ impl Gate {
     }
 
     fn too_slow(&self) -> Error {
-        let seconds = self.limits.time_limit.as_secs_f64();
+        let seconds = self.options.time_limit.as_secs_f64();
         let text =
             format!("over the time limit of {seconds} s; ask for fewer objects or columns at once");
         Error::new(Kind::Timeout, text)
@@ -78,7 +81,7 @@ impl Gate {
 /// Middleware for the paths that do work.
 pub async fn limit(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response> {
     let place = gate.enter().await?;
-    let deadline = Instant::now() + gate.limits.time_limit;
+    let deadline = Instant::now() + gate.options.time_limit;
     let answer = timeout_at(deadline, next.run(request)).await;
     let response = answer.map_err(|_| gate.too_slow())?;
     Ok(response.map(|body| match body.size_hint().exact() {
@@ -145,13 +148,13 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3600);
 
     fn gate(max_concurrent_requests: usize, time_limit: Duration) -> Gate {
-        let limits = Limits {
+        let options = ServerOptions {
             max_concurrent_requests,
             queue_limit: AT_ONCE,
             time_limit,
-            ..Limits::default()
+            ..ServerOptions::default()
         };
-        Gate::new(limits)
+        Gate::new(options)
     }
 
     /// A server whose answers are sent to it piece by piece.

@@ -36,7 +36,7 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use uuid::Uuid;
 
-pub use limits::Limits;
+pub use limits::ServerOptions;
 
 use crate::encode::Format;
 use crate::error::{Error, Kind};
@@ -67,10 +67,10 @@ pub struct App {
 
 impl App {
     /// `draining` is cancelled when the server is about to stop.
-    pub fn new(engine: Engine, limits: Limits, draining: CancellationToken) -> Self {
+    pub fn new(engine: Engine, options: ServerOptions, draining: CancellationToken) -> Self {
         Self {
             engine,
-            gate: limits::Gate::new(limits),
+            gate: limits::Gate::new(options),
             metrics: Arc::new(metrics::Metrics::new()),
             draining,
             instance: Uuid::new_v4(),

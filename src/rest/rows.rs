@@ -57,7 +57,7 @@ impl std::ops::Deref for Endpoint {
 
 impl Endpoint {
     pub fn max_body_bytes(&self) -> usize {
-        self.app.gate.limits.max_body_bytes
+        self.app.gate.options.max_body_bytes
     }
 }
 

@@ -23,7 +23,7 @@ impl OptionalFromRequest<App> for SchemaRequest {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
-        let sent = Sent::receive(request, app.gate.limits.max_body_bytes).await?;
+        let sent = Sent::receive(request, app.gate.options.max_body_bytes).await?;
         sent.parse(|mut arguments| arguments.remove("endpoint").map_or_else(missing, endpoint))
     }
 }

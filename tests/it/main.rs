@@ -1,6 +1,6 @@
 //! One binary for all integration tests: one module for each thing a user does.
 
-mod rest;
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
 
 mod query;
+mod rest;

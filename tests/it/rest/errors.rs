@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use diaflight::rest::Limits;
 use diaflight::schema::Table;
 use diaflight::server::ServerOptions;
 use reqwest::Response;
@@ -91,9 +90,9 @@ async fn paths_methods_and_media_types_are_refused_in_shape() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_by_its_size() {
-    let limits = Limits { max_body_bytes: 100, ..Limits::default() };
+    let options = ServerOptions { max_body_bytes: 100, ..ServerOptions::default() };
     let warehouse = warehouse();
-    let server = Server::with(&warehouse, ServerOptions { limits, ..Default::default() }).await;
+    let server = Server::with(&warehouse, options).await;
     let body = format!(r#"{{"diaObjectId": "{}"}}"#, "1,".repeat(1 << 20));
     let text = refused(server.post("/api/v1/sources", &body).await, 413).await;
     assert!(text.contains("the limit is 100"), "{text}");
@@ -119,11 +118,13 @@ async fn a_server_without_tables_is_alive_and_not_ready() {
 
 #[tokio::test]
 async fn capacity_and_time_are_limited_but_not_for_health() {
-    let none =
-        Limits { max_concurrent_requests: 0, queue_limit: Duration::ZERO, ..Limits::default() };
+    let options = ServerOptions {
+        max_concurrent_requests: 0,
+        queue_limit: Duration::ZERO,
+        ..ServerOptions::default()
+    };
     let warehouse = warehouse();
-    let server =
-        Server::with(&warehouse, ServerOptions { limits: none, ..Default::default() }).await;
+    let server = Server::with(&warehouse, options).await;
     let text = refused(server.get("/api/v1/sources?diaObjectId=1").await, 429).await;
     assert!(text.contains("capacity"), "{text}");
     for path in ["/", "/health/live", "/metrics"] {
