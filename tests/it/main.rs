@@ -6,5 +6,6 @@ mod alerts;
 mod formats;
 mod ingest;
 mod query;
+mod rest;
 mod survey;
 mod warehouse;
