@@ -1,1 +1,12 @@
 //! One binary for all integration tests: one module for each thing a user does.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod conformance;
+mod program;
+mod python;
+mod s3;
+mod seaweed;
+mod server;
+mod shared;
