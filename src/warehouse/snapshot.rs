@@ -37,3 +37,10 @@ pub struct Snapshot {
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
 }
+
+impl super::Warehouse {
+    /// The newest version if it is newer than `seen`; costs one request when nothing changed.
+    pub async fn refresh(&self, _seen: &Snapshot) -> Result<Option<Snapshot>> {
+        todo!()
+    }
+}
