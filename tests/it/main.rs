@@ -4,6 +4,7 @@
 
 mod answers;
 mod conformance;
+mod delta;
 mod program;
 mod python;
 mod s3;
