@@ -6,9 +6,11 @@
 //! read:   rest -> query (one SQL text + bound parameters) -> warehouse -> encode -> bytes
 //! ```
 
+pub mod config;
 pub mod encode;
 pub mod error;
 pub mod ingest;
+pub mod log;
 pub mod query;
 pub mod rest;
 pub mod schema;

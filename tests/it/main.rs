@@ -1,6 +1,6 @@
 //! One binary for all integration tests: one module for each thing a user does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
 
 mod answers;
 mod cli;
@@ -8,6 +8,7 @@ mod conformance;
 mod delta;
 mod program;
 mod python;
+mod query;
 mod s3;
 mod seaweed;
 mod server;
