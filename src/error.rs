@@ -171,10 +171,12 @@ impl From<Error> for datafusion::error::DataFusionError {
 impl From<deltalake_core::DeltaTableError> for Error {
     fn from(error: deltalake_core::DeltaTableError) -> Self {
         use deltalake_core::DeltaTableError as D;
+        use deltalake_core::kernel::transaction::TransactionError as T;
         match error {
             D::ObjectStore { source } => Self::from(source),
             D::NotATable(_) => Self::from_source(Kind::NotFound, error),
-            D::VersionAlreadyExists(_) | D::Transaction { .. } => {
+            D::VersionAlreadyExists(_)
+            | D::Transaction { source: T::CommitConflict(_) | T::MaxCommitAttempts(_) } => {
                 Self::from_source(Kind::Conflict, error)
             }
             other => Self::from_source(Kind::Storage, other),

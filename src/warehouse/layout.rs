@@ -1,1 +1,90 @@
-//! How a table's Parquet files are laid out: codec, row groups, pages, statistics.
+//! How a table's Parquet files are laid out: size, row groups, pages, codec, statistics. In: a table
+//! and its schema. Out: the writer's properties.
+//!
+//! The layout serves lookups of a few hundred rows: pages are small, so that little is decoded beside
+//! what was asked for, and LZ4 costs next to nothing per page.
+
+use arrow::datatypes::{DataType, Schema};
+use parquet::basic::Compression;
+use parquet::file::metadata::SortingColumn;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::schema::types::ColumnPath;
+
+use crate::schema::{KEY, TIME, Table};
+
+const ROW_GROUP_ROWS: usize = 16_384;
+const PAGE_ROWS: usize = 512;
+
+/// When a file is full. It is closed where the object changes, so it may be larger by one object.
+#[derive(Clone, Copy, Debug)]
+pub struct FileSize {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+impl FileSize {
+    pub const TARGET: FileSize = FileSize { rows: 4_000_000, bytes: 512 << 20 };
+
+    /// Whether a file is worth merging with its neighbours: less than half full.
+    pub fn is_small(self, rows: u64, bytes: u64) -> bool {
+        rows < self.rows as u64 / 2 && bytes < self.bytes as u64 / 2
+    }
+}
+
+/// Only the key and the time have statistics per page: those of all columns would make the footer
+/// larger than the pages a lookup reads.
+pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::LZ4_RAW)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_dictionary_enabled(false)
+        .set_sorting_columns(Some(sorting_columns(table, schema)));
+    for name in [KEY, TIME] {
+        let path = ColumnPath::from(name);
+        properties = properties.set_column_statistics_enabled(path, EnabledStatistics::Page);
+    }
+    for field in schema.fields().iter().filter(|field| field.data_type() == &DataType::Utf8) {
+        let path = ColumnPath::new(vec![field.name().clone()]);
+        properties = properties.set_column_dictionary_enabled(path, true);
+    }
+    properties.build()
+}
+
+fn sorting_columns(table: Table, schema: &Schema) -> Vec<SortingColumn> {
+    let indices = table.sort_columns().iter().map_while(|name| schema.index_of(name).ok());
+    let ascending = |column: usize| SortingColumn {
+        column_idx: column as i32,
+        descending: false,
+        nulls_first: true,
+    };
+    indices.map(ascending).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Family, stored_field};
+
+    #[test]
+    fn sort_columns_are_recorded_by_their_place_in_the_schema() {
+        let schema = Schema::new(vec![
+            stored_field(Family::Rubin, "band", DataType::Utf8),
+            stored_field(Family::Rubin, TIME, DataType::Float64),
+            stored_field(Family::Rubin, "diaSourceId", DataType::Int64),
+            stored_field(Family::Rubin, KEY, DataType::Int64),
+        ]);
+        let places = sorting_columns(Table::Sources, &schema);
+        assert_eq!(places.iter().map(|c| c.column_idx).collect::<Vec<_>>(), [3, 1, 2]);
+    }
+
+    #[test]
+    fn a_file_is_small_below_half_of_either_limit() {
+        let size = FileSize { rows: 100, bytes: 1000 };
+        assert!(size.is_small(49, 499));
+        assert!(!size.is_small(50, 499));
+        assert!(!size.is_small(49, 500));
+    }
+}

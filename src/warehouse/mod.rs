@@ -10,6 +10,8 @@ mod file;
 mod folder;
 mod layout;
 mod location;
+mod log;
+mod reader;
 mod snapshot;
 mod vacuum;
 mod writer;
@@ -17,13 +19,15 @@ mod writer;
 pub use commit::{Change, Operation};
 pub use compact::{CompactOptions, Compacted};
 pub use file::DataFile;
+pub use folder::stored_name;
+pub use layout::FileSize;
 pub use location::Location;
+pub use reader::read;
 pub use snapshot::{AsOf, Snapshot};
 pub use vacuum::{VacuumOptions, Vacuumed};
 pub use writer::SortedWriter;
 
 use crate::error::Result;
-use crate::schema::Table;
 
 /// The three tables under one prefix. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -39,11 +43,5 @@ impl Warehouse {
 
     pub fn location(&self) -> &Location {
         &self.location
-    }
-
-    /// The newest state of a table, or an older one; `None` where the table does not exist yet.
-    /// A version or time that is not there any more is an `Argument` error that names `as_of`.
-    pub async fn snapshot(&self, _table: Table, _as_of: Option<&AsOf>) -> Result<Option<Snapshot>> {
-        todo!()
     }
 }

@@ -1,34 +1,234 @@
 //! Sorted batches to Parquet files of bounded size. In: batches in the table's order. Out: the
 //! [`DataFile`]s to commit. Files that are never committed are invisible, and vacuum's to remove.
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use std::sync::Arc;
 
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use arrow::row::{OwnedRow, RowConverter, SortField};
+use chrono::Utc;
+use object_store::buffered::BufWriter;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use parquet::arrow::AsyncArrowWriter;
+use parquet::errors::ParquetError;
+use parquet::file::properties::WriterProperties;
+use uuid::Uuid;
+
+use super::layout::{self, FileSize};
 use super::{DataFile, Warehouse};
-use crate::error::Result;
-use crate::schema::Table;
+use crate::error::{Error, Kind, Result};
+use crate::schema::{KEY, Table};
 
 /// Writes one table's files in key order, in memory of one row group whatever the size. A new file begins once
 /// the current one is full and the object changes, so the files of one writer are disjoint in keys.
-pub struct SortedWriter {}
+pub struct SortedWriter {
+    table: Table,
+    schema: SchemaRef,
+    store: Arc<dyn ObjectStore>,
+    folder: Path,
+    full: FileSize,
+    properties: WriterProperties,
+    order: Option<Order>,
+    open: Option<OpenFile>,
+    done: Vec<DataFile>,
+}
 
 impl SortedWriter {
-    pub fn new(_warehouse: &Warehouse, _table: Table, _schema: SchemaRef) -> Self {
-        todo!()
+    pub fn new(warehouse: &Warehouse, table: Table, schema: SchemaRef) -> Self {
+        Self::with_file_size(warehouse, table, schema, FileSize::TARGET)
     }
 
-    /// Appends rows; they must not sort before those already written (`Internal` error otherwise).
-    pub async fn write(&mut self, _batch: &RecordBatch) -> Result<()> {
-        todo!()
+    /// A writer of files of another size than usual.
+    pub fn with_file_size(
+        warehouse: &Warehouse,
+        table: Table,
+        schema: SchemaRef,
+        full: FileSize,
+    ) -> Self {
+        let location = warehouse.location();
+        Self {
+            table,
+            store: location.store.clone(),
+            folder: location.prefix.clone().join(table.name()),
+            full,
+            properties: layout::properties(table, &schema),
+            schema,
+            order: None,
+            open: None,
+            done: Vec::new(),
+        }
+    }
+
+    /// Appends rows; they must not sort before those already written (`Internal` error otherwise). Columns
+    /// are matched by name, missing ones are null; one that the schema does not have is an `Internal` error.
+    pub async fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let mut rest = fit(batch, &self.schema)?;
+        let order = match &mut self.order {
+            Some(order) => order,
+            none => none.insert(Order::of(self.table, &self.schema)?),
+        };
+        let mut last_key = order.last_key;
+        order.check(&rest)?;
+        while rest.num_rows() > 0 {
+            let room = self.open.as_ref().map_or(self.full.rows, |file| file.room(self.full));
+            let cut = cut(key_column(&rest)?, last_key, room);
+            if cut > 0 {
+                let part = rest.slice(0, cut);
+                last_key = Some(key_column(&part)?.value(cut - 1));
+                self.append(&part).await?;
+            }
+            rest = rest.slice(cut, rest.num_rows() - cut);
+            if rest.num_rows() > 0 {
+                self.close().await?;
+            }
+        }
+        Ok(())
     }
 
     /// Completes the last file. Without any row there is no file.
-    pub async fn finish(self) -> Result<Vec<DataFile>> {
-        todo!()
+    pub async fn finish(mut self) -> Result<Vec<DataFile>> {
+        self.close().await?;
+        Ok(self.done)
     }
 
     /// Deletes what was written, after a failure.
     pub async fn abort(self) {
-        todo!()
+        if let Some(file) = self.open {
+            let path = file.path.clone();
+            if let Err(error) = file.writer.into_inner().abort().await {
+                tracing::warn!(%path, %error, "an unfinished upload remains");
+            }
+        }
+        delete(&self.store, &self.done).await;
     }
+
+    async fn append(&mut self, rows: &RecordBatch) -> Result<()> {
+        let file = match &mut self.open {
+            Some(file) => file,
+            none => {
+                let path = self.folder.clone().join(format!("part-{}.parquet", Uuid::new_v4()));
+                let upload = BufWriter::new(self.store.clone(), path.clone());
+                let (schema, properties) = (self.schema.clone(), self.properties.clone());
+                let writer = AsyncArrowWriter::try_new(upload, schema, Some(properties))?;
+                none.insert(OpenFile { path, rows: 0, writer })
+            }
+        };
+        file.rows += rows.num_rows();
+        file.writer.write(rows).await.map_err(|error| failed(&file.path, error))
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        let Some(mut file) = self.open.take() else { return Ok(()) };
+        let footer = file.writer.finish().await.map_err(|error| failed(&file.path, error))?;
+        let object = ObjectMeta {
+            location: file.path,
+            last_modified: Utc::now(),
+            size: file.writer.bytes_written() as u64,
+            e_tag: None,
+            version: None,
+        };
+        self.done.push(DataFile::from_footer(self.table, object, &footer));
+        Ok(())
+    }
+}
+
+/// Deletes files that nothing refers to. What cannot be deleted is left to vacuum.
+pub(super) async fn delete(store: &Arc<dyn ObjectStore>, files: &[DataFile]) {
+    for file in files {
+        if let Err(error) = store.delete(&file.path).await {
+            tracing::warn!(path = %file.path, %error, "an unused file remains");
+        }
+    }
+}
+
+struct OpenFile {
+    path: Path,
+    rows: usize,
+    writer: AsyncArrowWriter<BufWriter>,
+}
+
+impl OpenFile {
+    /// How many rows it still takes.
+    fn room(&self, full: FileSize) -> usize {
+        let bytes = self.writer.bytes_written() + self.writer.in_progress_size();
+        if bytes >= full.bytes { 0 } else { full.rows.saturating_sub(self.rows) }
+    }
+}
+
+/// How many of the rows go into the current file: all that fit, and the rest of the last one's object.
+fn cut(keys: &Int64Array, last_key: Option<i64>, room: usize) -> usize {
+    if keys.len() <= room {
+        return keys.len();
+    }
+    let before = |i: usize| if i == 0 { last_key } else { Some(keys.value(i - 1)) };
+    (room..keys.len()).find(|&i| before(i) != Some(keys.value(i))).unwrap_or(keys.len())
+}
+
+/// The batch with the columns of a schema, by name. Missing ones are null.
+pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    for field in batch.schema_ref().fields() {
+        schema.field_with_name(field.name())?;
+    }
+    let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
+        Some(column) => column.clone(),
+        None => new_null_array(field.data_type(), batch.num_rows()),
+    });
+    Ok(RecordBatch::try_new(schema.clone(), columns.collect())?)
+}
+
+fn key_column(batch: &RecordBatch) -> Result<&Int64Array> {
+    let keys = batch.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
+    keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))
+}
+
+/// Checks that rows come in the table's order.
+struct Order {
+    columns: Vec<usize>,
+    /// Of `columns`: key and id are never null.
+    never_null: Vec<usize>,
+    converter: RowConverter,
+    last: Option<OwnedRow>,
+    last_key: Option<i64>,
+}
+
+impl Order {
+    fn of(table: Table, schema: &Schema) -> Result<Self> {
+        let index = |name: &&str| schema.index_of(name);
+        let columns = table.sort_columns().iter().map(index).collect::<Result<Vec<_>, _>>()?;
+        let fields = columns.iter().map(|&i| SortField::new(schema.field(i).data_type().clone()));
+        Ok(Self {
+            converter: RowConverter::new(fields.collect())?,
+            never_null: vec![schema.index_of(KEY)?, schema.index_of(table.id_column())?],
+            columns,
+            last: None,
+            last_key: None,
+        })
+    }
+
+    fn check(&mut self, batch: &RecordBatch) -> Result<()> {
+        for &column in &self.never_null {
+            if batch.column(column).null_count() > 0 {
+                let message = format!("{} is null", batch.schema_ref().field(column).name());
+                return Err(Error::internal(message));
+            }
+        }
+        let columns: Vec<_> = self.columns.iter().map(|&i| batch.column(i).clone()).collect();
+        let rows = self.converter.convert_columns(&columns)?;
+        let all = self.last.iter().map(|last| last.row()).chain(rows.iter());
+        if !all.is_sorted() {
+            return Err(Error::internal("rows are not in the table's order"));
+        }
+        let end = batch.num_rows() - 1;
+        self.last = Some(rows.row(end).owned());
+        self.last_key = Some(key_column(batch)?.value(end));
+        Ok(())
+    }
+}
+
+fn failed(path: &Path, error: ParquetError) -> Error {
+    let error = Error::from(error).with_kind(Kind::Storage);
+    error.context(format!("writing /{path}"))
 }

@@ -1,0 +1,134 @@
+//! A table's Delta log: which versions there are, and what each holds. In: the table's location.
+//! Out: versions, snapshots, and whether rows changed between two of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use deltalake_core::kernel::{Action, EagerSnapshot, Version};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
+
+use super::Location;
+use super::file::{DataFile, to_millis};
+use super::snapshot::Snapshot;
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+
+/// The log of one table, which may not exist yet.
+pub(super) struct Log {
+    pub table: Table,
+    /// The table's folder.
+    pub location: Location,
+    pub delta: LogStoreRef,
+}
+
+impl Log {
+    pub fn new(warehouse: &Location, table: Table) -> Result<Self> {
+        let location = warehouse.join(table.name())?;
+        let store = location.store.clone();
+        let prefixed = Arc::new(PrefixStore::new(store.clone(), location.prefix.clone()));
+        let delta = default_logstore(prefixed, store, &location.url, &StorageConfig::default());
+        Ok(Self { table, location, delta })
+    }
+
+    /// The newest state, or that of a version; `None` where the table does not exist.
+    pub async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
+        let state = match EagerSnapshot::try_new(self.delta.as_ref(), version).await {
+            Ok(state) => state,
+            Err(error) => match Error::from(error) {
+                error if error.kind() == Kind::NotFound => return Ok(None),
+                error => return Err(self.failed(error)),
+            },
+        };
+        let reader = state.protocol().min_reader_version();
+        if reader > 1 {
+            let message = format!("{}: Delta reader version {reader}, not 1", self.location.url);
+            return Err(Error::new(Kind::Storage, message));
+        }
+        Ok(Some(state))
+    }
+
+    pub fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
+        let mut files = Vec::new();
+        for add in state.log_data().iter() {
+            let relative = add.object_store_path();
+            let modified = DateTime::from_timestamp_millis(add.modification_time());
+            let file = DataFile::from_log(
+                self.table,
+                self.location.prefix.parts().chain(relative.parts()).collect(),
+                add.size().unsigned_abs(),
+                modified.unwrap_or_default(),
+                add.stats().as_deref(),
+            );
+            let file = file.map_err(|error| {
+                self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path())))
+            })?;
+            files.push(file);
+        }
+        files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        Ok(Snapshot {
+            table: self.table,
+            version: state.version(),
+            schema: state.arrow_schema(),
+            files,
+            store: self.location.store.clone(),
+        })
+    }
+
+    /// The versions whose commit is still in the log, and when each was made.
+    pub async fn versions(&self) -> Result<BTreeMap<u64, DateTime<Utc>>> {
+        let folder = self.location.prefix.clone().join("_delta_log");
+        let objects = self.location.store.list(Some(&folder)).map_ok(|object| {
+            let version = object.location.filename()?.strip_suffix(".json")?.parse().ok()?;
+            Some((version, to_millis(object.last_modified)))
+        });
+        let versions = objects.try_filter_map(|version| std::future::ready(Ok(version)));
+        versions.try_collect().await.map_err(|error| self.failed(Error::from(error)))
+    }
+
+    /// Whether a version has been committed: one request.
+    pub async fn has(&self, version: u64) -> Result<bool> {
+        match self.location.store.head(&self.commit_path(version)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(self.failed(Error::from(error))),
+        }
+    }
+
+    /// Whether all commits after `from`, up to `to`, only rearranged rows, as a compaction does.
+    pub async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
+        for version in from + 1..=to {
+            let actions = self.actions(version).await?;
+            let rearranges = |action: &Action| match action {
+                Action::Add(add) => !add.data_change,
+                Action::Remove(remove) => !remove.data_change,
+                Action::CommitInfo(_) => true,
+                _ => false,
+            };
+            if !actions.is_some_and(|actions| actions.iter().all(rearranges)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What a version changed; `None` where its commit is not in the log (any more).
+    pub async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
+        let entry = async {
+            let bytes = self.delta.read_commit_entry(version).await?;
+            bytes.map(|bytes| get_actions(version, &bytes)).transpose()
+        };
+        entry.await.map_err(|error| self.failed(Error::from(error)))
+    }
+
+    pub fn failed(&self, error: Error) -> Error {
+        error.context(&self.location.url)
+    }
+
+    fn commit_path(&self, version: u64) -> Path {
+        self.location.prefix.clone().join("_delta_log").join(format!("{version:020}.json"))
+    }
+}

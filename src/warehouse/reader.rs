@@ -1,0 +1,122 @@
+//! A Parquet file as a stream of batches in its own order, from any object storage.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Field, Schema};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt};
+use object_store::{ObjectStore, ObjectStoreExt, path::Path};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+
+use super::DataFile;
+use super::folder::stored_name;
+use crate::error::{Error, Kind, Result};
+
+/// Enough for the footer of a small file; one more request reads a larger one.
+const FOOTER_BYTES: usize = 64 << 10;
+
+/// The rows of a file in its order, in batches of up to `batch_rows`, in memory of one row group of the
+/// columns asked for. Columns have their stored names; of those asked for, the ones the file does
+/// not have are left out. A file that is gone or unreadable is a `Storage` error naming it.
+pub fn read(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+    columns: Option<&[&str]>,
+    batch_rows: usize,
+) -> impl Stream<Item = Result<RecordBatch>> + Send + use<> {
+    let name = file.path.clone();
+    let columns = columns.map(|names| names.iter().map(|name| name.to_string()).collect());
+    let reader = FileReader { store, path: file.path.clone(), size: file.size_bytes };
+    let opened = open(reader, columns, batch_rows);
+    opened.try_flatten_stream().map_err(move |error| failed(&name, error))
+}
+
+async fn open(
+    mut reader: FileReader,
+    columns: Option<Vec<String>>,
+    batch_rows: usize,
+) -> Result<impl Stream<Item = Result<RecordBatch, ParquetError>>, ParquetError> {
+    let footer = ArrowReaderMetadata::load_async(&mut reader, options()).await?;
+    let stored = stored_schema(footer.schema());
+    let wanted = |name: &String| columns.as_ref().is_none_or(|names| names.contains(name));
+    let roots = stored.fields().iter().enumerate().filter(|(_, field)| wanted(field.name()));
+    let roots: Vec<_> = roots.map(|(index, _)| index).collect();
+    let schema = Arc::new(stored.project(&roots)?);
+    let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer);
+    let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+    let batches = builder.with_projection(mask).with_batch_size(batch_rows).build()?;
+    Ok(batches.map(move |batch| Ok(RecordBatch::try_new(schema.clone(), batch?.columns().into())?)))
+}
+
+/// The schema and statistics at the end of a file.
+pub(super) async fn footer(reader: &mut FileReader) -> Result<ArrowReaderMetadata> {
+    let read = ArrowReaderMetadata::load_async(reader, options()).await;
+    read.map_err(|error| failed(&reader.path, error))
+}
+
+/// Types are those of Parquet itself: a hint of the writer's, such as a dictionary or a large string,
+/// does not make the files of a table differ.
+fn options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_skip_arrow_metadata(true)
+}
+
+fn stored_schema(file: &Schema) -> Schema {
+    let rename = |field: &Arc<Field>| {
+        let name = stored_name(field.name()).1.to_string();
+        field.as_ref().clone().with_name(name)
+    };
+    Schema::new(file.fields().iter().map(rename).collect::<Vec<_>>())
+}
+
+fn failed(path: &Path, error: ParquetError) -> Error {
+    let error = match error {
+        ParquetError::External(source) => match source.downcast::<object_store::Error>() {
+            Ok(error) => Error::from(*error),
+            Err(source) => Error::from(ParquetError::External(source)),
+        },
+        error => Error::from(error),
+    };
+    error.with_kind(Kind::Storage).context(format!("/{path}"))
+}
+
+/// A file in a store, as the Parquet reader wants it.
+pub(super) struct FileReader {
+    pub store: Arc<dyn ObjectStore>,
+    pub path: Path,
+    pub size: u64,
+}
+
+fn external(error: object_store::Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
+}
+
+impl AsyncFileReader for FileReader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes, ParquetError>> {
+        self.store.get_range(&self.path, range).map_err(external).boxed()
+    }
+
+    fn get_byte_ranges(
+        &mut self,
+        ranges: Vec<Range<u64>>,
+    ) -> BoxFuture<'_, Result<Vec<Bytes>, ParquetError>> {
+        async move { self.store.get_ranges(&self.path, &ranges).await.map_err(external) }.boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>, ParquetError>> {
+        let size = self.size;
+        let footer = ParquetMetaDataReader::new()
+            .with_arrow_reader_options(options)
+            .with_prefetch_hint(Some(FOOTER_BYTES));
+        footer.load_and_finish(self, size).map_ok(Arc::new).boxed()
+    }
+}
