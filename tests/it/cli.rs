@@ -5,11 +5,12 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::alerts::Alert;
+use crate::nights;
 use crate::program::{Finished, diaflight, finish, run};
 use crate::server::Server;
-use crate::shared;
 
 /// It failed with this code, printed nothing but one line on stderr, and that line names the cause.
 fn assert_refused(finished: &Finished, code: i32, cause: &str) {
@@ -100,7 +101,9 @@ fn flags_win_over_variables_over_the_file() {
         generate.arg("--warehouse").arg(folder.path().join(name));
         generate.envs(variable.map(|value| ("DIAFLIGHT_OBJECTS", value)));
         generate.args(flag.map(|value| ["--objects", value]).iter().flatten());
-        finish(&mut generate).succeeded().json()["objects"].clone()
+        let made = finish(&mut generate).succeeded().json();
+        let tables = made["tables"].as_array().unwrap();
+        tables.iter().find(|table| table["table"] == "objects").unwrap()["rows"].clone()
     };
     assert_eq!(objects("file", None, None), 3);
     assert_eq!(objects("variable", Some("4"), None), 4);
@@ -111,21 +114,14 @@ fn flags_win_over_variables_over_the_file() {
 #[test]
 fn inputs_that_are_no_alerts_change_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, bytes: &[u8]| {
-        let path = folder.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_string()
-    };
     let mut inputs = vec![
-        write("text.avro", b"These are no alerts."),
-        write("empty.avro", b""),
-        write("magic.parquet", b"PAR1PAR1"),
+        nights::save(folder.path(), "text.avro", b"These are no alerts."),
+        nights::save(folder.path(), "empty.avro", b""),
+        nights::save(folder.path(), "magic.parquet", b"PAR1PAR1"),
         folder.path().join("absent.avro").to_str().unwrap().to_string(),
     ];
-    if let Some(alerts) = shared::path(shared::SET_A) {
-        let bytes = fs::read(alerts).unwrap();
-        inputs.push(write("truncated.avro", &bytes[..bytes.len() - 1000]));
-    }
+    let whole = fs::read(&nights::write(folder.path())[0]).unwrap();
+    inputs.push(nights::save(folder.path(), "truncated.avro", &whole[..whole.len() - 20]));
     for input in &inputs {
         let warehouse = folder.path().join("warehouse");
         let arguments = ["ingest", "--json", "--warehouse", warehouse.to_str().unwrap(), input];
@@ -147,14 +143,39 @@ fn files(folder: &Path) -> Vec<String> {
 
 #[test]
 fn an_ingest_tells_what_it_did_as_json() {
-    let Some(alerts) = shared::path(shared::SET_A) else { return };
     let folder = tempfile::tempdir().unwrap();
-    let warehouse = folder.path().to_str().unwrap();
-    let ingest = ["ingest", "--json", "--warehouse", warehouse, alerts.to_str().unwrap()];
-    let [first, second] = [run(ingest), run(ingest)].map(|done| done.succeeded().json());
-    assert_eq!(first["packets"], 7, "{first}");
-    assert_eq!(second["packets"], 7, "{second}");
-    println!("{first}\n{second}");
+    let warehouse = folder.path().join("warehouse");
+    let [first, second] = nights::write(folder.path());
+    let ingest = |inputs: &[&str]| {
+        let mut command = diaflight();
+        command.args(["ingest", "--json", "--warehouse"]).arg(&warehouse).args(inputs);
+        finish(&mut command).succeeded().json()
+    };
+    let one = ingest(&[&first]);
+    assert_eq!((&one["packets"], &one["solar_system"]), (&json!(3), &json!(1)), "{one}");
+    assert_eq!((&one["sources"]["added"], &one["refused"]), (&json!(2), &json!([])), "{one}");
+    let both = ingest(&[&first, &second]);
+    assert_eq!((&both["files"], &both["packets"]), (&json!(2), &json!(5)), "{both}");
+    assert_eq!(both["sources"]["added"], nights::SOURCES - 2, "{both}");
+    assert_eq!(both["sources"]["present"], 2, "{both}");
+}
+
+/// One bad packet does not stop the rest.
+#[test]
+fn refused_packets_are_listed_and_told_by_the_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let [good, mut bad] = [1, 2].map(|id| Alert::new(id, 10 * id, 61000.5).packet());
+    bad["diaSource"]["diaSourceId"] = json!(0);
+    let file = nights::write_packets(folder.path(), "night.avro", &[good, bad]);
+    let warehouse = folder.path().join("warehouse");
+    let done = run(["ingest", "--json", "--warehouse", warehouse.to_str().unwrap(), &file]);
+    assert_eq!(done.code, Some(3), "{done:?}");
+    let summary = done.json();
+    assert_eq!((&summary["packets"], &summary["sources"]["added"]), (&json!(2), &json!(1)));
+    let refused = &summary["refused"][0];
+    assert_eq!(refused["record"], 1, "{summary}");
+    assert!(refused["file"].as_str().unwrap().ends_with("night.avro"), "{summary}");
+    assert!(refused["reason"].as_str().unwrap().contains("diaSourceId"), "{summary}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::program::{diaflight, finish, run};
 use crate::seaweed::Bucket;
 use crate::server::Server;
-use crate::{python, shared};
+use crate::{nights, python, shared};
 
 /// Compares all rows of all tables; returns how many there are of each.
 async fn rows_read_by_deltalake(warehouse: &str, variables: &[(&str, String)]) -> Value {
@@ -30,19 +30,19 @@ async fn deltalake_reads_real_alerts_from_a_folder() {
 
 /// Another packet layout adds columns, and a compaction rewrites the files.
 #[tokio::test]
-async fn deltalake_reads_a_compacted_mixture_from_a_bucket() {
-    let files = [shared::SET_A, shared::FINK_PARQUET].map(shared::path);
-    let [Some(avro), Some(parquet)] = &files else { return };
+async fn deltalake_reads_two_compacted_nights_from_a_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second] = nights::write(folder.path());
     let bucket = Bucket::create("delta").await;
     let warehouse = bucket.url("warehouse");
-    let [avro, parquet] = [avro, parquet].map(|file| file.to_str().unwrap());
-    for arguments in [&["ingest", avro][..], &["ingest", parquet], &["maintain", "compact"]] {
+    for arguments in [["ingest", &first], ["ingest", &second], ["maintain", "compact"]] {
         let mut command = diaflight();
         command.args(arguments).args(["--warehouse", &warehouse]).envs(bucket.variables());
         finish(&mut command).succeeded();
     }
     let rows = rows_read_by_deltalake(&warehouse, &bucket.variables()).await;
-    assert_eq!(rows, json!({ "sources": 17, "fp": 2321, "objects": 17 }));
+    let [sources, fp, objects] = [nights::SOURCES, nights::FORCED, nights::OBJECTS.len()];
+    assert_eq!(rows, json!({ "sources": sources, "fp": fp, "objects": objects }));
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
 
+mod alerts;
 mod answers;
 mod cli;
 mod conformance;
 mod delta;
+mod nights;
 mod program;
 mod python;
 mod query;

@@ -3,26 +3,32 @@
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
+use tempfile::tempdir;
 
 use crate::answers::{Answer, answers, assert_same};
-use crate::program::{diaflight, finish, run};
+use crate::program::{Finished, diaflight, finish, run};
 use crate::seaweed::Bucket;
 use crate::server::Server;
-use crate::shared::{self, OBJECTS};
+use crate::{nights, shared};
 
-/// Every answer about set A from a server of its own.
-async fn served(warehouse: &str, bucket: Option<&Bucket>) -> Vec<Answer> {
-    let variables = bucket.map(Bucket::variables);
-    let server = Server::serve(warehouse, variables.as_ref().map_or(&[], |v| v)).await;
-    answers(&server, &OBJECTS).await
+/// Every answer about some objects from a bucket, by a server of its own.
+async fn served(bucket: &Bucket, warehouse: &str, objects: &[i64]) -> Vec<Answer> {
+    answers(&Server::serve(warehouse, &bucket.variables()).await, objects).await
 }
 
-/// Every answer about set A from a folder, undisturbed.
-async fn served_from_a_folder(alerts: &[&str]) -> Vec<Answer> {
-    let folder = tempfile::tempdir().unwrap();
+/// The same from a folder that took the files undisturbed.
+async fn served_from_a_folder(files: &[String], objects: &[i64]) -> Vec<Answer> {
+    let folder = tempdir().unwrap();
     let warehouse = folder.path().to_str().unwrap();
-    run(["ingest", "--warehouse", warehouse].iter().chain(alerts)).succeeded();
-    served(warehouse, None).await
+    run(["ingest", "--warehouse", warehouse].into_iter().chain(files.iter().map(String::as_str)))
+        .succeeded();
+    answers(&Server::serve(warehouse, &[]).await, objects).await
+}
+
+fn ran(bucket: &Bucket, warehouse: &str, arguments: &[&str]) -> Finished {
+    let mut command = diaflight();
+    command.args(arguments).args(["--warehouse", warehouse]).envs(bucket.variables());
+    finish(&mut command).succeeded()
 }
 
 /// Delta commits rely on it: of two who create the same version, one learns that it came too late.
@@ -40,45 +46,60 @@ async fn an_object_is_created_once() {
 
 #[tokio::test]
 async fn a_bucket_and_a_folder_answer_alike() {
-    let files = [shared::SET_A, shared::FINK_PARQUET].map(shared::path);
-    let [Some(avro), Some(parquet)] = &files else { return };
-    let alerts = [avro.to_str().unwrap(), parquet.to_str().unwrap()];
     let bucket = Bucket::create("alike").await;
-    let warehouse = bucket.url("deep/er");
-    let mut ingest = diaflight();
-    ingest.args(["ingest", "--warehouse", &warehouse]).args(alerts).envs(bucket.variables());
-    finish(&mut ingest).succeeded();
-    assert_same(&served(&warehouse, Some(&bucket)).await, &served_from_a_folder(&alerts).await);
+    let folder = tempdir().unwrap();
+    let mut cases = vec![(nights::write(folder.path()).to_vec(), &nights::OBJECTS[..])];
+    if let [Some(avro), Some(parquet)] = [shared::SET_A, shared::FINK_PARQUET].map(shared::path) {
+        let files = [avro, parquet].map(|file| file.to_str().unwrap().to_string());
+        cases.push((files.to_vec(), &shared::OBJECTS));
+    }
+    for (case, (files, objects)) in cases.iter().enumerate() {
+        let warehouse = bucket.url(&format!("deep/er/{case}"));
+        let inputs: Vec<_> = files.iter().map(String::as_str).collect();
+        ran(&bucket, &warehouse, &[&["ingest"], &inputs[..]].concat());
+        let in_bucket = served(&bucket, &warehouse, objects).await;
+        assert_same(&in_bucket, &served_from_a_folder(files, objects).await);
+    }
 }
 
 /// Kills an ingest as soon as the bucket holds one object, two, three, ... and runs it again.
 #[tokio::test]
 async fn a_killed_ingest_run_again_gives_the_same_tables() {
-    let Some(alerts) = shared::path(shared::SET_A) else { return };
-    let alerts = alerts.to_str().unwrap();
-    let expected = served_from_a_folder(&[alerts]).await;
+    let folder = tempdir().unwrap();
+    let [night, _] = nights::write(folder.path());
+    let objects = &nights::OBJECTS[..2];
+    let expected = served_from_a_folder(std::slice::from_ref(&night), objects).await;
     let bucket = Bucket::create("killed").await;
     let store = bucket.store();
-    for objects in 1.. {
-        let name = format!("after-{objects}");
+    for count in 1.. {
+        let name = format!("after-{count}");
         let (warehouse, prefix) = (bucket.url(&name), Path::from(name));
+        let list = async || store.list(Some(&prefix)).try_collect::<Vec<_>>().await.unwrap();
         let mut ingest = diaflight();
-        ingest.args(["ingest", "--warehouse", &warehouse, alerts]).envs(bucket.variables());
+        ingest.args(["ingest", "--warehouse", &warehouse, &night]).envs(bucket.variables());
         let mut child = ingest.spawn().unwrap();
         let finished = loop {
-            let listed: Vec<_> = store.list(Some(&prefix)).try_collect().await.unwrap();
+            let listed = list().await.len();
             if let Some(status) = child.try_wait().unwrap() {
-                break status.success();
+                assert!(status.success());
+                break true;
             }
-            if listed.len() >= objects {
+            if listed >= count {
                 child.kill().unwrap();
                 break child.wait().unwrap().success();
             }
         };
-        finish(&mut ingest).succeeded();
-        assert_same(&served(&warehouse, Some(&bucket)).await, &expected);
+        // No object is visible before its sources.
+        let listed = list().await;
+        let visible = ["objects", "fp", "sources"].map(|table| {
+            let commit = format!("{prefix}/{table}/_delta_log/00000000000000000000.json");
+            listed.iter().any(|object| object.location.as_ref() == commit)
+        });
+        assert!(visible.is_sorted(), "{visible:?}");
+        ran(&bucket, &warehouse, &["ingest", &night]);
+        assert_same(&served(&bucket, &warehouse, objects).await, &expected);
         if finished {
-            assert!(objects > 3, "never killed on its way");
+            assert!(count > 3, "never killed on its way");
             return;
         }
     }
@@ -86,21 +107,19 @@ async fn a_killed_ingest_run_again_gives_the_same_tables() {
 
 #[tokio::test]
 async fn maintenance_changes_no_answer() {
-    let files = [shared::SET_A, shared::FINK_PARQUET].map(shared::path);
-    let [Some(avro), Some(parquet)] = &files else { return };
     let bucket = Bucket::create("maintained").await;
     let warehouse = bucket.url("warehouse");
-    let command = |arguments: &[&str]| {
-        let mut command = diaflight();
-        command.args(arguments).args(["--warehouse", &warehouse]).envs(bucket.variables());
-        finish(&mut command).succeeded()
-    };
-    for alerts in [avro, parquet] {
-        command(&["ingest", alerts.to_str().unwrap()]);
+    let folder = tempdir().unwrap();
+    for night in nights::write(folder.path()) {
+        ran(&bucket, &warehouse, &["ingest", &night]);
     }
-    let before = served(&warehouse, Some(&bucket)).await;
-    for task in ["compact", "vacuum"] {
-        command(&["maintain", task]);
-        assert_same(&served(&warehouse, Some(&bucket)).await, &before);
-    }
+    let before = served(&bucket, &warehouse, &nights::OBJECTS).await;
+    let compacted = ran(&bucket, &warehouse, &["maintain", "compact", "--json"]).json();
+    assert_eq!(compacted["sources"]["files_removed"], 2, "{compacted}");
+    assert_eq!(compacted["sources"]["files_added"], 1, "{compacted}");
+    assert_same(&served(&bucket, &warehouse, &nights::OBJECTS).await, &before);
+    let vacuum = ["maintain", "vacuum", "--json", "--grace-hours", "0"];
+    let vacuumed = ran(&bucket, &warehouse, &vacuum).json();
+    assert_eq!(vacuumed["sources"]["files_deleted"], 2, "{vacuumed}");
+    assert_same(&served(&bucket, &warehouse, &nights::OBJECTS).await, &before);
 }
