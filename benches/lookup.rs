@@ -1,5 +1,7 @@
 //! The lookup: a query in, the last batch of its rows out, over a synthetic survey of fixed seed on local disk.
 
+#![allow(clippy::expect_used, reason = "a bench that cannot go on has failed")]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
