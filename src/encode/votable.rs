@@ -5,7 +5,10 @@
 //! a binary `unicodeChar` do not; a null costs five bytes and not a whole value. An empty cell is null
 //! in every type since VOTable 1.3, which is what null and NaN become. Strings are `unicodeChar`, whatever
 //! the rows hold: `char` is ASCII. An empty string cannot be told from null; a control
-//! character that XML forbids becomes U+FFFD.
+//! character that XML forbids becomes U+FFFD. Units are VOUnits, as the schema has them.
+//!
+//! The `votable` crate is not used: its rows are those of a table it holds whole, and with its YAML, TOML
+//! and older XML libraries it would serve for the few lines before them alone.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
