@@ -2,12 +2,12 @@
 //! without them (`,`, `"`, `\n`, `\r`, or an empty cell alone in its line), `True` and `False`.
 //! Null and NaN are empty, infinities `inf` and `-inf`; floats have the fewest digits that read back the same.
 
-use std::sync::Arc;
+use std::io;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 use arrow::compute::cast;
-use arrow::csv::WriterBuilder;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::DataType;
+use csv::Writer;
 
 use super::{Definition, Encoder};
 use crate::error::Result;
@@ -17,26 +17,19 @@ pub(super) const DEFINITION: Definition = Definition {
     content_type: "text/csv; charset=utf-8",
     extension: "csv",
     open: |schema, out| {
-        let fields = schema.fields().iter().map(|f| Field::new(f.name(), DataType::Utf8, true));
-        let csv = Csv { schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())) };
-        csv.lines(&RecordBatch::new_empty(csv.schema.clone()), true, out)?;
-        Ok(Box::new(csv))
+        let name = |name: &String| Cells { text: vec![name.as_str()].into(), spell: |name| name };
+        let header: Vec<_> = schema.fields().iter().map(|field| name(field.name())).collect();
+        write_lines(&header, 1, out)?;
+        Ok(Box::new(Csv))
     },
 };
 
-struct Csv {
-    /// The columns as text.
-    schema: SchemaRef,
-}
+struct Csv;
 
 impl Encoder for Csv {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let cells = rows.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
-        if cells.is_empty() {
-            out.extend(std::iter::repeat_n(b'\n', rows.num_rows()));
-            return Ok(());
-        }
-        self.lines(&RecordBatch::try_new(self.schema.clone(), cells)?, false, out)
+        let columns = rows.columns().iter().map(Cells::new).collect::<Result<Vec<_>>>()?;
+        Ok(write_lines(&columns, rows.num_rows(), out)?)
     }
 
     fn finish(&mut self, _out: &mut Vec<u8>) -> Result<()> {
@@ -44,37 +37,49 @@ impl Encoder for Csv {
     }
 }
 
-impl Csv {
-    fn lines(&self, cells: &RecordBatch, header: bool, out: &mut Vec<u8>) -> Result<()> {
-        if self.schema.fields().is_empty() {
-            // The writer would make `""` of it, one cell and not none.
-            out.push(b'\n');
-            return Ok(());
-        }
-        Ok(WriterBuilder::new().with_header(header).build(out).write(cells)?)
+/// A column as text, and how its words are spelled here.
+struct Cells {
+    text: StringArray,
+    spell: fn(&str) -> &str,
+}
+
+impl Cells {
+    fn new(column: &ArrayRef) -> Result<Self> {
+        let spell: fn(&str) -> &str = match column.data_type() {
+            DataType::Boolean => |word| if word == "true" { "True" } else { "False" },
+            DataType::Float32 | DataType::Float64 => {
+                |number| if number == "NaN" { "" } else { number }
+            }
+            _ => |text| text,
+        };
+        Ok(Self { text: cast(column, &DataType::Utf8)?.as_string().clone(), spell })
+    }
+
+    fn get(&self, row: usize) -> &str {
+        if self.text.is_valid(row) { (self.spell)(self.text.value(row)) } else { "" }
     }
 }
 
-/// A column as text, null where a cell is empty.
-fn cells(column: &ArrayRef) -> Result<ArrayRef> {
-    let text = cast(column, &DataType::Utf8)?;
-    let cells = text.as_string::<i32>().iter();
-    Ok(match column.data_type() {
-        DataType::Boolean => {
-            let words =
-                cells.map(|cell| cell.map(|word| if word == "true" { "True" } else { "False" }));
-            Arc::new(words.collect::<StringArray>())
+fn write_lines(columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    if columns.is_empty() {
+        // The writer would make `""` of no cells, which is one.
+        out.extend(std::iter::repeat_n(b'\n', rows));
+        return Ok(());
+    }
+    let mut lines = Writer::from_writer(out);
+    for row in 0..rows {
+        for cells in columns {
+            lines.write_field(cells.get(row))?;
         }
-        DataType::Float32 | DataType::Float64 => {
-            let numbers = cells.map(|cell| cell.filter(|number| *number != "NaN"));
-            Arc::new(numbers.collect::<StringArray>())
-        }
-        _ => text,
-    })
+        lines.write_record(None::<&[u8]>)?;
+    }
+    lines.flush()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::Format;
     use super::super::tests::{column, text, tricky};
     use super::*;

@@ -5,7 +5,10 @@
 //! a binary `unicodeChar` do not; a null costs five bytes and not a whole value. An empty cell is null
 //! in every type since VOTable 1.3, which is what null and NaN become. Strings are `unicodeChar`, whatever
 //! the rows hold: `char` is ASCII. An empty string cannot be told from null; a control
-//! character that XML forbids becomes U+FFFD.
+//! character that XML forbids becomes U+FFFD. Units are VOUnits, as the schema has them.
+//!
+//! The `votable` crate is not used: its rows are those of a table it holds whole, and with its YAML, TOML
+//! and older XML libraries it would serve for the few lines before them alone.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -46,14 +49,13 @@ struct Votable;
 
 impl Encoder for Votable {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = rows.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
+        let columns = rows.columns().iter().map(Cells::new).collect::<Result<Vec<_>>>()?;
         for row in 0..rows.num_rows() {
             out.extend_from_slice(b"<TR>");
             for cells in &columns {
-                let cell = if cells.is_valid(row) { cells.value(row) } else { "" };
-                match cell {
+                match cells.get(row) {
                     "" => out.extend_from_slice(b"<TD/>"),
-                    _ => {
+                    cell => {
                         out.extend_from_slice(b"<TD>");
                         out.extend_from_slice(cell.as_bytes());
                         out.extend_from_slice(b"</TD>");
@@ -71,26 +73,37 @@ impl Encoder for Votable {
     }
 }
 
-/// A column as XML text, null where a cell is empty.
-fn cells(column: &ArrayRef) -> Result<StringArray> {
-    let text = cast(column, &DataType::Utf8)?;
-    let cells = text.as_string::<i32>();
-    Ok(match column.data_type() {
-        DataType::Utf8 => cells.iter().map(|cell| cell.map(escaped)).collect(),
-        DataType::Float32 | DataType::Float64 => {
-            cells.iter().map(|cell| cell.and_then(float)).collect()
-        }
-        _ => cells.clone(),
-    })
+/// A column as XML text, and how its words are spelled here.
+struct Cells {
+    text: StringArray,
+    spell: fn(&str) -> &str,
+}
+
+impl Cells {
+    fn new(column: &ArrayRef) -> Result<Self> {
+        let text = cast(column, &DataType::Utf8)?.as_string::<i32>().clone();
+        Ok(match column.data_type() {
+            DataType::Utf8 => {
+                let text = text.iter().map(|cell| cell.map(escaped)).collect();
+                Self { text, spell: |text| text }
+            }
+            DataType::Float32 | DataType::Float64 => Self { text, spell: float },
+            _ => Self { text, spell: |word| word },
+        })
+    }
+
+    fn get(&self, row: usize) -> &str {
+        if self.text.is_valid(row) { (self.spell)(self.text.value(row)) } else { "" }
+    }
 }
 
 /// The standard's words for what is not a number.
-fn float(number: &str) -> Option<&str> {
+fn float(number: &str) -> &str {
     match number {
-        "NaN" => None,
-        "inf" => Some("+Inf"),
-        "-inf" => Some("-Inf"),
-        number => Some(number),
+        "NaN" => "",
+        "inf" => "+Inf",
+        "-inf" => "-Inf",
+        number => number,
     }
 }
 
