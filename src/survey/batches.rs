@@ -130,10 +130,11 @@ fn finders(plan: &Plan) -> Vec<Finder> {
     }
     finders.sort_unstable_by_key(|finder| finder.visit);
     let count = finders.len();
+    let step = golden_step(count);
     let mut at = 0;
     for object in 0..count {
         finders[at].first_object = object as u64;
-        at = (at + golden_step(count)) % count;
+        at = (at + step) % count;
     }
     finders
 }

@@ -1,3 +1,4 @@
 //! One binary for all integration tests: one module for each thing a user does.
+mod schema;
 mod survey;
 mod warehouse;
