@@ -1,5 +1,4 @@
 //! The columns of new tables against the expected answers of the conformance suite.
-#![allow(clippy::unwrap_used)]
 
 use std::fs::File;
 use std::path::Path;
