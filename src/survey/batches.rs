@@ -11,7 +11,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::columns::batch;
-use super::object::{Birth, live};
+use super::object::Birth;
 use super::object_columns::{forced_column, object_column};
 use super::plan::Plan;
 use super::rows::Rows;
@@ -42,6 +42,8 @@ pub struct Survey {
     plan: Plan,
     finders: Vec<Finder>,
     next_finder: usize,
+    /// Still to live, of the finder before.
+    births: std::vec::IntoIter<Birth>,
     objects: u64,
     rows_per_batch: usize,
     rng: ChaCha8Rng,
@@ -54,27 +56,23 @@ impl Survey {
     /// Batches hold at least `rows_per_batch` sources and forced measurements, and whole objects.
     pub fn new(objects: u64, seed: u64, rows_per_batch: usize) -> Result<Self> {
         let rng = ChaCha8Rng::seed_from_u64(seed);
-        let plan = Plan::new(&mut rng.clone())?;
+        let plan = Plan::new(&mut rng.clone());
         let finders = finders(&plan);
         let of_field = finders.iter().map(|finder| finder.of_field).max().unwrap_or(1);
         let most = IDS_PER_DETECTOR / 2 / of_field * finders.len() as u64;
         if objects == 0 || objects > most {
             return Err(Error::argument(format!("--objects {objects}: expected 1 to {most}")));
         }
-        Ok(Self { plan, finders, next_finder: 0, objects, rows_per_batch, rng })
+        let births = Vec::new().into_iter();
+        Ok(Self { plan, finders, next_finder: 0, births, objects, rows_per_batch, rng })
     }
 
     /// The next batches; `None` at the end.
     pub fn next_batch(&mut self) -> Result<Option<SurveyBatch>> {
         let mut rows = Rows::default();
         while rows.sources.len() + rows.forced.len() < self.rows_per_batch {
-            let Some(finder) = self.finders.get(self.next_finder) else { break };
-            let mut births = self.births(finder);
-            births.sort_unstable_by_key(|birth| birth.id);
-            for birth in births {
-                live(&self.plan, birth, &mut rows)?;
-            }
-            self.next_finder += 1;
+            let Some(birth) = self.next_birth() else { break };
+            birth.live(&self.plan, &mut rows);
         }
         if rows.objects.is_empty() {
             return Ok(None);
@@ -89,7 +87,18 @@ impl Survey {
         }))
     }
 
-    /// The objects that a visit finds.
+    fn next_birth(&mut self) -> Option<Birth> {
+        loop {
+            if let Some(birth) = self.births.next() {
+                return Some(birth);
+            }
+            let finder = self.finders.get(self.next_finder)?;
+            self.births = self.births(finder).into_iter();
+            self.next_finder += 1;
+        }
+    }
+
+    /// The objects that a visit finds, in order of their ids.
     fn births(&self, finder: &Finder) -> Vec<Birth> {
         let objects = (finder.first_object..self.objects).step_by(self.finders.len());
         let births = objects.enumerate().map(|(turn, object)| {
@@ -99,7 +108,9 @@ impl Survey {
             let counter = turn as u64 * finder.of_field + finder.in_field;
             Birth::draw(&self.plan, finder.visit, counter, rng)
         });
-        births.collect()
+        let mut births: Vec<_> = births.collect();
+        births.sort_unstable_by_key(|birth| birth.id);
+        births
     }
 }
 
@@ -119,10 +130,11 @@ fn finders(plan: &Plan) -> Vec<Finder> {
     }
     finders.sort_unstable_by_key(|finder| finder.visit);
     let count = finders.len();
+    let step = golden_step(count);
     let mut at = 0;
     for object in 0..count {
         finders[at].first_object = object as u64;
-        at = (at + golden_step(count)) % count;
+        at = (at + step) % count;
     }
     finders
 }

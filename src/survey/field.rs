@@ -64,3 +64,41 @@ fn region(ra_deg: f64, dec_deg: f64) -> &'static str {
         _ => "lowdust",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_as_far_from_the_centre_as_it_says() {
+        for field in fields(&mut ChaCha8Rng::seed_from_u64(1)) {
+            let (ra, dec) = field.position([0.0, 0.0]);
+            assert!((ra - field.ra_deg).abs() < 1e-9 && (dec - field.dec_deg).abs() < 1e-9);
+            let (east, same) = field.position([0.5, 0.0]);
+            let step = (east - ra).rem_euclid(360.0) * dec.to_radians().cos();
+            assert!((step - 0.5).abs() < 2e-3 && (same - dec).abs() < 0.01, "{step} {same} {dec}");
+            assert!((field.position([0.0, 1.0]).1 - dec - 1.0).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn fields_do_not_overlap_but_where_rubins_do() {
+        let fields = fields(&mut ChaCha8Rng::seed_from_u64(1));
+        let unit = |field: &Field| {
+            let (sin, cos) = field.dec_deg.to_radians().sin_cos();
+            let ra = field.ra_deg.to_radians();
+            [cos * ra.cos(), cos * ra.sin(), sin]
+        };
+        let wide: Vec<_> = fields.iter().filter(|field| !field.deep).map(unit).collect();
+        for (i, a) in wide.iter().enumerate() {
+            for b in &wide[..i] {
+                let cos: f64 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                assert!(cos.acos().to_degrees() > 5.0);
+            }
+        }
+        assert_eq!(wide.len(), WIDE_FIELDS);
+    }
+}

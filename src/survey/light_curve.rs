@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, RngExt};
 
+use super::draw::log_normal;
 use super::visit::BANDS;
 
 /// What an object is.
@@ -44,6 +45,23 @@ impl LightCurve {
                 Self::Periodic { zero_mjd, period_days }
             }
             _ => Self::Constant { sign: if rng.random_bool(0.8) { 1.0 } else { -1.0 } },
+        }
+    }
+
+    /// Draws the flux of the template in the r band, in nJy: a star's where the flux may fall below it,
+    /// else that of whatever lies there.
+    pub fn draw_template(&self, rng: &mut impl Rng) -> f64 {
+        let is_star = self.most_of_template().is_finite();
+        let (median, sigma) = if is_star { (36_000.0, 1.0) } else { (5_000.0, 1.4) };
+        log_normal(median, sigma, rng).min(5e5)
+    }
+
+    /// The greatest amplitude against the template at which the total flux stays positive.
+    pub fn most_of_template(&self) -> f64 {
+        match self {
+            Self::Periodic { .. } => 0.4,
+            Self::Constant { sign } if *sign < 0.0 => 0.9,
+            _ => f64::INFINITY,
         }
     }
 

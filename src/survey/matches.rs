@@ -2,11 +2,9 @@
 //! Words are those of the catalogues; numbers mean nothing.
 
 use rand::{Rng, RngExt};
-use rand_distr::{Distribution, LogNormal, Normal};
 
+use super::draw::{log_normal, normal};
 use super::light_curve::Kind;
-use super::plan::bug;
-use crate::error::Result;
 
 /// Counterparts; `None`: no match, which is the rule.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -72,7 +70,7 @@ pub struct Labels {
 const CATS_LEAST: usize = 5;
 
 impl Matches {
-    pub fn draw(kind: Kind, rng: &mut impl Rng) -> Result<Self> {
+    pub fn draw(kind: Kind, rng: &mut impl Rng) -> Self {
         use Kind::{Constant, Periodic, Transient};
         let star = kind == Periodic;
         let gaia = rng.random_bool(if star { 0.6 } else { 0.08 });
@@ -98,8 +96,8 @@ impl Matches {
             x4lac_type: rarely(0.002, &["bll", "fsrq", "bcu"]),
             ..Self::default()
         };
-        Ok(Self {
-            gaia: gaia.then(|| Gaia::draw(star, rng)).transpose()?,
+        Self {
+            gaia: gaia.then(|| Gaia::draw(star, rng)),
             legacy: legacy.then(|| Legacy::draw(rng)),
             mangrove: mangrove.then(|| Mangrove::draw(rng)),
             tns: tns.then(|| Tns::draw(rng)),
@@ -110,7 +108,7 @@ impl Matches {
                 Periodic => 21,
             },
             ..matches
-        })
+        }
     }
 
     /// The labels of a source that has `history` sources before it.
@@ -136,18 +134,16 @@ impl Matches {
 }
 
 impl Gaia {
-    fn draw(variable: bool, rng: &mut impl Rng) -> Result<Self> {
-        let error: f64 = LogNormal::new(-1.3, 0.6).map_err(bug)?.sample(rng);
-        let parallax = Normal::new(0.5, error).map_err(bug)?.sample(rng);
+    fn draw(variable: bool, rng: &mut impl Rng) -> Self {
+        let error = log_normal(0.27, 0.6, rng);
+        let parallax = 0.5 + error * normal(rng);
         let has_parallax = rng.random_bool(0.9);
-        Ok(Self {
-            name: format!(
-                "Gaia DR3 {}",
-                rng.random_range(2_000_000_000_000..6_900_000_000_000_000_000i64)
-            ),
+        let number: i64 = rng.random_range(2_000_000_000_000..6_900_000_000_000_000_000);
+        Self {
+            name: format!("Gaia DR3 {number}"),
             parallax_and_error_mas: has_parallax.then_some((parallax as f32, error as f32)),
             variable: variable && rng.random_bool(0.7),
-        })
+        }
     }
 }
 

@@ -7,6 +7,8 @@
 mod batches;
 mod camera;
 mod columns;
+mod draw;
+mod epoch;
 mod examples;
 mod field;
 mod light_curve;

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use rand::{Rng, RngExt};
-use rand_distr::StandardNormal;
 
 use super::camera::Pixel;
+use super::draw::normal;
 use super::light_curve::Kind;
 use super::matches::{Labels, Matches};
 use super::summary::Summary;
@@ -92,10 +92,10 @@ pub struct Noise {
 
 impl Noise {
     pub fn draw(rng: &mut impl Rng) -> Self {
-        let mut normal = || rng.sample::<f64, _>(StandardNormal);
-        let [east, north, aperture, science, fit] = std::array::from_fn(|_| normal());
-        let [trail, shape, reliability] = std::array::from_fn(|_| normal());
-        let moments = std::array::from_fn(|_| normal());
+        let mut next = || normal(rng);
+        let [east, north, aperture, science, fit] = std::array::from_fn(|_| next());
+        let [trail, shape, reliability] = std::array::from_fn(|_| next());
+        let moments = std::array::from_fn(|_| next());
         Self {
             east,
             north,

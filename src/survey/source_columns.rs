@@ -37,7 +37,7 @@ pub fn source_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
         "xErr" | "yErr" => c.floats(|s| s.position_error_deg * 3600.0 / PIXEL_ARCSEC),
         "isNegative" => c.booleans(|s| s.flux_njy < 0.0),
         "snr" => c.floats(Source::snr),
-        "bboxSize" => c.ints(|s| (9.0 + 6.0 * s.snr().max(5.0).ln()).min(60.0) as i32),
+        "bboxSize" => c.ints(|s| (13.0 + 8.0 * (s.snr() / 5.0).ln()) as i32),
         "reliability" => c.floats(reliability),
         "glint_trail" => c.constant_boolean(false),
         ALERT_TIME => c.doubles(|s| visit(s).midpoint_mjd_tai),

@@ -119,6 +119,9 @@ fn light_curves_are_like_rubins() {
     assert!(floats(&sources, "snr").iter().all(|snr| *snr >= 5.0));
     let quotient = |i: usize| floats(&sources, "psfFlux")[i] / floats(&sources, "psfFluxErr")[i];
     assert!((quotient(0).abs() - floats(&sources, "snr")[0]).abs() < 1e-4);
+    let science = floats(&sources, "scienceFlux");
+    let below_zero = science.iter().filter(|flux| **flux < 0.0).count();
+    assert!(below_zero * 200 < science.len(), "{below_zero} total fluxes below zero");
     assert!(strings(&sources, "target_name").iter().any(|name| name.contains(", ")));
 }
 

@@ -15,6 +15,7 @@ mod python;
 mod query;
 mod rest;
 mod s3;
+mod schema;
 mod seaweed;
 mod server;
 mod shared;
