@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::*;
 use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
 use crate::schema::{Family, KEY, TIME, provenance, stored_field};
-use crate::warehouse;
 
 /// The alert a row is taken from.
 #[derive(Clone, Copy, Debug, PartialEq)]
