@@ -134,7 +134,8 @@ mod tests {
             let end = (start + BATCH_ROWS as i64).min(ROWS);
             // 100,003 has no factor in common with the number of rows: every number comes once.
             let key = Int64Array::from_iter_values((start..end).map(|i| i * 100_003 % ROWS));
-            Ok(RecordBatch::try_new(made.clone(), vec![Arc::new(key); 16])?)
+            let columns = (0..16).map(|_| Arc::new(key.clone()) as _).collect();
+            Ok(RecordBatch::try_new(made.clone(), columns)?)
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches)))
     }
