@@ -60,7 +60,7 @@ pub fn stored_name(file_column: &str) -> (Option<Family>, &str) {
 
 async fn list(location: &Location) -> Result<Vec<ObjectMeta>> {
     let prefix = (!location.prefix.as_ref().is_empty()).then_some(&location.prefix);
-    let objects: Vec<_> = location
+    let mut objects: Vec<_> = location
         .store
         .list(prefix)
         .try_collect()
@@ -70,7 +70,9 @@ async fn list(location: &Location) -> Result<Vec<ObjectMeta>> {
         let mut parts = object.location.prefix_match(&location.prefix).into_iter().flatten();
         !parts.any(|part| part.as_ref().starts_with(['_', '.']))
     };
-    Ok(objects.into_iter().filter(shown).collect())
+    objects.retain(shown);
+    objects.sort_by(|a, b| a.location.cmp(&b.location));
+    Ok(objects)
 }
 
 async fn of_objects(

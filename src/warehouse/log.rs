@@ -36,13 +36,11 @@ impl Log {
 
     /// The newest state, or that of a version; `None` where the table does not exist.
     pub async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
-        let state = match EagerSnapshot::try_new(self.delta.as_ref(), version).await {
-            Ok(state) => state,
-            Err(error) => match Error::from(error) {
-                error if error.kind() == Kind::NotFound => return Ok(None),
-                error => return Err(self.failed(error)),
-            },
-        };
+        let failed = |error| self.failed(Error::from(error));
+        if !self.delta.is_delta_table_location().await.map_err(failed)? {
+            return Ok(None);
+        }
+        let state = EagerSnapshot::try_new(self.delta.as_ref(), version).await.map_err(failed)?;
         let reader = state.protocol().min_reader_version();
         if reader > 1 {
             let message = format!("{}: Delta reader version {reader}, not 1", self.location.url);

@@ -10,14 +10,18 @@ const OPTIONS: CompactOptions =
 async fn nights(warehouse: &Warehouse, count: i64) -> Snapshot {
     let mut last = None;
     for night in 0..count {
-        let batch = sources(FIRST_ID + night % 3, 120, 1);
-        let mut columns = batch.columns().to_vec();
-        let ids = batch.column(2).as_primitive::<Int64Type>();
-        columns[2] = Arc::new(ids.unary::<_, Int64Type>(|id| id * 100 + night));
-        let batch = RecordBatch::try_new(schema(), columns).unwrap();
+        let batch = of_night(night, &sources(FIRST_ID + night % 3, 120, 1));
         last = Some(append(warehouse, &batch).await);
     }
     last.unwrap()
+}
+
+/// The same sources under ids of that night.
+fn of_night(night: i64, batch: &RecordBatch) -> RecordBatch {
+    let mut columns = batch.columns().to_vec();
+    let ids = batch.column(2).as_primitive::<Int64Type>();
+    columns[2] = Arc::new(ids.unary::<_, Int64Type>(|id| id % 1_000_000 * 1000 + night));
+    RecordBatch::try_new(schema(), columns).unwrap()
 }
 
 async fn compact(warehouse: &Warehouse) -> Compacted {
@@ -158,13 +162,9 @@ async fn compactions_and_ingests_at_the_same_time_keep_every_row() {
     nights(&warehouse, 4).await;
     let ingests = async {
         for n in 0..10 {
-            let batch = sources(FIRST_ID + 10_000 + n * 3, 7, 1);
+            let batch = of_night(n, &sources(FIRST_ID + 10_000 + n * 3, 7, 1));
             loop {
                 let base = newest(&warehouse).await;
-                let mut columns = batch.columns().to_vec();
-                let ids = batch.column(2).as_primitive::<Int64Type>();
-                columns[2] = Arc::new(ids.unary::<_, Int64Type>(|id| id * 100 + n));
-                let batch = RecordBatch::try_new(schema(), columns).unwrap();
                 let change = ingest(schema(), write_files(&warehouse, &batch, 100).await);
                 match warehouse.commit(Table::Sources, base.as_ref(), change).await {
                     Ok(_) => break,
