@@ -1,6 +1,19 @@
 //! Rows to bytes. In: a stream of batches. Out: a stream of chunks in one of five formats, with
 //! nothing of HTTP. An error of the rows ends the bytes with that error, never with a clean end.
+//!
+//! A format is one file: a [`Definition`] (what it is called, what opens it) and an [`Encoder`].
+//! Batches reach it with the few column types of [`columns`], a bounded slice at a time.
 
+mod arrow;
+mod chunks;
+mod columns;
+mod csv;
+mod json;
+mod parquet;
+mod votable;
+
+use ::arrow::array::RecordBatch;
+use ::arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::BoxStream;
@@ -21,26 +34,124 @@ impl Format {
     pub const ALL: [Format; 5] =
         [Format::Json, Format::Csv, Format::Votable, Format::Parquet, Format::Arrow];
 
+    fn definition(self) -> &'static Definition {
+        match self {
+            Format::Json => &json::DEFINITION,
+            Format::Csv => &csv::DEFINITION,
+            Format::Votable => &votable::DEFINITION,
+            Format::Parquet => &parquet::DEFINITION,
+            Format::Arrow => &arrow::DEFINITION,
+        }
+    }
+
     /// The word of `output-format`.
     pub fn name(self) -> &'static str {
-        match self {
-            Format::Json => "json",
-            Format::Csv => "csv",
-            Format::Votable => "votable",
-            Format::Parquet => "parquet",
-            Format::Arrow => "arrow",
-        }
+        self.definition().name
     }
 
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|format| format.name() == name)
     }
+
+    /// The media type, with its charset where a client would otherwise have to guess it.
+    pub fn content_type(self) -> &'static str {
+        self.definition().content_type
+    }
+
+    /// The usual ending of a file name, without the dot.
+    pub fn extension(self) -> &'static str {
+        self.definition().extension
+    }
 }
 
-/// Encodes rows as they come; memory does not grow with their number.
+/// What a format is.
+struct Definition {
+    name: &'static str,
+    content_type: &'static str,
+    extension: &'static str,
+    open: Open,
+}
+
+/// Begins a document with what stands before the first row.
+type Open = fn(&SchemaRef, &mut Vec<u8>) -> Result<Box<dyn Encoder>>;
+
+/// One document being written: rows, in order, then the end. Bytes go to the end of `out`, at once
+/// or later, but never more of them are held back than a constant.
+trait Encoder: Send {
+    fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
+    /// Writes what was held back and what stands after the last row.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<()>;
+}
+
+/// Encodes rows as they come; memory does not grow with their number. Chunks hold 64 to 256 KiB,
+/// but for the last. An error, of the rows or of a column type no format can hold, is the last item:
+/// what was encoded comes before it, the end of the document does not. Dropping the stream drops the rows.
 pub fn encode(
-    _format: Format,
-    _rows: SendableRecordBatchStream,
+    format: Format,
+    rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    todo!()
+    chunks::chunks(format.definition(), rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use ::arrow::array::*;
+    use ::arrow::datatypes::{Field, Schema};
+
+    use super::*;
+
+    /// A batch of one named column, with metadata.
+    pub fn column(name: &str, values: ArrayRef, metadata: &[(&str, &str)]) -> RecordBatch {
+        let metadata = metadata.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let field = Field::new(name, values.data_type().clone(), true);
+        let field = field.with_metadata(metadata.collect::<HashMap<_, _>>());
+        RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![values]).unwrap()
+    }
+
+    /// Every type with its extremes, nulls and what is hard to write.
+    pub fn tricky() -> RecordBatch {
+        let texts = [Some("a,\"b\"\n"), None, Some(""), Some(" ]]>&<é😀\t\r\u{1} ")];
+        let doubles = [Some(f64::NAN), None, Some(-0.0), Some(5e-324)];
+        let floats = [Some(0.1), None, Some(f32::INFINITY), Some(f32::NEG_INFINITY)];
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("r:flag", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), None]))),
+            (
+                "r:int",
+                Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(0), Some(i32::MAX)])),
+            ),
+            (
+                "r:long",
+                Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(0), Some(i64::MAX)])),
+            ),
+            ("r:float", Arc::new(Float32Array::from(floats.to_vec()))),
+            ("r:double", Arc::new(Float64Array::from(doubles.to_vec()))),
+            ("f:text", Arc::new(StringArray::from(texts.to_vec()))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)))
+            .unwrap()
+    }
+
+    /// The document of these rows.
+    pub fn document(format: Format, rows: &[RecordBatch]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut encoder = (format.definition().open)(&rows[0].schema(), &mut out).unwrap();
+        rows.iter().for_each(|rows| encoder.write(rows, &mut out).unwrap());
+        encoder.finish(&mut out).unwrap();
+        out
+    }
+
+    pub fn text(format: Format, rows: &[RecordBatch]) -> String {
+        String::from_utf8(document(format, rows)).unwrap()
+    }
+
+    #[test]
+    fn formats_are_found_by_their_names() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_name(format.name()), Some(format));
+        }
+        assert_eq!(Format::from_name("JSON"), None);
+    }
 }

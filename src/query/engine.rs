@@ -1,12 +1,20 @@
-//! The engine: holds the snapshots, follows new ones, plans and runs queries.
+//! The engine: the one door to the tables. In: a [`Query`]. Out: an [`Answer`], or its explanation.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
+use futures::StreamExt;
 
-use super::Query;
-use crate::error::Result;
+use super::follow::{Tables, follow};
+use super::prepared::Prepared;
+use super::{Query, explain};
+use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{AsOf, Location, Warehouse};
 
@@ -25,11 +33,39 @@ pub struct EngineOptions {
     pub fp: Source,
     /// How often to look for new commits.
     pub refresh: Duration,
+    /// Memory for sorting answers; beyond it they spill to temporary files.
+    pub memory_bytes: usize,
+    /// Memory for the footers and page indexes of Parquet files.
+    pub footer_cache_bytes: usize,
+}
+
+impl EngineOptions {
+    /// All three tables of one warehouse, with the default limits.
+    pub fn of_warehouse(warehouse: &Warehouse) -> Self {
+        let source = Source::Warehouse(warehouse.clone());
+        Self {
+            sources: source.clone(),
+            objects: source.clone(),
+            fp: source,
+            refresh: Duration::from_secs(2),
+            memory_bytes: 1 << 30,
+            footer_cache_bytes: 1 << 30,
+        }
+    }
+
+    pub(super) fn source(&self, table: Table) -> &Source {
+        match table {
+            Table::Sources => &self.sources,
+            Table::Objects => &self.objects,
+            Table::Fp => &self.fp,
+        }
+    }
 }
 
 /// Rows on their way, and what to say with them.
 pub struct Answer {
-    /// Served names (`r:psfFlux`), with unit, ucd and description as field metadata; equal to the stream's schema.
+    /// Served names (`r:psfFlux`), with unit, ucd and description as field metadata; equal to the
+    /// stream's schema.
     pub schema: SchemaRef,
     /// The version of the table all rows are from.
     pub version: u64,
@@ -39,40 +75,111 @@ pub struct Answer {
     pub rows: SendableRecordBatchStream,
 }
 
+/// What the cache of footers did since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CacheUse {
+    pub entries: usize,
+    pub bytes: usize,
+    pub hits: usize,
+}
+
 /// Cheap to clone; all clones share snapshots and caches.
 #[derive(Clone)]
-pub struct Engine {}
+pub struct Engine {
+    tables: Arc<Tables>,
+    runtime: Arc<RuntimeEnv>,
+}
 
 impl Engine {
     /// Opens the tables that exist and follows them until the last clone is dropped. A table that
     /// does not exist yet is looked for again at each refresh.
-    pub async fn open(_options: EngineOptions) -> Result<Self> {
-        todo!()
+    pub async fn open(options: EngineOptions) -> Result<Self> {
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_limit(options.memory_bytes, 1.0)
+            .with_metadata_cache_limit(options.footer_cache_bytes)
+            .build_arc()?;
+        let tables = Arc::new(Tables::new(options, runtime.clone()));
+        tables.refresh().await?;
+        follow(&tables);
+        Ok(Self { tables, runtime })
     }
 
     /// Whether every table can be read.
     pub fn is_ready(&self) -> bool {
-        todo!()
+        Table::ALL.into_iter().all(|table| self.tables.current(table).is_some())
     }
 
     /// The version a query would be answered from, and nothing else: for `If-None-Match`.
     /// `NotReady` where the table does not exist (yet), `Argument` for an `as_of` that is not there.
-    pub async fn version(&self, _table: Table, _as_of: Option<&AsOf>) -> Result<u64> {
-        todo!()
+    pub async fn version(&self, table: Table, as_of: Option<&AsOf>) -> Result<u64> {
+        Ok(self.prepared(table, as_of).await?.snapshot.version)
     }
 
     /// The served schema of a table, described.
-    pub fn schema(&self, _table: Table) -> Result<SchemaRef> {
-        todo!()
+    pub fn schema(&self, table: Table) -> Result<SchemaRef> {
+        Ok(self.tables.current(table).ok_or_else(|| not_ready(table))?.served_schema())
     }
 
     /// Plans and starts a query.
-    pub async fn run(&self, _query: &Query) -> Result<Answer> {
-        todo!()
+    pub async fn run(&self, query: &Query) -> Result<Answer> {
+        let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
+        let columns = prepared.select(&query.columns);
+        let rows = if query.ids.is_empty() || columns.stored.is_empty() {
+            Box::pin(EmptyRecordBatchStream::new(columns.schema.clone()))
+        } else {
+            let plan = prepared.plan(query, &columns.stored).await?;
+            let rows = execute_stream(plan, prepared.session().task_ctx())?;
+            with_schema(rows, columns.schema.clone())
+        };
+        Ok(Answer {
+            schema: columns.schema,
+            version: prepared.snapshot.version,
+            unknown_columns: columns.unknown,
+            rows,
+        })
     }
 
     /// The SQL, its parameters and the physical plan, as text.
-    pub async fn explain(&self, _query: &Query) -> Result<String> {
-        todo!()
+    pub async fn explain(&self, query: &Query) -> Result<String> {
+        let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
+        let columns = prepared.select(&query.columns);
+        let plan = prepared.plan(query, &columns.stored).await?;
+        Ok(explain::text(query, &prepared.snapshot, plan))
     }
+
+    /// How the cache of footers is used.
+    pub fn footer_cache(&self) -> CacheUse {
+        let entries = self.runtime.cache_manager.get_file_metadata_cache().list_entries();
+        CacheUse {
+            entries: entries.len(),
+            bytes: entries.values().map(|entry| entry.size_bytes).sum(),
+            hits: entries.values().map(|entry| entry.hits).sum(),
+        }
+    }
+
+    async fn prepared(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<Prepared>> {
+        let found = match as_of {
+            None => self.tables.current(table),
+            Some(as_of) => self.tables.as_of(table, as_of).await?,
+        };
+        found.ok_or_else(|| not_ready(table))
+    }
+}
+
+fn not_ready(table: Table) -> Error {
+    Error::new(
+        Kind::NotReady,
+        format!("the table `{}` does not exist yet: ingest alerts first", table.name()),
+    )
+}
+
+/// The same batches under served names.
+fn with_schema(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
+    let served = schema.clone();
+    let batches = rows.map(move |batch| {
+        let (_, columns, row_count) = batch?.into_parts();
+        let options = RecordBatchOptions::new().with_row_count(Some(row_count));
+        Ok(RecordBatch::try_new_with_options(served.clone(), columns, &options)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, batches))
 }

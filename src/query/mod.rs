@@ -1,10 +1,19 @@
 //! Questions to the tables. In: a [`Query`]. Out: an [`Answer`]: a schema and a stream of batches
-//! with served names, from one snapshot. Each endpoint's SQL is a file in `sql/`.
+//! with served names, from one snapshot.
+//!
+//! A query goes: [`Engine::run`] picks the snapshot, [`template`] binds the SQL of its endpoint (a file in
+//! `sql/`), [`provider`] scans what the [`index`] names.
 
 mod engine;
+mod explain;
+mod follow;
+mod index;
+mod prepared;
+mod provider;
+mod template;
 mod time;
 
-pub use engine::{Answer, Engine, EngineOptions, Source};
+pub use engine::{Answer, CacheUse, Engine, EngineOptions, Source};
 pub use time::TimeMatch;
 
 use crate::schema::Table;
@@ -15,7 +24,8 @@ use crate::warehouse::AsOf;
 pub enum Columns {
     /// Every served column, in byte-wise order of its name.
     All,
-    /// Served names (`r:psfFlux`), in the order asked, each once. Unknown ones are in [`Answer::unknown_columns`].
+    /// Served names (`r:psfFlux`), in the order asked, each once. Unknown ones are in
+    /// [`Answer::unknown_columns`].
     Named(Vec<String>),
 }
 

@@ -1,0 +1,296 @@
+//! What the command line says. In: flags over `DIAFLIGHT_*` variables over a TOML file. Out: one
+//! validated [`Cli`]. Every setting has one name: `--refresh-ms`, `DIAFLIGHT_REFRESH_MS` and `refresh_ms =`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::error::{Error, Result};
+
+const ENV_PREFIX: &str = "DIAFLIGHT_";
+
+/// Light curves of Rubin alerts, served from plain Parquet in object storage.
+#[derive(Clone, Debug, Parser)]
+#[command(version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// TOML file of settings, named as the flags are, with `_` for `-`
+    #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// What to log: a level, or a `tracing` filter such as `diaflight=debug`
+    #[arg(
+        long,
+        global = true,
+        default_value = "info",
+        value_name = "FILTER",
+        env = "DIAFLIGHT_LOG"
+    )]
+    pub log: String,
+    #[command(subcommand)]
+    pub command: Task,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Task {
+    /// Serve a synthetic survey made on the spot
+    Demo(DemoArgs),
+    /// Write a synthetic survey into an empty warehouse
+    Generate(GenerateArgs),
+    /// Take alert packets into a warehouse
+    Ingest(IngestArgs),
+    /// Answer requests over HTTP
+    Serve(ServeArgs),
+    /// Keep a warehouse in order
+    Maintain(MaintainArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Where to keep the survey; without it, in a temporary folder that is removed at the end
+    #[arg(long, value_name = "DIR", env = "DIAFLIGHT_WAREHOUSE")]
+    pub warehouse: Option<String>,
+    #[command(flatten)]
+    pub http: HttpArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct GenerateArgs {
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    /// Number of objects; an object has about 20 sources
+    #[arg(long, value_name = "N", env = "DIAFLIGHT_OBJECTS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub objects: u64,
+    /// The same seed gives the same survey
+    #[arg(long, value_name = "S", default_value_t = 0, env = "DIAFLIGHT_SEED")]
+    pub seed: u64,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct IngestArgs {
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    /// Take the history of each alert (prvDiaSources) as sources, too
+    #[arg(long, env = "DIAFLIGHT_HISTORY")]
+    pub history: bool,
+    /// Memory for sorting, in MiB; beyond it, sorting spills to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
+          value_parser = clap::value_parser!(u64).range(64..))]
+    pub memory_mib: u64,
+    /// Folder for temporary files, by default the system's
+    #[arg(long, value_name = "DIR", env = "DIAFLIGHT_TEMP_DIR")]
+    pub temp_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Avro or Parquet files of alerts, folders or object-store prefixes of them
+    #[arg(required = true, value_name = "PATH_OR_URL")]
+    pub inputs: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// URL or folder of the warehouse
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE",
+          required_unless_present_all = ["sources_url", "objects_url", "fp_url"])]
+    pub warehouse: Option<String>,
+    /// Folder or prefix of flat Parquet to serve, read-only, in place of the table `sources`
+    #[arg(long = "sources", id = "sources_url", value_name = "URL", env = "DIAFLIGHT_SOURCES_URL")]
+    pub sources: Option<String>,
+    /// The same for the table `objects`
+    #[arg(long = "objects", id = "objects_url", value_name = "URL", env = "DIAFLIGHT_OBJECTS_URL")]
+    pub objects: Option<String>,
+    /// The same for the table `fp`
+    #[arg(long = "fp", id = "fp_url", value_name = "URL", env = "DIAFLIGHT_FP_URL")]
+    pub fp: Option<String>,
+    #[command(flatten)]
+    pub http: HttpArgs,
+}
+
+/// How to answer requests.
+#[derive(Clone, Debug, Args)]
+pub struct HttpArgs {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
+    pub listen: SocketAddr,
+    /// How often to look for new commits
+    #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_REFRESH_MS",
+          value_parser = clap::value_parser!(u64).range(10..))]
+    pub refresh_ms: u64,
+    /// Requests answered at once; more are told to come back (429)
+    #[arg(long, value_name = "N", default_value_t = 128, env = "DIAFLIGHT_MAX_CONCURRENT_REQUESTS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_concurrent_requests: u64,
+    /// How long a request may take, to the last byte of its answer (504 before the first)
+    #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_TIME_LIMIT_MS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub time_limit_ms: u64,
+    /// How long running answers may go on once the server is told to stop
+    #[arg(long, value_name = "MS", default_value_t = 30_000, env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
+    pub drain_limit_ms: u64,
+    /// Memory for sorting answers, in MiB; beyond it, they spill to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
+          value_parser = clap::value_parser!(u64).range(16..))]
+    pub memory_mib: u64,
+    /// Memory for the footers of Parquet files, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub footer_cache_mib: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct MaintainArgs {
+    #[command(subcommand)]
+    pub work: Maintenance,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum Maintenance {
+    /// Merge small or overlapping files into big ones with disjoint key ranges
+    Compact(CompactArgs),
+    /// Delete files that no version within the grace period refers to
+    Vacuum(VacuumArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct CompactArgs {
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct VacuumArgs {
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    /// Files younger than this stay, for readers of older versions and writers at work
+    #[arg(long, value_name = "HOURS", default_value_t = 168, env = "DIAFLIGHT_GRACE_HOURS")]
+    pub grace_hours: u64,
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct WarehouseArg {
+    /// URL or folder of the warehouse: a path, file://, s3://bucket/prefix
+    #[arg(long = "warehouse", id = "warehouse", value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
+    pub url: String,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct OutputArgs {
+    /// Print the summary as one JSON document
+    #[arg(long, env = "DIAFLIGHT_JSON")]
+    pub json: bool,
+}
+
+/// Why the command line gives no [`Cli`].
+pub enum Refusal {
+    /// Help or version was asked for: the text, for standard output.
+    Asked(String),
+    Wrong(Error),
+}
+
+/// Reads the command line, the environment and the file that they name.
+pub fn read(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
+    let command = Cli::command();
+    let known = known_settings(&command);
+    refuse_unknown_variables(&known).map_err(Refusal::Wrong)?;
+    let early = Cli::command().ignore_errors(true).try_get_matches_from(&arguments);
+    let file = early.ok().and_then(|matches| matches.get_one::<PathBuf>("config").cloned());
+    let command = match file {
+        Some(file) => with_file(command, &known, &file).map_err(Refusal::Wrong)?,
+        None => command,
+    };
+    let matches = command.try_get_matches_from(arguments).map_err(refusal)?;
+    Cli::from_arg_matches(&matches).map_err(refusal)
+}
+
+/// The settings that have a variable, by their name in a file: `refresh_ms`.
+fn known_settings(command: &Command) -> BTreeSet<String> {
+    let own = command.get_arguments().filter_map(setting_name);
+    own.chain(command.get_subcommands().flat_map(known_settings)).collect()
+}
+
+fn setting_name(argument: &clap::Arg) -> Option<String> {
+    let variable = argument.get_env()?.to_str()?;
+    Some(variable.strip_prefix(ENV_PREFIX)?.to_lowercase())
+}
+
+fn refuse_unknown_variables(known: &BTreeSet<String>) -> Result<()> {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let Some(setting) = name.strip_prefix(ENV_PREFIX) else { continue };
+        if !known.contains(&setting.to_lowercase()) {
+            return Err(Error::argument(format!(
+                "environment variable {name}: no such setting; known are {}",
+                listed(known, |name| format!("{ENV_PREFIX}{}", name.to_uppercase()))
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The command with the file's values as defaults, below flags and variables.
+fn with_file(command: Command, known: &BTreeSet<String>, file: &Path) -> Result<Command> {
+    let name = file.display();
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Error::argument(format!("--config {name}: {error}")))?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        Error::argument(format!("--config {name}: {}", error.message()))
+    })?;
+    table.iter().try_fold(command, |command, (key, value)| {
+        if !known.contains(key) || key == "config" {
+            return Err(Error::argument(format!(
+                "--config {name}: unknown key `{key}`; known are {}",
+                listed(known, String::clone)
+            )));
+        }
+        let value = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
+                value.to_string()
+            }
+            other => {
+                let kind = other.type_str();
+                return Err(Error::argument(format!(
+                    "--config {name}: `{key}` is {kind}; give a string, a number or a boolean"
+                )));
+            }
+        };
+        Ok(with_default(command, key, &value))
+    })
+}
+
+fn with_default(command: Command, key: &str, value: &str) -> Command {
+    let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_string()).collect();
+    let command = command.mut_args(|argument| {
+        if setting_name(&argument).as_deref() == Some(key) {
+            argument.default_value(value.to_string()).required(false)
+        } else {
+            argument
+        }
+    });
+    names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |sub| with_default(sub, key, value))
+    })
+}
+
+fn listed(known: &BTreeSet<String>, form: impl Fn(&String) -> String) -> String {
+    known.iter().map(form).collect::<Vec<_>>().join(", ")
+}
+
+/// clap's error in one line: what is wrong, without the usage text.
+fn refusal(error: clap::Error) -> Refusal {
+    if !error.use_stderr() {
+        return Refusal::Asked(error.render().to_string());
+    }
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or(&text);
+    let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line);
+    Refusal::Wrong(Error::argument(format!("{line}; see --help")))
+}

@@ -1,0 +1,96 @@
+//! The way from batches to chunks that all formats share. In: batches of any size. Out: chunks of
+//! [`MIN_CHUNK_BYTES`] to [`MAX_CHUNK_BYTES`]; between two pieces of work other tasks get their turn.
+
+use std::mem;
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::stream::{self, BoxStream, StreamExt};
+
+use super::columns::Columns;
+use super::{Definition, Encoder};
+use crate::error::{Error, Result};
+
+/// Less than this waits for more, unless it is the end.
+const MIN_CHUNK_BYTES: usize = 64 << 10;
+/// More than this is split, evenly.
+const MAX_CHUNK_BYTES: usize = 256 << 10;
+/// Values encoded without a pause: less than a few milliseconds and about half a megabyte of text.
+const SLICE_VALUES: usize = 16 << 10;
+
+pub(super) fn chunks(
+    format: &Definition,
+    rows: SendableRecordBatchStream,
+) -> BoxStream<'static, Result<Bytes>> {
+    match Encoding::open(format, rows) {
+        Ok(encoding) => stream::unfold(encoding, Encoding::next).boxed(),
+        Err(error) => stream::once(async { Err(error) }).boxed(),
+    }
+}
+
+/// A document being encoded.
+struct Encoding {
+    rows: SendableRecordBatchStream,
+    columns: Columns,
+    encoder: Box<dyn Encoder>,
+    /// Rows that came and are not encoded yet.
+    batch: RecordBatch,
+    /// Bytes being written.
+    out: Vec<u8>,
+    /// Bytes being handed out.
+    ready: Bytes,
+    end: Option<Result<(), Error>>,
+}
+
+impl Encoding {
+    fn open(format: &Definition, rows: SendableRecordBatchStream) -> Result<Self> {
+        let columns = Columns::new(&rows.schema())?;
+        let mut out = Vec::new();
+        let encoder = (format.open)(columns.schema(), &mut out)?;
+        let batch = RecordBatch::new_empty(columns.schema().clone());
+        Ok(Self { rows, columns, encoder, batch, out, ready: Bytes::new(), end: None })
+    }
+
+    /// The next chunk, and what follows it.
+    async fn next(mut self) -> Option<(Result<Bytes>, Self)> {
+        if self.ready.is_empty() {
+            while self.out.len() < MIN_CHUNK_BYTES && self.end.is_none() {
+                self.end = self.step().await.transpose();
+            }
+            self.ready = mem::take(&mut self.out).into();
+        }
+        if !self.ready.is_empty() {
+            let pieces = self.ready.len().div_ceil(MAX_CHUNK_BYTES);
+            let chunk = self.ready.split_to(self.ready.len().div_ceil(pieces));
+            return Some((Ok(chunk), self));
+        }
+        match self.end.replace(Ok(())) {
+            Some(Err(error)) => Some((Err(error), self)),
+            _ => None,
+        }
+    }
+
+    /// Fetches a batch, encodes a slice of one, or writes the end; `Some` after the last.
+    async fn step(&mut self) -> Result<Option<()>> {
+        if self.batch.num_rows() > 0 {
+            let rows = self.batch.num_rows().min(slice_rows(self.batch.num_columns()));
+            self.encoder.write(&self.batch.slice(0, rows), &mut self.out)?;
+            self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
+            tokio::task::yield_now().await;
+            return Ok(None);
+        }
+        match self.rows.next().await {
+            Some(batch) => {
+                self.batch = self.columns.convert(&batch?)?;
+                Ok(None)
+            }
+            None => self.encoder.finish(&mut self.out).map(Some),
+        }
+    }
+}
+
+/// The number of rows of so many columns that are encoded without a pause.
+fn slice_rows(columns: usize) -> usize {
+    (SLICE_VALUES / columns.max(1)).max(1)
+}

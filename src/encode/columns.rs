@@ -1,0 +1,134 @@
+//! The column types the formats know: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`.
+//! Our own tables have no others. Folders of Parquet that someone else wrote do: their types become,
+//! here and nowhere else, the one of the six that holds their every value, or are refused by name.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::{CastOptions, cast_with_options};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use crate::error::{Error, Kind, Result};
+
+/// The columns of one answer.
+pub(super) struct Columns {
+    schema: SchemaRef,
+}
+
+impl Columns {
+    /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata of
+    /// fields are kept; that of the schema is not, since it speaks of whole files (pandas' index, for one).
+    pub fn new(rows: &Schema) -> Result<Self> {
+        let fields = rows.fields().iter().map(encoded_field).collect::<Result<Vec<_>>>()?;
+        Ok(Self { schema: Arc::new(Schema::new(fields)) })
+    }
+
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The same rows in the types of [`Columns::schema`].
+    pub fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let pairs = batch.columns().iter().zip(self.schema.fields());
+        let columns = pairs.map(|(column, field)| converted(column, field));
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+    }
+}
+
+fn encoded_field(field: &FieldRef) -> Result<FieldRef> {
+    match encoded_type(field.data_type()) {
+        Some(encoded) if encoded == *field.data_type() => Ok(field.clone()),
+        Some(encoded) => Ok(Arc::new(Field::clone(field).with_data_type(encoded))),
+        None => Err(Error::input(format!(
+            "column {:?} is of type {}, which no output format holds; it can be a boolean, an integer, \
+             a float, a string, a date or a time",
+            field.name(),
+            field.data_type(),
+        ))),
+    }
+}
+
+/// Times become their ISO 8601 text: no other text or number says what they mean in all formats.
+fn encoded_type(data_type: &DataType) -> Option<DataType> {
+    use DataType as D;
+    match data_type {
+        D::Boolean => Some(D::Boolean),
+        D::Int8 | D::Int16 | D::Int32 | D::UInt8 | D::UInt16 => Some(D::Int32),
+        D::Int64 | D::UInt32 | D::UInt64 => Some(D::Int64),
+        D::Float16 | D::Float32 => Some(D::Float32),
+        D::Float64 => Some(D::Float64),
+        D::Utf8 | D::LargeUtf8 | D::Utf8View | D::Null => Some(D::Utf8),
+        D::Date32 | D::Date64 | D::Time32(_) | D::Time64(_) | D::Timestamp(..) => Some(D::Utf8),
+        D::Dictionary(_, values) => encoded_type(values),
+        _ => None,
+    }
+}
+
+fn converted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
+    cast_with_options(column, field.data_type(), &exact).map_err(|error| {
+        Error::from(error).with_kind(Kind::Input).context(format!("column {:?}", field.name()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::*;
+    use arrow::datatypes::{Int8Type, TimeUnit};
+
+    use super::super::tests::column;
+    use super::*;
+
+    fn convert(values: ArrayRef) -> Result<ArrayRef> {
+        let batch = column("x", values, &[("unit", "d")]);
+        let columns = Columns::new(&batch.schema())?;
+        assert_eq!(columns.schema().field(0).metadata(), batch.schema().field(0).metadata());
+        Ok(columns.convert(&batch)?.column(0).clone())
+    }
+
+    #[test]
+    fn foreign_types_become_one_of_the_six() {
+        let words = || vec![Some("g"), None];
+        let strings: ArrayRef = Arc::new(StringArray::from(words()));
+        let foreign: [ArrayRef; 4] = [
+            Arc::new(LargeStringArray::from(words())),
+            Arc::new(StringViewArray::from(words())),
+            Arc::new(DictionaryArray::<Int8Type>::from_iter(words())),
+            strings.clone(),
+        ];
+        for values in foreign {
+            assert_eq!(&convert(values).unwrap(), &strings);
+        }
+        let ints: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None]));
+        assert_eq!(&convert(Arc::new(Int16Array::from(vec![Some(7), None]))).unwrap(), &ints);
+        let nulls: ArrayRef = Arc::new(StringArray::new_null(2));
+        assert_eq!(&convert(Arc::new(NullArray::new(2))).unwrap(), &nulls);
+        let time = TimestampMicrosecondArray::from(vec![1_767_225_600_000_500]);
+        let iso: ArrayRef = Arc::new(StringArray::from(vec!["2026-01-01T00:00:00.000500Z"]));
+        assert_eq!(&convert(Arc::new(time.with_timezone("UTC"))).unwrap(), &iso);
+    }
+
+    #[test]
+    fn what_no_format_holds_is_refused_by_name() {
+        let binary: ArrayRef = Arc::new(BinaryArray::from(vec![b"x".as_slice()]));
+        let error = convert(binary).unwrap_err();
+        assert!(error.to_string().contains("\"x\" is of type Binary"), "{error}");
+        let huge: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        let error = convert(huge).unwrap_err();
+        assert!(error.to_string().starts_with("column \"x\""), "{error}");
+        let duration = DataType::Duration(TimeUnit::Second);
+        assert!(convert(new_null_array(&duration, 1)).is_err());
+    }
+
+    #[test]
+    fn what_a_file_says_of_itself_is_not_passed_on() {
+        let metadata = [("pandas".to_string(), "{\"index_columns\": [\"x\"]}".to_string())].into();
+        let schema =
+            Schema::new(vec![Field::new("x", DataType::Int32, false)]).with_metadata(metadata);
+        let columns = Columns::new(&schema).unwrap();
+        assert!(columns.schema().metadata().is_empty());
+        assert!(!columns.schema().field(0).is_nullable());
+    }
+}

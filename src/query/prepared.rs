@@ -1,0 +1,115 @@
+//! A snapshot made ready for queries: its table registered, its endpoint's SQL parsed, its served
+//! columns described. In: a snapshot. Out: physical plans of queries against it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use super::provider::SnapshotTable;
+use super::{Columns, Query, template};
+use crate::error::Result;
+use crate::schema;
+use crate::warehouse::Snapshot;
+
+/// A snapshot and what every query against it shares.
+pub struct Prepared {
+    pub snapshot: Arc<Snapshot>,
+    session: SessionContext,
+    template: LogicalPlan,
+    /// Served fields (`r:psfFlux`) in byte-wise order of their names, with the stored name of each.
+    served: Vec<(Arc<Field>, String)>,
+    by_name: HashMap<String, usize>,
+}
+
+/// The columns of one answer.
+pub struct Selection<'a> {
+    /// Stored names, in the order asked.
+    pub stored: Vec<&'a str>,
+    pub schema: SchemaRef,
+    pub unknown: Vec<String>,
+}
+
+impl Prepared {
+    pub async fn new(snapshot: Snapshot, runtime: Arc<RuntimeEnv>) -> Result<Self> {
+        let snapshot = Arc::new(snapshot);
+        runtime.register_object_store(
+            SnapshotTable::store_url(&snapshot)?.as_ref(),
+            snapshot.store.clone(),
+        );
+        let session = SessionContext::new_with_config_rt(session_config(), runtime);
+        session.register_table(
+            snapshot.table.name(),
+            Arc::new(SnapshotTable::new(snapshot.clone())),
+        )?;
+        let template = template::plan(&session, snapshot.table).await?;
+        let columns = schema::served_columns(&snapshot.schema);
+        let served: Vec<_> = columns
+            .into_iter()
+            .filter_map(|(_, i)| {
+                let stored = snapshot.schema.field(i);
+                let field = schema::describe(snapshot.table, stored)?;
+                Some((Arc::new(field), stored.name().clone()))
+            })
+            .collect();
+        let by_name =
+            served.iter().enumerate().map(|(i, (field, _))| (field.name().clone(), i)).collect();
+        Ok(Self { snapshot, session, template, served, by_name })
+    }
+
+    /// Every served field.
+    pub fn served_schema(&self) -> SchemaRef {
+        Arc::new(Schema::new(
+            self.served.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// The columns of an answer: those asked for that are known, each once.
+    pub fn select(&self, columns: &Columns) -> Selection<'_> {
+        let mut unknown = Vec::new();
+        let chosen: Vec<usize> = match columns {
+            Columns::All => (0..self.served.len()).collect(),
+            Columns::Named(names) => {
+                let mut seen = vec![false; self.served.len()];
+                let known = names.iter().filter_map(|name| match self.by_name.get(name) {
+                    Some(&i) => (!std::mem::replace(&mut seen[i], true)).then_some(i),
+                    None => {
+                        unknown.push(name.clone());
+                        None
+                    }
+                });
+                known.collect()
+            }
+        };
+        let fields: Vec<_> = chosen.iter().map(|&i| self.served[i].0.clone()).collect();
+        let stored = chosen.iter().map(|&i| self.served[i].1.as_str()).collect();
+        Selection { stored, schema: Arc::new(Schema::new(fields)), unknown }
+    }
+
+    /// The physical plan of a query for the stored columns `columns`.
+    pub async fn plan(&self, query: &Query, columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
+        let bound = template::bind(&self.template, query, columns)?;
+        Ok(self.session.state().create_physical_plan(&bound).await?)
+    }
+
+    pub fn session(&self) -> &SessionContext {
+        &self.session
+    }
+}
+
+fn session_config() -> SessionConfig {
+    let mut config = SessionConfig::new().with_information_schema(false);
+    let options = config.options_mut();
+    // Rubin's names are mixed case: `SELECT psfFlux FROM sources`.
+    options.sql_parser.enable_ident_normalization = false;
+    options.execution.parquet.pushdown_filters = true;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.collect_statistics = false;
+    // A lookup reads a few pages: cutting files into ranges of bytes would only add partitions to merge.
+    options.optimizer.repartition_file_scans = false;
+    config
+}

@@ -1,0 +1,61 @@
+//! Entity tags: whether a client already has an answer. In: what the answer depends on. Out: a
+//! weak tag (weak, because the same rows may go out under several content codings).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::http::header::IF_NONE_MATCH;
+use axum::http::{HeaderMap, HeaderValue};
+use uuid::Uuid;
+
+use super::row_request::RowRequest;
+use crate::error::{Error, Result};
+use crate::query::Columns;
+
+/// The tag of the answer to a request from one version of its table: equal for equal questions,
+/// however they were written. `instance` stands for the running server: versions of two servers' tables are
+/// not comparable, nor are the bytes of two releases.
+pub fn tag(instance: Uuid, version: u64, request: &RowRequest) -> Result<HeaderValue> {
+    let query = &request.query;
+    let mut hash = DefaultHasher::new();
+    (instance, query.table, &query.ids, request.format).hash(&mut hash);
+    match &query.columns {
+        Columns::All => None,
+        Columns::Named(names) => Some(names),
+    }
+    .hash(&mut hash);
+    let time = query.time.as_ref().map(|time| (time.from_mjd.to_bits(), time.to_mjd.to_bits()));
+    time.hash(&mut hash);
+    let text = format!("W/\"{version}-{:016x}\"", hash.finish());
+    HeaderValue::try_from(text).map_err(|error| Error::internal(format!("making an ETag: {error}")))
+}
+
+/// Whether `If-None-Match` holds the tag, by weak comparison (RFC 9110, 13.1.2). `*` is any.
+pub fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let opaque = |text: &str| text.trim().trim_start_matches("W/").to_string();
+    let tag = tag.to_str().map(opaque).unwrap_or_default();
+    let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|held| held.trim() == "*" || opaque(held) == tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_none_match_is_a_list_and_weak() {
+        let matching = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
+            }
+            matches(&headers, &HeaderValue::from_static("W/\"3-ab\""))
+        };
+        for values in [&["W/\"3-ab\""][..], &["\"3-ab\""], &["\"x\", W/\"3-ab\""], &["\"x\"", "*"]]
+        {
+            assert!(matching(values), "{values:?}");
+        }
+        for values in [&[][..], &["W/\"3-ac\""], &["3-ab"], &["\"x\""]] {
+            assert!(!matching(values), "{values:?}");
+        }
+    }
+}

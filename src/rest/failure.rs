@@ -1,0 +1,95 @@
+//! Errors as clients see them: `{"status": "error", "text": "..."}`, whatever layer they come from.
+//! In: an [`Error`] of a handler, or a bare status of the router. Out: the JSON body, and the
+//! details of what is ours to mend in the log, under the request id that the client is told.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use tower_http::request_id::RequestId;
+
+use crate::error::{Error, Kind};
+
+/// The status, and the error itself for [`describe`].
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.kind().http_status());
+        let mut response = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// A panic is a bug like any other: the client gets a 500.
+pub fn of_panic(panic: Box<dyn Any + Send>) -> Response {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::internal(format!("panic: {}", message.unwrap_or("without a message"))).into_response()
+}
+
+/// Gives every error answer its body.
+pub async fn describe(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().cloned();
+    let (method, path) = (request.method().clone(), request.uri().path().to_string());
+    let response = next.run(request).await;
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    let text = match parts.extensions.remove::<Arc<Error>>() {
+        Some(error) => text_of(&error, id),
+        None => text_of_status(status, &method, &path, parts.headers.get(ALLOW)),
+    };
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Some("1"),
+        StatusCode::SERVICE_UNAVAILABLE => Some("5"),
+        _ => None,
+    }
+    .map(|seconds| parts.headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds)));
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Body::from(json!({"status": "error", "text": text}).to_string()))
+}
+
+/// What the client is told: all of it where the client can mend it, else only where to find it in the log.
+fn text_of(error: &Error, id: Option<RequestId>) -> String {
+    let id = id.map(|id| String::from_utf8_lossy(id.header_value().as_bytes()).into_owned());
+    let id = id.unwrap_or_default();
+    match error.kind() {
+        Kind::Internal | Kind::Conflict => {
+            tracing::error!(request_id = %id, ?error, "a request failed by a bug");
+            format!("internal error; please report it with the request id {id}")
+        }
+        Kind::Storage => {
+            tracing::error!(request_id = %id, ?error, "a request failed by the storage");
+            format!(
+                "the storage failed; try again, and if that does not help report the request id {id}"
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// For the router's own refusals.
+fn text_of_status(
+    status: StatusCode,
+    method: &Method,
+    path: &str,
+    allow: Option<&HeaderValue>,
+) -> String {
+    match (status, allow.and_then(|allow| allow.to_str().ok())) {
+        (StatusCode::METHOD_NOT_ALLOWED, Some(allow)) => {
+            format!("{path} has no method {method}; use one of {allow}")
+        }
+        _ => status.canonical_reason().unwrap_or("the request was refused").to_lowercase(),
+    }
+}

@@ -1,0 +1,167 @@
+//! The JSON body of a request. In: its bytes. Out: the members of one object, each with its value
+//! as the client wrote it: an id of any size keeps its digits, a time its decimals.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use json_event_parser::{JsonEvent, JsonSyntaxError, SliceJsonParser};
+
+use crate::error::{Error, Result};
+
+/// One JSON value without parts of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    /// The text of the number.
+    Number(Cow<'a, str>),
+    Text(Cow<'a, str>),
+    /// An object, or an array within an array: no argument takes one, so its contents are not kept.
+    Nested,
+}
+
+/// The value of an argument.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    One(Scalar<'a>),
+    List(Vec<Scalar<'a>>),
+}
+
+impl<'a> Value<'a> {
+    /// The value, or the elements of the list.
+    pub fn into_scalars(self) -> Vec<Scalar<'a>> {
+        match self {
+            Value::One(scalar) => vec![scalar],
+            Value::List(scalars) => scalars,
+        }
+    }
+}
+
+impl fmt::Display for Scalar<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Null => f.write_str("null"),
+            Scalar::Bool(value) => write!(f, "{value}"),
+            Scalar::Number(text) => write!(f, "the number {text:.40}"),
+            Scalar::Text(text) => write!(f, "`{text:.40}`"),
+            Scalar::Nested => f.write_str("an object or a nested array"),
+        }
+    }
+}
+
+impl fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::One(scalar) => scalar.fmt(f),
+            Value::List(_) => f.write_str("an array"),
+        }
+    }
+}
+
+/// Reads a JSON object. Anything else is an `Argument` error.
+pub fn members(body: &[u8]) -> Result<Vec<(Cow<'_, str>, Value<'_>)>> {
+    let mut events = SliceJsonParser::new(body);
+    if events.parse_next().map_err(malformed)? != JsonEvent::StartObject {
+        return Err(Error::argument(
+            "the body must be a JSON object, such as {\"diaObjectId\": \"170028485706776685\"}",
+        ));
+    }
+    let mut members = Vec::new();
+    while let JsonEvent::ObjectKey(name) = events.parse_next().map_err(malformed)? {
+        members.push((name, value(&mut events).map_err(malformed)?));
+    }
+    match events.parse_next().map_err(malformed)? {
+        JsonEvent::Eof => Ok(members),
+        _ => Err(Error::argument("the body must be one JSON object, with nothing after it")),
+    }
+}
+
+fn malformed(error: JsonSyntaxError) -> Error {
+    Error::argument(format!("the body is not valid JSON: {error}"))
+}
+
+fn value<'a>(events: &mut SliceJsonParser<'a>) -> Result<Value<'a>, JsonSyntaxError> {
+    let first = events.parse_next()?;
+    if first != JsonEvent::StartArray {
+        return Ok(Value::One(scalar(first, events)?));
+    }
+    let mut elements = Vec::new();
+    loop {
+        match events.parse_next()? {
+            JsonEvent::EndArray => return Ok(Value::List(elements)),
+            event => elements.push(scalar(event, events)?),
+        }
+    }
+}
+
+fn scalar<'a>(
+    event: JsonEvent<'a>,
+    events: &mut SliceJsonParser<'a>,
+) -> Result<Scalar<'a>, JsonSyntaxError> {
+    Ok(match event {
+        JsonEvent::Null => Scalar::Null,
+        JsonEvent::Boolean(value) => Scalar::Bool(value),
+        JsonEvent::Number(text) => Scalar::Number(text),
+        JsonEvent::String(text) => Scalar::Text(text),
+        _ => {
+            skip(events)?;
+            Scalar::Nested
+        }
+    })
+}
+
+/// Reads on to the end of the object or array just begun, however deep.
+fn skip(events: &mut SliceJsonParser<'_>) -> Result<(), JsonSyntaxError> {
+    let mut depth = 1;
+    while depth > 0 {
+        match events.parse_next()? {
+            JsonEvent::StartObject | JsonEvent::StartArray => depth += 1,
+            JsonEvent::EndObject | JsonEvent::EndArray => depth -= 1,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_text() {
+        let body = br#" {"a": 61105.095800700, "b": [1e3, 99999999999999999999, "\u0061,b", null],
+            "c": {"x": [[{}]]}, "d": [[1, [2]], {"y": 1}, true]} "#;
+        let members = members(body).unwrap();
+        let number = |text| Scalar::Number(Cow::Borrowed(text));
+        let expected = [
+            ("a", Value::One(number("61105.095800700"))),
+            (
+                "b",
+                Value::List(vec![
+                    number("1e3"),
+                    number("99999999999999999999"),
+                    Scalar::Text("a,b".into()),
+                    Scalar::Null,
+                ]),
+            ),
+            ("c", Value::One(Scalar::Nested)),
+            ("d", Value::List(vec![Scalar::Nested, Scalar::Nested, Scalar::Bool(true)])),
+        ];
+        let expected = expected.map(|(name, value)| (Cow::Borrowed(name), value));
+        assert_eq!(members, expected);
+    }
+
+    #[test]
+    fn only_one_object_is_a_body() {
+        for body in
+            ["null", "[1]", "1", "\"a\"", "{\"a\": 1", "{\"a\": }", "{a: 1}", "{} {}", "nonsense"]
+        {
+            let error = members(body.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains("the body"), "{body}: {error}");
+            assert_eq!(error.kind(), crate::error::Kind::Argument);
+        }
+        assert!(members(b"{\"a\": \"\xff\"}").is_err());
+        let deep = format!("{{\"a\": {}", "[".repeat(1 << 20));
+        assert!(members(deep.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,160 @@
+//! The mechanism of the endpoints that answer with rows. In: a [`RowRequest`]. Out: its rows as a
+//! stream in the asked format, with the headers that say what they are.
+//!
+//! An answer is held back until [`HELD_BYTES`] or its end: what fails before that is an error
+//! answer, and a small answer goes out whole, with its length.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use bytes::{Bytes, BytesMut};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream::BoxStream;
+use futures::{StreamExt, stream};
+
+use super::access::RowsSent;
+use super::row_request::RowRequest;
+use super::{App, etag, warning};
+use crate::encode::{Format, encode};
+use crate::error::{Error, Kind, Result};
+use crate::query::Query;
+use crate::schema::Table;
+
+pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
+pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
+
+/// Bytes of an answer to have before the first of them is sent.
+const HELD_BYTES: usize = 64 << 10;
+
+/// What an endpoint is.
+#[derive(Clone, Copy)]
+pub struct Definition {
+    pub table: Table,
+    /// One line for a GET without arguments.
+    pub about: &'static str,
+}
+
+/// An endpoint of a running server.
+#[derive(Clone)]
+pub struct Endpoint {
+    app: App,
+    definition: Definition,
+}
+
+impl std::ops::Deref for Endpoint {
+    type Target = Definition;
+    fn deref(&self) -> &Definition {
+        &self.definition
+    }
+}
+
+impl Endpoint {
+    pub fn max_body_bytes(&self) -> usize {
+        self.app.gate.options.max_body_bytes
+    }
+}
+
+/// The methods of an endpoint.
+pub fn route<S>(app: &App, definition: Definition) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    get(answer).post(answer).with_state(Endpoint { app: app.clone(), definition })
+}
+
+async fn answer(
+    State(endpoint): State<Endpoint>,
+    headers: HeaderMap,
+    request: Option<RowRequest>,
+) -> Result<Response> {
+    let Some(request) = request else {
+        return Ok(format!("{}\n", endpoint.about).into_response());
+    };
+    let Endpoint { app, .. } = &endpoint;
+    let query = &request.query;
+    if request.explain {
+        return Ok(app.engine.explain(query).await.map_err(of_engine)?.into_response());
+    }
+    let version = app.engine.version(query.table, query.as_of.as_ref()).await.map_err(of_engine)?;
+    let tag = etag::tag(app.instance, version, &request)?;
+    if etag::matches(&headers, &tag) {
+        return Ok((StatusCode::NOT_MODIFIED, validators(version, tag)).into_response());
+    }
+    let answer = app.engine.run(query).await.map_err(of_engine)?;
+    let tag = etag::tag(app.instance, answer.version, &request)?;
+    let (rows, sent) = counted(answer.rows);
+    let body = begun(encode(request.format, rows)).await?;
+    let mut response = (validators(answer.version, tag), body).into_response();
+    response.extensions_mut().insert(sent);
+    let ignored_columns = answer.unknown_columns.iter().collect();
+    let warning = warning::header(&request.ignored_ids, &ignored_columns);
+    response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
+    response.headers_mut().extend(content(query, request.format)?);
+    Ok(response)
+}
+
+/// An engine error while answering: a file that is gone or unreadable is no fault of the request.
+fn of_engine(error: Error) -> Error {
+    match error.kind() {
+        Kind::NotFound | Kind::Input => error.with_kind(Kind::Storage),
+        _ => error,
+    }
+}
+
+/// What a client needs to ask again only for what changed.
+fn validators(version: u64, tag: HeaderValue) -> [(HeaderName, HeaderValue); 4] {
+    [
+        (SNAPSHOT, HeaderValue::from(version)),
+        (ETAG, tag),
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (VARY, HeaderValue::from_static("accept-encoding")),
+    ]
+}
+
+/// What the body is; a file name for what is saved rather than read at once.
+fn content(query: &Query, format: Format) -> Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
+    if format != Format::Json {
+        let objects = match query.ids.as_slice() {
+            [id] => id.to_string(),
+            ids => format!("{}-objects", ids.len()),
+        };
+        let (stem, extension) = (query.table.name(), format.extension());
+        let name = format!("attachment; filename=\"{stem}-{objects}.{extension}\"");
+        let name =
+            HeaderValue::try_from(name).map_err(|error| Error::internal(error.to_string()))?;
+        headers.insert(CONTENT_DISPOSITION, name);
+    }
+    Ok(headers)
+}
+
+/// The same rows, counted as they go by.
+fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsSent) {
+    let sent = RowsSent(Arc::new(AtomicU64::new(0)));
+    let (schema, count) = (rows.schema(), sent.0.clone());
+    let rows = rows.inspect(move |batch| {
+        let length = batch.as_ref().map_or(0, |batch| batch.num_rows());
+        count.fetch_add(length as u64, Ordering::Relaxed);
+    });
+    (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), sent)
+}
+
+/// A body whose first [`HELD_BYTES`] are there.
+async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>) -> Result<Body> {
+    let mut held = BytesMut::new();
+    while held.len() < HELD_BYTES {
+        match chunks.next().await {
+            Some(chunk) => held.extend_from_slice(&chunk.map_err(of_engine)?),
+            None => return Ok(Body::from(held.freeze())),
+        }
+    }
+    Ok(Body::from_stream(stream::iter([Ok(held.freeze())]).chain(chunks)))
+}

@@ -1,0 +1,9 @@
+//! `/api/v1/sources`: the light curve, one row per diaSource of the asked objects, newest first.
+
+use super::rows::Definition;
+use crate::schema::Table;
+
+pub const DEFINITION: Definition = Definition {
+    table: Table::Sources,
+    about: "The light curves of objects, one row per diaSource: ask with diaObjectId, and columns, midpointMjdTai, output-format if you like.",
+};

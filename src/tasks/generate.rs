@@ -1,0 +1,22 @@
+//! `diaflight generate`: writes a synthetic survey into an empty warehouse.
+
+use std::process::ExitCode;
+
+use crate::config::GenerateArgs;
+use crate::error::Result;
+use crate::log;
+use crate::survey::{self, SurveyOptions};
+use crate::warehouse::Warehouse;
+
+pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
+    let warehouse = Warehouse::open(&arguments.warehouse.url)?;
+    let options = SurveyOptions { objects: arguments.objects, seed: arguments.seed };
+    let bar = log::progress_bar("{bar:40} {human_pos}/{human_len} objects, {eta} left")?;
+    bar.set_length(arguments.objects);
+    let made =
+        survey::generate(&warehouse, &options, &|progress| bar.set_position(progress.objects))
+            .await;
+    bar.finish_and_clear();
+    super::print(&made?, &arguments.output)?;
+    Ok(ExitCode::SUCCESS)
+}

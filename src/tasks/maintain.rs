@@ -1,0 +1,88 @@
+//! `diaflight maintain`: keeps the files of a warehouse few, big and needed.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::Maintenance;
+use crate::error::{Error, Result};
+use crate::schema::Table;
+use crate::warehouse::{CompactOptions, Compacted, VacuumOptions, Vacuumed, Warehouse};
+
+pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
+    match work {
+        Maintenance::Compact(arguments) => {
+            let warehouse = Warehouse::open(&arguments.warehouse.url)?;
+            let mut report = Report::default();
+            for table in existing(&warehouse).await? {
+                let done = warehouse.compact(table, &CompactOptions::default()).await?;
+                report.tables.insert(table.name(), Done::Compacted(done));
+            }
+            super::print(&report, &arguments.output)?;
+        }
+        Maintenance::Vacuum(arguments) => {
+            let warehouse = Warehouse::open(&arguments.warehouse.url)?;
+            let options = VacuumOptions {
+                grace: Duration::from_secs(arguments.grace_hours.saturating_mul(3600)),
+            };
+            let mut report = Report::default();
+            for table in existing(&warehouse).await? {
+                let done = warehouse.vacuum(table, &options).await?;
+                report.tables.insert(table.name(), Done::Vacuumed(done));
+            }
+            super::print(&report, &arguments.output)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was done to each table.
+#[derive(Default, Serialize)]
+#[serde(transparent)]
+struct Report {
+    tables: BTreeMap<&'static str, Done>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Done {
+    Compacted(Compacted),
+    Vacuumed(Vacuumed),
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let lines = self.tables.iter().map(|(table, done)| match done {
+            Done::Compacted(done) => format!(
+                "{table}: {} files merged into {}, {} rows",
+                done.files_removed, done.files_added, done.rows
+            ),
+            Done::Vacuumed(done) => {
+                format!(
+                    "{table}: {} files deleted, {} bytes",
+                    done.files_deleted, done.bytes_deleted
+                )
+            }
+        });
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+async fn existing(warehouse: &Warehouse) -> Result<Vec<Table>> {
+    let mut tables = Vec::new();
+    for table in Table::ALL {
+        if warehouse.snapshot(table, None).await?.is_some() {
+            tables.push(table);
+        }
+    }
+    if tables.is_empty() {
+        let url = &warehouse.location().url;
+        return Err(Error::argument(format!(
+            "--warehouse {url}: there is no table; ingest alerts first"
+        )));
+    }
+    Ok(tables)
+}

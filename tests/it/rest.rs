@@ -1,0 +1,5 @@
+//! The REST API as a client sees it: over a socket, against tables in memory.
+
+mod answers;
+mod errors;
+mod survey;
