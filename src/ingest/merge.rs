@@ -16,16 +16,18 @@
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
 //!
 //! # Memory
-//! Half of `memory_bytes` is the sorters' pool: what does not fit spills to the temporary folder. The other
-//! half holds what the pool does not count: the row group being written, one being read, a few batches
-//! between them, and one bit for each staged row and each row of the files being compared.
+//! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
+//! folder. The other half is for what the pool does not count, whatever the number of rows: the row
+//! group being written and one being read, about 100 MB each of a table of 120 columns, and a few batches
+//! between them. Only the marks of the winners grow: one bit for each staged row and each row compared.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
-use datafusion::execution::SendableRecordBatchStream;
-use futures::TryStreamExt;
+use arrow::datatypes::SchemaRef;
+use futures::{Stream, TryStreamExt};
 use object_store::ObjectStoreExt;
 
 use super::IngestOptions;
@@ -155,11 +157,12 @@ impl Merge<'_> {
         let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
         let order: Vec<_> = order.collect();
         let rows = self.sorter.sort(rows, &order)?;
-        change.add.extend(self.write_sorted(table, rows).await?);
+        change.add.extend(self.write_sorted(table, schema, rows).await?);
         for (file, stays) in winners.touched {
             let store = self.warehouse.location().store.clone();
             let rows = staying(read(store, file, schema.clone()), schema.clone(), stays);
-            change.add.extend(self.write_sorted(table, rows).await?);
+            let rows = rows.map_err(Error::from);
+            change.add.extend(self.write_sorted(table, schema, rows).await?);
         }
         Ok(())
     }
@@ -167,14 +170,15 @@ impl Merge<'_> {
     async fn write_sorted(
         &self,
         table: Table,
-        mut rows: SendableRecordBatchStream,
+        schema: &SchemaRef,
+        mut rows: impl Stream<Item = Result<RecordBatch>> + Unpin,
     ) -> Result<Vec<DataFile>> {
-        let mut writer = SortedWriter::new(self.warehouse, table, rows.schema());
+        let mut writer = SortedWriter::new(self.warehouse, table, schema.clone());
         loop {
             let written = match rows.try_next().await {
                 Ok(Some(batch)) => writer.write(&batch).await,
                 Ok(None) => return writer.finish().await,
-                Err(error) => Err(error.into()),
+                Err(error) => Err(error),
             };
             if let Err(error) = written {
                 writer.abort().await;

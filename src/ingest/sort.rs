@@ -8,9 +8,11 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::SpillCompression;
+use datafusion::error::DataFusionError;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
@@ -20,7 +22,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::prelude::SessionConfig;
-use futures::{future, stream};
+use futures::{Stream, TryStreamExt, future, stream};
 
 use super::staging::BATCH_ROWS;
 use crate::error::{Error, Result};
@@ -36,6 +38,8 @@ const MERGE_FAN_IN: usize = 128;
 /// The memory and the folder that sorts share. Meant for one sort at a time.
 pub struct Sorter {
     context: Arc<TaskContext>,
+    /// What it may use, for errors: a full disk, or too little memory.
+    limits: String,
 }
 
 impl Sorter {
@@ -53,7 +57,9 @@ impl Sorter {
             .with_spill_compression(SpillCompression::Lz4Frame)
             .with_sort_spill_reservation_bytes(memory_bytes / 3);
         let context = TaskContext::default().with_session_config(config).with_runtime(runtime);
-        Ok(Self { context: Arc::new(context) })
+        let limits =
+            format!("sorting in {memory_bytes} bytes of memory and {}", spill_dir.display());
+        Ok(Self { context: Arc::new(context), limits })
     }
 
     /// The rows of `input` in the order of the columns `by`.
@@ -61,8 +67,13 @@ impl Sorter {
         &self,
         input: SendableRecordBatchStream,
         by: &[(&str, SortOptions)],
-    ) -> Result<SendableRecordBatchStream> {
-        Ok(plan(input, by)?.execute(0, self.context.clone())?)
+    ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
+        let limits = self.limits.clone();
+        let sorted = plan(input, by)?.execute(0, self.context.clone())?;
+        Ok(sorted.map_err(move |error| match error {
+            DataFusionError::External(_) => Error::from(error),
+            _ => Error::from(error).context(&limits),
+        }))
     }
 }
 
@@ -107,9 +118,8 @@ impl fmt::Debug for Once {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, Int64Array, RecordBatch};
+    use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
-    use futures::TryStreamExt;
 
     use super::*;
 
@@ -124,7 +134,8 @@ mod tests {
             let end = (start + BATCH_ROWS as i64).min(ROWS);
             // 100,003 has no factor in common with the number of rows: every number comes once.
             let key = Int64Array::from_iter_values((start..end).map(|i| i * 100_003 % ROWS));
-            Ok(RecordBatch::try_new(made.clone(), vec![Arc::new(key); 16])?)
+            let columns = (0..16).map(|_| Arc::new(key.clone()) as _).collect();
+            Ok(RecordBatch::try_new(made.clone(), columns)?)
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter(batches)))
     }

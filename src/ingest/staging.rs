@@ -81,7 +81,8 @@ impl Staging {
                 staged.files.len() - 1
             }
         };
-        staged.files[index].write(batch)?;
+        let open = &mut staged.files[index];
+        open.write(batch).map_err(|error| error.context(open.file.path.display()))?;
         staged.rows += batch.num_rows() as u64;
         staged.ids = Some(match &staged.ids {
             Some(ids) => least.min(*ids.start())..=greatest.max(*ids.end()),

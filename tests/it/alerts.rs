@@ -240,12 +240,15 @@ impl Layout {
         codec: Option<CompressionCodec>,
         packets_per_block: usize,
     ) -> Vec<u8> {
+        let avro = AvroSchema::try_from(&self.schema).expect("an Avro schema").json_string;
+        let nulls_last = self.nulls_last.then(|| {
+            let mut schema = serde_json::from_str(&avro).expect("JSON");
+            put_nulls_last(&mut schema);
+            schema.to_string()
+        });
         let mut schema = self.schema.clone();
-        if self.nulls_last {
-            let avro = AvroSchema::try_from(&schema).expect("an Avro schema");
-            let mut avro: Value = serde_json::from_str(&avro.json_string).expect("JSON");
-            put_nulls_last(&mut avro);
-            schema.metadata.insert(SCHEMA_METADATA_KEY.to_string(), avro.to_string());
+        if let Some(json) = &nulls_last {
+            schema.metadata.insert(SCHEMA_METADATA_KEY.to_string(), json.clone());
         }
         let mut writer = WriterBuilder::new(schema)
             .with_compression(codec)
@@ -255,7 +258,14 @@ impl Layout {
             writer.write(&self.batch(block)).expect("a block");
         }
         writer.finish().expect("the file");
-        writer.into_inner()
+        let mut file = writer.into_inner();
+        if let Some(json) = nulls_last {
+            // The writer encodes records by the schema it is given, and puts its own into the header.
+            let is_schema = |bytes: &[u8]| bytes == avro.as_bytes();
+            let at = file.windows(avro.len()).position(is_schema).expect("the writer's schema");
+            file[at..at + json.len()].copy_from_slice(json.as_bytes());
+        }
+        file
     }
 
     /// A Parquet file as Fink's: nested.

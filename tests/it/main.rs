@@ -9,6 +9,7 @@ mod conformance;
 mod delta;
 mod formats;
 mod ingest;
+mod ingest_properties;
 mod nights;
 mod program;
 mod python;
