@@ -37,6 +37,7 @@ impl Default for FileSize {
     }
 }
 
+/// Texts have dictionaries, numbers do not: in real forced photometry these make fluxes a third larger.
 /// Only the key and the time have statistics per page: those of all columns would make the footer
 /// larger than the pages a lookup reads.
 pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {

@@ -14,6 +14,7 @@ mod log;
 mod merge;
 mod reader;
 mod snapshot;
+mod stored_names;
 mod vacuum;
 mod writer;
 
@@ -25,6 +26,7 @@ pub use layout::FileSize;
 pub use location::Location;
 pub use reader::read;
 pub use snapshot::{AsOf, Snapshot};
+pub use stored_names::StoredNames;
 pub use vacuum::{VacuumOptions, Vacuumed};
 pub use writer::SortedWriter;
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, Schema};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -52,7 +52,12 @@ async fn open(
     let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer);
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
     let batches = builder.with_projection(mask).with_batch_size(batch_rows).build()?;
-    Ok(batches.map(move |batch| Ok(RecordBatch::try_new(schema.clone(), batch?.columns().into())?)))
+    Ok(batches.map(move |batch| {
+        let batch = batch?;
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let columns = batch.columns().to_vec();
+        Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &rows)?)
+    }))
 }
 
 /// The schema and statistics at the end of a file.
@@ -67,7 +72,8 @@ fn options() -> ArrowReaderOptions {
     ArrowReaderOptions::new().with_skip_arrow_metadata(true)
 }
 
-fn stored_schema(file: &Schema) -> Schema {
+/// The schema of a file, its columns under the names they are stored by.
+pub(super) fn stored_schema(file: &Schema) -> Schema {
     let rename = |field: &Arc<Field>| {
         let name = stored_name(field.name()).1.to_string();
         field.as_ref().clone().with_name(name)
