@@ -120,11 +120,11 @@ pub struct HttpArgs {
           value_parser = clap::value_parser!(u64).range(10..))]
     pub refresh_ms: u64,
     /// Requests answered at once; more are told to come back (429)
-    #[arg(long, value_name = "N", default_value_t = 256, env = "DIAFLIGHT_MAX_CONCURRENT_REQUESTS",
+    #[arg(long, value_name = "N", default_value_t = 128, env = "DIAFLIGHT_MAX_CONCURRENT_REQUESTS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_concurrent_requests: u64,
-    /// How long a request may take before its first byte (504)
-    #[arg(long, value_name = "MS", default_value_t = 60_000, env = "DIAFLIGHT_TIME_LIMIT_MS",
+    /// How long a request may take, to the last byte of its answer (504 before the first)
+    #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_TIME_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub time_limit_ms: u64,
     /// How long running answers may go on once the server is told to stop

@@ -1,1 +1,43 @@
-fn main() {}
+//! The program. In: the command line. Out: one task run to its end, an exit code, and on standard error
+//! at most one line saying why it failed.
+//!
+//! Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 done, but some packets were refused; 4 an input
+//! is not what it should be, and nothing was changed.
+
+use std::process::ExitCode;
+
+use diaflight::config::{self, Refusal, Task};
+use diaflight::error::{Error, Result};
+use diaflight::log;
+use diaflight::tasks;
+
+fn main() -> ExitCode {
+    let cli = match config::read(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(Refusal::Asked(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Refusal::Wrong(error)) => return fail(&error),
+    };
+    let run = || -> Result<ExitCode> {
+        log::start(&cli.log)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(async {
+            match cli.command {
+                Task::Demo(arguments) => tasks::demo(arguments).await,
+                Task::Generate(arguments) => tasks::generate(arguments).await,
+                Task::Ingest(arguments) => tasks::ingest(arguments).await,
+                Task::Serve(arguments) => tasks::serve(arguments).await,
+                Task::Maintain(arguments) => tasks::maintain(arguments.work).await,
+            }
+        })
+    };
+    run().unwrap_or_else(|error| fail(&error))
+}
+
+fn fail(error: &Error) -> ExitCode {
+    let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    eprintln!("diaflight: {line}");
+    ExitCode::from(error.kind().exit_code())
+}

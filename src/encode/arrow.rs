@@ -54,3 +54,31 @@ impl Arrow {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ::arrow::array::Int64Array;
+    use ::arrow::ipc::reader::StreamReader;
+
+    use super::super::Format;
+    use super::super::tests::{column, document};
+    use super::*;
+
+    #[test]
+    fn messages_are_bounded_and_full_whatever_the_batches() {
+        let rows = 2 * MESSAGE_VALUES + 10;
+        let values = Arc::new(Int64Array::from_iter_values(0..rows as i64));
+        let whole = column("r:x", values, &[("unit", "d")]);
+        let pieces: Vec<_> =
+            (0..rows).step_by(100).map(|i| whole.slice(i, 100.min(rows - i))).collect();
+        for batches in [pieces.as_slice(), std::slice::from_ref(&whole)] {
+            let body = document(Format::Arrow, batches);
+            let reader = StreamReader::try_new(body.as_slice(), None).unwrap();
+            assert_eq!(reader.schema(), whole.schema());
+            let lengths: Vec<_> = reader.map(|message| message.unwrap().num_rows()).collect();
+            assert_eq!(lengths, [MESSAGE_VALUES, MESSAGE_VALUES, 10]);
+        }
+    }
+}

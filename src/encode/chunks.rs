@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 
 /// Less than this waits for more, unless it is the end.
 const MIN_CHUNK_BYTES: usize = 64 << 10;
-/// More than this is split.
+/// More than this is split, evenly.
 const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// Values encoded without a pause: less than a few milliseconds and about half a megabyte of text.
 const SLICE_VALUES: usize = 16 << 10;
@@ -61,7 +61,8 @@ impl Encoding {
             self.ready = mem::take(&mut self.out).into();
         }
         if !self.ready.is_empty() {
-            let chunk = self.ready.split_to(self.ready.len().min(MAX_CHUNK_BYTES));
+            let pieces = self.ready.len().div_ceil(MAX_CHUNK_BYTES);
+            let chunk = self.ready.split_to(self.ready.len().div_ceil(pieces));
             return Some((Ok(chunk), self));
         }
         match self.end.replace(Ok(())) {

@@ -72,3 +72,63 @@ fn converted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
         Error::from(error).with_kind(Kind::Input).context(format!("column {:?}", field.name()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::*;
+    use arrow::datatypes::{Int8Type, TimeUnit};
+
+    use super::super::tests::column;
+    use super::*;
+
+    fn convert(values: ArrayRef) -> Result<ArrayRef> {
+        let batch = column("x", values, &[("unit", "d")]);
+        let columns = Columns::new(&batch.schema())?;
+        assert_eq!(columns.schema().field(0).metadata(), batch.schema().field(0).metadata());
+        Ok(columns.convert(&batch)?.column(0).clone())
+    }
+
+    #[test]
+    fn foreign_types_become_one_of_the_six() {
+        let words = || vec![Some("g"), None];
+        let strings: ArrayRef = Arc::new(StringArray::from(words()));
+        let foreign: [ArrayRef; 4] = [
+            Arc::new(LargeStringArray::from(words())),
+            Arc::new(StringViewArray::from(words())),
+            Arc::new(DictionaryArray::<Int8Type>::from_iter(words())),
+            strings.clone(),
+        ];
+        for values in foreign {
+            assert_eq!(&convert(values).unwrap(), &strings);
+        }
+        let ints: ArrayRef = Arc::new(Int32Array::from(vec![Some(7), None]));
+        assert_eq!(&convert(Arc::new(Int16Array::from(vec![Some(7), None]))).unwrap(), &ints);
+        let nulls: ArrayRef = Arc::new(StringArray::new_null(2));
+        assert_eq!(&convert(Arc::new(NullArray::new(2))).unwrap(), &nulls);
+        let time = TimestampMicrosecondArray::from(vec![1_767_225_600_000_500]);
+        let iso: ArrayRef = Arc::new(StringArray::from(vec!["2026-01-01T00:00:00.000500Z"]));
+        assert_eq!(&convert(Arc::new(time.with_timezone("UTC"))).unwrap(), &iso);
+    }
+
+    #[test]
+    fn what_no_format_holds_is_refused_by_name() {
+        let binary: ArrayRef = Arc::new(BinaryArray::from(vec![b"x".as_slice()]));
+        let error = convert(binary).unwrap_err();
+        assert!(error.to_string().contains("\"x\" is of type Binary"), "{error}");
+        let huge: ArrayRef = Arc::new(UInt64Array::from(vec![u64::MAX]));
+        let error = convert(huge).unwrap_err();
+        assert!(error.to_string().starts_with("column \"x\""), "{error}");
+        let duration = DataType::Duration(TimeUnit::Second);
+        assert!(convert(new_null_array(&duration, 1)).is_err());
+    }
+
+    #[test]
+    fn what_a_file_says_of_itself_is_not_passed_on() {
+        let metadata = [("pandas".to_string(), "{\"index_columns\": [\"x\"]}".to_string())].into();
+        let schema =
+            Schema::new(vec![Field::new("x", DataType::Int32, false)]).with_metadata(metadata);
+        let columns = Columns::new(&schema).unwrap();
+        assert!(columns.schema().metadata().is_empty());
+        assert!(!columns.schema().field(0).is_nullable());
+    }
+}

@@ -72,3 +72,32 @@ fn cells(column: &ArrayRef) -> Result<ArrayRef> {
         _ => text,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::tests::{column, text, tricky};
+    use super::*;
+
+    #[test]
+    fn cells_are_as_python_writes_and_reads_them() {
+        let lines = "r:flag,r:int,r:long,r:float,r:double,f:text\n\
+            True,-2147483648,-9223372036854775808,0.1,,\"a,\"\"b\"\"\n\"\n\
+            ,,,,,\n\
+            False,0,0,inf,-0.0,\n\
+            ,2147483647,9223372036854775807,-inf,5e-324,\" ]]>&<é😀\t\r\u{1} \"\n";
+        let batch = tricky();
+        assert_eq!(text(Format::Csv, std::slice::from_ref(&batch)), lines);
+        assert_eq!(text(Format::Csv, &[batch.slice(0, 2), batch.slice(2, 2)]), lines);
+        assert_eq!(
+            text(Format::Csv, &[batch.slice(0, 0)]),
+            lines.split_inclusive('\n').next().unwrap()
+        );
+    }
+
+    #[test]
+    fn a_null_alone_in_its_line_is_quoted_lest_readers_skip_it() {
+        let values = Arc::new(StringArray::from(vec![Some("a"), None, Some("b c"), Some("'")]));
+        assert_eq!(text(Format::Csv, &[column("r:x", values, &[])]), "r:x\na\n\"\"\nb c\n'\n");
+    }
+}

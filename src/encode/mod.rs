@@ -92,3 +92,66 @@ pub fn encode(
 ) -> BoxStream<'static, Result<Bytes>> {
     chunks::chunks(format.definition(), rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::sync::Arc;
+
+    use ::arrow::array::*;
+    use ::arrow::datatypes::{Field, Schema};
+
+    use super::*;
+
+    /// A batch of one named column, with metadata.
+    pub fn column(name: &str, values: ArrayRef, metadata: &[(&str, &str)]) -> RecordBatch {
+        let metadata = metadata.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let field = Field::new(name, values.data_type().clone(), true);
+        let field = field.with_metadata(metadata.collect::<HashMap<_, _>>());
+        RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![values]).unwrap()
+    }
+
+    /// Every type with its extremes, nulls and what is hard to write.
+    pub fn tricky() -> RecordBatch {
+        let texts = [Some("a,\"b\"\n"), None, Some(""), Some(" ]]>&<é😀\t\r\u{1} ")];
+        let doubles = [Some(f64::NAN), None, Some(-0.0), Some(5e-324)];
+        let floats = [Some(0.1), None, Some(f32::INFINITY), Some(f32::NEG_INFINITY)];
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("r:flag", Arc::new(BooleanArray::from(vec![Some(true), None, Some(false), None]))),
+            (
+                "r:int",
+                Arc::new(Int32Array::from(vec![Some(i32::MIN), None, Some(0), Some(i32::MAX)])),
+            ),
+            (
+                "r:long",
+                Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(0), Some(i64::MAX)])),
+            ),
+            ("r:float", Arc::new(Float32Array::from(floats.to_vec()))),
+            ("r:double", Arc::new(Float64Array::from(doubles.to_vec()))),
+            ("f:text", Arc::new(StringArray::from(texts.to_vec()))),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)))
+            .unwrap()
+    }
+
+    /// The document of these rows.
+    pub fn document(format: Format, rows: &[RecordBatch]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut encoder = (format.definition().open)(&rows[0].schema(), &mut out).unwrap();
+        rows.iter().for_each(|rows| encoder.write(rows, &mut out).unwrap());
+        encoder.finish(&mut out).unwrap();
+        out
+    }
+
+    pub fn text(format: Format, rows: &[RecordBatch]) -> String {
+        String::from_utf8(document(format, rows)).unwrap()
+    }
+
+    #[test]
+    fn formats_are_found_by_their_names() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_name(format.name()), Some(format));
+        }
+        assert_eq!(Format::from_name("JSON"), None);
+    }
+}

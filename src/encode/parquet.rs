@@ -58,3 +58,44 @@ fn properties(schema: &Schema) -> WriterProperties {
     }
     properties.build()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ::arrow::array::Int64Array;
+    use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    use super::super::Format;
+    use super::super::tests::{column, document};
+    use super::*;
+
+    #[test]
+    fn row_groups_are_handed_out_as_they_fill() {
+        let rows = 3 * ROW_GROUP_BYTES / size_of::<i64>();
+        let values = (0..rows as i64).map(|i| i.wrapping_mul(0x1E3779B97F4A7C15));
+        let whole = column("r:x", Arc::new(Int64Array::from_iter_values(values)), &[("unit", "d")]);
+        let mut out = Vec::new();
+        let mut encoder = (DEFINITION.open)(&whole.schema(), &mut out).unwrap();
+        let mut body = Vec::new();
+        for start in (0..rows).step_by(8192) {
+            encoder.write(&whole.slice(start, 8192.min(rows - start)), &mut out).unwrap();
+            assert!(out.len() < 2 * ROW_GROUP_BYTES, "{} bytes at once", out.len());
+            body.append(&mut out);
+        }
+        assert!(body.len() > ROW_GROUP_BYTES);
+        encoder.finish(&mut body).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(body)).unwrap();
+        assert!(reader.metadata().num_row_groups() >= 3);
+        assert_eq!(reader.schema(), &whole.schema());
+    }
+
+    #[test]
+    fn nothing_but_the_schema_is_said_of_the_file() {
+        let body =
+            document(Format::Parquet, &[column("r:x", Arc::new(Int64Array::from(vec![1])), &[])]);
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(body)).unwrap();
+        let metadata = reader.metadata().file_metadata().key_value_metadata().unwrap();
+        assert!(metadata.iter().all(|pair| pair.key == "ARROW:schema"), "{metadata:?}");
+    }
+}

@@ -3,7 +3,7 @@
 //! TABLEDATA and not BINARY2: every VOTable client reads it, shells and browsers too; it is exact, since
 //! floats have the fewest digits that read back the same and XML holds characters that the two bytes of
 //! a binary `unicodeChar` do not; a null costs five bytes and not a whole value. An empty cell is null
-//! in every type (the standard, 5.5), which is what null and NaN become. Strings are `unicodeChar`, whatever
+//! in every type since VOTable 1.3, which is what null and NaN become. Strings are `unicodeChar`, whatever
 //! the rows hold: `char` is ASCII. An empty string cannot be told from null; a control
 //! character that XML forbids becomes U+FFFD.
 
@@ -174,4 +174,46 @@ fn unique_id(name: &str, taken: &mut HashSet<String>) -> String {
         number += 1;
     }
     id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Format;
+    use super::super::tests::{column, text, tricky};
+    use super::*;
+
+    #[test]
+    fn cells_are_words_of_the_standard_and_nulls_are_empty() {
+        let rows = "<TR><TD>true</TD><TD>-2147483648</TD><TD>-9223372036854775808</TD><TD>0.1</TD><TD/>\
+            <TD>a,\"b\"\n</TD></TR>\n\
+            <TR><TD/><TD/><TD/><TD/><TD/><TD/></TR>\n\
+            <TR><TD>false</TD><TD>0</TD><TD>0</TD><TD>+Inf</TD><TD>-0.0</TD><TD/></TR>\n\
+            <TR><TD/><TD>2147483647</TD><TD>9223372036854775807</TD><TD>-Inf</TD><TD>5e-324</TD>\
+            <TD> ]]&gt;&amp;&lt;é😀\t&#13;\u{fffd} </TD></TR>\n";
+        let document = text(Format::Votable, &[tricky()]);
+        assert!(document.contains(&format!("<TABLEDATA>\n{rows}</TABLEDATA>")), "{document}");
+    }
+
+    #[test]
+    fn fields_carry_what_is_known_of_their_columns() {
+        let about = [(UNIT, "nJy"), (UCD, "phot.flux"), (DESCRIPTION, "Flux < 5 σ & \"more\"")];
+        let values = std::sync::Arc::new(arrow::array::Float32Array::new_null(0));
+        let document = text(Format::Votable, &[column("r:psfFlux", values, &about)]);
+        let field = "<FIELD ID=\"r_psfFlux\" name=\"r:psfFlux\" datatype=\"float\" unit=\"nJy\" ucd=\"phot.flux\">\
+            <DESCRIPTION>Flux &lt; 5 σ &amp; &quot;more&quot;</DESCRIPTION></FIELD>";
+        assert!(document.contains(field), "{document}");
+    }
+
+    #[test]
+    fn ids_are_unique_whatever_the_names() {
+        let mut taken = HashSet::new();
+        let mut id = |name| unique_id(name, &mut taken);
+        assert_eq!(id("r:a"), "r_a");
+        assert_eq!(id("r_a"), "r_a_2");
+        assert_eq!(id("r_a_2"), "r_a_2_2");
+        assert_eq!(id("r a"), "r_a_3");
+        assert_eq!(id("1é"), "_1_");
+        assert_eq!(id(""), "_");
+        assert_eq!(id("f:x-1.5"), "f_x-1.5");
+    }
 }

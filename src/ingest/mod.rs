@@ -1,2 +1,163 @@
 //! Alert packets to table rows. In: files or prefixes of Avro or Parquet alerts. Out: one commit
 //! per table, and a [`Summary`].
+//!
+//! ```text
+//! inputs -> files -> nested batches -> flat rows -> staging on disk -> merge: one commit per table
+//! input     reader   avro, science     packet       staging            merge
+//! ```
+//! A thread reads and flattens while the caller stages. Memory is that of a few batches, whatever the
+//! size of the files; nothing is committed until every file has been read.
+
+mod avro;
+mod codec;
+mod container;
+mod evolution;
+mod filter;
+mod input;
+mod layout;
+mod merge;
+mod packet;
+mod reader;
+mod scalar;
+mod science;
+mod sections;
+mod sort;
+mod staging;
+mod stored;
+mod summary;
+mod verdict;
+mod winners;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+pub use summary::{Refused, Summary};
+
+use crate::error::{Error, Result};
+use crate::warehouse::Warehouse;
+use input::InputFile;
+use layout::Layout;
+use merge::merge;
+use packet::Rows;
+use reader::PacketReader;
+use staging::Staging;
+
+/// Batches of rows read ahead of staging.
+const BATCHES_AHEAD: usize = 2;
+
+/// How to ingest.
+#[derive(Clone, Debug)]
+pub struct IngestOptions {
+    /// Also take `prvDiaSources` as sources.
+    pub history: bool,
+    /// What one ingest may use in memory.
+    pub memory_bytes: usize,
+    /// Where staged rows and sorted runs go; the system's temporary folder by default.
+    pub temp_dir: Option<PathBuf>,
+}
+
+/// How far the reading of the inputs is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Files read to their end.
+    pub files: u64,
+    pub files_total: u64,
+    /// Bytes of the files read.
+    pub bytes: u64,
+    pub bytes_total: u64,
+    pub packets: u64,
+}
+
+/// Ingests files, folders and object-store prefixes of alerts, given as paths or URLs: all of them or,
+/// on an error, none. Packets that are refused one by one are in the summary and are no error.
+pub async fn ingest(
+    warehouse: &Warehouse,
+    inputs: &[String],
+    options: &IngestOptions,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Summary> {
+    let files = input::list(inputs).await?;
+    let (mut summary, mut notes) = (Summary::default(), BTreeSet::new());
+    let mut now = Progress {
+        files_total: files.len() as u64,
+        bytes_total: files.iter().map(|file| file.size_bytes).sum(),
+        ..Default::default()
+    };
+    progress(now);
+    let mut staging = Staging::create(options)?;
+    for file in &files {
+        let before = now;
+        let staged = |rows: FlatRows| -> Result<()> {
+            let Rows { packets, tables, solar_system, refused } = rows.rows;
+            for (table, batch) in &tables {
+                staging.push(*table, batch)?;
+            }
+            summary.refused.extend(refused.into_iter().map(|(at, reason)| Refused {
+                file: file.name.clone(),
+                record: rows.first_record + at as u64,
+                reason,
+            }));
+            summary.solar_system += solar_system;
+            now.packets += packets;
+            now.bytes = before.bytes + rows.bytes_read.min(file.size_bytes);
+            notes.extend(rows.notes);
+            progress(now);
+            Ok(())
+        };
+        read(file, options, staged).await.map_err(|error| error.context(&file.name))?;
+        now = Progress { files: before.files + 1, bytes: before.bytes + file.size_bytes, ..now };
+        progress(now);
+    }
+    for (table, merged) in merge(warehouse, staging, options).await? {
+        *summary.table_mut(table) = merged;
+    }
+    let Progress { files, bytes, packets, .. } = now;
+    Ok(Summary { files, bytes, packets, notes: notes.into_iter().collect(), ..summary })
+}
+
+/// The rows of one batch of packets, and where in its file it was.
+struct FlatRows {
+    rows: Rows,
+    /// The number of its first packet.
+    first_record: u64,
+    bytes_read: u64,
+    /// With the first batch: fields that are left out.
+    notes: Vec<String>,
+}
+
+/// Reads one file on a thread of its own and hands over its rows, batch by batch.
+async fn read(
+    file: &InputFile,
+    options: &IngestOptions,
+    mut stage: impl FnMut(FlatRows) -> Result<()>,
+) -> Result<()> {
+    let (history, file) = (options.history, file.open(options.temp_dir.as_deref()).await?);
+    let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
+    let reader = tokio::task::spawn_blocking(move || flatten(file, history, &sender));
+    while let Some(rows) = receiver.recv().await {
+        stage(rows)?;
+    }
+    reader.await.map_err(|error| Error::internal(format!("the reader stopped: {error}")))?
+}
+
+/// Sends the rows of a file until its end, or until nobody wants more.
+fn flatten(file: File, history: bool, sender: &mpsc::Sender<FlatRows>) -> Result<()> {
+    let mut reader = PacketReader::open(file, history)?;
+    let mut layout = Layout::new(&reader.schema(), history)?;
+    let mut first_record = 0;
+    while let Some(packets) = reader.next_batch()? {
+        let rows = packet::rows(&layout, &packets)
+            .map_err(|error| error.context(format!("after record {first_record}")))?;
+        let notes = std::mem::take(&mut layout.notes);
+        let read = rows.packets;
+        let rows = FlatRows { rows, first_record, bytes_read: reader.bytes_read(), notes };
+        if sender.blocking_send(rows).is_err() {
+            break;
+        }
+        first_record += read;
+    }
+    Ok(())
+}

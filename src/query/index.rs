@@ -126,8 +126,7 @@ fn any_within(keys: &[i64], min: i64, max: i64) -> bool {
 fn object_meta(file: &DataFile) -> ObjectMeta {
     ObjectMeta {
         location: file.path.clone(),
-        // Files are immutable; the cache of footers compares this with what it was given before.
-        last_modified: chrono::DateTime::UNIX_EPOCH,
+        last_modified: file.modified,
         size: file.size_bytes,
         e_tag: None,
         version: None,

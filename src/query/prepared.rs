@@ -109,5 +109,7 @@ fn session_config() -> SessionConfig {
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.collect_statistics = false;
+    // A lookup reads a few pages: cutting files into ranges of bytes would only add partitions to merge.
+    options.optimizer.repartition_file_scans = false;
     config
 }

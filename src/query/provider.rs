@@ -16,7 +16,8 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee};
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
 use super::index;
 use crate::schema::KEY;
@@ -70,6 +71,10 @@ impl TableProvider for SnapshotTable {
             Some(keys) => index::select(&self.snapshot, &keys, &footers).await?,
             None => index::everything(&self.snapshot),
         };
+        if files.is_empty() {
+            let schema = project_schema(&self.schema(), projection)?;
+            return Ok(Arc::new(EmptyExec::new(schema)));
+        }
         let reader = CachedParquetFileReaderFactory::new(self.snapshot.store.clone(), footers);
         let source = ParquetSource::new(self.schema())
             .with_table_parquet_options(state.table_options().parquet.clone())

@@ -1,1 +1,169 @@
 //! A synthetic survey with the real columns: seeded, in constant memory, written straight to a warehouse.
+//!
+//! In: a number of objects and a seed. Out: the three tables, one commit each. `plan` says where the camera
+//! looks and when, `object` lives each object through its visits, `batches` puts the objects in the order of
+//! their ids and makes columns of them; nothing needs sorting.
+
+mod batches;
+mod camera;
+mod columns;
+mod examples;
+mod field;
+mod light_curve;
+mod matches;
+mod object;
+mod object_columns;
+mod plan;
+mod rows;
+mod source_columns;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+use std::fmt;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::schema::{Table, new_table_schema};
+use crate::warehouse::{Change, Operation, SortedWriter, Warehouse};
+use batches::{Survey, SurveyBatch};
+pub use examples::{Example, Examples};
+
+#[derive(Clone, Debug)]
+pub struct SurveyOptions {
+    /// How many objects; there are about 20 sources to each, and 60 forced measurements.
+    pub objects: u64,
+    /// The same seed gives the same rows, and a survey of fewer objects is part of a larger one.
+    pub seed: u64,
+}
+
+/// How far a survey has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Progress {
+    /// Written, of [`SurveyOptions::objects`].
+    pub objects: u64,
+    pub sources: u64,
+    pub fp: u64,
+}
+
+/// A survey that was written.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Generated {
+    pub tables: Vec<GeneratedTable>,
+    /// Objects worth looking at.
+    pub examples: Vec<Example>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GeneratedTable {
+    pub table: &'static str,
+    pub rows: u64,
+    /// The version of the table that holds them.
+    pub version: u64,
+}
+
+impl fmt::Display for Generated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tables = self.tables.iter().map(|t| format!("{} {}", t.rows, t.table));
+        write!(f, "generated {}", tables.collect::<Vec<_>>().join(", "))?;
+        self.examples.iter().try_for_each(|example| write!(f, "\n{example}"))
+    }
+}
+
+/// Sources and forced measurements of one batch: enough for efficient columns, and soon written.
+const ROWS_PER_BATCH: usize = 32 * 1024;
+
+/// Writes a survey to a warehouse that has none of the three tables (`Argument` error otherwise), telling
+/// `progress` after each batch. On failure nothing is visible but tables whose commit succeeded, in
+/// the order of [`Table::ALL`].
+pub async fn generate(
+    warehouse: &Warehouse,
+    options: &SurveyOptions,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<Generated> {
+    for table in Table::ALL {
+        if warehouse.snapshot(table, None).await?.is_some() {
+            let (url, table) = (&warehouse.location().url, table.name());
+            let message = format!("--warehouse {url} has a table {table} already: name a new one");
+            return Err(Error::argument(message));
+        }
+    }
+    let survey = Survey::new(options.objects, options.seed, ROWS_PER_BATCH)?;
+    let mut writers =
+        Table::ALL.map(|table| SortedWriter::new(warehouse, table, new_table_schema(table)));
+    match write(survey, &mut writers, progress).await {
+        Ok((rows, examples)) => commit(warehouse, writers, rows, examples).await,
+        Err(error) => {
+            for writer in writers {
+                writer.abort().await;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn write(
+    survey: Survey,
+    writers: &mut [SortedWriter; 3],
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<(Progress, Examples)> {
+    let (mut batches, producer) = produce(survey);
+    let (mut written, mut examples) = (Progress::default(), Examples::default());
+    let [sources, fp, objects] = writers;
+    while let Some(batch) = batches.recv().await {
+        let batch = batch?;
+        futures::try_join!(
+            sources.write(&batch.sources),
+            fp.write(&batch.fp),
+            objects.write(&batch.objects)
+        )?;
+        written.sources += batch.sources.num_rows() as u64;
+        written.fp += batch.fp.num_rows() as u64;
+        written.objects += batch.objects.num_rows() as u64;
+        batch.rows.objects.iter().for_each(|object| examples.consider(object));
+        progress(written);
+    }
+    let stopped = |error| Error::internal(format!("generating a survey: {error}"));
+    producer.await.map_err(stopped)?;
+    Ok((written, examples))
+}
+
+/// Generates on a thread of its own, a batch or two ahead of the writer.
+fn produce(mut survey: Survey) -> (mpsc::Receiver<Result<SurveyBatch>>, JoinHandle<()>) {
+    let (send, receive) = mpsc::channel(1);
+    let producer = tokio::task::spawn_blocking(move || {
+        while let Some(batch) = survey.next_batch().transpose() {
+            let failed = batch.is_err();
+            if send.blocking_send(batch).is_err() || failed {
+                break;
+            }
+        }
+    });
+    (receive, producer)
+}
+
+async fn commit(
+    warehouse: &Warehouse,
+    writers: [SortedWriter; 3],
+    rows: Progress,
+    examples: Examples,
+) -> Result<Generated> {
+    let mut files = Vec::new();
+    for writer in writers {
+        files.push(writer.finish().await?);
+    }
+    let mut tables = Vec::new();
+    for ((table, add), rows) in
+        Table::ALL.into_iter().zip(files).zip([rows.sources, rows.fp, rows.objects])
+    {
+        let schema = new_table_schema(table);
+        let change = Change { operation: Operation::Generate, schema, add, remove: Vec::new() };
+        let version = warehouse.commit(table, None, change).await?;
+        tables.push(GeneratedTable { table: table.name(), rows, version });
+    }
+    Ok(Generated { tables, examples: examples.chosen() })
+}

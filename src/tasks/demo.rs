@@ -49,7 +49,10 @@ async fn example_ids(warehouse: &Warehouse) -> Result<[i64; 2]> {
     let last = files.iter().map(|file| *file.keys.end()).max();
     match (first, last) {
         (Some(first), Some(last)) => Ok([first, last]),
-        _ => Err(Error::argument(format!("--warehouse {}: it has no objects", warehouse.location().url))),
+        _ => Err(Error::argument(format!(
+            "--warehouse {}: it has no objects",
+            warehouse.location().url
+        ))),
     }
 }
 

@@ -13,7 +13,9 @@ pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
     let options = SurveyOptions { objects: arguments.objects, seed: arguments.seed };
     let bar = log::progress_bar("{bar:40} {human_pos}/{human_len} objects, {eta} left")?;
     bar.set_length(arguments.objects);
-    let made = survey::generate(&warehouse, &options, &|progress| bar.set_position(progress.objects)).await;
+    let made =
+        survey::generate(&warehouse, &options, &|progress| bar.set_position(progress.objects))
+            .await;
     bar.finish_and_clear();
     super::print(&made?, &arguments.output)?;
     Ok(ExitCode::SUCCESS)

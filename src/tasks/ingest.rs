@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::serve::mebibytes;
 use crate::config::IngestArgs;
 use crate::error::Result;
-use crate::ingest::{self, IngestOptions};
+use crate::ingest::{self, IngestOptions, Progress};
 use crate::log;
 use crate::warehouse::Warehouse;
 
@@ -19,13 +19,15 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
         memory_bytes: mebibytes(arguments.memory_mib),
         temp_dir: arguments.temp_dir,
     };
-    let bar = log::progress_bar("{bar:40} {decimal_bytes}/{decimal_total_bytes}, {msg} packets, {eta} left")?;
-    let done = ingest::ingest(&warehouse, &arguments.inputs, &options, &|progress| {
+    let bar = log::progress_bar(
+        "{bar:40} {decimal_bytes}/{decimal_total_bytes}, {msg} packets, {eta} left",
+    )?;
+    let show = |progress: Progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
         bar.set_message(progress.packets.to_string());
-    });
-    let summary = done.await;
+    };
+    let summary = ingest::ingest(&warehouse, &arguments.inputs, &options, &show).await;
     bar.finish_and_clear();
     let summary = summary?;
     super::print(&summary, &arguments.output)?;

@@ -25,7 +25,9 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
         }
         Maintenance::Vacuum(arguments) => {
             let warehouse = Warehouse::open(&arguments.warehouse.url)?;
-            let options = VacuumOptions { grace: Duration::from_secs(arguments.grace_hours.saturating_mul(3600)) };
+            let options = VacuumOptions {
+                grace: Duration::from_secs(arguments.grace_hours.saturating_mul(3600)),
+            };
             let mut report = Report::default();
             for table in existing(&warehouse).await? {
                 let done = warehouse.vacuum(table, &options).await?;
@@ -59,7 +61,10 @@ impl Display for Report {
                 done.files_removed, done.files_added, done.rows
             ),
             Done::Vacuumed(done) => {
-                format!("{table}: {} files deleted, {} bytes", done.files_deleted, done.bytes_deleted)
+                format!(
+                    "{table}: {} files deleted, {} bytes",
+                    done.files_deleted, done.bytes_deleted
+                )
             }
         });
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
@@ -75,7 +80,9 @@ async fn existing(warehouse: &Warehouse) -> Result<Vec<Table>> {
     }
     if tables.is_empty() {
         let url = &warehouse.location().url;
-        return Err(Error::argument(format!("--warehouse {url}: there is no table; ingest alerts first")));
+        return Err(Error::argument(format!(
+            "--warehouse {url}: there is no table; ingest alerts first"
+        )));
     }
     Ok(tables)
 }

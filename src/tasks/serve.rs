@@ -29,7 +29,12 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
 }
 
 /// The engine's options from the flags of the server.
-pub(super) fn engine_options(sources: Source, objects: Source, fp: Source, http: &HttpArgs) -> EngineOptions {
+pub(super) fn engine_options(
+    sources: Source,
+    objects: Source,
+    fp: Source,
+    http: &HttpArgs,
+) -> EngineOptions {
     EngineOptions {
         sources,
         objects,
@@ -47,9 +52,14 @@ pub(super) async fn bind(http: &HttpArgs) -> Result<TcpListener> {
 }
 
 /// Serves until SIGINT or SIGTERM, then drains.
-pub(super) async fn run(listener: TcpListener, engine: Engine, http: &HttpArgs) -> Result<ExitCode> {
+pub(super) async fn run(
+    listener: TcpListener,
+    engine: Engine,
+    http: &HttpArgs,
+) -> Result<ExitCode> {
     let options = ServerOptions {
-        max_concurrent_requests: usize::try_from(http.max_concurrent_requests).unwrap_or(usize::MAX),
+        max_concurrent_requests: usize::try_from(http.max_concurrent_requests)
+            .unwrap_or(usize::MAX),
         time_limit: Duration::from_millis(http.time_limit_ms),
         drain_limit: Duration::from_millis(http.drain_limit_ms),
         ..ServerOptions::default()

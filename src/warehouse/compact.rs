@@ -1,14 +1,24 @@
 //! Compaction: many small, overlapping files into few large ones with disjoint key ranges, in one commit.
+//! Which files go together is [`plan`]'s to say, how their rows come together [`merge`](super::merge)'s.
 
-use super::Warehouse;
-use crate::error::Result;
+use super::layout::FileSize;
+use super::merge::merge;
+use super::writer::delete;
+use super::{Change, DataFile, Operation, Snapshot, Warehouse};
+use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
+/// How often to start over when files vanish under a compaction, as they do under another one.
+const ATTEMPTS: usize = 3;
+
 #[derive(Clone, Debug, Default)]
-pub struct CompactOptions {}
+pub struct CompactOptions {
+    /// What the files grow to.
+    pub file_size: FileSize,
+}
 
 /// What a compaction did.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Compacted {
     pub files_removed: usize,
     pub files_added: usize,
@@ -16,7 +26,128 @@ pub struct Compacted {
 }
 
 impl Warehouse {
-    pub async fn compact(&self, _table: Table, _options: &CompactOptions) -> Result<Compacted> {
-        todo!()
+    /// Merges the files of a table that overlap or are small, in one commit; other files stay. Readers
+    /// keep the old files until vacuum removes them, and an ingest at the same time is not disturbed.
+    /// Stopping it at any time loses nothing. Fails with `NotFound` where there is no table, and with
+    /// `Conflict` if others keep removing the files at work.
+    pub async fn compact(&self, table: Table, options: &CompactOptions) -> Result<Compacted> {
+        let mut attempt = 1;
+        loop {
+            match self.compact_once(table, options.file_size).await {
+                Err(error) if error.kind() == Kind::Conflict && attempt < ATTEMPTS => {
+                    tracing::info!(table = table.name(), %error, "starting the compaction over");
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn compact_once(&self, table: Table, full: FileSize) -> Result<Compacted> {
+        let base = self.snapshot(table, None).await?.ok_or_else(|| self.no_table(table))?;
+        let groups = plan(&base.files, full);
+        if groups.is_empty() {
+            return Ok(Compacted::default());
+        }
+        let mut add = Vec::new();
+        let done = self.replace(&base, groups, full, &mut add).await;
+        if done.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
+            delete(&base.store, &add).await;
+        }
+        done
+    }
+
+    async fn replace(
+        &self,
+        base: &Snapshot,
+        groups: Vec<Vec<DataFile>>,
+        full: FileSize,
+        add: &mut Vec<DataFile>,
+    ) -> Result<Compacted> {
+        let mut rows = 0;
+        for group in &groups {
+            let merged = merge(self, base, group, full).await?;
+            rows += merged.iter().map(|file| file.rows).sum::<u64>();
+            add.extend(merged);
+        }
+        let (schema, operation) = (base.schema.clone(), Operation::Compact);
+        let change = Change { operation, schema, add: add.clone(), remove: groups.concat() };
+        let files_removed = change.remove.len();
+        self.commit(base.table, Some(base), change).await?;
+        Ok(Compacted { files_removed, files_added: add.len(), rows })
+    }
+
+    pub(super) fn no_table(&self, table: Table) -> Error {
+        let message = format!("{}: there is no table {}", self.location.url, table.name());
+        Error::new(Kind::NotFound, message)
+    }
+}
+
+/// The files to merge, group by group. In: files by `keys.start()`. Files whose keys overlap go
+/// together, and so do their neighbours as long as these overlap or are small themselves. The last file
+/// of a group may come out small, and has large neighbours then: nothing is left to do.
+fn plan(files: &[DataFile], full: FileSize) -> Vec<Vec<DataFile>> {
+    let mut clusters: Vec<Vec<DataFile>> = Vec::new();
+    let mut end = None;
+    for file in files {
+        match clusters.last_mut() {
+            Some(cluster) if end >= Some(*file.keys.start()) => cluster.push(file.clone()),
+            _ => clusters.push(vec![file.clone()]),
+        }
+        end = end.max(Some(*file.keys.end()));
+    }
+    let settled = |cluster: &Vec<DataFile>| {
+        cluster.len() == 1 && !full.is_small(cluster[0].rows, cluster[0].size_bytes)
+    };
+    let groups = clusters.chunk_by(|a, b| settled(a) == settled(b));
+    let unsettled = groups.filter(|group| !group.iter().all(settled));
+    unsettled.map(|group| group.concat()).filter(|group| group.len() > 1).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use super::*;
+    use chrono::DateTime;
+
+    const FULL: FileSize = FileSize { rows: 100, bytes: usize::MAX };
+
+    fn file(keys: RangeInclusive<i64>, rows: u64) -> DataFile {
+        DataFile {
+            path: format!("part-{keys:?}.parquet").into(),
+            size_bytes: rows,
+            modified: DateTime::UNIX_EPOCH,
+            rows,
+            ids: keys.clone(),
+            keys,
+            times_mjd: None,
+        }
+    }
+
+    fn planned(files: &[DataFile]) -> Vec<Vec<RangeInclusive<i64>>> {
+        let keys = |group: Vec<DataFile>| group.into_iter().map(|file| file.keys).collect();
+        plan(files, FULL).into_iter().map(keys).collect()
+    }
+
+    #[test]
+    fn large_disjoint_files_stay() {
+        assert!(planned(&[]).is_empty());
+        assert!(planned(&[file(0..=9, 100)]).is_empty());
+        assert!(planned(&[file(0..=9, 100), file(10..=19, 60)]).is_empty());
+    }
+
+    #[test]
+    fn overlapping_files_go_together() {
+        let files = [file(0..=9, 100), file(9..=19, 100), file(20..=29, 100), file(25..=26, 100)];
+        assert_eq!(planned(&files), [[0..=9, 9..=19, 20..=29, 25..=26]]);
+        let apart = [file(0..=30, 90), file(5..=9, 90), file(31..=40, 90), file(41..=50, 90)];
+        assert_eq!(planned(&apart), [[0..=30, 5..=9]]);
+    }
+
+    #[test]
+    fn small_neighbours_go_together() {
+        let small = [file(0..=9, 10), file(10..=19, 10), file(20..=29, 100), file(30..=39, 10)];
+        assert_eq!(planned(&small), [[0..=9, 10..=19]]);
     }
 }

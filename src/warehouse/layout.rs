@@ -31,6 +31,12 @@ impl FileSize {
     }
 }
 
+impl Default for FileSize {
+    fn default() -> Self {
+        Self::TARGET
+    }
+}
+
 /// Only the key and the time have statistics per page: those of all columns would make the footer
 /// larger than the pages a lookup reads.
 pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {

@@ -54,11 +54,10 @@ impl Log {
     pub fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
         let mut files = Vec::new();
         for add in state.log_data().iter() {
-            let relative = add.object_store_path();
             let modified = DateTime::from_timestamp_millis(add.modification_time());
             let file = DataFile::from_log(
                 self.table,
-                self.location.prefix.parts().chain(relative.parts()).collect(),
+                self.full_path(&add.object_store_path()),
                 add.size().unsigned_abs(),
                 modified.unwrap_or_default(),
                 add.stats().as_deref(),
@@ -122,6 +121,11 @@ impl Log {
             bytes.map(|bytes| get_actions(version, &bytes)).transpose()
         };
         entry.await.map_err(|error| self.failed(Error::from(error)))
+    }
+
+    /// The path of a file in the store, of that in the log.
+    pub fn full_path(&self, relative: &Path) -> Path {
+        self.location.prefix.parts().chain(relative.parts()).collect()
     }
 
     pub fn failed(&self, error: Error) -> Error {

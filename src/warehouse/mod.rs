@@ -11,6 +11,7 @@ mod folder;
 mod layout;
 mod location;
 mod log;
+mod merge;
 mod reader;
 mod snapshot;
 mod vacuum;

@@ -1,12 +1,31 @@
 //! Vacuum: deletes files that no version within the grace period refers to.
 
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use deltalake_core::table::state::DeltaTableState;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectMeta, path::Path};
+
 use super::Warehouse;
-use crate::error::Result;
+use super::log::Log;
+use crate::error::{Error, Result};
 use crate::schema::Table;
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 #[derive(Clone, Debug)]
 pub struct VacuumOptions {
-    pub grace: std::time::Duration,
+    /// Up to 30 days, for which the log knows what was removed when. It must be longer than any ingest
+    /// takes, since the files of one under way are not in the log yet.
+    pub grace: Duration,
+}
+
+impl Default for VacuumOptions {
+    fn default() -> Self {
+        Self { grace: 7 * DAY }
+    }
 }
 
 /// What a vacuum removed.
@@ -17,7 +36,61 @@ pub struct Vacuumed {
 }
 
 impl Warehouse {
-    pub async fn vacuum(&self, _table: Table, _options: &VacuumOptions) -> Result<Vacuumed> {
-        todo!()
+    /// Deletes the files of a table that the newest version does not refer to and that were removed from
+    /// it, or if they never were in it written, before the grace period. Fails with `NotFound` where there
+    /// is no table, and with `Argument` for a grace period that is too long.
+    pub async fn vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
+        if options.grace > 30 * DAY {
+            return Err(Error::argument("grace: at most 30 days"));
+        }
+        let expired = Utc::now() - options.grace;
+        let log = Log::new(&self.location, table)?;
+        // Listed before the log is read: a file that is committed in between is known.
+        let objects = data_files(&log).await?;
+        let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
+        let snapshot = log.snapshot(&state)?;
+        let removed = removed(&log, DeltaTableState::new(state)).await?;
+        let live: HashSet<_> = snapshot.files.iter().map(|file| &file.path).collect();
+        let unused = |object: &ObjectMeta| {
+            let since = removed.get(&object.location).unwrap_or(&object.last_modified);
+            !live.contains(&object.location) && *since < expired
+        };
+        let unused: Vec<_> = objects.into_iter().filter(unused).collect();
+        let paths = stream::iter(unused.clone()).map(|object| Ok(object.location)).boxed();
+        let deleted = log.location.store.delete_stream(paths);
+        let gone = deleted.try_fold((), |(), _| std::future::ready(Ok(())));
+        gone.await.map_err(|error| log.failed(Error::from(error)))?;
+        Ok(Vacuumed {
+            files_deleted: unused.len(),
+            bytes_deleted: unused.iter().map(|object| object.size).sum(),
+        })
     }
+}
+
+/// Everything in the table's folder but the log and what else begins with `_`.
+async fn data_files(log: &Log) -> Result<Vec<ObjectMeta>> {
+    let prefix = &log.location.prefix;
+    let objects: Vec<_> = log
+        .location
+        .store
+        .list(Some(prefix))
+        .try_collect()
+        .await
+        .map_err(|error| log.failed(Error::from(error)))?;
+    let is_data = |object: &ObjectMeta| {
+        let mut parts = object.location.prefix_match(prefix).into_iter().flatten();
+        !parts.any(|part| part.as_ref().starts_with('_'))
+    };
+    Ok(objects.into_iter().filter(is_data).collect())
+}
+
+/// When each file that the log still knows was removed from the table.
+async fn removed(log: &Log, state: DeltaTableState) -> Result<HashMap<Path, DateTime<Utc>>> {
+    let tombstones = state.all_tombstones(log.delta.as_ref());
+    let removed = tombstones.map_ok(|tombstone| {
+        let path = log.full_path(&Path::from(tombstone.path().as_ref()));
+        let time = DateTime::from_timestamp_millis(tombstone.deletion_timestamp().unwrap_or(0));
+        (path, time.unwrap_or_default())
+    });
+    removed.try_collect().await.map_err(|error| log.failed(Error::from(error)))
 }

@@ -1,6 +1,22 @@
 //! One binary for all integration tests: one module for each thing a user does.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test may fail by panicking
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
 
+mod alerts;
+mod answers;
+mod cli;
+mod conformance;
+mod delta;
+mod formats;
+mod ingest;
+mod nights;
+mod program;
+mod python;
 mod query;
 mod rest;
+mod s3;
+mod seaweed;
+mod server;
+mod shared;
+mod survey;
+mod warehouse;

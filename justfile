@@ -1,0 +1,25 @@
+# The tasks people run. `just` lists them; without just, run the line below a name.
+
+default:
+    @just --list
+
+# Everything that has to pass, as on a fresh clone.
+check:
+    .ci/run
+
+# All tests, or those whose name contains FILTER.
+test FILTER="":
+    cargo test --locked {{FILTER}}
+
+# Format, then lint with warnings refused.
+lint:
+    cargo fmt
+    cargo clippy --locked --all-targets -- -D warnings
+
+# A server on a survey it makes itself.
+demo:
+    cargo run --locked -- demo
+
+# The benches, compared with the last run on this machine.
+bench:
+    cargo bench --locked

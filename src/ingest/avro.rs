@@ -1,0 +1,166 @@
+//! Avro files of alert packets. In: an object container file of any codec. Out: nested batches of
+//! the sections that are stored, some MiB at a time.
+
+use std::fs::File;
+use std::io::BufReader;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use arrow_avro::reader::{Decoder, ReaderBuilder};
+use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
+use serde_json::Value;
+
+use super::container::{Block, Container};
+use super::sections;
+use crate::error::{Error, Result};
+
+/// A batch ends with the packet that brings it to either size. The decoder reserves about 2 MB for each
+/// packet, so few make a batch.
+const BATCH_BYTES: usize = 4 << 20;
+const BATCH_PACKETS: usize = 32;
+
+/// What announces a record to the decoder, which speaks the framing of schema registries: a zero, and
+/// the number under which it knows the schema.
+const SCHEMA_NUMBER: u32 = 0;
+const FRAME: [u8; 5] = [0; 5];
+
+/// A file of packets being read.
+pub struct AvroPackets {
+    container: Container<BufReader<File>>,
+    decoder: Decoder,
+    schema: SchemaRef,
+    block: Option<OpenBlock>,
+    /// Records decoded so far.
+    records: u64,
+}
+
+/// A block and how much of it is decoded.
+struct OpenBlock {
+    block: Block,
+    bytes: usize,
+    records: u64,
+}
+
+impl AvroPackets {
+    /// Reads the header. A file of something else than alerts is an `Input` error.
+    pub fn open(file: File, history: bool) -> Result<Self> {
+        let size_bytes = file.metadata()?.len();
+        let container = Container::open(BufReader::with_capacity(1 << 20, file), size_bytes)?;
+        let decoder = decoder(container.schema()?, history)?;
+        let schema = decoder.schema();
+        Ok(Self { container, decoder, schema, block: None, records: 0 })
+    }
+
+    /// The nested schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// How far into the file the packets read so far go.
+    pub fn bytes_read(&self) -> u64 {
+        self.container.bytes_read()
+    }
+
+    /// The next packets, in the order of the file; `None` after the last.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let (mut packets, mut bytes) = (Vec::new(), 0);
+        while packets.len() < BATCH_PACKETS && bytes < BATCH_BYTES {
+            let Some(mut open) = self.open_block()? else { break };
+            let (packet, length) = self.packet(&open).map_err(|error| {
+                let Block { number, offset, .. } = open.block;
+                error.context(format!("block {number} at byte {offset}, record {}", self.records))
+            })?;
+            packets.push(packet);
+            bytes += length;
+            open.bytes += length;
+            open.records += 1;
+            self.records += 1;
+            self.block = Some(open);
+        }
+        match packets.is_empty() {
+            true => Ok(None),
+            false => Ok(Some(concat_batches(&self.schema, &packets)?)),
+        }
+    }
+
+    /// Takes the current block, or the next one that has records left.
+    fn open_block(&mut self) -> Result<Option<OpenBlock>> {
+        let mut current = self.block.take();
+        loop {
+            match current {
+                Some(open) if open.records < open.block.records => return Ok(Some(open)),
+                Some(OpenBlock { block, bytes, .. }) if bytes < block.data.len() => {
+                    let Block { number, offset, records, data } = block;
+                    let place = format!("block {number} at byte {offset}");
+                    let left = format!("{} bytes after its {records} records", data.len() - bytes);
+                    return Err(Error::input(format!("{place}: damaged: {left}")));
+                }
+                _ => match self.container.next_block()? {
+                    Some(block) => current = Some(OpenBlock { block, bytes: 0, records: 0 }),
+                    None => return Ok(None),
+                },
+            }
+        }
+    }
+
+    /// Decodes the next record of a block, alone, so that its end is known and damage has a place.
+    fn packet(&mut self, open: &OpenBlock) -> Result<(RecordBatch, usize)> {
+        let damaged = |reason: &dyn std::fmt::Display| Error::input(format!("damaged: {reason}"));
+        self.decoder.decode(&FRAME).map_err(|error| damaged(&error))?;
+        let record = &open.block.data[open.bytes..];
+        let length = self.decoder.decode(record).map_err(|error| damaged(&error))?;
+        match self.decoder.flush().map_err(|error| damaged(&error))? {
+            Some(packet) => Ok((packet, length)),
+            None => Err(damaged(&"it goes past the end of its block")),
+        }
+    }
+}
+
+/// A decoder of the stored sections, one record at a time.
+fn decoder(mut schema: Value, history: bool) -> Result<Decoder> {
+    let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let names: Vec<_> = fields.iter().filter_map(|field| field["name"].as_str()).collect();
+    if !names.contains(&sections::DIA_SOURCE) {
+        let name = schema["name"].as_str().unwrap_or("something without a name");
+        let what = format!("an Avro file of {name}, which has no field diaSource");
+        return Err(Error::input(format!("{what}; alert packets are expected")));
+    }
+    let is_stored = |(at, name): (usize, &&str)| sections::is_stored(name, history).then_some(at);
+    let projection = names.iter().enumerate().filter_map(is_stored).collect();
+    split_names(&mut schema);
+
+    let unreadable = |error: &dyn std::fmt::Display| {
+        Error::input(format!("the Avro schema cannot be read: {error}"))
+    };
+    let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
+    store
+        .set(Fingerprint::Id(SCHEMA_NUMBER), AvroSchema::new(schema.to_string()))
+        .map_err(|error| unreadable(&error))?;
+    ReaderBuilder::new()
+        .with_writer_schema_store(store)
+        .with_projection(projection)
+        .with_batch_size(1)
+        .build_decoder()
+        .map_err(|error| unreadable(&error))
+}
+
+/// Writes full names (`lsst.v10_0.diaSource`, as Rubin's packets have them) as name and namespace,
+/// which is the same to Avro but not to arrow-avro; and drops defaults, which reading does not need
+/// and some writers get wrong.
+fn split_names(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(split_names),
+        Value::Object(object) => {
+            object.remove("default");
+            let full_name = object.get("name").and_then(Value::as_str).unwrap_or_default();
+            if let Some((namespace, name)) = full_name.rsplit_once('.') {
+                let (namespace, name) = (Value::from(namespace), Value::from(name));
+                object.insert("namespace".to_string(), namespace);
+                object.insert("name".to_string(), name);
+            }
+            object.values_mut().for_each(split_names);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,128 @@
+//! Avro object container files, block by block. In: the bytes of a file. Out: its schema, and
+//! [`Block`]s whose length, sync marker and checksum are right.
+//!
+//! arrow-avro has a container reader too; it takes a file that ends within a block for a complete one
+//! and does not look at sync markers, so only its decoder of records is used.
+
+use std::io::BufRead;
+
+use arrow_avro::compression::CompressionCodec;
+use arrow_avro::reader::{HeaderInfo, read_header_info};
+
+use super::codec::{MAX_BLOCK_BYTES, decompress};
+use crate::error::{Error, Result};
+
+const SYNC_BYTES: u64 = 16;
+
+/// The records of one block, decompressed.
+pub struct Block {
+    /// Counted from 0 in the file.
+    pub number: u64,
+    /// Where it begins in the file, in bytes.
+    pub offset: u64,
+    /// How many records it says it has.
+    pub records: u64,
+    pub data: Vec<u8>,
+}
+
+/// A container file being read.
+pub struct Container<R> {
+    reader: R,
+    header: HeaderInfo,
+    codec: Option<CompressionCodec>,
+    /// Bytes read so far, and bytes in the file.
+    offset: u64,
+    size_bytes: u64,
+    /// Blocks read so far.
+    blocks: u64,
+}
+
+impl<R: BufRead> Container<R> {
+    /// Reads the header of a file of `size_bytes`.
+    pub fn open(mut reader: R, size_bytes: u64) -> Result<Self> {
+        let broken = |error: &dyn std::fmt::Display| {
+            Error::input(format!("the Avro header cannot be read: {error}"))
+        };
+        let header = read_header_info(&mut reader).map_err(|error| broken(&error))?;
+        let codec = header.compression().map_err(|error| broken(&error))?;
+        let offset = header.header_len();
+        Ok(Self { reader, header, codec, offset, size_bytes, blocks: 0 })
+    }
+
+    /// The writer's schema, as JSON.
+    pub fn schema(&self) -> Result<serde_json::Value> {
+        let schema = self.header.writer_schema();
+        let schema = schema.map_err(|error| Error::input(format!("no Avro schema: {error}")))?;
+        serde_json::from_str(&schema.json_string)
+            .map_err(|error| Error::input(format!("the Avro schema is no JSON: {error}")))
+    }
+
+    /// How far into the file the blocks read so far go.
+    pub fn bytes_read(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next block; `None` at the end of the file, which must be the end of a block.
+    pub fn next_block(&mut self) -> Result<Option<Block>> {
+        if self.reader.fill_buf()?.is_empty() {
+            return Ok(None);
+        }
+        let (number, offset) = (self.blocks, self.offset);
+        let block = self.block().map_err(|e| e.context(format!("block {number} at byte {offset}")));
+        let (records, data) = block?;
+        self.blocks += 1;
+        Ok(Some(Block { number, offset, records, data }))
+    }
+
+    fn block(&mut self) -> Result<(u64, Vec<u8>)> {
+        let records = self.length("record count")?;
+        let length = self.length("length")?;
+        let left = self.size_bytes.saturating_sub(self.offset);
+        if length.saturating_add(SYNC_BYTES) > left {
+            let missing = format!("truncated: {length} bytes and a sync marker expected");
+            return Err(Error::input(format!("{missing}, {left} bytes left in the file")));
+        }
+        if length > MAX_BLOCK_BYTES as u64 {
+            let most = MAX_BLOCK_BYTES >> 20;
+            return Err(Error::input(format!("{length} bytes long; at most {most} MiB are read")));
+        }
+        let mut data = vec![0; length as usize];
+        self.fill(&mut data)?;
+        let mut sync = [0; SYNC_BYTES as usize];
+        self.fill(&mut sync)?;
+        if sync != self.header.sync() {
+            return Err(Error::input("damaged: not followed by the sync marker of the file"));
+        }
+        match self.codec {
+            Some(codec) => decompress(codec, &data)
+                .map(|data| (records, data))
+                .map_err(|error| Error::input(format!("cannot be decompressed: {error}"))),
+            None => Ok((records, data)),
+        }
+    }
+
+    /// A long that may not be negative.
+    fn length(&mut self, what: &str) -> Result<u64> {
+        let mut zigzag = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let mut byte = [0];
+            self.fill(&mut byte)?;
+            zigzag |= u64::from(byte[0] & 0x7f) << shift;
+            if byte[0] & 0x80 == 0 {
+                let negative = zigzag & 1 == 1;
+                let wrong = || Error::input(format!("damaged: a negative {what}"));
+                return if negative { Err(wrong()) } else { Ok(zigzag >> 1) };
+            }
+        }
+        Err(Error::input(format!("damaged: the {what} is no Avro long")))
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
+        self.reader.read_exact(bytes).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => Error::input("truncated: the file ends in it"),
+            _ => Error::from(error),
+        })?;
+        self.offset += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Rows that pass a filter, gathered into full batches: sorting and writing cost by the batch. In: a
+//! stream of rows. Out: a stream of those that pass, in the same order, made by a task of its own.
+
+use std::future::ready;
+use std::pin::pin;
+
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::BatchCoalescer;
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use futures::{Stream, TryStreamExt};
+
+use super::staging::BATCH_ROWS;
+use crate::error::{Error, Result};
+
+/// The rows whose bit is set; batches may have any number of rows.
+pub fn passing(
+    rows: impl Stream<Item = Result<(RecordBatch, BooleanArray)>> + Send + 'static,
+    schema: SchemaRef,
+) -> SendableRecordBatchStream {
+    let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
+    let out = stream.tx();
+    stream.spawn(async move {
+        let mut rows = pin!(rows);
+        let mut gathered = BatchCoalescer::new(schema, BATCH_ROWS);
+        while let Some((batch, passes)) = rows.try_next().await? {
+            gathered.push_batch_with_filter(batch, &passes)?;
+            while let Some(full) = gathered.next_completed_batch() {
+                if out.send(Ok(full)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        gathered.finish_buffered_batch()?;
+        if let Some(last) = gathered.next_completed_batch() {
+            // Fails if nobody listens any more, which is fine.
+            let _ = out.send(Ok(last)).await;
+        }
+        Ok(())
+    });
+    stream.build()
+}
+
+/// The rows that stay: one bit for each row of the stream.
+pub fn staying(
+    rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    schema: SchemaRef,
+    stays: BooleanBuffer,
+) -> SendableRecordBatchStream {
+    let mut first = 0;
+    let rows = rows.and_then(move |batch| {
+        let end = first + batch.num_rows();
+        if end > stays.len() {
+            return ready(Err(Error::internal("more rows than were compared")));
+        }
+        let bits = stays.slice(first, batch.num_rows());
+        first = end;
+        ready(Ok((batch, BooleanArray::new(bits, None))))
+    });
+    passing(rows, schema)
+}

@@ -1,0 +1,225 @@
+//! Staged rows to one commit per table. In: a [`Staging`] and the warehouse as it is. Out: for each table how
+//! many rows were new, replaced an older copy, or were there already.
+//!
+//! A row is its LSST id, whatever object it is filed under: of all copies, staged and stored, the one
+//! with the greatest [precedence](crate::schema::provenance) stays. So the tables are a function
+//! of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
+//! ingest exactly-once by itself: after a crash between two commits the same ingest, run again, finds its
+//! rows present where they were committed and adds them where not. (No `txn` action of Delta is needed; it
+//! would know batches, and could not tell that two of them overlap.)
+//!
+//! # Steps
+//! 1. [Choose](super::winners) the winners of each id, from ids and provenance alone.
+//! 2. Sort the winning staged rows into new files; copy the files that lose rows without them.
+//! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
+//!
+//! A table that someone else changed meanwhile goes through all steps again on its new state.
+//!
+//! # Memory
+//! Half of `memory_bytes` is the sorters' pool: what does not fit spills to the temporary folder. The other
+//! half holds what the pool does not count: the row group being written, one being read, a few batches
+//! between them, and one bit for each staged row and each row of the files being compared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::compute::SortOptions;
+use datafusion::execution::SendableRecordBatchStream;
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+
+use super::IngestOptions;
+use super::evolution::extend;
+use super::filter::staying;
+use super::sort::Sorter;
+use super::staging::{StagedRows, Staging};
+use super::stored::read;
+use super::winners::{Winners, choose};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse};
+
+/// How often a table that others keep changing is tried.
+const ATTEMPTS: usize = 10;
+
+/// What became of the staged rows of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Merged {
+    /// Ids the table did not have.
+    pub added: u64,
+    /// Ids whose stored row left for a staged one.
+    pub replaced: u64,
+    /// Rows that changed nothing: the table, or this ingest, has a copy that goes before them.
+    pub present: u64,
+}
+
+/// Merges the staged rows into the tables. A table that does not exist yet is created, with or without rows, if
+/// its columns are known; one that nothing changes gets no commit. What fails before the first commit
+/// leaves the warehouse as it was. What fails after it says so: the same ingest, run again, completes.
+pub async fn merge(
+    warehouse: &Warehouse,
+    staging: Staging,
+    options: &IngestOptions,
+) -> Result<[(Table, Merged); 3]> {
+    let (dir, staged) = staging.finish()?;
+    let sorter = Sorter::new(options.memory_bytes / 2, dir.path())?;
+    let merge = Merge { warehouse, staged, sorter };
+    let mut drafts = Vec::new();
+    for table in Table::ALL {
+        match merge.draft(table).await {
+            Ok(draft) => drafts.push(draft),
+            Err(error) => {
+                merge.discard_all(drafts).await;
+                return Err(error);
+            }
+        }
+    }
+    let mut merged = Table::ALL.map(|table| (table, Merged::default()));
+    let mut drafts = drafts.into_iter();
+    for (table, result) in &mut merged {
+        let Some(draft) = drafts.next() else { break };
+        match merge.commit(draft).await {
+            Ok(done) => *result = done,
+            Err(error) => {
+                merge.discard_all(drafts).await;
+                let doing = format!("committing table {} (run this ingest again)", table.name());
+                return Err(error.context(doing));
+            }
+        }
+    }
+    Ok(merged)
+}
+
+struct Merge<'a> {
+    warehouse: &'a Warehouse,
+    staged: BTreeMap<Table, StagedRows>,
+    sorter: Sorter,
+}
+
+/// A change of a table, its files written, yet to be committed.
+struct Draft {
+    table: Table,
+    base: Option<Snapshot>,
+    /// `None` if nothing changes.
+    change: Option<Change>,
+    merged: Merged,
+}
+
+impl Merge<'_> {
+    /// Compares with the newest state of a table and writes what changes it.
+    async fn draft(&self, table: Table) -> Result<Draft> {
+        let base = self.warehouse.snapshot(table, None).await?;
+        let Some(staged) = self.staged.get(&table) else {
+            return Ok(Draft { table, base, change: None, merged: Merged::default() });
+        };
+        let (schema, grows) = match &base {
+            Some(base) => {
+                let schema = extend(table, &base.schema, &staged.schema)?;
+                let grows = schema.fields().len() > base.schema.fields().len();
+                (schema, grows)
+            }
+            None => (staged.schema.clone(), true),
+        };
+        let files = base.as_ref().map(|base| base.files.as_slice()).unwrap_or_default();
+        let store = &self.warehouse.location().store;
+        let winners = choose(table, staged, store, files, &self.sorter).await?;
+        let Winners { added, replaced, .. } = winners;
+        let merged = Merged { added, replaced, present: staged.rows - added - replaced };
+        if !grows && added == 0 && winners.touched.is_empty() {
+            return Ok(Draft { table, base, change: None, merged });
+        }
+        let mut change = Change {
+            operation: Operation::Ingest,
+            schema: Arc::new(schema),
+            add: Vec::new(),
+            remove: winners.touched.iter().map(|(file, _)| file.clone()).collect(),
+        };
+        if let Err(error) = self.write(table, staged, winners, &mut change).await {
+            self.discard(&change.add).await;
+            return Err(error);
+        }
+        Ok(Draft { table, base, change: Some(change), merged })
+    }
+
+    /// Writes the winners, and the rows that stay of each touched file, which are sorted already.
+    async fn write(
+        &self,
+        table: Table,
+        staged: &StagedRows,
+        winners: Winners,
+        change: &mut Change,
+    ) -> Result<()> {
+        let schema = &change.schema;
+        let rows = staged.read(schema).map_err(Error::from);
+        let rows = staying(rows, schema.clone(), winners.staged);
+        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
+        let order: Vec<_> = order.collect();
+        let rows = self.sorter.sort(rows, &order)?;
+        change.add.extend(self.write_sorted(table, rows).await?);
+        for (file, stays) in winners.touched {
+            let store = self.warehouse.location().store.clone();
+            let rows = staying(read(store, file, schema.clone()), schema.clone(), stays);
+            change.add.extend(self.write_sorted(table, rows).await?);
+        }
+        Ok(())
+    }
+
+    async fn write_sorted(
+        &self,
+        table: Table,
+        mut rows: SendableRecordBatchStream,
+    ) -> Result<Vec<DataFile>> {
+        let mut writer = SortedWriter::new(self.warehouse, table, rows.schema());
+        loop {
+            let written = match rows.try_next().await {
+                Ok(Some(batch)) => writer.write(&batch).await,
+                Ok(None) => return writer.finish().await,
+                Err(error) => Err(error.into()),
+            };
+            if let Err(error) = written {
+                writer.abort().await;
+                return Err(error);
+            }
+        }
+    }
+
+    /// Commits a draft, or a new one if the table has changed meanwhile.
+    async fn commit(&self, mut draft: Draft) -> Result<Merged> {
+        let table = draft.table;
+        let mut attempt = 1;
+        loop {
+            let Some(change) = draft.change else { return Ok(draft.merged) };
+            let committed = self.warehouse.commit(table, draft.base.as_ref(), change.clone()).await;
+            let Err(error) = committed else { return Ok(draft.merged) };
+            if error.kind() != Kind::Conflict {
+                // Whether the commit is in the log or not is unknown: its files must stay.
+                return Err(error);
+            }
+            self.discard(&change.add).await;
+            if attempt == ATTEMPTS {
+                return Err(error.context(format!("someone else was first {ATTEMPTS} times")));
+            }
+            tracing::info!(table = table.name(), "changed meanwhile: merging again");
+            attempt += 1;
+            draft = self.draft(table).await?;
+        }
+    }
+
+    async fn discard_all(&self, drafts: impl IntoIterator<Item = Draft>) {
+        for change in drafts.into_iter().filter_map(|draft| draft.change) {
+            self.discard(&change.add).await;
+        }
+    }
+
+    /// Deletes files that no commit names. What cannot be deleted stays invisible until vacuum.
+    async fn discard(&self, files: &[DataFile]) {
+        for file in files {
+            if let Err(error) = self.warehouse.location().store.delete(&file.path).await {
+                tracing::warn!(%error, file = %file.path, "cannot delete a file that is not needed");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

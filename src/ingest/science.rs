@@ -1,0 +1,84 @@
+//! Fink's "science" Parquet: packets as rows of nested columns. In: a Parquet file. Out: nested
+//! batches of the sections that are stored, some MiB at a time; other columns are never read.
+
+use std::fs::File;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::sections;
+use crate::error::{Error, Result};
+
+/// About how much of the packets to hold at a time, uncompressed, and the most packets.
+const BATCH_BYTES: i64 = 16 << 20;
+const BATCH_PACKETS: i64 = 256;
+
+/// A file of packets being read.
+pub struct SciencePackets {
+    reader: ParquetRecordBatchReader,
+    schema: SchemaRef,
+    size_bytes: u64,
+    packets: u64,
+    packets_read: u64,
+}
+
+impl SciencePackets {
+    /// Reads the footer. A file of something else than alerts is an `Input` error.
+    pub fn open(file: File, history: bool) -> Result<Self> {
+        let size_bytes = file.metadata()?.len();
+        // The types are Parquet's own: those of the writer's library would only be more to know.
+        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
+            .map_err(|e| Error::from(e).with_kind(crate::error::Kind::Input))?;
+        let roots = builder.parquet_schema().root_schema().get_fields();
+        if !roots.iter().any(|root| root.name() == sections::DIA_SOURCE) {
+            let what = "a Parquet file without a column diaSource";
+            return Err(Error::input(format!("{what}; nested alert packets are expected")));
+        }
+        let is_stored = |at: &usize| sections::is_stored(roots[*at].name(), history);
+        let stored = (0..roots.len()).filter(is_stored);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), stored);
+        let packets = builder.metadata().file_metadata().num_rows() as u64;
+        let batch_size = batch_size(builder.metadata(), &mask);
+        let builder = builder.with_projection(mask).with_batch_size(batch_size);
+        let reader =
+            builder.build().map_err(|e| Error::from(e).with_kind(crate::error::Kind::Input))?;
+        let schema = arrow::array::RecordBatchReader::schema(&reader);
+        Ok(Self { reader, schema, size_bytes, packets, packets_read: 0 })
+    }
+
+    /// The nested schema of the batches.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// About how far into the file the packets read so far go.
+    pub fn bytes_read(&self) -> u64 {
+        let share = self.packets_read as f64 / self.packets.max(1) as f64;
+        (self.size_bytes as f64 * share) as u64
+    }
+
+    /// The next packets, in the order of the file; `None` after the last.
+    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(batch) = self.reader.next() else { return Ok(None) };
+        let place = || format!("after record {}: damaged", self.packets_read);
+        let batch = batch.map_err(|error| Error::input(format!("{}: {error}", place())))?;
+        self.packets_read += batch.num_rows() as u64;
+        Ok(Some(batch))
+    }
+}
+
+/// How many packets are about [`BATCH_BYTES`], in the row group that has the largest ones.
+fn batch_size(file: &ParquetMetaData, mask: &ProjectionMask) -> usize {
+    let packet_bytes = file.row_groups().iter().map(|group| {
+        let columns = group.columns().iter().enumerate().filter(|(at, _)| mask.leaf_included(*at));
+        let bytes: i64 = columns.map(|(_, column)| column.uncompressed_size()).sum();
+        bytes / group.num_rows().max(1)
+    });
+    (BATCH_BYTES / packet_bytes.max().unwrap_or(1).max(1)).clamp(1, BATCH_PACKETS) as usize
+}

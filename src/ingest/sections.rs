@@ -1,0 +1,70 @@
+//! Which sections of a packet become which columns: `CONTRACT`'s mapping of LSST schema 10.0 with
+//! Fink's columns, as data. The fields of the sections themselves come from each file's own schema.
+
+use crate::schema::{Family, Table};
+
+pub const DIA_SOURCE: &str = "diaSource";
+pub const DIA_OBJECT: &str = "diaObject";
+pub const FORCED: &str = "prvDiaForcedSources";
+pub const HISTORY: &str = "prvDiaSources";
+
+/// Fields that become columns.
+pub struct Section {
+    /// The record they are in; `None` for the packet itself.
+    pub record: Option<&'static str>,
+    /// The fields to take; `None` for all that are scalar.
+    pub only: Option<&'static [&'static str]>,
+    pub family: Family,
+    /// What is put in front of a field's name.
+    pub prefix: &'static str,
+}
+
+const CIRCUMSTANCES: Section = Section {
+    record: None,
+    only: Some(&["observation_reason", "target_name"]),
+    family: Family::Rubin,
+    prefix: "",
+};
+const VERSIONS: Section = Section {
+    record: None,
+    only: Some(&["fink_broker_version", "fink_science_version", "lsst_schema_version"]),
+    family: Family::Fink,
+    prefix: "",
+};
+
+const fn record(name: &'static str, family: Family, prefix: &'static str) -> Section {
+    Section { record: Some(name), only: None, family, prefix }
+}
+
+const SOURCES: &[Section] = &[
+    CIRCUMSTANCES,
+    record(DIA_SOURCE, Family::Rubin, ""),
+    VERSIONS,
+    record("clf", Family::Fink, "clf_"),
+    record("xm", Family::Fink, "xm_"),
+];
+
+const OBJECTS: &[Section] = &[
+    CIRCUMSTANCES,
+    record(DIA_OBJECT, Family::Rubin, ""),
+    record("pred", Family::Fink, ""),
+    Section { only: Some(&["firstDiaSourceMjdTaiFink"]), ..record("misc", Family::Fink, "") },
+];
+
+/// The sections of the rows that a packet has one of; forced photometry comes from a list.
+pub fn of(table: Table) -> &'static [Section] {
+    match table {
+        Table::Sources => SOURCES,
+        Table::Objects => OBJECTS,
+        Table::Fp => &[],
+    }
+}
+
+/// Whether a field of the packet is read at all; the history is, where it is asked for.
+pub fn is_stored(field: &str, history: bool) -> bool {
+    let holds = |section: &Section| match section.record {
+        Some(record) => record == field,
+        None => section.only.is_some_and(|fields| fields.contains(&field)),
+    };
+    field == FORCED || (field == HISTORY && history) || SOURCES.iter().chain(OBJECTS).any(holds)
+}

@@ -1,0 +1,206 @@
+//! Rows on disk between reading packets and writing tables. In: flat rows of the three tables, in any
+//! order, of any schema. Out: [`StagedRows`], which read back as often as needed, in one fixed order.
+//!
+//! Rows go to one Arrow IPC file (lz4) per table and schema, in batches of [`BATCH_ROWS`], in a
+//! temporary folder that goes away with them. Memory is one such batch per file being written.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::BufWriter;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
+use arrow::compute::{BatchCoalescer, max, min};
+use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
+use arrow::ipc::CompressionType;
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use tempfile::TempDir;
+use tokio::sync::mpsc::Sender;
+
+use super::IngestOptions;
+use super::evolution::{conform, widen};
+use crate::error::{Error, Result};
+use crate::schema::{Table, provenance};
+
+/// Rows of the batches that are staged, sorted and merged: about 1 MB of 120 columns.
+pub const BATCH_ROWS: usize = 1024;
+
+/// The rows of one ingest, as they come.
+pub struct Staging {
+    dir: TempDir,
+    tables: BTreeMap<Table, OpenTable>,
+}
+
+struct OpenTable {
+    schema: Schema,
+    ids: Option<RangeInclusive<i64>>,
+    rows: u64,
+    files: Vec<OpenFile>,
+}
+
+struct OpenFile {
+    file: StagedFile,
+    pending: BatchCoalescer,
+    writer: FileWriter<BufWriter<File>>,
+}
+
+impl Staging {
+    /// Makes the temporary folder.
+    pub fn create(options: &IngestOptions) -> Result<Staging> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("diaflight-ingest-");
+        let dir = match &options.temp_dir {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        };
+        let dir = dir.map_err(|e| Error::from(e).context("making a folder for staged rows"))?;
+        Ok(Staging { dir, tables: BTreeMap::new() })
+    }
+
+    /// Adds rows: stored columns, then provenance. A batch without rows makes its columns known. A
+    /// column whose type does not go with that of earlier rows is an `Input` error that names it.
+    pub fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
+        let ids = ids(table, batch)?;
+        let count = self.tables.values().map(|table| table.files.len()).sum::<usize>();
+        let staged = self.tables.entry(table).or_insert_with(OpenTable::new);
+        let known = staged.files.iter().position(|open| open.file.schema == batch.schema());
+        if known.is_none() {
+            staged.schema = widen(table, &staged.schema, &batch.schema())?;
+        }
+        let (Some(least), Some(greatest)) = (min(ids), max(ids)) else { return Ok(()) };
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let path = self.dir.path().join(format!("{}-{count}.arrow", table.name()));
+                staged.files.push(OpenFile::create(path, batch.schema())?);
+                staged.files.len() - 1
+            }
+        };
+        staged.files[index].write(batch)?;
+        staged.rows += batch.num_rows() as u64;
+        staged.ids = Some(match &staged.ids {
+            Some(ids) => least.min(*ids.start())..=greatest.max(*ids.end()),
+            None => least..=greatest,
+        });
+        Ok(())
+    }
+
+    /// Completes the files: the folder, and the rows of every table whose columns are known.
+    pub fn finish(self) -> Result<(TempDir, BTreeMap<Table, StagedRows>)> {
+        let mut tables = BTreeMap::new();
+        for (table, open) in self.tables {
+            let files = open.files.into_iter().map(OpenFile::finish).collect::<Result<_>>()?;
+            let OpenTable { schema, ids, rows, .. } = open;
+            tables.insert(table, StagedRows { schema, ids, rows, files });
+        }
+        Ok((self.dir, tables))
+    }
+}
+
+impl OpenTable {
+    fn new() -> Self {
+        Self { schema: Schema::empty(), ids: None, rows: 0, files: Vec::new() }
+    }
+}
+
+impl OpenFile {
+    fn create(path: PathBuf, schema: SchemaRef) -> Result<Self> {
+        let options =
+            IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let out = File::create(&path).map_err(|e| Error::from(e).context(path.display()))?;
+        let writer = FileWriter::try_new_with_options(BufWriter::new(out), &schema, options)?;
+        let pending = BatchCoalescer::new(schema.clone(), BATCH_ROWS);
+        Ok(Self { file: StagedFile { path, schema }, pending, writer })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.pending.push_batch(batch.clone())?;
+        while let Some(full) = self.pending.next_completed_batch() {
+            self.writer.write(&full)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<StagedFile> {
+        self.pending.finish_buffered_batch()?;
+        while let Some(last) = self.pending.next_completed_batch() {
+            self.writer.write(&last)?;
+        }
+        self.writer.finish()?;
+        Ok(self.file)
+    }
+}
+
+/// The staged rows of one table, to be read.
+#[derive(Debug)]
+pub struct StagedRows {
+    /// Columns that hold the rows of every file.
+    pub schema: Schema,
+    /// The LSST ids of the rows: inclusive. `None` without rows.
+    pub ids: Option<RangeInclusive<i64>>,
+    pub rows: u64,
+    files: Vec<StagedFile>,
+}
+
+#[derive(Clone, Debug)]
+struct StagedFile {
+    path: PathBuf,
+    schema: SchemaRef,
+}
+
+impl StagedRows {
+    /// The rows with the columns of `schema` alone, in the same order each time. Only those columns
+    /// are decoded. Reads on a thread of its own.
+    pub fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
+        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
+        let (files, schema, rows) = (self.files.clone(), schema.clone(), stream.tx());
+        stream.spawn_blocking(move || {
+            for file in &files {
+                file.send(&schema, &rows).map_err(|e| e.context(file.path.display()))?;
+            }
+            Ok(())
+        });
+        stream.build()
+    }
+}
+
+impl StagedFile {
+    /// Ends early, and quietly, once nobody listens.
+    fn send(
+        &self,
+        schema: &SchemaRef,
+        rows: &Sender<Result<RecordBatch, DataFusionError>>,
+    ) -> Result<()> {
+        let own = self.schema.fields().iter().enumerate();
+        let asked = own.filter(|(_, field)| schema.column_with_name(field.name()).is_some());
+        let asked = asked.map(|(index, _)| index).collect();
+        for batch in FileReader::try_new_buffered(File::open(&self.path)?, Some(asked))? {
+            if rows.blocking_send(Ok(conform(&batch?, schema)?)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The ids of the rows, having checked that the columns every merge relies on are there.
+fn ids(table: Table, batch: &RecordBatch) -> Result<&Int64Array> {
+    let missing = |name: &str| {
+        Error::internal(format!("rows of table {} staged without their {name}", table.name()))
+    };
+    for field in provenance::fields() {
+        let column = batch.column_by_name(field.name());
+        if column.is_none_or(|column| column.data_type() != field.data_type()) {
+            return Err(missing(field.name()));
+        }
+    }
+    let ids = batch.column_by_name(table.id_column());
+    let ids = ids.filter(|ids| ids.data_type() == &DataType::Int64 && ids.null_count() == 0);
+    let ids = ids.ok_or_else(|| missing(table.id_column()))?;
+    Ok(ids.as_primitive::<Int64Type>())
+}

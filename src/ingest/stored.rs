@@ -1,0 +1,39 @@
+//! The rows a table already has. In: a file of it. Out: its rows, in file order, with given columns.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::{Stream, TryStreamExt, stream};
+use object_store::ObjectStore;
+
+use super::evolution::conform;
+use super::staging::BATCH_ROWS;
+use crate::error::{Error, Kind, Result};
+use crate::warehouse::{self, DataFile};
+
+/// All rows of a file. Of its columns only those of `schema` are read; those it does not have are null.
+/// Merging numbers the rows of a table, so a file that has not as many as the log says ends with a
+/// `Storage` error.
+pub fn read(
+    store: Arc<dyn ObjectStore>,
+    file: DataFile,
+    schema: SchemaRef,
+) -> impl Stream<Item = Result<RecordBatch>> + Send {
+    let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let rows = Box::pin(warehouse::read(store, &file, Some(&columns), BATCH_ROWS));
+    let expected = file.rows as usize;
+    stream::try_unfold((rows, 0), move |(mut rows, read)| {
+        let (file, schema) = (file.clone(), schema.clone());
+        async move {
+            let batch = rows.try_next().await?;
+            let read = read + batch.as_ref().map_or(0, RecordBatch::num_rows);
+            if read > expected || (batch.is_none() && read < expected) {
+                let message = format!("/{}: {read} rows, but {expected} in the log", file.path);
+                return Err(Error::new(Kind::Storage, message));
+            }
+            let Some(batch) = batch else { return Ok(None) };
+            Ok(Some((conform(&batch, &schema)?, (rows, read))))
+        }
+    })
+}

@@ -1,0 +1,184 @@
+//! Which copy of each row stays. In: the staged rows of a table and the files it has. Out:
+//! [`Winners`]: which staged rows enter the table, and which rows leave it.
+//!
+//! Only ids and provenance are read, and only of files whose ids overlap the staged ones. Every row
+//! gets a number: those of the files first, in file order, then the staged ones in reading order. Sorted
+//! by id, then by [precedence](crate::schema::provenance), then by number, the first row of each id is
+//! the one that stays; the number makes a row that is already in the table win a full tie. What is held in
+//! memory is one bit a row.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, UInt64Array,
+};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::and;
+use arrow::compute::kernels::cmp::{eq, gt_eq, lt_eq};
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt64Type};
+use datafusion::execution::SendableRecordBatchStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStore;
+
+use super::filter::passing;
+use super::sort::{ASCENDING, DESCENDING, Sorter};
+use super::staging::StagedRows;
+use super::stored::read;
+use crate::error::{Error, Result};
+use crate::schema::Table;
+use crate::schema::provenance::{self, ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
+use crate::warehouse::DataFile;
+
+/// Whether a source is the alert's own.
+const OWN: &str = "own";
+const NUMBER: &str = "number";
+
+/// The outcome for one table.
+pub struct Winners {
+    /// The staged rows that enter the table, in reading order.
+    pub staged: BooleanBuffer,
+    /// The files that rows leave, and which of their rows stay.
+    pub touched: Vec<(DataFile, BooleanBuffer)>,
+    /// Ids the table did not have.
+    pub added: u64,
+    /// Ids whose stored row leaves for a staged one.
+    pub replaced: u64,
+}
+
+/// Compares the staged rows of a table with each other and with those of its `files` in `store`.
+pub async fn choose(
+    table: Table,
+    staged: &StagedRows,
+    store: &Arc<dyn ObjectStore>,
+    files: &[DataFile],
+    sorter: &Sorter,
+) -> Result<Winners> {
+    let files = overlapping(files, staged);
+    let order = [
+        (table.id_column(), ASCENDING),
+        (OWN, DESCENDING),
+        (ALERT_TIME, DESCENDING),
+        (ALERT_ID, DESCENDING),
+        (ALERT_ENRICHED, DESCENDING),
+        (NUMBER, ASCENDING),
+    ];
+    let mut sorted = sorter.sort(ranked(table, staged, store, &files), &order)?;
+    let mut tally = Tally::new(files.iter().map(|file| file.rows).sum(), staged.rows);
+    while let Some(batch) = sorted.try_next().await? {
+        let ids = batch[table.id_column()].as_primitive::<Int64Type>().values();
+        let numbers = batch[NUMBER].as_primitive::<UInt64Type>().values();
+        for (&id, &number) in ids.iter().zip(numbers) {
+            tally.take(id, number as usize);
+        }
+    }
+    Ok(tally.finish(files))
+}
+
+/// The files that may hold staged ids.
+fn overlapping(files: &[DataFile], staged: &StagedRows) -> Vec<DataFile> {
+    let Some(ids) = &staged.ids else { return Vec::new() };
+    let overlaps =
+        |file: &&DataFile| file.ids.start() <= ids.end() && ids.start() <= file.ids.end();
+    files.iter().filter(overlaps).cloned().collect()
+}
+
+/// Id, precedence and number of the rows of `files`, then of the staged ones.
+fn ranked(
+    table: Table,
+    staged: &StagedRows,
+    store: &Arc<dyn ObjectStore>,
+    files: &[DataFile],
+) -> SendableRecordBatchStream {
+    let mut fields = vec![Field::new(table.id_column(), DataType::Int64, true)];
+    fields.extend(provenance::fields());
+    let narrow = Arc::new(Schema::new(fields.clone()));
+    fields.push(Field::new(OWN, DataType::Boolean, true));
+    fields.push(Field::new(NUMBER, DataType::UInt64, true));
+    let ranked = Arc::new(Schema::new(fields));
+
+    let new = staged.read(&narrow).map_err(Error::from);
+    let store = store.clone();
+    let stored = stream::iter(files.to_vec())
+        .flat_map(move |file| read(store.clone(), file, narrow.clone()));
+    let (ids, schema) = (staged.ids.clone(), ranked.clone());
+    let mut numbered = 0;
+    let rows = stored.chain(new).map(move |batch| {
+        let batch = batch?;
+        let first = numbered;
+        numbered += batch.num_rows() as u64;
+        let within = within(batch[table.id_column()].as_primitive(), ids.as_ref())?;
+        Ok((rank(table, &batch, first, &schema)?, within))
+    });
+    passing(rows, ranked)
+}
+
+/// Whether ids are in the range of the staged ones: stored rows that are not have nobody to lose to.
+fn within(column: &Int64Array, ids: Option<&RangeInclusive<i64>>) -> Result<BooleanArray> {
+    let Some(ids) = ids else { return Ok(BooleanArray::from(vec![true; column.len()])) };
+    let (least, greatest) =
+        (Int64Array::new_scalar(*ids.start()), Int64Array::new_scalar(*ids.end()));
+    Ok(and(&gt_eq(column, &least)?, &lt_eq(column, &greatest)?)?)
+}
+
+fn rank(table: Table, batch: &RecordBatch, first: u64, schema: &SchemaRef) -> Result<RecordBatch> {
+    let rows = batch.num_rows();
+    let own = match table {
+        Table::Sources => eq(&batch[table.id_column()], &batch[ALERT_ID])?,
+        Table::Objects | Table::Fp => BooleanArray::new(BooleanBuffer::new_unset(rows), None),
+    };
+    let numbers = UInt64Array::from_iter_values(first..first + rows as u64);
+    let ranks: [ArrayRef; 2] = [Arc::new(own), Arc::new(numbers)];
+    let columns = batch.columns().iter().cloned().chain(ranks);
+    Ok(RecordBatch::try_new(schema.clone(), columns.collect())?)
+}
+
+/// Follows the sorted rows, one id after the other.
+struct Tally {
+    stored_rows: usize,
+    /// Of every row, by number, whether it is in the table afterwards.
+    stays: BooleanBufferBuilder,
+    /// The id at hand, and whether its winner is staged and has replaced nothing so far.
+    id: Option<i64>,
+    is_new: bool,
+    added: u64,
+    replaced: u64,
+}
+
+impl Tally {
+    fn new(stored_rows: u64, staged_rows: u64) -> Self {
+        let mut stays = BooleanBufferBuilder::new((stored_rows + staged_rows) as usize);
+        stays.append_n(stored_rows as usize, true);
+        stays.append_n(staged_rows as usize, false);
+        let stored_rows = stored_rows as usize;
+        Self { stored_rows, stays, id: None, is_new: false, added: 0, replaced: 0 }
+    }
+
+    fn take(&mut self, id: i64, number: usize) {
+        let wins = self.id != Some(id);
+        let stored = number < self.stored_rows;
+        self.stays.set_bit(number, wins);
+        if wins {
+            self.id = Some(id);
+            self.is_new = !stored;
+            self.added += u64::from(self.is_new);
+        } else if stored && self.is_new {
+            self.is_new = false;
+            self.added -= 1;
+            self.replaced += 1;
+        }
+    }
+
+    fn finish(mut self, files: Vec<DataFile>) -> Winners {
+        let stays = self.stays.finish();
+        let mut first = 0;
+        let files = files.into_iter().map(|file| {
+            let rows = stays.slice(first, file.rows as usize);
+            first += file.rows as usize;
+            (file, rows)
+        });
+        let touched = files.filter(|(_, stays)| stays.count_set_bits() < stays.len()).collect();
+        let staged = stays.slice(self.stored_rows, stays.len() - self.stored_rows);
+        Winners { staged, touched, added: self.added, replaced: self.replaced }
+    }
+}

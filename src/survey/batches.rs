@@ -1,0 +1,140 @@
+//! The survey as a stream of batches. In: the number of objects and the seed. Out: for each run of objects,
+//! in order of their ids, a batch of each table.
+//!
+//! Object `j` has its own stream of random numbers and is found first by a visit that depends on `j` alone:
+//! the visits that find objects are taken in steps of the golden ratio, so that any number of objects is
+//! spread evenly over nights and sky. A survey of fewer objects is thus part of every larger one of
+//! the same seed. Going through the visits in order of time gives the ids in order, whatever the number.
+
+use arrow::array::RecordBatch;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use super::columns::batch;
+use super::object::{Birth, live};
+use super::object_columns::{forced_column, object_column};
+use super::plan::Plan;
+use super::rows::Rows;
+use super::source_columns::source_column;
+use super::visit::IDS_PER_DETECTOR;
+use crate::error::{Error, Result};
+use crate::schema::{Table, new_table_schema};
+
+/// Batches of the same objects, and the objects themselves.
+pub struct SurveyBatch {
+    pub rows: Rows,
+    pub sources: RecordBatch,
+    pub fp: RecordBatch,
+    pub objects: RecordBatch,
+}
+
+/// A visit that finds objects.
+struct Finder {
+    visit: u32,
+    /// The first object it finds; the others follow in steps of the number of finders.
+    first_object: u64,
+    /// Its place among the finders of its field, and their number: what ids are counted by.
+    in_field: u64,
+    of_field: u64,
+}
+
+pub struct Survey {
+    plan: Plan,
+    finders: Vec<Finder>,
+    next_finder: usize,
+    objects: u64,
+    rows_per_batch: usize,
+    rng: ChaCha8Rng,
+}
+
+/// One visit in so many of a deep field finds objects, so that few objects have very long light curves.
+const DEEP_STEP: usize = 20;
+
+impl Survey {
+    /// Batches hold at least `rows_per_batch` sources and forced measurements, and whole objects.
+    pub fn new(objects: u64, seed: u64, rows_per_batch: usize) -> Result<Self> {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        let plan = Plan::new(&mut rng.clone())?;
+        let finders = finders(&plan);
+        let of_field = finders.iter().map(|finder| finder.of_field).max().unwrap_or(1);
+        let most = IDS_PER_DETECTOR / 2 / of_field * finders.len() as u64;
+        if objects == 0 || objects > most {
+            return Err(Error::argument(format!("--objects {objects}: expected 1 to {most}")));
+        }
+        Ok(Self { plan, finders, next_finder: 0, objects, rows_per_batch, rng })
+    }
+
+    /// The next batches; `None` at the end.
+    pub fn next_batch(&mut self) -> Result<Option<SurveyBatch>> {
+        let mut rows = Rows::default();
+        while rows.sources.len() + rows.forced.len() < self.rows_per_batch {
+            let Some(finder) = self.finders.get(self.next_finder) else { break };
+            let mut births = self.births(finder);
+            births.sort_unstable_by_key(|birth| birth.id);
+            for birth in births {
+                live(&self.plan, birth, &mut rows)?;
+            }
+            self.next_finder += 1;
+        }
+        if rows.objects.is_empty() {
+            return Ok(None);
+        }
+        let plan = &self.plan;
+        let schema = new_table_schema;
+        Ok(Some(SurveyBatch {
+            sources: batch(&schema(Table::Sources), |name| source_column(name, plan, &rows))?,
+            fp: batch(&schema(Table::Fp), |name| forced_column(name, plan, &rows))?,
+            objects: batch(&schema(Table::Objects), |name| object_column(name, plan, &rows))?,
+            rows,
+        }))
+    }
+
+    /// The objects that a visit finds.
+    fn births(&self, finder: &Finder) -> Vec<Birth> {
+        let objects = (finder.first_object..self.objects).step_by(self.finders.len());
+        let births = objects.enumerate().map(|(turn, object)| {
+            let mut rng = self.rng.clone();
+            // The plan has stream 0.
+            rng.set_stream(object + 1);
+            let counter = turn as u64 * finder.of_field + finder.in_field;
+            Birth::draw(&self.plan, finder.visit, counter, rng)
+        });
+        births.collect()
+    }
+}
+
+/// The visits that find objects, in order of time.
+fn finders(plan: &Plan) -> Vec<Finder> {
+    let mut finders = Vec::new();
+    for field in &plan.fields {
+        let step = if field.deep { DEEP_STEP } else { 1 };
+        let of_field = field.visits.len().div_ceil(step) as u64;
+        let finding = field.visits.iter().step_by(step).enumerate();
+        finders.extend(finding.map(|(in_field, &visit)| Finder {
+            visit,
+            first_object: 0,
+            in_field: in_field as u64,
+            of_field,
+        }));
+    }
+    finders.sort_unstable_by_key(|finder| finder.visit);
+    let count = finders.len();
+    let mut at = 0;
+    for object in 0..count {
+        finders[at].first_object = object as u64;
+        at = (at + golden_step(count)) % count;
+    }
+    finders
+}
+
+/// The number nearest below the golden section that has no divisor in common with `count`.
+fn golden_step(count: usize) -> usize {
+    let divisor = |mut a: usize, mut b: usize| {
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let golden = (count as f64 * 0.618_033_988_75) as usize;
+    (1..=golden).rev().find(|step| divisor(*step, count) == 1).unwrap_or(1)
+}

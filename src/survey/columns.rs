@@ -1,0 +1,73 @@
+//! Rows to columns: one array per column of a table's schema, asked for by name.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray,
+};
+use arrow::datatypes::SchemaRef;
+
+use crate::error::{Error, Result};
+
+/// A batch with the columns of a schema; every one of them must have values.
+pub fn batch(schema: &SchemaRef, column: impl Fn(&str) -> Option<ArrayRef>) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| {
+        let missing =
+            || Error::internal(format!("no generated values for column {}", field.name()));
+        column(field.name()).ok_or_else(missing)
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    Ok(RecordBatch::try_new(schema.clone(), columns)?)
+}
+
+/// The rows of a batch. Each method makes a column of one type; a closure that gives an `Option` makes nulls.
+pub struct Columns<'a, T>(pub &'a [T]);
+
+impl<'a, T> Columns<'a, T> {
+    pub fn booleans<V: Into<Option<bool>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+        Arc::new(self.0.iter().map(|row| value(row).into()).collect::<BooleanArray>())
+    }
+
+    pub fn ints<V: Into<Option<i32>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+        Arc::new(self.0.iter().map(|row| value(row).into()).collect::<Int32Array>())
+    }
+
+    pub fn longs<V: Into<Option<i64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+        Arc::new(self.0.iter().map(|row| value(row).into()).collect::<Int64Array>())
+    }
+
+    /// Single precision, from double.
+    pub fn floats<V: Into<Option<f64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+        let values = self.0.iter().map(|row| value(row).into().map(|value| value as f32));
+        Arc::new(values.collect::<Float32Array>())
+    }
+
+    pub fn doubles<V: Into<Option<f64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+        Arc::new(self.0.iter().map(|row| value(row).into()).collect::<Float64Array>())
+    }
+
+    pub fn strings<V: Into<Option<&'a str>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+        Arc::new(self.0.iter().map(|row| value(row).into()).collect::<StringArray>())
+    }
+
+    pub fn constant_boolean(&self, value: bool) -> ArrayRef {
+        Arc::new(BooleanArray::from(vec![value; self.0.len()]))
+    }
+
+    pub fn constant_int(&self, value: i32) -> ArrayRef {
+        Arc::new(Int32Array::from_value(value, self.0.len()))
+    }
+
+    pub fn constant_long(&self, value: i64) -> ArrayRef {
+        Arc::new(Int64Array::from_value(value, self.0.len()))
+    }
+
+    pub fn null_floats(&self) -> ArrayRef {
+        Arc::new(Float32Array::new_null(self.0.len()))
+    }
+
+    pub fn null_doubles(&self) -> ArrayRef {
+        Arc::new(Float64Array::new_null(self.0.len()))
+    }
+}

@@ -1,0 +1,117 @@
+//! A running server of the built program, on a free port of loopback. In: a command that serves. Out:
+//! its answers. It is ended by process id when dropped.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::program::diaflight;
+
+/// How long anything may take before the test gives up. Nothing is expected to come near it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+pub struct Server {
+    child: Child,
+    stdout: Receiver<String>,
+    /// Holds the log: a file, so that no pipe fills up.
+    folder: TempDir,
+    /// `http://127.0.0.1:PORT`, without a slash at the end.
+    pub url: String,
+    client: Client,
+}
+
+impl Server {
+    /// Serves a warehouse, ready to answer.
+    pub async fn serve(warehouse: &str, variables: &[(&str, String)]) -> Self {
+        let mut command = diaflight();
+        command.args(["serve", "--warehouse", warehouse, "--listen", "127.0.0.1:0"]);
+        let server = Self::start(command.envs(variables.iter().cloned()));
+        server.ready().await;
+        server
+    }
+
+    /// Starts a command and waits for the line that names its address.
+    pub fn start(command: &mut Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let log = File::create(folder.path().join("log")).unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        let (sender, stdout) = channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let mut server = Self { child, stdout, folder, url: String::new(), client };
+        while server.url.is_empty() {
+            let line = server.line().expect("the server ended without naming its address");
+            if let Some(url) = line.strip_prefix("listening on ") {
+                server.url = url.to_string();
+            }
+        }
+        server
+    }
+
+    /// The next line of stdout; `None` at its end.
+    pub fn line(&self) -> Option<String> {
+        match self.stdout.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("the server printed nothing for {PATIENCE:?}"),
+        }
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Waits until the server says that it can answer.
+    pub async fn ready(&self) {
+        let start = Instant::now();
+        while self.get("/health/ready").await.status() != 200 {
+            assert!(start.elapsed() < PATIENCE, "never ready");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
+    }
+
+    pub async fn post(&self, path: &str, arguments: &Value) -> Response {
+        self.client.post(format!("{}{path}", self.url)).json(arguments).send().await.unwrap()
+    }
+
+    /// Sends a signal by its name (`TERM`) and waits for the end.
+    pub fn end(&mut self, signal: &str) -> ExitStatus {
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success(), "cannot send {signal}");
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "still running after {signal}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only where it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("log of the server:\n{}", self.log());
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Folders of Parquet files that someone else wrote.
+
+use super::*;
+use arrow::array::{DictionaryArray, Int16Array, LargeStringArray};
+use arrow::datatypes::Int32Type;
+use diaflight::warehouse::Location;
+use parquet::arrow::ArrowWriter;
+
+/// Sources as others write them: served names, large and dictionary strings.
+fn foreign(first: i64, rows: i64) -> RecordBatch {
+    let ours = sources(first, rows, 1);
+    let strings = vec!["g"; rows as usize];
+    let dictionary: DictionaryArray<Int32Type> = strings.iter().copied().collect();
+    RecordBatch::try_from_iter([
+        ("r:diaObjectId", ours.column(0).clone()),
+        ("r:midpointMjdTai", ours.column(1).clone()),
+        ("r:diaSourceId", ours.column(2).clone()),
+        ("band", Arc::new(dictionary) as ArrayRef),
+        ("f:otype", Arc::new(LargeStringArray::from(strings)) as ArrayRef),
+    ])
+    .unwrap()
+}
+
+fn put(folder: &TempDir, name: &str, batch: &RecordBatch) {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+fn location(folder: &TempDir) -> Location {
+    Location::parse(folder.path().to_str().unwrap()).unwrap()
+}
+
+async fn refused(folder: &TempDir) -> diaflight::error::Error {
+    Snapshot::of_folder(Table::Sources, &location(folder)).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_folder_of_other_peoples_files_is_a_snapshot() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "b.parquet", &foreign(FIRST_ID, 10));
+    put(&folder, "year=1/a.parquet", &sources(5, 10, 2));
+    std::fs::create_dir(folder.path().join("_delta_log")).unwrap();
+    std::fs::write(folder.path().join("_delta_log/x.json"), "{}").unwrap();
+
+    let location = location(&folder);
+    let snapshot = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
+    assert_eq!(snapshot.version, 0);
+    let keys: Vec<_> = snapshot.files.iter().map(|file| file.keys.clone()).collect();
+    assert_eq!(keys, [5..=14, FIRST_ID..=FIRST_ID + 9]);
+    let family = |name| family(snapshot.schema.field_with_name(name).unwrap());
+    assert_eq!(family(KEY), Some(Family::Rubin));
+    assert_eq!(family("psfFlux"), Some(Family::Rubin));
+    assert_eq!(family("otype"), Some(Family::Fink));
+    assert_eq!(family("xm_simbad_otype"), Some(Family::Fink), "the writer's own word");
+    assert_eq!(family(provenance::ALERT_ID), None);
+    let last = snapshot.schema.fields().iter().rev().take(3).map(|field| field.name().as_str());
+    assert!(last.into_iter().all(|name| name.starts_with("alert")));
+    assert_eq!(rows(&snapshot).await.len(), 30);
+
+    let columns = Some(&["otype", "band", "nothing"][..]);
+    let batches = read(snapshot.store.clone(), &snapshot.files[1], columns, 100);
+    let batch = batches.try_collect::<Vec<_>>().await.unwrap().remove(0);
+    assert_eq!(batch.num_columns(), 2);
+    assert_eq!(batch.column_by_name("otype").unwrap().as_string::<i32>().value(9), "g");
+}
+
+#[tokio::test]
+async fn a_version_counts_changes_of_the_listing() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "a.parquet", &sources(1, 10, 2));
+    let location = location(&folder);
+    let first = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
+    assert!(first.refresh_folder(&location).await.unwrap().is_none());
+    put(&folder, "b.parquet", &sources(20, 10, 2));
+    let second = first.refresh_folder(&location).await.unwrap().unwrap();
+    assert_eq!((second.version, second.files.len()), (1, 2));
+    assert!(second.refresh_folder(&location).await.unwrap().is_none());
+    std::fs::remove_file(folder.path().join("a.parquet")).unwrap();
+    let third = second.refresh_folder(&location).await.unwrap().unwrap();
+    assert_eq!((third.version, third.files.len()), (2, 1));
+}
+
+#[tokio::test]
+async fn without_statistics_a_file_may_hold_any_key() {
+    use parquet::file::properties::{EnabledStatistics, WriterProperties};
+    let folder = tempfile::tempdir().unwrap();
+    let file = std::fs::File::create(folder.path().join("a.parquet")).unwrap();
+    let properties =
+        WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None).build();
+    let batch = sources(1, 3, 1);
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let snapshot = Snapshot::of_folder(Table::Sources, &location(&folder)).await.unwrap();
+    assert_eq!(snapshot.files[0].keys, i64::MIN..=i64::MAX);
+    assert_eq!(snapshot.files[0].times_mjd, None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_is_refused_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(refused(&folder).await.kind(), Kind::NotFound);
+
+    std::fs::write(folder.path().join("notes.txt"), "not Parquet at all").unwrap();
+    let error = refused(&folder).await;
+    assert_eq!(error.kind(), Kind::Input);
+    assert!(error.to_string().contains("notes.txt"), "{error}");
+
+    let batch = sources(1, 2, 1);
+    let with = |name: &str, column: ArrayRef| {
+        let mut columns: Vec<(String, ArrayRef)> = vec![(name.into(), column)];
+        for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+            columns.push((field.name().clone(), column.clone()));
+        }
+        RecordBatch::try_from_iter(columns).unwrap()
+    };
+    let ints: ArrayRef = Arc::new(Int16Array::from(vec![1, 2]));
+    let cases = [
+        (with("detector", ints), "column detector of type Int16"),
+        (with("f:psfFlux", batch.column(3).clone()), "column psfFlux is there twice"),
+        (batch.project(&[0, 1]).unwrap(), "no column diaSourceId of type Int64"),
+    ];
+    for (batch, said) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        put(&folder, "a.parquet", &batch);
+        let error = refused(&folder).await;
+        assert_eq!(error.kind(), Kind::Input);
+        let error = error.to_string();
+        assert!(error.contains("a.parquet") && error.contains(said), "{error}");
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "a.parquet", &with("new", batch.column(0).clone()));
+    put(&folder, "b.parquet", &with("new", batch.column(1).clone()));
+    let error = refused(&folder).await.to_string();
+    assert!(error.contains("column new is Float64 (r) here and Int64 (r)"), "{error}");
+}

@@ -1,0 +1,90 @@
+//! Vacuum: what is referred to or young stays, the rest goes.
+
+use std::time::Duration;
+
+use super::*;
+use diaflight::warehouse::{CompactOptions, VacuumOptions, Vacuumed};
+
+const NOW: VacuumOptions = VacuumOptions { grace: Duration::ZERO };
+
+async fn files_there(warehouse: &Warehouse) -> Vec<String> {
+    let location = warehouse.location();
+    let objects: Vec<_> = location.store.list(Some(&location.prefix)).try_collect().await.unwrap();
+    let paths = objects.into_iter().map(|object| object.location.to_string());
+    let mut paths: Vec<_> = paths.filter(|path| !path.contains("_delta_log")).collect();
+    paths.sort();
+    paths
+}
+
+fn paths(files: &[DataFile]) -> Vec<String> {
+    let mut paths: Vec<_> = files.iter().map(|file| file.path.to_string()).collect();
+    paths.sort();
+    paths
+}
+
+async fn removes_what_nothing_refers_to(warehouse: &Warehouse) {
+    for _ in 0..3 {
+        let first = newest(warehouse).await.map_or(1, |snapshot| 10 * snapshot.version as i64 + 20);
+        append(warehouse, &sources(first, 5, 1)).await;
+    }
+    let orphans = write_files(warehouse, &sources(900, 5, 1), 100).await;
+    let before = newest(warehouse).await.unwrap();
+    warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+    let after = newest(warehouse).await.unwrap();
+
+    let kept = files_there(warehouse).await;
+    let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
+    assert_eq!(done, Vacuumed { files_deleted: 0, bytes_deleted: 0 });
+    assert_eq!(files_there(warehouse).await, kept);
+
+    // A clock tick later nothing is young any more.
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let done = warehouse.vacuum(Table::Sources, &NOW).await.unwrap();
+    let unused = before.files.iter().chain(&orphans).map(|file| file.size_bytes);
+    assert_eq!(done, Vacuumed { files_deleted: 4, bytes_deleted: unused.sum() });
+    assert_eq!(files_there(warehouse).await, paths(&after.files));
+    assert_eq!(rows(&after).await.len(), 15);
+    assert_eq!(newest(warehouse).await.unwrap().version, after.version);
+
+    let old = warehouse.snapshot(Table::Sources, Some(&AsOf::Version(before.version))).await;
+    assert_eq!(old.unwrap_err().kind(), Kind::Argument);
+}
+
+#[tokio::test]
+async fn unused_files_go_from_memory() {
+    removes_what_nothing_refers_to(&memory()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unused_files_go_from_disk() {
+    let (_folder, warehouse) = on_disk();
+    removes_what_nothing_refers_to(&warehouse).await;
+}
+
+#[tokio::test]
+async fn a_file_removed_lately_stays_however_old_it_is() {
+    let (folder, warehouse) = on_disk();
+    let base = append(&warehouse, &sources(1, 5, 1)).await;
+    append(&warehouse, &sources(3, 5, 1)).await;
+    let orphan = write_files(&warehouse, &sources(900, 5, 1), 100).await.remove(0);
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(20 * 86_400);
+    for file in base.files.iter().chain([&orphan]) {
+        let path = std::path::Path::new("/").join(file.path.as_ref());
+        assert!(path.starts_with(folder.path()));
+        std::fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+    warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+    let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
+    assert_eq!(done, Vacuumed { files_deleted: 1, bytes_deleted: orphan.size_bytes });
+    assert_eq!(rows(&base).await.len(), 5, "a reader of the old version loses its file");
+}
+
+#[tokio::test]
+async fn vacuum_refuses_what_it_cannot_know() {
+    let warehouse = memory();
+    let error = warehouse.vacuum(Table::Sources, &NOW).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    let grace = Duration::from_secs(31 * 86_400);
+    let error = warehouse.vacuum(Table::Sources, &VacuumOptions { grace }).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::Argument);
+}
