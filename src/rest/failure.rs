@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -47,7 +47,7 @@ pub async fn describe(request: Request, next: Next) -> Response {
     let (mut parts, _) = response.into_parts();
     let text = match parts.extensions.remove::<Arc<Error>>() {
         Some(error) => text_of(&error, id),
-        None => text_of_status(status, &method, &path, parts.headers.get(ALLOW)),
+        None => text_of_status(status, &method, &path),
     };
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some("1"),
@@ -79,16 +79,11 @@ fn text_of(error: &Error, id: Option<RequestId>) -> String {
     }
 }
 
-/// For the router's own refusals.
-fn text_of_status(
-    status: StatusCode,
-    method: &Method,
-    path: &str,
-    allow: Option<&HeaderValue>,
-) -> String {
-    match (status, allow.and_then(|allow| allow.to_str().ok())) {
-        (StatusCode::METHOD_NOT_ALLOWED, Some(allow)) => {
-            format!("{path} has no method {method}; use one of {allow}")
+/// For the router's own refusals. It adds the `Allow` header of a 405 only later.
+fn text_of_status(status: StatusCode, method: &Method, path: &str) -> String {
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            format!("{path} has no method {method}; the Allow header names those it has")
         }
         _ => status.canonical_reason().unwrap_or("the request was refused").to_lowercase(),
     }

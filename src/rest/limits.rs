@@ -130,6 +130,7 @@ fn received(receiver: mpsc::Receiver<Option<Bytes>>) -> impl Stream<Item = Resul
             None => Some((Err(Error::internal("the answer was aborted")), None)),
         }
     })
+    .fuse()
 }
 
 #[cfg(test)]
@@ -217,7 +218,9 @@ mod tests {
         sender.unbounded_send(Err(Error::internal("broken"))).unwrap();
         assert_eq!(body.next().await.unwrap().unwrap(), "rows");
         assert!(body.next().await.unwrap().is_err());
-        assert!(body.next().await.is_none());
+        for _ in 0..2 {
+            assert!(body.next().await.is_none());
+        }
     }
 
     #[tokio::test]

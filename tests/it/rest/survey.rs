@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 pub const ONE: i64 = 170_028_485_706_776_685;
 pub const TWO: i64 = 313_897_383_979_122_767;
 /// The times of every object's measurements, MJD.
-pub const TIMES: [f64; 3] = [61105.093643486834, 61104.5, 59000.25];
+pub const TIMES: [f64; 3] = [61105.093643486834, 61104.25, 59000.25];
 
 /// A warehouse of its own.
 pub fn warehouse() -> Warehouse {
