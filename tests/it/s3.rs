@@ -1,5 +1,7 @@
 //! The warehouse on S3: what a folder does, a bucket does, also when an ingest dies on the way.
 
+use std::process::Stdio;
+
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode};
@@ -77,7 +79,7 @@ async fn a_killed_ingest_run_again_gives_the_same_tables() {
         let list = async || store.list(Some(&prefix)).try_collect::<Vec<_>>().await.unwrap();
         let mut ingest = diaflight();
         ingest.args(["ingest", "--warehouse", &warehouse, &night]).envs(bucket.variables());
-        let mut child = ingest.spawn().unwrap();
+        let mut child = ingest.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let finished = loop {
             let listed = list().await.len();
             if let Some(status) = child.try_wait().unwrap() {
