@@ -19,11 +19,11 @@ pub struct Cli {
     /// TOML file of settings, named as the flags are, with `_` for `-`
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to log: a level, or a `tracing` filter such as `diaflight=debug`
+    /// What to log: a `tracing` filter
     #[arg(
         long,
         global = true,
-        default_value = "info",
+        default_value = "warn,buoyant_kernel=off,diaflight=info",
         value_name = "FILTER",
         env = "DIAFLIGHT_LOG"
     )]

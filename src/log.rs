@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// Sends events that pass `filter` to standard error. To be called once.
 pub fn start(filter: &str) -> Result<()> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
-        Error::argument(format!("--log {filter}: {error}; give a level such as info"))
+        Error::argument(format!(
+            "--log {filter}: {error}; give a filter such as warn,diaflight=debug"
+        ))
     })?;
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     let started =
