@@ -8,7 +8,7 @@ use datafusion::execution::runtime_env::RuntimeEnv;
 
 use super::prepared::Prepared;
 use super::{EngineOptions, Source};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{AsOf, Snapshot};
 
@@ -65,10 +65,14 @@ impl Tables {
                 warehouse.refresh(&current.snapshot).await
             }
             (Source::Warehouse(_), None) => self.read(table, None).await,
-            (Source::Folder(location), current) => {
-                let found = Snapshot::of_folder(table, location).await?;
-                let seen = current.map(|current| current.snapshot.version);
-                Ok((seen != Some(found.version)).then_some(found))
+            (Source::Folder(location), Some(current)) => {
+                current.snapshot.refresh_folder(location).await
+            }
+            (Source::Folder(location), None) => {
+                match Snapshot::of_folder(table, location).await {
+                    Err(error) if error.kind() == Kind::NotFound => Ok(None),
+                    found => found.map(Some),
+                }
             }
         }
     }
@@ -76,7 +80,7 @@ impl Tables {
     async fn read(&self, table: Table, as_of: Option<&AsOf>) -> Result<Option<Snapshot>> {
         match self.options.source(table) {
             Source::Warehouse(warehouse) => warehouse.snapshot(table, as_of).await,
-            Source::Folder(_) => Err(crate::error::Error::argument(format!(
+            Source::Folder(_) => Err(Error::argument(format!(
                 "as_of: {} is a plain folder of Parquet files, which has no older versions",
                 table.name()
             ))),

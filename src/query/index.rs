@@ -19,7 +19,7 @@ use parquet::file::statistics::Statistics;
 
 use crate::error::Result;
 use crate::schema::KEY;
-use crate::warehouse::{DataFile, Snapshot};
+use crate::warehouse::{DataFile, Snapshot, stored_name};
 
 /// Footers read at once when a lookup meets files for the first time.
 const CONCURRENT_FOOTERS: usize = 16;
@@ -114,7 +114,12 @@ fn page_selection(
 }
 
 fn key_column(footer: &ParquetMetaData) -> Option<usize> {
-    footer.file_metadata().schema_descr().columns().iter().position(|column| column.name() == KEY)
+    footer
+        .file_metadata()
+        .schema_descr()
+        .columns()
+        .iter()
+        .position(|column| stored_name(column.name()).1 == KEY)
 }
 
 /// Whether any of the sorted keys lies in `[min, max]`.

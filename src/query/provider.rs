@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
 use super::index;
 use crate::schema::KEY;
-use crate::warehouse::Snapshot;
+use crate::warehouse::{Snapshot, StoredNames};
 
 /// One version of one table.
 #[derive(Debug)]
@@ -85,6 +85,7 @@ impl TableProvider for SnapshotTable {
             .with_file_groups(groups)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
+            .with_expr_adapter(Some(Arc::new(StoredNames)))
             .build();
         Ok(DataSourceExec::from_data_source(scan))
     }

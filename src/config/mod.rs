@@ -1,16 +1,15 @@
 //! What the command line says. In: flags over `DIAFLIGHT_*` variables over a TOML file. Out: one
 //! validated [`Cli`]. Every setting has one name: `--refresh-ms`, `DIAFLIGHT_REFRESH_MS` and `refresh_ms =`.
+//! This file declares the settings; `layers` reads them.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+mod layers;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
-use crate::error::{Error, Result};
-
-const ENV_PREFIX: &str = "DIAFLIGHT_";
+pub use layers::{Refusal, read};
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
 #[derive(Clone, Debug, Parser)]
@@ -185,112 +184,4 @@ pub struct OutputArgs {
     /// Print the summary as one JSON document
     #[arg(long, env = "DIAFLIGHT_JSON")]
     pub json: bool,
-}
-
-/// Why the command line gives no [`Cli`].
-pub enum Refusal {
-    /// Help or version was asked for: the text, for standard output.
-    Asked(String),
-    Wrong(Error),
-}
-
-/// Reads the command line, the environment and the file that they name.
-pub fn read(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
-    let command = Cli::command();
-    let known = known_settings(&command);
-    refuse_unknown_variables(&known).map_err(Refusal::Wrong)?;
-    let early = Cli::command().ignore_errors(true).try_get_matches_from(&arguments);
-    let file = early.ok().and_then(|matches| matches.get_one::<PathBuf>("config").cloned());
-    let command = match file {
-        Some(file) => with_file(command, &known, &file).map_err(Refusal::Wrong)?,
-        None => command,
-    };
-    let matches = command.try_get_matches_from(arguments).map_err(refusal)?;
-    Cli::from_arg_matches(&matches).map_err(refusal)
-}
-
-/// The settings that have a variable, by their name in a file: `refresh_ms`.
-fn known_settings(command: &Command) -> BTreeSet<String> {
-    let own = command.get_arguments().filter_map(setting_name);
-    own.chain(command.get_subcommands().flat_map(known_settings)).collect()
-}
-
-fn setting_name(argument: &clap::Arg) -> Option<String> {
-    let variable = argument.get_env()?.to_str()?;
-    Some(variable.strip_prefix(ENV_PREFIX)?.to_lowercase())
-}
-
-fn refuse_unknown_variables(known: &BTreeSet<String>) -> Result<()> {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
-        let Some(setting) = name.strip_prefix(ENV_PREFIX) else { continue };
-        if !known.contains(&setting.to_lowercase()) {
-            return Err(Error::argument(format!(
-                "environment variable {name}: no such setting; known are {}",
-                listed(known, |name| format!("{ENV_PREFIX}{}", name.to_uppercase()))
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// The command with the file's values as defaults, below flags and variables.
-fn with_file(command: Command, known: &BTreeSet<String>, file: &Path) -> Result<Command> {
-    let name = file.display();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Error::argument(format!("--config {name}: {error}")))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-        Error::argument(format!("--config {name}: {}", error.message()))
-    })?;
-    table.iter().try_fold(command, |command, (key, value)| {
-        if !known.contains(key) || key == "config" {
-            return Err(Error::argument(format!(
-                "--config {name}: unknown key `{key}`; known are {}",
-                listed(known, String::clone)
-            )));
-        }
-        let value = match value {
-            toml::Value::String(text) => text.clone(),
-            toml::Value::Integer(_) | toml::Value::Float(_) | toml::Value::Boolean(_) => {
-                value.to_string()
-            }
-            other => {
-                let kind = other.type_str();
-                return Err(Error::argument(format!(
-                    "--config {name}: `{key}` is {kind}; give a string, a number or a boolean"
-                )));
-            }
-        };
-        Ok(with_default(command, key, &value))
-    })
-}
-
-fn with_default(command: Command, key: &str, value: &str) -> Command {
-    let names: Vec<_> = command.get_subcommands().map(|sub| sub.get_name().to_string()).collect();
-    let command = command.mut_args(|argument| {
-        if setting_name(&argument).as_deref() == Some(key) {
-            argument.default_value(value.to_string()).required(false)
-        } else {
-            argument
-        }
-    });
-    names.into_iter().fold(command, |command, name| {
-        command.mut_subcommand(name, |sub| with_default(sub, key, value))
-    })
-}
-
-fn listed(known: &BTreeSet<String>, form: impl Fn(&String) -> String) -> String {
-    known.iter().map(form).collect::<Vec<_>>().join(", ")
-}
-
-/// clap's error in one line: what is wrong, without the usage text.
-fn refusal(error: clap::Error) -> Refusal {
-    if !error.use_stderr() {
-        return Refusal::Asked(error.render().to_string());
-    }
-    let text = error.render().to_string();
-    let first = text.split("\n\n").next().unwrap_or(&text);
-    let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    Refusal::Wrong(Error::argument(format!("{line}; see --help")))
 }
