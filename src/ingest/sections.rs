@@ -1,5 +1,5 @@
-//! Which sections of a packet become which columns: `CONTRACT`'s mapping of LSST schema 10.0 with
-//! Fink's columns, as data. The fields of the sections themselves come from each file's own schema.
+//! Which sections of a packet become which columns: the mapping of LSST schema 10.0 with Fink's
+//! columns to the tables, as data. The fields of the sections come from each file's own schema.
 
 use crate::schema::{Family, Table};
 

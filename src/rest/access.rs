@@ -54,12 +54,13 @@ struct Visit {
 impl Visit {
     fn begin(metrics: Arc<Metrics>, request: &Request) -> Self {
         metrics.in_flight.inc();
-        let id = request.extensions().get::<RequestId>().map(RequestId::header_value);
+        let id = request.extensions().get::<RequestId>();
+        let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
         let route = request.extensions().get::<MatchedPath>();
         Self {
             metrics,
             began: Instant::now(),
-            span: tracing::info_span!("request", id = ?id),
+            span: tracing::info_span!("request", id),
             method: request.method().clone(),
             path: request.uri().path().to_string(),
             endpoint: route.map_or("unknown", MatchedPath::as_str).to_string(),

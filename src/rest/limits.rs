@@ -20,6 +20,9 @@ use tracing::Instrument;
 
 use crate::error::{Error, Kind, Result};
 
+/// The clock does not go on for ever.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// Every knob of the server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -55,7 +58,8 @@ pub struct Gate {
 
 impl Gate {
     pub fn new(options: ServerOptions) -> Self {
-        let places = Arc::new(Semaphore::new(options.max_concurrent_requests));
+        let places = options.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
+        let places = Arc::new(Semaphore::new(places));
         Self { options: Arc::new(options), places }
     }
 
@@ -81,7 +85,7 @@ impl Gate {
 /// Middleware for the paths that do work.
 pub async fn limit(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response> {
     let place = gate.enter().await?;
-    let deadline = Instant::now() + gate.options.time_limit;
+    let deadline = Instant::now() + gate.options.time_limit.min(LONGEST);
     let answer = timeout_at(deadline, next.run(request)).await;
     let response = answer.map_err(|_| gate.too_slow())?;
     Ok(response.map(|body| match body.size_hint().exact() {
@@ -146,7 +150,7 @@ mod tests {
     use super::*;
 
     const AT_ONCE: Duration = Duration::ZERO;
-    const LONG: Duration = Duration::from_secs(3600);
+    const LONG: Duration = Duration::MAX;
 
     fn gate(max_concurrent_requests: usize, time_limit: Duration) -> Gate {
         let options = ServerOptions {

@@ -31,7 +31,7 @@ impl OptionalFromRequest<Endpoint> for RowRequest {
 
     async fn from_request(request: Request, endpoint: &Endpoint) -> Result<Option<Self>> {
         let sent = Sent::receive(request, endpoint.max_body_bytes()).await?;
-        sent.parse(|arguments| Self::parse(endpoint.table, arguments))
+        sent.parse(|arguments| Self::parse(endpoint.definition.table, arguments))
     }
 }
 

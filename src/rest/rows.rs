@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, VARY};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
+};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -45,14 +47,7 @@ pub struct Definition {
 #[derive(Clone)]
 pub struct Endpoint {
     app: App,
-    definition: Definition,
-}
-
-impl std::ops::Deref for Endpoint {
-    type Target = Definition;
-    fn deref(&self) -> &Definition {
-        &self.definition
-    }
+    pub definition: Definition,
 }
 
 impl Endpoint {
@@ -75,17 +70,20 @@ async fn answer(
     request: Option<RowRequest>,
 ) -> Result<Response> {
     let Some(request) = request else {
-        return Ok(format!("{}\n", endpoint.about).into_response());
+        return Ok(format!("{}\n", endpoint.definition.about).into_response());
     };
     let Endpoint { app, .. } = &endpoint;
     let query = &request.query;
     if request.explain {
         return Ok(app.engine.explain(query).await.map_err(of_engine)?.into_response());
     }
-    let version = app.engine.version(query.table, query.as_of.as_ref()).await.map_err(of_engine)?;
-    let tag = etag::tag(app.instance, version, &request)?;
-    if etag::matches(&headers, &tag) {
-        return Ok((StatusCode::NOT_MODIFIED, validators(version, tag)).into_response());
+    if headers.contains_key(IF_NONE_MATCH) {
+        let version = app.engine.version(query.table, query.as_of.as_ref());
+        let version = version.await.map_err(of_engine)?;
+        let tag = etag::tag(app.instance, version, &request)?;
+        if etag::matches(&headers, &tag) {
+            return Ok((StatusCode::NOT_MODIFIED, validators(version, tag)).into_response());
+        }
     }
     let answer = app.engine.run(query).await.map_err(of_engine)?;
     let tag = etag::tag(app.instance, answer.version, &request)?;

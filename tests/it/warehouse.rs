@@ -1,6 +1,4 @@
 //! The warehouse through its public face, in memory and on the file system.
-#![allow(clippy::unwrap_used)]
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +19,7 @@ use tempfile::TempDir;
 
 mod compact;
 mod folder;
+mod refusal;
 mod vacuum;
 
 /// Ids like Rubin's: no `f64` holds them.
@@ -356,6 +355,15 @@ async fn missing_columns_are_null_and_order_of_columns_is_free() {
 }
 
 #[tokio::test]
+async fn a_file_without_the_columns_asked_for_still_has_rows() {
+    let warehouse = memory();
+    let snapshot = append(&warehouse, &sources(1, 5, 1)).await;
+    let batches = read(snapshot.store.clone(), &snapshot.files[0], Some(&["nothing"]), 10);
+    let batch = batches.try_collect::<Vec<_>>().await.unwrap().remove(0);
+    assert_eq!((batch.num_rows(), batch.num_columns()), (5, 0));
+}
+
+#[tokio::test]
 async fn abort_leaves_nothing() {
     let (_folder, warehouse) = on_disk();
     let full = FileSize { rows: 10, ..FileSize::TARGET };
@@ -384,4 +392,46 @@ async fn an_empty_writer_makes_no_file() {
     let mut writer = SortedWriter::new(&warehouse, Table::Sources, schema());
     writer.write(&RecordBatch::new_empty(schema())).await.unwrap();
     assert!(writer.finish().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn files_have_small_pages_and_say_how_they_are_sorted() {
+    use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+    use parquet::basic::Compression;
+    use parquet::file::metadata::PageIndexPolicy;
+    use parquet::file::page_index::column_index::ColumnIndexMetaData;
+
+    let warehouse = memory();
+    let snapshot = append(&warehouse, &sources(FIRST_ID, 20_000, 2)).await;
+    let bytes = snapshot.store.get(&snapshot.files[0].path).await.unwrap().bytes().await.unwrap();
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Required);
+    let footer = ArrowReaderMetadata::load(&bytes, options).unwrap();
+    let footer = footer.metadata();
+
+    let groups = footer.row_groups();
+    assert_eq!(groups.iter().map(|g| g.num_rows()).collect::<Vec<_>>(), [16_384, 16_384, 7_232]);
+    let sorted = groups[0].sorting_columns().unwrap().iter();
+    let sorted = sorted.map(|column| schema().field(column.column_idx as usize).name().clone());
+    assert_eq!(sorted.collect::<Vec<_>>(), Table::Sources.sort_columns());
+    for (group, columns) in footer.offset_index().unwrap().iter().enumerate() {
+        for (column, pages) in columns.iter().enumerate() {
+            let chunk = groups[group].column(column);
+            assert_eq!(chunk.compression(), Compression::LZ4_RAW);
+            assert!(chunk.statistics().is_some());
+            let starts = pages.page_locations().iter().map(|page| page.first_row_index);
+            let starts: Vec<_> = starts.chain([groups[group].num_rows()]).collect();
+            assert!(starts.windows(2).all(|page| page[1] - page[0] <= 512), "{starts:?}");
+        }
+    }
+    let indexed = |column: usize| {
+        !matches!(footer.column_index().unwrap()[0][column], ColumnIndexMetaData::NONE)
+    };
+    let names = schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| indexed(*i))
+        .map(|(_, f)| f.name().clone())
+        .collect::<Vec<_>>();
+    assert_eq!(names, [KEY, TIME]);
 }
