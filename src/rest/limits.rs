@@ -162,9 +162,11 @@ mod tests {
         Gate::new(options)
     }
 
+    type Senders = Arc<Mutex<Vec<UnboundedSender<Result<Bytes>>>>>;
+
     /// A server whose answers are sent to it piece by piece.
-    fn served(gate: &Gate) -> (Router, Arc<Mutex<Vec<UnboundedSender<Result<Bytes>>>>>) {
-        let senders = Arc::new(Mutex::new(Vec::new()));
+    fn served(gate: &Gate) -> (Router, Senders) {
+        let senders = Senders::default();
         let held = senders.clone();
         let handler = || async move {
             let (sender, receiver) = unbounded();

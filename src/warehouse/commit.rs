@@ -55,7 +55,7 @@ pub struct Change {
 
 impl Warehouse {
     /// Commits a change made against `base` (`None`: the table did not exist) and returns the new
-    /// version. Fails with [`Kind::Conflict`](crate::error::Kind::Conflict), having changed nothing, if
+    /// version. Fails with [`Kind::Conflict`], having changed nothing, if
     /// the rows of the table are not those of `base` any more, or files to remove have gone. A
     /// compaction minds only the latter.
     ///

@@ -29,7 +29,7 @@ async fn an_object_answers_with_its_real_measurements() {
     let arguments = json!({ "diaObjectId": "313897383979122767" });
     let answer = server.post("/api/v1/sources", &arguments).await;
     assert_eq!(answer.status(), 200);
-    let rows: Value = answer.json().await.unwrap();
+    let rows: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
     assert_eq!(rows.as_array().map(Vec::len), Some(1));
     assert_eq!(rows[0]["r:diaObjectId"], 313897383979122767_i64);
     assert_eq!(rows[0]["r:diaSourceId"], 170094456251351059_i64);

@@ -85,7 +85,9 @@ impl Server {
     }
 
     pub async fn post(&self, path: &str, arguments: &Value) -> Response {
-        self.client.post(format!("{}{path}", self.url)).json(arguments).send().await.unwrap()
+        let request = self.client.post(format!("{}{path}", self.url));
+        let request = request.header("Content-Type", "application/json");
+        request.body(arguments.to_string()).send().await.unwrap()
     }
 
     /// Sends a signal by its name (`TERM`) and waits for the end.
