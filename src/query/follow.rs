@@ -68,12 +68,10 @@ impl Tables {
             (Source::Folder(location), Some(current)) => {
                 current.snapshot.refresh_folder(location).await
             }
-            (Source::Folder(location), None) => {
-                match Snapshot::of_folder(table, location).await {
-                    Err(error) if error.kind() == Kind::NotFound => Ok(None),
-                    found => found.map(Some),
-                }
-            }
+            (Source::Folder(location), None) => match Snapshot::of_folder(table, location).await {
+                Err(error) if error.kind() == Kind::NotFound => Ok(None),
+                found => found.map(Some),
+            },
         }
     }
 

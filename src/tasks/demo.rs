@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::query::{Engine, Source};
 use crate::schema::Table;
 use crate::survey::{self, SurveyOptions};
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Snapshot, Warehouse};
 
 /// Enough objects for a light curve of every kind, and made in a second or two.
 const OBJECTS: u64 = 2_000;
@@ -22,46 +22,53 @@ pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     };
     let warehouse = Warehouse::open(&url)?;
     let listener = serve::bind(&arguments.http).await?;
-    if warehouse.snapshot(Table::Objects, None).await?.is_none() {
-        println!("making a synthetic survey of {OBJECTS} objects in {url}");
-        let options = SurveyOptions { objects: OBJECTS, seed: SEED };
-        let made = survey::generate(&warehouse, &options, &|_| {}).await?;
-        println!("{made}");
-    }
-    let source = Source::Warehouse(warehouse.clone());
+    let ids = match warehouse.snapshot(Table::Objects, None).await? {
+        Some(objects) => some_ids(&objects)?,
+        None => make(&warehouse).await?,
+    };
+    let source = Source::Warehouse(warehouse);
     let options = serve::engine_options(source.clone(), source.clone(), source, &arguments.http);
     let engine = Engine::open(options).await?;
     let base = format!("http://{}", listener.local_addr()?);
     println!("listening on {base}");
-    println!("try, for one object and for two:");
-    for url in urls(&base, &example_ids(&warehouse).await?) {
+    println!("try, for one object and for several:");
+    for url in urls(&base, &ids) {
         println!("  {url}");
     }
     println!("stop with Ctrl-C");
     serve::run(listener, engine, &arguments.http).await
 }
 
-/// Two objects that the warehouse has: the first and the last.
-async fn example_ids(warehouse: &Warehouse) -> Result<[i64; 2]> {
-    let snapshot = warehouse.snapshot(Table::Objects, None).await?;
-    let files = snapshot.as_ref().map(|snapshot| snapshot.files.as_slice()).unwrap_or_default();
-    let first = files.iter().map(|file| *file.keys.start()).min();
-    let last = files.iter().map(|file| *file.keys.end()).max();
-    match (first, last) {
-        (Some(first), Some(last)) => Ok([first, last]),
-        _ => Err(Error::argument(format!(
-            "--warehouse {}: it has no objects",
-            warehouse.location().url
-        ))),
-    }
+/// Makes the survey and tells of it; answers with the objects worth looking at.
+async fn make(warehouse: &Warehouse) -> Result<Vec<i64>> {
+    println!("making a synthetic survey of {OBJECTS} objects in {}", warehouse.location().url);
+    let options = SurveyOptions { objects: OBJECTS, seed: SEED };
+    let made = survey::generate(warehouse, &options, &|_| {}).await?;
+    println!("{made}");
+    Ok(made.examples.iter().map(|example| example.dia_object_id).collect())
 }
 
-fn urls(base: &str, [first, last]: &[i64; 2]) -> [String; 5] {
+/// The first object and the last one of a warehouse that someone else filled.
+fn some_ids(objects: &Snapshot) -> Result<Vec<i64>> {
+    let first = objects.files.iter().map(|file| *file.keys.start()).min();
+    let last = objects.files.iter().map(|file| *file.keys.end()).max();
+    let ids: Vec<i64> = first.into_iter().chain(last).collect();
+    if ids.is_empty() {
+        return Err(Error::argument(
+            "--warehouse: its table objects is empty; name another folder",
+        ));
+    }
+    Ok(ids)
+}
+
+fn urls(base: &str, ids: &[i64]) -> [String; 5] {
     let some = "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr";
+    let first = ids[0];
+    let all = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
     [
         format!("{base}/api/v1/sources?diaObjectId={first}&columns={some}"),
-        format!("{base}/api/v1/sources?diaObjectId={first},{last}&output-format=csv"),
-        format!("{base}/api/v1/objects?diaObjectId={first},{last}&output-format=votable"),
+        format!("{base}/api/v1/sources?diaObjectId={all}&output-format=csv"),
+        format!("{base}/api/v1/objects?diaObjectId={all}&output-format=votable"),
         format!("{base}/api/v1/fp?diaObjectId={first}&output-format=parquet"),
         format!("{base}/api/v1/schema?endpoint=/api/v1/sources"),
     ]

@@ -1,5 +1,7 @@
 //! The engine over a small warehouse: what it answers, and how little it reads for it.
 
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,10 +12,11 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use diaflight::error::Kind;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, TimeMatch};
+use diaflight::query::{Columns, Engine, EngineOptions, Query, Source, TimeMatch};
 use diaflight::schema::{self, Family, Table, provenance};
-use diaflight::warehouse::{AsOf, Change, Operation, SortedWriter, Warehouse};
+use diaflight::warehouse::{AsOf, Change, Location, Operation, SortedWriter, Warehouse};
 use futures::TryStreamExt;
+use parquet::arrow::ArrowWriter;
 
 const SOURCES_PER_OBJECT: i64 = 100;
 
@@ -208,4 +211,48 @@ async fn new_commits_are_followed_and_older_snapshots_stay() {
     assert!(error.kind() == Kind::Argument && error.to_string().contains("as_of"), "{error}");
     let objects = Query { table: Table::Objects, ..query(&[4], &["r:ra"]) };
     assert_eq!(engine.run(&objects).await.err().unwrap().kind(), Kind::NotReady);
+}
+
+/// Writes sources of `ids` as a flat Parquet file of someone else's, under their served names or not.
+fn write_flat(path: &Path, ids: impl Iterator<Item = i64>, served_names: bool) {
+    let batch = sources(ids);
+    let name = |field: &Field| match schema::served_name(field) {
+        Some(served) if served_names => served,
+        _ => field.name().clone(),
+    };
+    let stored = batch.schema();
+    let fields = stored.fields().iter();
+    let fields = fields.map(|field| Field::new(name(field), field.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    let batch = RecordBatch::try_new(schema, batch.columns().to_vec()).unwrap();
+    let mut writer =
+        ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_of_flat_parquet_is_served_in_place_of_a_table() {
+    let (warehouse, of_warehouse) = engine("folder").await;
+    let folder = tempfile::tempdir().unwrap();
+    write_flat(&folder.path().join("a.parquet"), 0..500, true);
+    write_flat(&folder.path().join("b.parquet"), 500..600, false);
+    let mut options = EngineOptions::of_warehouse(&warehouse);
+    let location = Location::parse(&folder.path().to_string_lossy()).unwrap();
+    options.sources = Source::Folder(location);
+    options.refresh = Duration::from_millis(10);
+    let engine = Engine::open(options).await.unwrap();
+    let asked = Query { columns: Columns::All, ..query(&[42, 550], &[]) };
+    assert_eq!(rows(&engine, &asked).await, rows(&of_warehouse, &asked).await);
+    let text = engine.explain(&query(&[42], &["r:psfFlux"])).await.unwrap();
+    let scan = text.split("-- Scan").nth(1).unwrap();
+    assert!(scan.contains("a.parquet") && !scan.contains("b.parquet"), "{text}");
+    write_flat(&folder.path().join("c.parquet"), 600..1000, true);
+    while engine.version(Table::Sources, None).await.unwrap() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let asked = Query { columns: Columns::All, ..query(&[42, 999], &[]) };
+    assert_eq!(rows(&engine, &asked).await, rows(&of_warehouse, &asked).await);
+    let older = Query { as_of: Some(AsOf::Version(0)), ..asked };
+    assert_eq!(engine.run(&older).await.err().unwrap().kind(), Kind::Argument);
 }
