@@ -48,10 +48,10 @@ impl TimeMatch {
     }
 }
 
-/// The smallest `f64` whose shortest decimal text is not less than `bound`.
+/// The smallest `f64` whose shortest decimal text is not less than `bound`; infinity beyond them all.
 fn at_least(bound: &BigDecimal) -> f64 {
     let mut value = nearest(bound);
-    while shortest(value) < *bound {
+    while value.is_finite() && shortest(value) < *bound {
         value = value.next_up();
     }
     while shortest(value.next_down()) >= *bound {
@@ -124,6 +124,8 @@ mod tests {
                 && !matches("-2", -1.4)
                 && !matches("-2", -3.0)
         );
+        let beyond = TimeMatch::parse("1e400").unwrap();
+        assert!(beyond.from_mjd > beyond.to_mjd, "no value is that large");
         assert!(matches("0", 0.9) && matches("0", -0.9) && !matches("0", 1.0));
     }
 
