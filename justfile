@@ -20,6 +20,6 @@ lint:
 demo:
     cargo run --locked -- demo
 
-# The benches, compared with the last run on this machine.
+# The benches, compared with the last run on this machine; the dev profile has the built dependencies.
 bench:
-    cargo bench --locked
+    cargo bench --locked --profile dev --config profile.dev.opt-level=3
