@@ -78,7 +78,8 @@ impl Place {
                 let batch = batch.unwrap();
                 let column = |name: &String| batch.column_by_name(name).unwrap().clone();
                 let names = snapshot.schema.fields().iter().map(|field| field.name());
-                RecordBatch::try_from_iter(names.map(|name| (name, column(name)))).unwrap()
+                let columns = names.map(|name| (name, column(name), true));
+                RecordBatch::try_from_iter_with_nullable(columns).unwrap()
             }));
         }
         let all = match batches.first() {
