@@ -2,6 +2,7 @@
 //! progress bar for long work on a terminal.
 
 use std::io::{self, IsTerminal};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
@@ -19,6 +20,13 @@ pub fn start(filter: &str) -> Result<()> {
     let started =
         if io::stderr().is_terminal() { events.try_init() } else { events.json().try_init() };
     started.map_err(|error| Error::internal(format!("starting the log: {error}")))
+}
+
+/// A sign of life for work whose length is not known, hidden where standard error is no terminal.
+pub fn spinner(doing: &str) -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message(doing.to_string());
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    spinner
 }
 
 /// A bar of work done, hidden where standard error is no terminal.

@@ -165,8 +165,10 @@ pub struct CompactArgs {
 pub struct VacuumArgs {
     #[command(flatten)]
     pub warehouse: WarehouseArg,
-    /// Files younger than this stay, for readers of older versions and writers at work
-    #[arg(long, value_name = "HOURS", default_value_t = 168, env = "DIAFLIGHT_GRACE_HOURS")]
+    /// Files younger than this stay, for readers of older versions and writers at work; at most 30 days, for
+    /// which the log knows when a file was removed
+    #[arg(long, value_name = "HOURS", default_value_t = 168, env = "DIAFLIGHT_GRACE_HOURS",
+          value_parser = clap::value_parser!(u64).range(..=720))]
     pub grace_hours: u64,
     #[command(flatten)]
     pub output: OutputArgs,

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::config::Maintenance;
 use crate::error::{Error, Result};
+use crate::log;
 use crate::schema::Table;
 use crate::warehouse::{CompactOptions, Compacted, VacuumOptions, Vacuumed, Warehouse};
 
@@ -18,19 +19,22 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
             let warehouse = Warehouse::open(&arguments.warehouse.url)?;
             let mut report = Report::default();
             for table in existing(&warehouse).await? {
+                let spinner = log::spinner(&format!("compacting {}", table.name()));
                 let done = warehouse.compact(table, &CompactOptions::default()).await?;
+                spinner.finish_and_clear();
                 report.tables.insert(table.name(), Done::Compacted(done));
             }
             super::print(&report, &arguments.output)?;
         }
         Maintenance::Vacuum(arguments) => {
             let warehouse = Warehouse::open(&arguments.warehouse.url)?;
-            let options = VacuumOptions {
-                grace: Duration::from_secs(arguments.grace_hours.saturating_mul(3600)),
-            };
+            let options =
+                VacuumOptions { grace: Duration::from_secs(arguments.grace_hours * 3600) };
             let mut report = Report::default();
             for table in existing(&warehouse).await? {
+                let spinner = log::spinner(&format!("vacuuming {}", table.name()));
                 let done = warehouse.vacuum(table, &options).await?;
+                spinner.finish_and_clear();
                 report.tables.insert(table.name(), Done::Vacuumed(done));
             }
             super::print(&report, &arguments.output)?;
