@@ -28,7 +28,6 @@ use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, TryStreamExt};
-use object_store::ObjectStoreExt;
 
 use super::IngestOptions;
 use super::evolution::extend;
@@ -39,7 +38,7 @@ use super::stored::read;
 use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse};
+use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse, delete};
 
 /// How often a table that others keep changing is tried.
 const ATTEMPTS: usize = 10;
@@ -137,7 +136,7 @@ impl Merge<'_> {
             remove: winners.touched.iter().map(|(file, _)| file.clone()).collect(),
         };
         if let Err(error) = self.write(table, staged, winners, &mut change).await {
-            self.discard(&change.add).await;
+            delete(&self.warehouse.location().store, &change.add).await;
             return Err(error);
         }
         Ok(Draft { table, base, change: Some(change), merged })
@@ -199,7 +198,7 @@ impl Merge<'_> {
                 // Whether the commit is in the log or not is unknown: its files must stay.
                 return Err(error);
             }
-            self.discard(&change.add).await;
+            delete(&self.warehouse.location().store, &change.add).await;
             if attempt == ATTEMPTS {
                 return Err(error.context(format!("someone else was first {ATTEMPTS} times")));
             }
@@ -211,16 +210,7 @@ impl Merge<'_> {
 
     async fn discard_all(&self, drafts: impl IntoIterator<Item = Draft>) {
         for change in drafts.into_iter().filter_map(|draft| draft.change) {
-            self.discard(&change.add).await;
-        }
-    }
-
-    /// Deletes files that no commit names. What cannot be deleted stays invisible until vacuum.
-    async fn discard(&self, files: &[DataFile]) {
-        for file in files {
-            if let Err(error) = self.warehouse.location().store.delete(&file.path).await {
-                tracing::warn!(%error, file = %file.path, "cannot delete a file that is not needed");
-            }
+            delete(&self.warehouse.location().store, &change.add).await;
         }
     }
 }

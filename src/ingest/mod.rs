@@ -12,6 +12,7 @@ mod avro;
 mod codec;
 mod container;
 mod evolution;
+mod extract;
 mod filter;
 mod input;
 mod layout;

@@ -9,9 +9,10 @@ use arrow::array::{
     UInt32Array,
 };
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{filter_record_batch, is_not_null, is_null, nullif, take};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::compute::{filter_record_batch, is_not_null, take};
+use arrow::datatypes::{Float64Type, Int64Type};
 
+use super::extract::{double, extract, long};
 use super::layout::{Columns, Entries, Layout};
 use super::scalar::to_stored;
 use super::verdict::{Verdict, verdicts};
@@ -119,32 +120,4 @@ fn unnest(
     };
     let items = take(list.values(), &UInt32Array::from(items), None)?;
     Ok((items.as_struct().clone(), of_owners))
-}
-
-/// The array at a path, null where any record on the way is.
-pub fn extract(records: &StructArray, path: &[usize]) -> Result<ArrayRef> {
-    let (mut record, mut array) = (records.clone(), None);
-    for at in path {
-        let mut field = record.column(*at).clone();
-        if record.null_count() > 0 {
-            field = nullif(&field, &is_null(&record)?)?;
-        }
-        if let Some(inner) = field.as_struct_opt() {
-            record = inner.clone();
-        }
-        array = Some(field);
-    }
-    array.ok_or_else(|| crate::error::Error::internal("a column without a path"))
-}
-
-/// The longs at a path.
-pub fn long(records: &StructArray, path: &[usize]) -> Result<Int64Array> {
-    let array = to_stored(&extract(records, path)?, &DataType::Int64)?;
-    Ok(array.as_primitive::<Int64Type>().clone())
-}
-
-/// The doubles at a path.
-pub fn double(records: &StructArray, path: &[usize]) -> Result<Float64Array> {
-    let array = to_stored(&extract(records, path)?, &DataType::Float64)?;
-    Ok(array.as_primitive::<Float64Type>().clone())
 }

@@ -2,8 +2,8 @@
 
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, StructArray};
 
+use super::extract::{double, long};
 use super::layout::{Entries, Layout};
-use super::packet::{double, long};
 use super::sections::{DIA_OBJECT, DIA_SOURCE};
 use crate::error::Result;
 use crate::schema::{KEY, TIME};

@@ -1,6 +1,6 @@
 //! `/api/v1/fp`: forced photometry, one row per diaForcedSource of the asked objects, newest first.
 
-use super::rows::Definition;
+use super::endpoint::Definition;
 use crate::schema::Table;
 
 pub const DEFINITION: Definition = Definition {

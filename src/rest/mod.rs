@@ -6,6 +6,7 @@
 
 mod access;
 mod arguments;
+mod endpoint;
 mod etag;
 mod failure;
 mod fp;

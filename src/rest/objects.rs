@@ -1,6 +1,6 @@
 //! `/api/v1/objects`: one row per diaObject, its newest state, in the order of the ids.
 
-use super::rows::Definition;
+use super::endpoint::Definition;
 use crate::schema::Table;
 
 pub const DEFINITION: Definition = Definition {

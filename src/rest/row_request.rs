@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use axum::extract::{OptionalFromRequest, Request};
 
 use super::arguments::{Arguments, COLUMNS, ID, Sent};
+use super::endpoint::Endpoint;
 use super::json::{Scalar, Value};
-use super::rows::Endpoint;
 use super::warning::Ignored;
 use crate::encode::Format;
 use crate::error::{Error, Result};

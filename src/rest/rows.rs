@@ -22,39 +22,18 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use super::access::RowsSent;
+use super::endpoint::{Definition, Endpoint};
 use super::row_request::RowRequest;
 use super::{App, etag, warning};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Kind, Result};
 use crate::query::Query;
-use crate::schema::Table;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
 pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
 
 /// Bytes of an answer to have before the first of them is sent.
 const HELD_BYTES: usize = 64 << 10;
-
-/// What an endpoint is.
-#[derive(Clone, Copy)]
-pub struct Definition {
-    pub table: Table,
-    /// One line for a GET without arguments.
-    pub about: &'static str,
-}
-
-/// An endpoint of a running server.
-#[derive(Clone)]
-pub struct Endpoint {
-    app: App,
-    pub definition: Definition,
-}
-
-impl Endpoint {
-    pub fn max_body_bytes(&self) -> usize {
-        self.app.gate.options.max_body_bytes
-    }
-}
 
 /// The methods of an endpoint.
 pub fn route<S>(app: &App, definition: Definition) -> MethodRouter<S>

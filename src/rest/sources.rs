@@ -1,6 +1,6 @@
 //! `/api/v1/sources`: the light curve, one row per diaSource of the asked objects, newest first.
 
-use super::rows::Definition;
+use super::endpoint::Definition;
 use crate::schema::Table;
 
 pub const DEFINITION: Definition = Definition {

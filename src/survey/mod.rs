@@ -17,6 +17,7 @@ mod object;
 mod object_columns;
 mod plan;
 mod rows;
+mod source;
 mod source_columns;
 mod summary;
 #[cfg(test)]

@@ -15,7 +15,8 @@ use super::epoch::{Epoch, THRESHOLD};
 use super::light_curve::{LightCurve, amplitude_for};
 use super::matches::{Labels, Matches};
 use super::plan::Plan;
-use super::rows::{Forced, Noise, Object, Rows, Source};
+use super::rows::{Forced, Object, Rows};
+use super::source::{Noise, Source};
 use super::summary::summarize;
 use super::visit::IDS_PER_DETECTOR;
 

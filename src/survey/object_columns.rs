@@ -4,7 +4,8 @@ use arrow::array::ArrayRef;
 
 use super::columns::Columns;
 use super::plan::Plan;
-use super::rows::{Forced, Object, Rows, Source};
+use super::rows::{Forced, Object, Rows};
+use super::source::Source;
 use super::source_columns::processed_mjd;
 use super::summary::BandSummary;
 use super::visit::BANDS;

@@ -4,7 +4,8 @@ use arrow::array::ArrayRef;
 
 use super::columns::Columns;
 use super::plan::Plan;
-use super::rows::{Object, Rows, Source};
+use super::rows::{Object, Rows};
+use super::source::Source;
 use super::visit::{BANDS, Visit};
 use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
 

@@ -2,7 +2,7 @@
 //! position and the statistics of each band, computed as Rubin computes them.
 
 use super::plan::Plan;
-use super::rows::Source;
+use super::source::Source;
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Summary {

@@ -1,3 +1,5 @@
+//! What a survey promises: its order, its ids, its seed, its statistics.
+
 use std::collections::{HashMap, HashSet};
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};

@@ -9,7 +9,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Value, json};
 
-use super::folder::stored_name;
+use super::stored_names::stored_name;
 use crate::schema::{KEY, TIME, Table};
 
 /// A file, its size and the ranges of its ids, from the log's statistics.

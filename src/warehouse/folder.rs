@@ -11,6 +11,7 @@ use parquet::arrow::parquet_to_arrow_schema;
 
 use super::file::to_millis;
 use super::reader::{FileReader, footer};
+use super::stored_names::stored_name;
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, Family, TIME, Table, catalog, provenance, stored_field};
@@ -45,16 +46,6 @@ impl Snapshot {
         }
         let changed = of_objects(self.table, location, objects).await?;
         Ok(Some(Snapshot { version: self.version + 1, ..changed }))
-    }
-}
-
-/// The family, if the name of a file's column tells it, and the name of the stored column: `r:psfFlux`
-/// is Rubin's `psfFlux`. A table's own files have plain names.
-pub fn stored_name(file_column: &str) -> (Option<Family>, &str) {
-    let served = file_column.split_once(':');
-    match served.and_then(|(prefix, name)| Some((Family::from_prefix(prefix)?, name))) {
-        Some((family, name)) => (Some(family), name),
-        None => (None, file_column),
     }
 }
 

@@ -16,19 +16,19 @@ mod reader;
 mod snapshot;
 mod stored_names;
 mod vacuum;
+mod versions;
 mod writer;
 
 pub use commit::{Change, Operation};
 pub use compact::{CompactOptions, Compacted};
 pub use file::DataFile;
-pub use folder::stored_name;
 pub use layout::FileSize;
 pub use location::Location;
 pub use reader::read;
 pub use snapshot::{AsOf, Snapshot};
-pub use stored_names::StoredNames;
+pub use stored_names::{StoredNames, stored_name};
 pub use vacuum::{VacuumOptions, Vacuumed};
-pub use writer::SortedWriter;
+pub use writer::{SortedWriter, delete};
 
 use crate::error::Result;
 

@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt};
@@ -16,7 +15,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::DataFile;
-use super::folder::stored_name;
+use super::stored_names::stored_schema;
 use crate::error::{Error, Kind, Result};
 
 /// Enough for the footer of a small file; one more request reads a larger one.
@@ -70,15 +69,6 @@ pub(super) async fn footer(reader: &mut FileReader) -> Result<ArrowReaderMetadat
 /// does not make the files of a table differ.
 fn options() -> ArrowReaderOptions {
     ArrowReaderOptions::new().with_skip_arrow_metadata(true)
-}
-
-/// The schema of a file, its columns under the names they are stored by.
-pub(super) fn stored_schema(file: &Schema) -> Schema {
-    let rename = |field: &Arc<Field>| {
-        let name = stored_name(field.name()).1.to_string();
-        field.as_ref().clone().with_name(name)
-    };
-    Schema::new(file.fields().iter().map(rename).collect::<Vec<_>>())
 }
 
 fn failed(path: &Path, error: ParquetError) -> Error {

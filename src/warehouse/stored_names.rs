@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalExpr;
@@ -12,7 +12,26 @@ use datafusion::physical_expr_adapter::{
     DefaultPhysicalExprAdapterFactory, PhysicalExprAdapter, PhysicalExprAdapterFactory,
 };
 
-use super::reader::stored_schema;
+use crate::schema::Family;
+
+/// The family, if the name of a file's column tells it, and the name of the stored column: `r:psfFlux`
+/// is Rubin's `psfFlux`. A table's own files have plain names.
+pub fn stored_name(file_column: &str) -> (Option<Family>, &str) {
+    let served = file_column.split_once(':');
+    match served.and_then(|(prefix, name)| Some((Family::from_prefix(prefix)?, name))) {
+        Some((family, name)) => (Some(family), name),
+        None => (None, file_column),
+    }
+}
+
+/// The schema of a file, its columns under the names they are stored by.
+pub(super) fn stored_schema(file: &Schema) -> Schema {
+    let rename = |field: &Arc<Field>| {
+        let name = stored_name(field.name()).1.to_string();
+        field.as_ref().clone().with_name(name)
+    };
+    Schema::new(file.fields().iter().map(rename).collect::<Vec<_>>())
+}
 
 /// For [`FileScanConfigBuilder::with_expr_adapter`]. Columns a file lacks are null, types are cast as
 /// DataFusion does it.

@@ -136,7 +136,7 @@ impl SortedWriter {
 }
 
 /// Deletes files that nothing refers to. What cannot be deleted is left to vacuum.
-pub(super) async fn delete(store: &Arc<dyn ObjectStore>, files: &[DataFile]) {
+pub async fn delete(store: &Arc<dyn ObjectStore>, files: &[DataFile]) {
     for file in files {
         if let Err(error) = store.delete(&file.path).await {
             tracing::warn!(path = %file.path, %error, "an unused file remains");
