@@ -22,10 +22,11 @@ pub enum Refusal {
 /// Reads the command line, the environment and the file that they name.
 pub fn read(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
     let command = Cli::command();
-    let known = known_settings(&command);
+    let mut known = known_settings(&command);
     refuse_unknown_variables(&known).map_err(Refusal::Wrong)?;
     let early = Cli::command().ignore_errors(true).try_get_matches_from(&arguments);
     let file = early.ok().and_then(|matches| matches.get_one::<PathBuf>("config").cloned());
+    known.remove("config"); // a file names no other file
     let command = match file {
         Some(file) => with_file(command, &known, &file).map_err(Refusal::Wrong)?,
         None => command,
@@ -68,7 +69,7 @@ fn with_file(command: Command, known: &BTreeSet<String>, file: &Path) -> Result<
         Error::argument(format!("--config {name}: {}", error.message()))
     })?;
     table.iter().try_fold(command, |command, (key, value)| {
-        if !known.contains(key) || key == "config" {
+        if !known.contains(key) {
             return Err(Error::argument(format!(
                 "--config {name}: unknown key `{key}`; known are {}",
                 listed(known, String::clone)
@@ -118,4 +119,26 @@ fn refusal(error: clap::Error) -> Refusal {
     let line = first.split_whitespace().collect::<Vec<_>>().join(" ");
     let line = line.strip_prefix("error: ").unwrap_or(&line);
     Refusal::Wrong(Error::argument(format!("{line}; see --help")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::config::Task;
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        writeln!(file, "warehouse = 'w'\nlisten = '127.0.0.1:1'\nrefresh_ms = 500").unwrap();
+        let words = ["diaflight", "serve", "--listen", "127.0.0.1:2", "--config"];
+        let words = words.map(OsString::from).into_iter().chain([file.path().into()]);
+        let Ok(Cli { command: Task::Serve(serve), .. }) = read(words.collect()) else {
+            panic!("refused");
+        };
+        assert_eq!(serve.warehouse.as_deref(), Some("w"));
+        assert_eq!((serve.http.listen.port(), serve.http.refresh_ms), (2, 500));
+        assert_eq!(serve.http.drain_limit_ms, 30_000);
+    }
 }

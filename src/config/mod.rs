@@ -91,9 +91,8 @@ pub struct IngestArgs {
 
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// URL or folder of the warehouse
-    #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE",
-          required_unless_present_all = ["sources_url", "objects_url", "fp_url"])]
+    /// URL or folder of the warehouse; not needed where the three tables are folders
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
     /// Folder or prefix of flat Parquet to serve, read-only, in place of the table `sources`
     #[arg(long = "sources", id = "sources_url", value_name = "URL", env = "DIAFLIGHT_SOURCES_URL")]

@@ -17,7 +17,9 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     let source = |folder: &Option<String>| match (folder, &warehouse) {
         (Some(url), _) => Ok(Source::Folder(Location::parse(url)?)),
         (None, Some(warehouse)) => Ok(Source::Warehouse(warehouse.clone())),
-        (None, None) => Err(Error::argument("--warehouse is missing")),
+        (None, None) => Err(Error::argument(
+            "--warehouse is missing: name one, or folders for --sources, --objects and --fp",
+        )),
     };
     let sources = source(&arguments.sources)?;
     let objects = source(&arguments.objects)?;
