@@ -4,11 +4,12 @@
 
 use std::io;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use csv::Writer;
 
+use super::cells::Cells;
 use super::{Definition, Encoder};
 use crate::error::Result;
 
@@ -17,7 +18,7 @@ pub(super) const DEFINITION: Definition = Definition {
     content_type: "text/csv; charset=utf-8",
     extension: "csv",
     open: |schema, out| {
-        let name = |name: &String| Cells { text: vec![name.as_str()].into(), spell: |name| name };
+        let name = |name: &String| Cells::new(vec![name.as_str()].into(), |name| name);
         let header: Vec<_> = schema.fields().iter().map(|field| name(field.name())).collect();
         write_lines(&header, 1, out)?;
         Ok(Box::new(Csv))
@@ -28,7 +29,7 @@ struct Csv;
 
 impl Encoder for Csv {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = rows.columns().iter().map(Cells::new).collect::<Result<Vec<_>>>()?;
+        let columns = rows.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
         Ok(write_lines(&columns, rows.num_rows(), out)?)
     }
 
@@ -37,27 +38,14 @@ impl Encoder for Csv {
     }
 }
 
-/// A column as text, and how its words are spelled here.
-struct Cells {
-    text: StringArray,
-    spell: fn(&str) -> &str,
-}
-
-impl Cells {
-    fn new(column: &ArrayRef) -> Result<Self> {
-        let spell: fn(&str) -> &str = match column.data_type() {
-            DataType::Boolean => |word| if word == "true" { "True" } else { "False" },
-            DataType::Float32 | DataType::Float64 => {
-                |number| if number == "NaN" { "" } else { number }
-            }
-            _ => |text| text,
-        };
-        Ok(Self { text: cast(column, &DataType::Utf8)?.as_string().clone(), spell })
-    }
-
-    fn get(&self, row: usize) -> &str {
-        if self.text.is_valid(row) { (self.spell)(self.text.value(row)) } else { "" }
-    }
+/// The cells of a column, in Python's words.
+fn cells(column: &ArrayRef) -> Result<Cells> {
+    let spell: fn(&str) -> &str = match column.data_type() {
+        DataType::Boolean => |word| if word == "true" { "True" } else { "False" },
+        DataType::Float32 | DataType::Float64 => |number| if number == "NaN" { "" } else { number },
+        _ => |text| text,
+    };
+    Ok(Cells::new(cast(column, &DataType::Utf8)?.as_string().clone(), spell))
 }
 
 fn write_lines(columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> io::Result<()> {
@@ -80,9 +68,10 @@ fn write_lines(columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> io::Result<
 mod tests {
     use std::sync::Arc;
 
+    use arrow::array::StringArray;
+
     use super::super::Format;
     use super::super::tests::{column, text, tricky};
-    use super::*;
 
     #[test]
     fn cells_are_as_python_writes_and_reads_them() {

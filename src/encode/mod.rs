@@ -5,6 +5,7 @@
 //! Batches reach it with the few column types of [`columns`], a bounded slice at a time.
 
 mod arrow;
+mod cells;
 mod chunks;
 mod columns;
 mod csv;

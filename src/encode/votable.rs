@@ -14,13 +14,14 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema};
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
 use quick_xml::events::BytesText;
 
+use super::cells::Cells;
 use super::{Definition, Encoder};
 use crate::error::Result;
 use crate::schema::{DESCRIPTION, UCD, UNIT};
@@ -49,7 +50,7 @@ struct Votable;
 
 impl Encoder for Votable {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = rows.columns().iter().map(Cells::new).collect::<Result<Vec<_>>>()?;
+        let columns = rows.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
         for row in 0..rows.num_rows() {
             out.extend_from_slice(b"<TR>");
             for cells in &columns {
@@ -73,28 +74,16 @@ impl Encoder for Votable {
     }
 }
 
-/// A column as XML text, and how its words are spelled here.
-struct Cells {
-    text: StringArray,
-    spell: fn(&str) -> &str,
-}
-
-impl Cells {
-    fn new(column: &ArrayRef) -> Result<Self> {
-        let text = cast(column, &DataType::Utf8)?.as_string::<i32>().clone();
-        Ok(match column.data_type() {
-            DataType::Utf8 => {
-                let text = text.iter().map(|cell| cell.map(escaped)).collect();
-                Self { text, spell: |text| text }
-            }
-            DataType::Float32 | DataType::Float64 => Self { text, spell: float },
-            _ => Self { text, spell: |word| word },
-        })
-    }
-
-    fn get(&self, row: usize) -> &str {
-        if self.text.is_valid(row) { (self.spell)(self.text.value(row)) } else { "" }
-    }
+/// The cells of a column, as XML text.
+fn cells(column: &ArrayRef) -> Result<Cells> {
+    let text = cast(column, &DataType::Utf8)?.as_string::<i32>().clone();
+    Ok(match column.data_type() {
+        DataType::Utf8 => {
+            Cells::new(text.iter().map(|cell| cell.map(escaped)).collect(), |text| text)
+        }
+        DataType::Float32 | DataType::Float64 => Cells::new(text, float),
+        _ => Cells::new(text, |word| word),
+    })
 }
 
 /// The standard's words for what is not a number.
