@@ -44,18 +44,22 @@ impl Tables {
         }
     }
 
-    /// Looks for new commits of every table. Objects first: a snapshot of the sources that is at
-    /// least as new holds the sources of every object seen.
+    /// Looks for new commits of every table, and shows what is new at once or, on an error, not at all.
+    /// Objects are read first: a snapshot of the sources that is at least as new holds the sources of
+    /// every object seen.
     pub async fn refresh(&self) -> Result<()> {
+        let mut found = Vec::new();
         for table in Table::ALL.into_iter().rev() {
             if let Some(snapshot) = self.newer(table).await? {
-                let version = snapshot.version;
-                let prepared = Arc::new(Prepared::new(snapshot, self.runtime.clone()).await?);
-                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-                current.insert(table, prepared);
-                tracing::info!(table = table.name(), version, "new snapshot");
+                let prepared = Prepared::new(snapshot, self.runtime.clone()).await?;
+                found.push((table, Arc::new(prepared)));
             }
         }
+        for (table, prepared) in &found {
+            let version = prepared.snapshot.version;
+            tracing::info!(table = table.name(), version, "new snapshot");
+        }
+        self.current.write().unwrap_or_else(PoisonError::into_inner).extend(found);
         Ok(())
     }
 
