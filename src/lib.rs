@@ -7,6 +7,7 @@
 //! The rooms, in the order in which data flows; each uses only those above it.
 
 pub mod error;
+pub mod token;
 pub mod schema;
 pub mod warehouse;
 
@@ -19,7 +20,9 @@ pub mod query;
 pub mod sql;
 pub mod encode;
 pub mod request;
+pub mod watch;
 pub mod rest;
+pub mod tls;
 pub mod server;
 
 pub mod config;

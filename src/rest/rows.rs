@@ -21,7 +21,6 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
-use super::access::RowsSent;
 use super::endpoint::{Definition, Endpoint};
 use super::{App, etag};
 use crate::encode::{Format, encode};
@@ -29,6 +28,7 @@ use crate::error::{Error, Kind, Result};
 use crate::query::{Query, Rows};
 use crate::request::RowRequest;
 use crate::request::ignored::warning;
+use crate::watch::RowsSent;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
 pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");

@@ -14,6 +14,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::catalog::Catalog;
 use super::plain_types::plain_schema;
+use super::stoppable::Stoppable;
 use super::{Relation, RelationKind, SqlOptions, Versions, views};
 use crate::error::{Error, Result};
 use crate::query::{Engine, SnapshotTable, StreamingSort, base_config};
@@ -100,6 +101,7 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         .with_runtime_env(environment.clone())
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(StreamingSort))
+        .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, schema)?;
