@@ -13,6 +13,7 @@ pub mod warehouse;
 pub mod ingest;
 pub mod survey;
 
+pub mod astronomy;
 pub mod query;
 pub mod encode;
 pub mod rest;

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod answers;
+mod astronomy;
 mod cli;
 mod conformance;
 mod delta;
@@ -21,4 +22,5 @@ mod seaweed;
 mod server;
 mod shared;
 mod survey;
+mod views;
 mod warehouse;
