@@ -16,6 +16,9 @@ pub mod survey;
 pub mod astronomy;
 pub mod query;
 pub mod encode;
+pub mod request;
+pub mod limits;
+pub mod workers;
 pub mod rest;
 pub mod server;
 
