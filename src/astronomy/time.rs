@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn rounding_carries_into_the_next_day() {
-        let tai = mjd_to_iso_tai(mjd(60_000, 86_399.9996));
+        let tai = mjd_to_iso_tai(mjd(60_000, 86_399.999_6));
         assert_eq!(tai.as_deref(), Some("2023-02-26T00:00:00.000"));
         let utc = mjd_to_iso_utc(mjd(60_001, 36.9996));
         assert_eq!(utc.as_deref(), Some("2023-02-26T00:00:00.000"));

@@ -1,1 +1,1 @@
-
+//! Views (placeholder until written)
