@@ -14,11 +14,12 @@ pub mod ingest;
 pub mod survey;
 
 pub mod astronomy;
-pub mod query;
-pub mod encode;
-pub mod request;
 pub mod limits;
 pub mod workers;
+pub mod query;
+pub mod sql;
+pub mod encode;
+pub mod request;
 pub mod rest;
 pub mod server;
 

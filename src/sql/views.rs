@@ -1,6 +1,6 @@
-//! The views: texts of `sql/views/`. Out: the name and the query of each, after those that it reads from.
+//! The views: names and texts from `sql/views/`, in the order in which they build on each other.
 
-/// Each file tells the columns of its view. A view needs the tables that it reads, and their columns.
+/// A view is there where the tables that it reads are, with the columns that it names; its file describes its own.
 pub const VIEWS: &[(&str, &str)] = &[
     ("light_curves", include_str!("../../sql/views/light_curves.sql")),
     ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
