@@ -14,6 +14,7 @@ pub mod warehouse;
 pub mod ingest;
 pub mod survey;
 
+pub mod astronomy;
 pub mod limits;
 pub mod workers;
 pub mod query;

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod answers;
+mod astronomy;
 mod cli;
 mod conformance;
 mod delta;
@@ -22,4 +23,5 @@ mod server;
 mod shared;
 mod sql;
 mod survey;
+mod views;
 mod warehouse;
