@@ -31,6 +31,7 @@ fn main() -> ExitCode {
                 Task::Generate(arguments) => tasks::generate(arguments).await,
                 Task::Ingest(arguments) => tasks::ingest(arguments).await,
                 Task::Serve(arguments) => tasks::serve(arguments).await,
+                Task::Sql(arguments) => tasks::sql(arguments).await,
                 Task::Maintain(arguments) => tasks::maintain(arguments.work).await,
             }
         })

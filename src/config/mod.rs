@@ -3,13 +3,15 @@
 //! This file declares the settings; `layers` reads them.
 
 mod layers;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use layers::{Refusal, read};
+pub use token::Token;
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
 #[derive(Clone, Debug, Parser)]
@@ -41,6 +43,8 @@ pub enum Task {
     Ingest(IngestArgs),
     /// Answer requests over HTTP
     Serve(ServeArgs),
+    /// Run a SQL statement, or open a prompt for many
+    Sql(SqlArgs),
     /// Keep a warehouse in order
     Maintain(MaintainArgs),
 }
@@ -136,6 +140,44 @@ pub struct HttpArgs {
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub footer_cache_mib: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SqlArgs {
+    /// URL or folder of the warehouse to read in this process
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
+    pub warehouse: Option<String>,
+    /// Server to ask instead: http://, https://, grpc:// or grpc+tls://
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_SERVER")]
+    pub server: Option<String>,
+    /// The token that the server asks for; as a variable, other users of the machine do not see it
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DIAFLIGHT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub token: Option<Token>,
+    /// File with the statement
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_FILE")]
+    pub file: Option<PathBuf>,
+    /// How to print rows
+    #[arg(long, value_name = "FORMAT", default_value = "table", env = "DIAFLIGHT_FORMAT")]
+    pub format: SqlFormat,
+    /// The statement; without one here, in a file or on standard input, a prompt
+    #[arg(value_name = "STATEMENT")]
+    pub statement: Option<String>,
+}
+
+/// How the rows of a statement are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SqlFormat {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+    Arrow,
 }
 
 #[derive(Clone, Debug, Args)]

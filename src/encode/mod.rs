@@ -19,6 +19,7 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::BoxStream;
 
+use self::columns::Columns;
 use crate::error::Result;
 
 /// An output format.
@@ -91,7 +92,20 @@ pub fn encode(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    chunks::chunks(format.definition(), rows)
+    chunks::chunks(format.definition(), Columns::new(&rows.schema()), rows)
+}
+
+/// The same for rows of any types, such as a SQL statement's. Parquet and Arrow keep the types; the other formats
+/// hold the text of what they have no word for: lists, structs, decimals, intervals, bytes.
+pub fn encode_any(
+    format: Format,
+    rows: SendableRecordBatchStream,
+) -> BoxStream<'static, Result<Bytes>> {
+    let columns = match format {
+        Format::Parquet | Format::Arrow => Columns::unchanged(&rows.schema()),
+        Format::Json | Format::Csv | Format::Votable => Columns::or_text(&rows.schema()),
+    };
+    chunks::chunks(format.definition(), Ok(columns), rows)
 }
 
 #[cfg(test)]
