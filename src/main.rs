@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Err(Refusal::Wrong(error)) => return fail(&error),
     };
     let run = || -> Result<ExitCode> {
-        log::start(&cli.log)?;
+        log::start(cli.log_filter())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             match cli.command {

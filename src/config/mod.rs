@@ -5,9 +5,11 @@
 mod layers;
 mod token;
 
+use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use layers::{Refusal, read};
@@ -20,17 +22,22 @@ pub struct Cli {
     /// TOML file of settings, named as the flags are, with `_` for `-`
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to log: a `tracing` filter
-    #[arg(
-        long,
-        global = true,
-        default_value = "warn,buoyant_kernel=off,diaflight=info",
-        value_name = "FILTER",
-        env = "DIAFLIGHT_LOG"
-    )]
-    pub log: String,
+    /// What to log: a `tracing` filter; by default warnings and, but for `sql`, what the program is at
+    #[arg(long, global = true, value_name = "FILTER", env = "DIAFLIGHT_LOG")]
+    pub log: Option<String>,
     #[command(subcommand)]
     pub command: Task,
+}
+
+impl Cli {
+    /// The filter of the log. Who reads rows on a terminal is not told of every new snapshot.
+    pub fn log_filter(&self) -> &str {
+        match (&self.log, &self.command) {
+            (Some(filter), _) => filter,
+            (None, Task::Sql(_)) => "warn,buoyant_kernel=off",
+            (None, _) => "warn,buoyant_kernel=off,diaflight=info",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -178,6 +185,13 @@ pub enum SqlFormat {
     Json,
     Parquet,
     Arrow,
+}
+
+impl Display for SqlFormat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let word = self.to_possible_value();
+        f.write_str(word.as_ref().map_or("", PossibleValue::get_name))
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,7 +1,7 @@
 //! The column types the formats know: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`.
 //! Our own tables have no others. Folders of Parquet that someone else wrote do: their types become,
 //! here and nowhere else, the one of the six that holds their every value, or are refused by name.
-//! What a SQL statement makes has any type: Parquet and Arrow keep it, other formats get its text.
+//! What a SQL statement makes has any type: a format that does not hold it gets its text.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::Format;
 use crate::error::{Error, Kind, Result};
 
 /// The columns of one answer.
@@ -29,19 +30,12 @@ impl Columns {
         Ok(Self { schema: Arc::new(Schema::new(fields)) })
     }
 
-    /// The same, but what would be refused becomes its text.
-    pub fn or_text(rows: &Schema) -> Self {
-        let encoded = |field: &FieldRef| {
-            with_type(field, encoded_type(field.data_type()).unwrap_or(DataType::Utf8))
-        };
+    /// The same for rows of any types: what would be refused becomes its text.
+    pub fn of_any_type(rows: &Schema, format: Format) -> Self {
+        let encoded = |field: &FieldRef| with_type(field, any_type(field.data_type(), format));
         Self {
             schema: Arc::new(Schema::new(rows.fields().iter().map(encoded).collect::<Vec<_>>())),
         }
-    }
-
-    /// Every column in its own type.
-    pub fn unchanged(rows: &Schema) -> Self {
-        Self { schema: Arc::new(Schema::new(rows.fields().clone())) }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -87,6 +81,18 @@ fn encoded_type(data_type: &DataType) -> Option<DataType> {
         D::Date32 | D::Date64 | D::Time32(_) | D::Time64(_) | D::Timestamp(..) => Some(D::Utf8),
         D::Dictionary(_, values) => encoded_type(values),
         _ => None,
+    }
+}
+
+/// The type of a column in a format that need not hold its own. Parquet has no interval of months, days and
+/// nanoseconds.
+fn any_type(data_type: &DataType, format: Format) -> DataType {
+    match (format, data_type) {
+        (Format::Parquet, DataType::Interval(_)) => DataType::Utf8,
+        (Format::Parquet | Format::Arrow, same) => same.clone(),
+        (Format::Json | Format::Csv | Format::Votable, foreign) => {
+            encoded_type(foreign).unwrap_or(DataType::Utf8)
+        }
     }
 }
 
@@ -162,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_format_holds_becomes_its_text_or_stays() {
+    fn any_type_stays_or_becomes_its_text() {
         let list = ListArray::from_iter_primitive::<Int32Type, _, _>([
             Some(vec![Some(1), None, Some(-3)]),
             None,
@@ -175,11 +181,14 @@ mod tests {
         ];
         for (values, text) in odd {
             let batch = column("x", values, &[("unit", "d")]);
-            let columns = Columns::or_text(&batch.schema());
+            let columns = Columns::of_any_type(&batch.schema(), Format::Csv);
             let expected: ArrayRef = Arc::new(StringArray::from(vec![Some(text), None]));
             assert_eq!(columns.convert(&batch).unwrap().column(0), &expected);
             assert_eq!(columns.schema().field(0).metadata()["unit"], "d");
-            assert_eq!(Columns::unchanged(&batch.schema()).convert(&batch).unwrap(), batch);
+            for format in [Format::Parquet, Format::Arrow] {
+                let columns = Columns::of_any_type(&batch.schema(), format);
+                assert_eq!(columns.convert(&batch).unwrap(), batch);
+            }
         }
     }
 

@@ -95,16 +95,13 @@ pub fn encode(
     chunks::chunks(format.definition(), Columns::new(&rows.schema()), rows)
 }
 
-/// The same for rows of any types, such as a SQL statement's. Parquet and Arrow keep the types; the other formats
-/// hold the text of what they have no word for: lists, structs, decimals, intervals, bytes.
+/// The same for rows of any types, such as a SQL statement's. Arrow keeps every type and Parquet all but intervals; where
+/// a format has no word for a value (lists, structs, decimals, bytes), it holds its text.
 pub fn encode_any(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let columns = match format {
-        Format::Parquet | Format::Arrow => Columns::unchanged(&rows.schema()),
-        Format::Json | Format::Csv | Format::Votable => Columns::or_text(&rows.schema()),
-    };
+    let columns = Columns::of_any_type(&rows.schema(), format);
     chunks::chunks(format.definition(), Ok(columns), rows)
 }
 

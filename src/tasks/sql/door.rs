@@ -56,7 +56,7 @@ async fn local(url: &str) -> Result<Door> {
 
 async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
     let channel = endpoint(url)?.connect().await.map_err(|error| {
-        let cause = std::iter::successors(error.source(), |cause| cause.source()).last();
+        let cause = std::iter::successors(error.source(), |&cause| cause.source()).last();
         let cause = cause.map_or(error.to_string(), ToString::to_string);
         Error::new(Kind::NotReady, format!("--server {url}: {cause}"))
     })?;

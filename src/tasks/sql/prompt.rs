@@ -66,7 +66,7 @@ impl Prompt<'_> {
             Command::Format(format) => {
                 output::check(format)?;
                 self.format = format;
-                println!("format is {}", format.name());
+                println!("format is {format}");
             }
             Command::Help => println!("{HELP}"),
             Command::Quit => return Ok(ControlFlow::Break(())),
