@@ -172,6 +172,10 @@ pub struct SqlArgs {
     /// How to print rows
     #[arg(long, value_name = "FORMAT", default_value = "table", env = "DIAFLIGHT_FORMAT")]
     pub format: SqlFormat,
+    /// Memory for sorts, joins and groups of a warehouse read here, in MiB; beyond it, they spill to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
+          value_parser = clap::value_parser!(u64).range(16..))]
+    pub memory_mib: u64,
     /// The statement; without one here, in a file or on standard input, a prompt
     #[arg(value_name = "STATEMENT")]
     pub statement: Option<String>,

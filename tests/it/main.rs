@@ -20,5 +20,6 @@ mod schema;
 mod seaweed;
 mod server;
 mod shared;
+mod sql_command;
 mod survey;
 mod warehouse;

@@ -98,7 +98,7 @@ def abandoned(terminal):
     """Ctrl-C throws away a line, then stops a statement that would take for ever; the prompt goes on."""
     terminal.type("SELECT 1\r + \x03")
     terminal.expect(PROMPT)
-    terminal.type("SELECT count(*) FROM range(10000000) a, range(10000000) b WHERE a.value < b.value;\r")
+    terminal.type("SELECT count(*) FROM range(100000000000000);\r")
     terminal.interrupt("abandoned")
     assert "| 3 " in terminal.answer("SELECT 1 + 2;", "(1 row")
 

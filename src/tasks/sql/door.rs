@@ -20,7 +20,9 @@ use crate::config::{SqlArgs, Token};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Engine, EngineOptions};
 use crate::sql::{Sql, SqlOptions};
+use crate::tasks::serve::mebibytes;
 use crate::warehouse::Warehouse;
+use crate::workers::Workers;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -33,7 +35,7 @@ impl Door {
     /// Opens the warehouse, or connects to the server.
     pub async fn open(arguments: &SqlArgs) -> Result<Self> {
         match (&arguments.warehouse, &arguments.server) {
-            (Some(url), None) => local(url).await,
+            (Some(url), None) => local(url, arguments.memory_mib).await,
             (None, Some(url)) => remote(url, arguments.token.as_ref()).await,
             _ => Err(Error::argument("give one of --warehouse URL and --server URL")),
         }
@@ -42,16 +44,27 @@ impl Door {
     /// Starts a statement. Dropping the rows stops it.
     pub async fn run(&self, statement: &str) -> Result<SendableRecordBatchStream> {
         match self {
-            Door::Local(sql) => sql.prepare(statement, None).await?.run(Vec::new()).await,
+            Door::Local(sql) => sql.prepare(statement, None).await?.run().await,
             Door::Remote(client) => fetch(client.clone(), statement).await,
         }
     }
 }
 
-async fn local(url: &str) -> Result<Door> {
+/// Whoever waits for a statement here can end it: there is no limit of time.
+async fn local(url: &str, memory_mib: u64) -> Result<Door> {
     let warehouse = Warehouse::open(url)?;
     let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await?;
-    Ok(Door::Local(Sql::new(engine, SqlOptions::default())?))
+    let options = SqlOptions {
+        memory_bytes: mebibytes(memory_mib),
+        time_limit: Duration::MAX,
+        ..SqlOptions::default()
+    };
+    let sql = Sql::new(engine, Workers::new()?, &options)?;
+    if sql.relations().await?.is_empty() {
+        let text = format!("--warehouse {url}: there is no table; ingest alerts first");
+        return Err(Error::argument(text));
+    }
+    Ok(Door::Local(sql))
 }
 
 async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
