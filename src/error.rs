@@ -4,6 +4,7 @@
 use std::fmt;
 
 use arrow::error::ArrowError;
+use arrow_flight::error::FlightError;
 use datafusion::error::DataFusionError;
 use tonic::Code;
 
@@ -69,10 +70,24 @@ impl Kind {
         }
     }
 
+    /// What a server's gRPC status code says, as a kind: the way back from [`Kind::grpc_code`], as far as there is one.
+    pub fn of_grpc_code(code: Code) -> Self {
+        match code {
+            Code::Unauthenticated | Code::PermissionDenied => Kind::Unauthenticated,
+            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Kind::Argument,
+            Code::NotFound => Kind::NotFound,
+            Code::Unimplemented => Kind::Method,
+            Code::ResourceExhausted => Kind::Busy,
+            Code::Unavailable => Kind::NotReady,
+            Code::DeadlineExceeded => Kind::Timeout,
+            _ => Kind::Internal,
+        }
+    }
+
     /// The process exit code. 0 is success and 3 is "done, but some packets were refused".
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::Argument => 2,
+            Kind::Argument | Kind::Unauthenticated => 2,
             Kind::Input | Kind::NotFound => 4,
             _ => 1,
         }
@@ -201,6 +216,17 @@ impl From<DataFusionError> for Error {
 impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         Self::External(Box::new(error))
+    }
+}
+
+impl From<FlightError> for Error {
+    fn from(error: FlightError) -> Self {
+        match error {
+            FlightError::Tonic(status) => {
+                Self::new(Kind::of_grpc_code(status.code()), status.message())
+            }
+            other => Self::from_source(Kind::Internal, other),
+        }
     }
 }
 

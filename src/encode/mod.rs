@@ -19,6 +19,7 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::BoxStream;
 
+use self::columns::Columns;
 use crate::error::Result;
 
 /// An output format.
@@ -91,7 +92,17 @@ pub fn encode(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    chunks::chunks(format.definition(), rows)
+    chunks::chunks(format.definition(), Columns::new(&rows.schema()), rows)
+}
+
+/// The same for rows of any types, such as a SQL statement's. Arrow keeps every type and Parquet all but intervals; where
+/// a format has no word for a value (lists, structs, decimals, bytes), it holds its text.
+pub fn encode_any(
+    format: Format,
+    rows: SendableRecordBatchStream,
+) -> BoxStream<'static, Result<Bytes>> {
+    let columns = Columns::of_any_type(&rows.schema(), format);
+    chunks::chunks(format.definition(), Ok(columns), rows)
 }
 
 #[cfg(test)]

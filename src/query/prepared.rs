@@ -14,6 +14,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::provider::SnapshotTable;
 use super::streaming_sort::StreamingSort;
 use super::{Columns, Order, Query, filter, template};
+use crate::astronomy;
 use crate::error::Result;
 use crate::schema;
 use crate::warehouse::Snapshot;
@@ -44,12 +45,15 @@ impl Prepared {
             SnapshotTable::store_url(&snapshot)?.as_ref(),
             snapshot.store.clone(),
         );
-        let state = SessionStateBuilder::new()
+        let mut state = SessionStateBuilder::new()
             .with_config(lookup_config())
             .with_runtime_env(runtime)
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(StreamingSort))
             .build();
+        for function in astronomy::functions() {
+            state.register_udf(function)?;
+        }
         let session = SessionContext::new_with_state(state);
         session.register_table(
             snapshot.table.name(),

@@ -12,6 +12,7 @@ use crate::query::{Engine, EngineOptions, Source};
 use crate::server::{self, Served, ServerOptions};
 use crate::sql::{Sql, SqlOptions};
 use crate::tls;
+use crate::token::Token;
 use crate::warehouse::{Location, Warehouse};
 use crate::workers::Workers;
 
@@ -70,6 +71,7 @@ pub(super) async fn run(
 ) -> Result<ExitCode> {
     let tls = http.tls_cert.as_deref().zip(http.tls_key.as_deref());
     let tls = tls.map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
+    http.token.as_ref().map(Token::check).transpose()?;
     let address = listener.local_addr()?;
     if http.token.is_some() && tls.is_none() && !address.ip().is_loopback() {
         tracing::warn!(%address, "the token travels unencrypted: set --tls-cert and --tls-key");

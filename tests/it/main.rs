@@ -22,6 +22,7 @@ mod seaweed;
 mod server;
 mod shared;
 mod sql;
+mod sql_command;
 mod survey;
 mod views;
 mod warehouse;
