@@ -15,7 +15,9 @@ pub mod survey;
 
 pub mod query;
 pub mod encode;
+pub mod failure;
 pub mod rest;
+pub mod flight;
 pub mod server;
 
 pub mod config;
