@@ -1,11 +1,16 @@
-//! The one error of the program. Every room returns it; this file alone knows which HTTP status
-//! and which exit code a kind becomes.
+//! The one error of the program. Every room returns it; this file alone knows which HTTP status, which gRPC
+//! code and which exit code a kind becomes.
 
 use std::fmt;
+
+use datafusion::error::DataFusionError;
+use tonic::Code;
 
 /// What the caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// Say who you are: the token is missing or wrong.
+    Unauthenticated,
     /// Change an argument: it is missing, of the wrong type or out of range.
     Argument,
     /// Change an input file or record: it is not what its place asks for.
@@ -14,7 +19,7 @@ pub enum Kind {
     NotFound,
     /// Use one of the methods the path has.
     Method,
-    /// Send less.
+    /// Send or ask for less.
     TooLarge,
     /// Send JSON, and say so.
     MediaType,
@@ -37,6 +42,7 @@ impl Kind {
     pub fn http_status(self) -> u16 {
         match self {
             Kind::Argument | Kind::Input => 400,
+            Kind::Unauthenticated => 401,
             Kind::NotFound => 404,
             Kind::Method => 405,
             Kind::TooLarge => 413,
@@ -45,6 +51,20 @@ impl Kind {
             Kind::NotReady | Kind::Storage => 503,
             Kind::Timeout => 504,
             Kind::Conflict | Kind::Internal => 500,
+        }
+    }
+
+    /// The gRPC status code.
+    pub fn grpc_code(self) -> Code {
+        match self {
+            Kind::Unauthenticated => Code::Unauthenticated,
+            Kind::Argument | Kind::Input | Kind::MediaType => Code::InvalidArgument,
+            Kind::NotFound => Code::NotFound,
+            Kind::Method => Code::Unimplemented,
+            Kind::TooLarge | Kind::Busy => Code::ResourceExhausted,
+            Kind::NotReady | Kind::Storage => Code::Unavailable,
+            Kind::Timeout => Code::DeadlineExceeded,
+            Kind::Conflict | Kind::Internal => Code::Internal,
         }
     }
 
@@ -101,6 +121,28 @@ impl Error {
         self
     }
 
+    /// What DataFusion says of a statement or expression that a client wrote: unless the fault is elsewhere, it is theirs to
+    /// mend, and over the limit of memory or temporary files it asks for too much.
+    pub fn of_statement(error: DataFusionError) -> Self {
+        use DataFusionError as D;
+        match error {
+            D::Context(_, inner) | D::Diagnostic(_, inner) => Self::of_statement(*inner),
+            D::Collection(errors) if !errors.is_empty() => {
+                Self::of_statement(errors.into_iter().next().unwrap_or(D::Collection(Vec::new())))
+            }
+            D::Shared(_)
+            | D::SQL(..)
+            | D::Plan(_)
+            | D::SchemaError(..)
+            | D::NotImplemented(_)
+            | D::Configuration(_)
+            | D::Execution(_)
+            | D::ArrowError(..) => Self::new(Kind::Argument, error.strip_backtrace()),
+            D::ResourcesExhausted(_) => Self::new(Kind::TooLarge, error.strip_backtrace()),
+            other => Self::from(other),
+        }
+    }
+
     fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
         let message = source.to_string().replace('\n', " ");
         Self { kind, message, source: Some(Box::new(source)) }
@@ -147,9 +189,9 @@ impl From<parquet::errors::ParquetError> for Error {
     }
 }
 
-impl From<datafusion::error::DataFusionError> for Error {
-    fn from(error: datafusion::error::DataFusionError) -> Self {
-        use datafusion::error::DataFusionError as D;
+impl From<DataFusionError> for Error {
+    fn from(error: DataFusionError) -> Self {
+        use DataFusionError as D;
         match error {
             D::External(inner) => match inner.downcast::<Error>() {
                 Ok(ours) => *ours,
@@ -162,7 +204,7 @@ impl From<datafusion::error::DataFusionError> for Error {
     }
 }
 
-impl From<Error> for datafusion::error::DataFusionError {
+impl From<Error> for DataFusionError {
     fn from(error: Error) -> Self {
         Self::External(Box::new(error))
     }

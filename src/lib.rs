@@ -15,6 +15,9 @@ pub mod survey;
 
 pub mod query;
 pub mod encode;
+pub mod request;
+pub mod limits;
+pub mod workers;
 pub mod failure;
 pub mod rest;
 pub mod flight;

@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::query::Engine;
 use crate::rest::{self, App};
 
-pub use crate::rest::ServerOptions;
+pub use crate::limits::ServerOptions;
 
 /// How long a client may take to send the head of a request.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
@@ -33,7 +34,7 @@ pub async fn serve(
 ) -> Result<()> {
     let draining = CancellationToken::new();
     let drain_limit = options.drain_limit;
-    let router = rest::router(App::new(engine, options, draining.clone()));
+    let router = rest::router(App::new(engine, Limits::new(options), draining.clone()));
     let mut connections = JoinSet::new();
     accept(&listener, router, &draining, &mut connections, shutdown).await;
     drop(listener);

@@ -13,10 +13,11 @@ use futures::StreamExt;
 
 use super::follow::{Tables, follow};
 use super::prepared::Prepared;
-use super::{Query, explain};
+use super::split::{self, Split};
+use super::{Query, Rows, explain};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-use crate::warehouse::{AsOf, Location, Warehouse};
+use crate::warehouse::{AsOf, Location, Snapshot, Warehouse};
 
 /// Where a table's snapshots come from.
 #[derive(Clone, Debug)]
@@ -124,7 +125,8 @@ impl Engine {
     pub async fn run(&self, query: &Query) -> Result<Answer> {
         let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
         let columns = prepared.select(&query.columns);
-        let rows = if query.ids.is_empty() || columns.stored.is_empty() {
+        let nothing = matches!(&query.rows, Rows::Of(ids) if ids.is_empty());
+        let rows = if nothing || columns.stored.is_empty() {
             Box::pin(EmptyRecordBatchStream::new(columns.schema.clone()))
         } else {
             let plan = prepared.plan(query, &columns.stored).await?;
@@ -145,6 +147,23 @@ impl Engine {
         let columns = prepared.select(&query.columns);
         let plan = prepared.plan(query, &columns.stored).await?;
         Ok(explain::text(query, &prepared.snapshot, plan))
+    }
+
+    /// How to read a whole table in parts.
+    pub async fn split(&self, table: Table, as_of: Option<&AsOf>) -> Result<Split> {
+        let prepared = self.prepared(table, as_of).await?;
+        let footers = self.runtime.cache_manager.get_file_metadata_cache();
+        split::split(&prepared.snapshot, &footers).await
+    }
+
+    /// The newest snapshots of the tables that exist, as one refresh found them.
+    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+        self.tables.all()
+    }
+
+    /// A snapshot of one table; `NotReady` where it does not exist (yet), `Argument` for an `as_of` that is not there.
+    pub async fn snapshot(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<Snapshot>> {
+        Ok(self.prepared(table, as_of).await?.snapshot.clone())
     }
 
     /// How the cache of footers is used.

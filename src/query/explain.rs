@@ -14,9 +14,16 @@ use crate::warehouse::Snapshot;
 
 /// The explanation of a query against a snapshot.
 pub fn text(query: &Query, snapshot: &Snapshot, plan: Arc<dyn ExecutionPlan>) -> String {
-    let mut text = format!("-- SQL\n{}\n-- Parameters\n", template::sql(query.table).trim_end());
+    let mut text =
+        format!("-- SQL\n{}\n-- Parameters\n", template::sql(query.table, query.order).trim_end());
     for (name, value) in template::parameters(query) {
         let _ = writeln!(text, "${name} = {value}");
+    }
+    if let Some(filter) = &query.filter {
+        let _ = writeln!(text, "\n-- Filter\n{filter}");
+    }
+    if let Some(limit) = query.limit {
+        let _ = writeln!(text, "\n-- Limit\n{limit}");
     }
     let version = snapshot.version;
     let _ =

@@ -29,6 +29,12 @@ impl Tables {
         self.current.read().unwrap_or_else(PoisonError::into_inner).get(&table).cloned()
     }
 
+    /// The newest snapshots of the tables that exist, all as one refresh left them.
+    pub fn all(&self) -> Vec<Arc<Snapshot>> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.values().map(|prepared| prepared.snapshot.clone()).collect()
+    }
+
     /// An older snapshot; `None` where the table does not exist.
     pub async fn as_of(&self, table: Table, as_of: &AsOf) -> Result<Option<Arc<Prepared>>> {
         if let (Some(current), AsOf::Version(version)) = (self.current(table), as_of)

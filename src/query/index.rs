@@ -22,31 +22,26 @@ use crate::schema::KEY;
 use crate::warehouse::{DataFile, Snapshot, stored_name};
 
 /// Footers read at once when a lookup meets files for the first time.
-const CONCURRENT_FOOTERS: usize = 16;
+pub const CONCURRENT_FOOTERS: usize = 16;
 
-/// The files of a snapshot that may hold any of `keys` (sorted), ready to scan.
+/// Of `files`, those that may hold any of `keys` (sorted), each with the pages to read.
 pub async fn select(
     snapshot: &Snapshot,
+    files: Vec<DataFile>,
     keys: &[i64],
     footers: &Arc<FileMetadataCache>,
-) -> Result<Vec<PartitionedFile>> {
-    let candidates: Vec<_> = snapshot
-        .files
-        .iter()
-        .filter(|file| any_within(keys, *file.keys.start(), *file.keys.end()))
-        .cloned()
-        .collect();
+) -> Result<Vec<(DataFile, PartitionedFile)>> {
+    let candidates =
+        files.into_iter().filter(|file| any_within(keys, *file.keys.start(), *file.keys.end()));
     stream::iter(candidates)
-        .map(|file| async move { select_pages(&snapshot.store, &file, keys, footers).await })
+        .map(|file| async move {
+            let selected = select_pages(&snapshot.store, &file, keys, footers).await;
+            selected.map(|selected| selected.map(|selected| (file, selected)))
+        })
         .buffered(CONCURRENT_FOOTERS)
         .try_filter_map(|file| async { Ok(file) })
         .try_collect()
         .await
-}
-
-/// Every file of a snapshot, whole.
-pub fn everything(snapshot: &Snapshot) -> Vec<PartitionedFile> {
-    snapshot.files.iter().map(|file| PartitionedFile::new_from_meta(object_meta(file))).collect()
 }
 
 /// The file with the pages to read in it; `None` where its pages show that it holds none of the keys.
@@ -56,15 +51,28 @@ async fn select_pages(
     keys: &[i64],
     footers: &Arc<FileMetadataCache>,
 ) -> Result<Option<PartitionedFile>> {
-    let meta = object_meta(file);
-    let footer = DFParquetMetadata::new(store.as_ref(), &meta)
+    let plan = access_plan(&*footer(store, file, footers).await?, keys);
+    let needed = plan.inner().iter().any(RowGroupAccess::should_scan);
+    Ok(needed.then(|| whole(file).with_extension(plan)))
+}
+
+/// A file, all of it.
+pub fn whole(file: &DataFile) -> PartitionedFile {
+    PartitionedFile::new_from_meta(object_meta(file))
+}
+
+/// A file's footer with its page index, from the cache or the store.
+pub async fn footer(
+    store: &Arc<dyn ObjectStore>,
+    file: &DataFile,
+    footers: &Arc<FileMetadataCache>,
+) -> Result<Arc<ParquetMetaData>> {
+    let footer = DFParquetMetadata::new(store.as_ref(), &object_meta(file))
         .with_file_metadata_cache(Some(footers.clone()))
         .with_page_index_policy(Some(PageIndexPolicy::Optional))
         .fetch_metadata()
         .await?;
-    let plan = access_plan(&footer, keys);
-    let needed = plan.inner().iter().any(RowGroupAccess::should_scan);
-    Ok(needed.then(|| PartitionedFile::new_from_meta(meta).with_extension(plan)))
+    Ok(footer)
 }
 
 /// Which rows of a file to read for `keys` (sorted): as exact as the file's statistics are.
@@ -113,7 +121,8 @@ fn page_selection(
     Some(selectors.collect::<Vec<_>>().into())
 }
 
-fn key_column(footer: &ParquetMetaData) -> Option<usize> {
+/// The position of `diaObjectId` among a file's columns.
+pub fn key_column(footer: &ParquetMetaData) -> Option<usize> {
     footer
         .file_metadata()
         .schema_descr()

@@ -6,15 +6,23 @@
 
 mod engine;
 mod explain;
+mod files;
+mod filter;
 mod follow;
+mod groups;
 mod index;
 mod prepared;
 mod provider;
+mod split;
+mod streaming_sort;
 mod template;
 mod time;
 
 pub use engine::{Answer, CacheUse, Engine, EngineOptions, Source};
+pub use split::Split;
 pub use time::TimeMatch;
+
+use std::ops::RangeInclusive;
 
 use crate::schema::Table;
 use crate::warehouse::AsOf;
@@ -29,14 +37,53 @@ pub enum Columns {
     Named(Vec<String>),
 }
 
+/// Which objects' rows.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub enum Rows {
+    /// Of these `diaObjectId`s, in any order; duplicates have no effect.
+    Of(Vec<i64>),
+    /// Of every object whose `diaObjectId` is in the range.
+    Within(RangeInclusive<i64>),
+}
+
+/// The order of an answer's rows.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Order {
+    /// The newest measurement first, whatever its object.
+    NewestFirst,
+    /// Object after object (`diaObjectId`), the newest measurement of each first. It follows the order of the
+    /// files, so it takes no memory to speak of, however many rows there are.
+    ByObject,
+}
+
 /// One request for rows of a table.
 #[derive(Clone, Debug)]
 pub struct Query {
     pub table: Table,
-    /// `diaObjectId`s, in any order; duplicates have no effect.
-    pub ids: Vec<i64>,
+    pub rows: Rows,
+    pub order: Order,
     pub columns: Columns,
     /// Sources only: the time of the measurements.
     pub time: Option<TimeMatch>,
+    /// A SQL predicate on the table's columns, by their stored names: `psfFlux > 1e4 AND band = 'r'`.
+    pub filter: Option<String>,
+    /// At most so many rows, the first ones in the order.
+    pub limit: Option<usize>,
     pub as_of: Option<AsOf>,
+}
+
+impl Query {
+    /// The rows of some objects, the newest measurement first.
+    pub fn of(table: Table, ids: Vec<i64>, columns: Columns) -> Self {
+        Self {
+            table,
+            rows: Rows::Of(ids),
+            order: Order::NewestFirst,
+            columns,
+            time: None,
+            filter: None,
+            limit: None,
+            as_of: None,
+        }
+    }
 }

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::provider::SnapshotTable;
-use super::{Columns, Query, template};
+use super::streaming_sort::StreamingSort;
+use super::{Columns, Order, Query, filter, template};
 use crate::error::Result;
 use crate::schema;
 use crate::warehouse::Snapshot;
@@ -20,7 +22,8 @@ use crate::warehouse::Snapshot;
 pub struct Prepared {
     pub snapshot: Arc<Snapshot>,
     session: SessionContext,
-    template: LogicalPlan,
+    newest_first: LogicalPlan,
+    by_object: LogicalPlan,
     /// Served fields (`r:psfFlux`) in byte-wise order of their names, with the stored name of each.
     served: Vec<(Arc<Field>, String)>,
     by_name: HashMap<String, usize>,
@@ -41,12 +44,19 @@ impl Prepared {
             SnapshotTable::store_url(&snapshot)?.as_ref(),
             snapshot.store.clone(),
         );
-        let session = SessionContext::new_with_config_rt(session_config(), runtime);
+        let state = SessionStateBuilder::new()
+            .with_config(session_config())
+            .with_runtime_env(runtime)
+            .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(StreamingSort))
+            .build();
+        let session = SessionContext::new_with_state(state);
         session.register_table(
             snapshot.table.name(),
             Arc::new(SnapshotTable::new(snapshot.clone())),
         )?;
-        let template = template::plan(&session, snapshot.table).await?;
+        let newest_first = template::plan(&session, snapshot.table, Order::NewestFirst).await?;
+        let by_object = template::plan(&session, snapshot.table, Order::ByObject).await?;
         let columns = schema::served_columns(&snapshot.schema);
         let served: Vec<_> = columns
             .into_iter()
@@ -58,7 +68,7 @@ impl Prepared {
             .collect();
         let by_name =
             served.iter().enumerate().map(|(i, (field, _))| (field.name().clone(), i)).collect();
-        Ok(Self { snapshot, session, template, served, by_name })
+        Ok(Self { snapshot, session, newest_first, by_object, served, by_name })
     }
 
     /// Every served field.
@@ -92,8 +102,19 @@ impl Prepared {
 
     /// The physical plan of a query for the stored columns `columns`.
     pub async fn plan(&self, query: &Query, columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
-        let bound = template::bind(&self.template, query, columns)?;
-        Ok(self.session.state().create_physical_plan(&bound).await?)
+        let mut state = self.session.state();
+        let template = match query.order {
+            Order::NewestFirst => &self.newest_first,
+            Order::ByObject => {
+                // Object after object is the order of the files: one reader keeps it, several would be merged.
+                state.config_mut().options_mut().execution.target_partitions = 1;
+                &self.by_object
+            }
+        };
+        let filter = query.filter.as_deref();
+        let filter = filter.map(|text| filter::parse(&state, &self.snapshot, text)).transpose()?;
+        let bound = template::bind(template, query, filter, columns)?;
+        Ok(state.create_physical_plan(&bound).await?)
     }
 
     pub fn session(&self) -> &SessionContext {

@@ -1,25 +1,28 @@
-//! A snapshot as a DataFusion table. In: a snapshot. Out: scans that open only the files, row groups and
-//! pages that the key index names, with projection and filters pushed down to the Parquet reader.
+//! A snapshot as a DataFusion table. In: a snapshot. Out: scans that open only the files that the log's ranges leave and, for
+//! given objects, read only the pages that the key index names, with projection and filters pushed down to the Parquet reader.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::datasource::TableType;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee};
+use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
-use super::index;
+use super::{files, groups, index};
 use crate::schema::KEY;
 use crate::warehouse::{Snapshot, StoredNames};
 
@@ -66,23 +69,35 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        let snapshot = &self.snapshot;
+        let predicate = self.predicate(state, filters)?;
+        let files = files::left(snapshot, predicate.as_ref())?;
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let files = match self.asked_keys(state, filters)? {
-            Some(keys) => index::select(&self.snapshot, &keys, &footers).await?,
-            None => index::everything(&self.snapshot),
+        let files = match predicate.as_ref().and_then(asked_keys) {
+            Some(keys) => index::select(snapshot, files, &keys, &footers).await?,
+            None => files.into_iter().map(|file| (file.clone(), index::whole(&file))).collect(),
         };
         if files.is_empty() {
             let schema = project_schema(&self.schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let reader = CachedParquetFileReaderFactory::new(self.snapshot.store.clone(), footers);
+        let reader = CachedParquetFileReaderFactory::new(snapshot.store.clone(), footers);
         let source = ParquetSource::new(self.schema())
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_pushdown_filters(true)
             .with_parquet_file_reader_factory(Arc::new(reader));
-        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let scan = FileScanConfigBuilder::new(Self::store_url(&self.snapshot)?, Arc::new(source))
-            .with_file_groups(groups)
+        let statistics = groups::scan_statistics(&files, &snapshot.schema);
+        let files = files.into_iter().map(|(file, scanned)| {
+            let statistics = groups::file_statistics(&file, &snapshot.schema);
+            (file, scanned.with_statistics(statistics))
+        });
+        let partitions = state.config().target_partitions();
+        let groups = groups::arrange(files.collect(), snapshot.sorted, partitions);
+        let order = if groups.ordered { key_order(&snapshot.schema) } else { None };
+        let scan = FileScanConfigBuilder::new(Self::store_url(snapshot)?, Arc::new(source))
+            .with_file_groups(groups.groups)
+            .with_output_ordering(order.into_iter().collect())
+            .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(StoredNames)))
@@ -92,20 +107,36 @@ impl TableProvider for SnapshotTable {
 }
 
 impl SnapshotTable {
-    /// The keys outside of which the filters hold for no row, sorted; `None`: any key may hold.
-    fn asked_keys(&self, state: &dyn Session, filters: &[Expr]) -> Result<Option<Vec<i64>>> {
+    /// All filters as one predicate.
+    fn predicate(
+        &self,
+        state: &dyn Session,
+        filters: &[Expr],
+    ) -> Result<Option<Arc<dyn PhysicalExpr>>> {
         let Some(filter) = conjunction(filters.to_vec()) else { return Ok(None) };
         let schema = DFSchema::try_from(self.schema())?;
-        let predicate = state.create_physical_expr(filter, &schema)?;
-        let guarantees = LiteralGuarantee::analyze(&predicate);
-        let of_key =
-            guarantees.iter().find(|g| g.column.name() == KEY && g.guarantee == Guarantee::In);
-        Ok(of_key.map(|guarantee| {
-            let keys = guarantee.literals.iter().filter_map(|literal| match literal {
-                ScalarValue::Int64(key) => *key,
-                _ => None,
-            });
-            BTreeSet::from_iter(keys).into_iter().collect()
-        }))
+        state.create_physical_expr(filter, &schema).map(Some)
     }
+}
+
+/// The keys outside of which the predicate holds for no row, sorted; `None`: any key may hold.
+fn asked_keys(predicate: &Arc<dyn PhysicalExpr>) -> Option<Vec<i64>> {
+    let guarantees = LiteralGuarantee::analyze(predicate);
+    let of_key = guarantees
+        .iter()
+        .find(|guarantee| guarantee.column.name() == KEY && guarantee.guarantee == Guarantee::In);
+    of_key.map(|guarantee| {
+        let keys = guarantee.literals.iter().filter_map(|literal| match literal {
+            ScalarValue::Int64(key) => *key,
+            _ => None,
+        });
+        BTreeSet::from_iter(keys).into_iter().collect()
+    })
+}
+
+/// Ascending; keys are never null, and SQL's own order puts nulls last.
+fn key_order(schema: &SchemaRef) -> Option<LexOrdering> {
+    let key = col(KEY, schema).ok()?;
+    let ascending = SortOptions { descending: false, nulls_first: false };
+    LexOrdering::new([PhysicalSortExpr::new(key, ascending)])
 }

@@ -1,6 +1,11 @@
-//! An endpoint that answers with rows: what it is, and the server it is part of.
+//! An endpoint that answers with rows: what it is, the server it is part of, and the requests it takes.
+
+use axum::extract::{OptionalFromRequest, Request};
 
 use super::App;
+use super::received::Sent;
+use crate::error::{Error, Result};
+use crate::request::RowRequest;
 use crate::schema::Table;
 
 /// What an endpoint is.
@@ -18,8 +23,12 @@ pub struct Endpoint {
     pub definition: Definition,
 }
 
-impl Endpoint {
-    pub fn max_body_bytes(&self) -> usize {
-        self.app.gate.options.max_body_bytes
+impl OptionalFromRequest<Endpoint> for RowRequest {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, endpoint: &Endpoint) -> Result<Option<Self>> {
+        let max_body_bytes = endpoint.app.limits.options.max_body_bytes;
+        let sent = Sent::receive(request, max_body_bytes).await?;
+        sent.parse(|arguments| Self::parse(endpoint.definition.table, arguments))
     }
 }

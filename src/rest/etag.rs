@@ -7,9 +7,9 @@ use axum::http::header::IF_NONE_MATCH;
 use axum::http::{HeaderMap, HeaderValue};
 use uuid::Uuid;
 
-use super::row_request::RowRequest;
 use crate::error::{Error, Result};
 use crate::query::Columns;
+use crate::request::RowRequest;
 
 /// The tag of the answer to a request from one version of its table: equal for equal questions,
 /// however they were written. `instance` stands for the running server: versions of two servers' tables are
@@ -17,7 +17,7 @@ use crate::query::Columns;
 pub fn tag(instance: Uuid, version: u64, request: &RowRequest) -> Result<HeaderValue> {
     let query = &request.query;
     let mut hash = DefaultHasher::new();
-    (instance, query.table, &query.ids, request.format).hash(&mut hash);
+    (instance, query.table, &query.rows, request.format).hash(&mut hash);
     match &query.columns {
         Columns::All => None,
         Columns::Named(names) => Some(names),

@@ -2,24 +2,21 @@
 //! bytes, or errors in one shape.
 //!
 //! A request goes through the layers of [`router`] (request id, access log, CORS, errors, compression), through
-//! [`limits`] if it does work, and reaches its handler with [`arguments`] already understood.
+//! [`bounded`] if it does work, and reaches its handler with its arguments already understood.
 
 mod access;
-mod arguments;
+mod bounded;
 mod endpoint;
 mod etag;
 mod failure;
 mod fp;
 mod health;
-mod json;
-mod limits;
 mod metrics;
 mod objects;
-mod row_request;
+mod received;
 mod rows;
 mod schema;
 mod sources;
-mod warning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,10 +34,9 @@ use tower_http::cors::{Any, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use uuid::Uuid;
 
-pub use limits::ServerOptions;
-
 use crate::encode::Format;
 use crate::error::{Error, Kind};
+use crate::limits::Limits;
 use crate::query::Engine;
 
 /// Smaller bodies are not worth compressing.
@@ -59,7 +55,7 @@ GET /health/live, /health/ready, /metrics
 #[derive(Clone)]
 pub struct App {
     engine: Engine,
-    gate: limits::Gate,
+    limits: Limits,
     metrics: Arc<metrics::Metrics>,
     draining: CancellationToken,
     /// This run of the server.
@@ -68,10 +64,10 @@ pub struct App {
 
 impl App {
     /// `draining` is cancelled when the server is about to stop.
-    pub fn new(engine: Engine, options: ServerOptions, draining: CancellationToken) -> Self {
+    pub fn new(engine: Engine, limits: Limits, draining: CancellationToken) -> Self {
         Self {
             engine,
-            gate: limits::Gate::new(options),
+            limits,
             metrics: Arc::new(metrics::Metrics::new()),
             draining,
             instance: Uuid::new_v4(),
@@ -86,7 +82,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/objects", rows::route(&app, objects::DEFINITION))
         .route("/api/v1/fp", rows::route(&app, fp::DEFINITION))
         .route("/api/v1/schema", get(schema::answer).post(schema::answer))
-        .route_layer(from_fn_with_state(app.gate.clone(), limits::limit));
+        .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit));
     let router = work
         .route("/", get(ABOUT))
         .route("/health/live", get(health::live))

@@ -23,11 +23,12 @@ use futures::{StreamExt, stream};
 
 use super::access::RowsSent;
 use super::endpoint::{Definition, Endpoint};
-use super::row_request::RowRequest;
-use super::{App, etag, warning};
+use super::{App, etag};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Kind, Result};
-use crate::query::Query;
+use crate::query::{Query, Rows};
+use crate::request::RowRequest;
+use crate::request::ignored::warning;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
 pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
@@ -71,7 +72,8 @@ async fn answer(
     let mut response = (validators(answer.version, tag), body).into_response();
     response.extensions_mut().insert(sent);
     let ignored_columns = answer.unknown_columns.iter().collect();
-    let warning = warning::header(&request.ignored_ids, &ignored_columns);
+    let warning = warning(&request.ignored_ids, &ignored_columns);
+    let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
     response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
     response.headers_mut().extend(content(query, request.format)?);
     Ok(response)
@@ -100,9 +102,10 @@ fn content(query: &Query, format: Format) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     if format != Format::Json {
-        let objects = match query.ids.as_slice() {
-            [id] => id.to_string(),
-            ids => format!("{}-objects", ids.len()),
+        let objects = match &query.rows {
+            Rows::Of(ids) if ids.len() == 1 => ids[0].to_string(),
+            Rows::Of(ids) => format!("{}-objects", ids.len()),
+            Rows::Within(_) => "all".to_string(),
         };
         let (stem, extension) = (query.table.name(), format.extension());
         let name = format!("attachment; filename=\"{stem}-{objects}.{extension}\"");

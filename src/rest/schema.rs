@@ -7,9 +7,9 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, json};
 
 use super::App;
-use super::arguments::Sent;
-use super::json::{Scalar, Value};
+use super::received::Sent;
 use crate::error::{Error, Kind, Result};
+use crate::request::json::{Scalar, Value};
 use crate::schema::{DESCRIPTION, Table, UCD, UNIT, type_name};
 
 const ABOUT: &str = "The fields of an endpoint: ask with endpoint, such as /api/v1/sources.";
@@ -23,7 +23,7 @@ impl OptionalFromRequest<App> for SchemaRequest {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
-        let sent = Sent::receive(request, app.gate.options.max_body_bytes).await?;
+        let sent = Sent::receive(request, app.limits.options.max_body_bytes).await?;
         sent.parse(|mut arguments| arguments.remove("endpoint").map_or_else(missing, endpoint))
     }
 }

@@ -90,7 +90,8 @@ async fn of_objects(
     // Columns without a family, which are provenance, come last.
     columns.sort_by_key(|field| schema::family(field).is_none());
     let schema = Arc::new(Schema::new(columns));
-    Ok(Snapshot { table, version: 0, schema, files, store: location.store.clone() })
+    let store = location.store.clone();
+    Ok(Snapshot { table, version: 0, schema, files, sorted: false, store })
 }
 
 /// What Parquet cannot read is not the storage's fault.

@@ -71,6 +71,7 @@ impl Log {
             version: state.version(),
             schema: state.arrow_schema(),
             files,
+            sorted: true,
             store: self.location.store.clone(),
         })
     }

@@ -80,13 +80,8 @@ async fn engine(name: &str) -> (Warehouse, Engine) {
 }
 
 fn query(ids: &[i64], columns: &[&str]) -> Query {
-    Query {
-        table: Table::Sources,
-        ids: ids.to_vec(),
-        columns: Columns::Named(columns.iter().map(ToString::to_string).collect()),
-        time: None,
-        as_of: None,
-    }
+    let columns = Columns::Named(columns.iter().map(ToString::to_string).collect());
+    Query::of(Table::Sources, ids.to_vec(), columns)
 }
 
 async fn rows(engine: &Engine, query: &Query) -> RecordBatch {

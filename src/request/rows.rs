@@ -3,12 +3,9 @@
 
 use std::collections::HashSet;
 
-use axum::extract::{OptionalFromRequest, Request};
-
-use super::arguments::{Arguments, COLUMNS, ID, Sent};
-use super::endpoint::Endpoint;
+use super::arguments::{Arguments, COLUMNS, ID};
+use super::ignored::Ignored;
 use super::json::{Scalar, Value};
-use super::warning::Ignored;
 use crate::encode::Format;
 use crate::error::{Error, Result};
 use crate::query::{Columns, Query, TimeMatch};
@@ -26,26 +23,15 @@ pub struct RowRequest {
     pub ignored_ids: Ignored,
 }
 
-impl OptionalFromRequest<Endpoint> for RowRequest {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, endpoint: &Endpoint) -> Result<Option<Self>> {
-        let sent = Sent::receive(request, endpoint.max_body_bytes()).await?;
-        sent.parse(|arguments| Self::parse(endpoint.definition.table, arguments))
-    }
-}
-
 impl RowRequest {
-    fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
+    pub fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
         let mut take = |name: &str| arguments.remove(name);
         let (ids, ignored_ids) = ids(take(ID))?;
         let time = if table == Table::Sources { take(TIME) } else { None };
         let query = Query {
-            table,
-            ids,
-            columns: columns(take(COLUMNS))?,
             time: time.map(|value| TimeMatch::parse(&decimal(value)?)).transpose()?,
             as_of: take("as_of").map(|value| AsOf::parse(&version_or_time(value)?)).transpose()?,
+            ..Query::of(table, ids, columns(take(COLUMNS))?)
         };
         let format = take("output-format").map_or(Ok(Format::Json), format)?;
         let explain = take("explain").map_or(Ok(false), flag)?;
@@ -148,7 +134,8 @@ fn flag(value: Value<'_>) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rest::json;
+    use crate::query::Rows;
+    use crate::request::json;
 
     fn parsed(table: Table, body: &str) -> Result<RowRequest> {
         let members = json::members(body.as_bytes()).unwrap();
@@ -157,7 +144,8 @@ mod tests {
 
     fn ids_of(value: &str) -> (Vec<i64>, Ignored) {
         let request = parsed(Table::Fp, &format!("{{\"diaObjectId\": {value}}}")).unwrap();
-        (request.query.ids, request.ignored_ids)
+        let Rows::Of(ids) = request.query.rows else { panic!("not by id") };
+        (ids, request.ignored_ids)
     }
 
     #[test]

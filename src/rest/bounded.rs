@@ -1,12 +1,8 @@
-//! How much at once, and how long. In: a request that does work. Out: its answer, or a refusal
-//! that names the limit: `Busy` over capacity, `Timeout` over time.
+//! A request that does work, within the limits. In: the request. Out: its answer, or the refusal that names the limit.
 //!
 //! A streamed answer is pulled by a task of its own, which holds the request's place until the last
 //! chunk is handed over. When time is up or the client is gone the task ends, and with it the
 //! query, even where nobody reads; the client then sees an aborted body, never a clean end.
-
-use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
@@ -14,80 +10,21 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
 use tracing::Instrument;
 
-use crate::error::{Error, Kind, Result};
-
-/// The clock does not go on for ever.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// Every knob of the server.
-#[derive(Clone, Debug)]
-pub struct ServerOptions {
-    /// Requests answered at the same time; health and metrics do not count.
-    pub max_concurrent_requests: usize,
-    /// How long a request over that number waits for a place before it is refused.
-    pub queue_limit: Duration,
-    /// From getting a place to the last byte of the answer.
-    pub time_limit: Duration,
-    pub max_body_bytes: usize,
-    /// How long running answers may take to finish once the server is told to stop.
-    pub drain_limit: Duration,
-}
-
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            max_concurrent_requests: 128,
-            queue_limit: Duration::from_secs(1),
-            time_limit: Duration::from_secs(300),
-            max_body_bytes: 100 << 20,
-            drain_limit: Duration::from_secs(30),
-        }
-    }
-}
-
-/// The limits, and the places that are free.
-#[derive(Clone)]
-pub struct Gate {
-    pub options: Arc<ServerOptions>,
-    places: Arc<Semaphore>,
-}
-
-impl Gate {
-    pub fn new(options: ServerOptions) -> Self {
-        let places = options.max_concurrent_requests.min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(places));
-        Self { options: Arc::new(options), places }
-    }
-
-    async fn enter(&self) -> Result<OwnedSemaphorePermit> {
-        let place = timeout(self.options.queue_limit, self.places.clone().acquire_owned()).await;
-        place.ok().and_then(Result::ok).ok_or_else(|| {
-            let most = self.options.max_concurrent_requests;
-            Error::new(
-                Kind::Busy,
-                format!("over capacity: {most} requests at once is the limit; try again"),
-            )
-        })
-    }
-
-    fn too_slow(&self) -> Error {
-        let seconds = self.options.time_limit.as_secs_f64();
-        let text =
-            format!("over the time limit of {seconds} s; ask for fewer objects or columns at once");
-        Error::new(Kind::Timeout, text)
-    }
-}
+use crate::error::{Error, Result};
+use crate::limits::{Limits, Place, deadline, too_slow};
 
 /// Middleware for the paths that do work.
-pub async fn limit(State(gate): State<Gate>, request: Request, next: Next) -> Result<Response> {
-    let place = gate.enter().await?;
-    let deadline = Instant::now() + gate.options.time_limit.min(LONGEST);
+pub async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
+    let place = limits.requests.enter().await?;
+    let time_limit = limits.options.time_limit;
+    let deadline = deadline(time_limit);
     let answer = timeout_at(deadline, next.run(request)).await;
-    let response = answer.map_err(|_| gate.too_slow())?;
+    let response =
+        answer.map_err(|_| too_slow(time_limit, "ask for fewer objects or columns at once"))?;
     Ok(response.map(|body| match body.size_hint().exact() {
         Some(_) => body,
         None => pulled(body, place, deadline),
@@ -95,7 +32,7 @@ pub async fn limit(State(gate): State<Gate>, request: Request, next: Next) -> Re
 }
 
 /// The same body, pulled by a task that ends at the deadline.
-fn pulled(body: Body, place: OwnedSemaphorePermit, deadline: Instant) -> Body {
+fn pulled(body: Body, place: Place, deadline: Instant) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     let pull = async move {
         let _place = place;
@@ -144,28 +81,30 @@ mod tests {
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use futures::channel::mpsc::{UnboundedSender, unbounded};
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use tower::ServiceExt;
 
     use super::*;
+    use crate::limits::ServerOptions;
 
     const AT_ONCE: Duration = Duration::ZERO;
     const LONG: Duration = Duration::MAX;
 
-    fn gate(max_concurrent_requests: usize, time_limit: Duration) -> Gate {
+    fn limits(max_concurrent_requests: usize, time_limit: Duration) -> Limits {
         let options = ServerOptions {
             max_concurrent_requests,
             queue_limit: AT_ONCE,
             time_limit,
             ..ServerOptions::default()
         };
-        Gate::new(options)
+        Limits::new(options)
     }
 
     type Senders = Arc<Mutex<Vec<UnboundedSender<Result<Bytes>>>>>;
 
     /// A server whose answers are sent to it piece by piece.
-    fn served(gate: &Gate) -> (Router, Senders) {
+    fn served(limits: &Limits) -> (Router, Senders) {
         let senders = Senders::default();
         let held = senders.clone();
         let handler = || async move {
@@ -174,7 +113,13 @@ mod tests {
             Body::from_stream(receiver)
         };
         let router = Router::new().route("/", get(handler)).route("/never", get(never));
-        (router.layer(from_fn_with_state(gate.clone(), limit)), senders)
+        (router.layer(from_fn_with_state(limits.clone(), limit)), senders)
+    }
+
+    async fn freed(limits: &Limits) {
+        while limits.requests.free() == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn never() {
@@ -188,8 +133,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_place_is_held_until_the_last_chunk() {
-        let gate = gate(1, LONG);
-        let (router, senders) = served(&gate);
+        let limits = limits(1, LONG);
+        let (router, senders) = served(&limits);
         let answer = ask(&router, "/").await;
         let refused = ask(&router, "/").await;
         assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
@@ -201,23 +146,23 @@ mod tests {
         drop(sender);
         let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
         assert_eq!(body, "rows");
-        drop(gate.places.acquire().await.unwrap());
+        freed(&limits).await;
         assert_eq!(ask(&router, "/").await.status(), StatusCode::OK);
     }
 
     #[tokio::test]
     async fn a_client_that_is_gone_frees_its_place_and_stops_the_work() {
-        let gate = gate(1, LONG);
-        let (router, senders) = served(&gate);
+        let limits = limits(1, LONG);
+        let (router, senders) = served(&limits);
         drop(ask(&router, "/").await);
-        drop(gate.places.acquire().await.unwrap());
+        freed(&limits).await;
         let sender = senders.lock().unwrap().remove(0);
         assert!(sender.is_closed());
     }
 
     #[tokio::test]
     async fn a_failure_midway_is_no_clean_end() {
-        let (router, senders) = served(&gate(1, LONG));
+        let (router, senders) = served(&limits(1, LONG));
         let mut body = ask(&router, "/").await.into_body().into_data_stream();
         let sender = senders.lock().unwrap().remove(0);
         sender.unbounded_send(Ok(Bytes::from_static(b"rows"))).unwrap();
@@ -231,22 +176,22 @@ mod tests {
 
     #[tokio::test]
     async fn over_the_time_limit_nothing_was_sent() {
-        let gate = gate(1, Duration::from_millis(1));
-        let answer = ask(&served(&gate).0, "/never").await;
+        let limits = limits(1, Duration::from_millis(1));
+        let answer = ask(&served(&limits).0, "/never").await;
         assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
         let error = answer.extensions().get::<Arc<Error>>().unwrap().to_string();
         assert!(error.contains("0.001 s"), "{error}");
-        assert_eq!(gate.places.available_permits(), 1);
+        assert_eq!(limits.requests.free(), 1);
     }
 
     #[tokio::test]
     async fn over_the_time_limit_midway_the_body_is_aborted_even_if_nobody_reads() {
-        let gate = gate(1, LONG);
-        let place = gate.enter().await.unwrap();
+        let limits = limits(1, LONG);
+        let place = limits.requests.enter().await.unwrap();
         let first = stream::iter([Ok::<_, Error>(Bytes::from_static(b"rows"))]);
         let body = Body::from_stream(first.chain(stream::pending()));
         let mut body = pulled(body, place, Instant::now()).into_data_stream();
-        drop(gate.places.acquire().await.unwrap());
+        freed(&limits).await;
         assert_eq!(body.next().await.unwrap().unwrap(), "rows");
         assert!(body.next().await.unwrap().is_err());
     }

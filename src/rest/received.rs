@@ -1,11 +1,4 @@
-//! The arguments of a request, from its query string and its JSON body together.
-//! In: a request. Out: [`Arguments`], from which a request type takes what it knows by name.
-//!
-//! The query string wins over the body, argument by argument. Within one of them, `diaObjectId` and `columns`
-//! given again add up; of any other argument the first counts. What nobody asks for is ignored.
-
-use std::borrow::Cow;
-use std::collections::HashMap;
+//! A request received: its query string and its JSON body. In: a request. Out: its [`Arguments`].
 
 use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
@@ -13,11 +6,8 @@ use axum::http::{HeaderMap, Method};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
-use super::json::{self, Scalar, Value};
 use crate::error::{Error, Kind, Result};
-
-pub const ID: &str = "diaObjectId";
-pub const COLUMNS: &str = "columns";
+use crate::request::arguments::{self, Arguments};
 
 /// What a client sent, before anything of it is understood.
 pub struct Sent {
@@ -25,9 +15,6 @@ pub struct Sent {
     query: String,
     body: Bytes,
 }
-
-/// Values by argument name.
-pub type Arguments<'a> = HashMap<Cow<'a, str>, Value<'a>>;
 
 impl Sent {
     /// Reads a request to its end. Errors: `MediaType` for a body that does not say it is JSON,
@@ -63,11 +50,7 @@ impl Sent {
 
     /// The arguments as `parse` understands them; `None` for a GET without any.
     pub fn parse<T>(&self, parse: impl FnOnce(Arguments<'_>) -> Result<T>) -> Result<Option<T>> {
-        let body = if self.body.is_empty() { Vec::new() } else { json::members(&self.body)? };
-        let query = form_urlencoded::parse(self.query.as_bytes())
-            .map(|(name, text)| (name, Value::One(Scalar::Text(text))));
-        let mut arguments = merge(body.into_iter());
-        arguments.extend(merge(query));
+        let arguments = arguments::read(&self.body, &self.query)?;
         if arguments.is_empty() && self.method != Method::POST {
             return Ok(None);
         }
@@ -83,68 +66,17 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-fn merge<'a>(given: impl Iterator<Item = (Cow<'a, str>, Value<'a>)>) -> Arguments<'a> {
-    let mut arguments = Arguments::new();
-    for (name, value) in given {
-        let name = if name == "objectId" { Cow::Borrowed(ID) } else { name };
-        let adds_up = name == ID || name == COLUMNS;
-        match arguments.remove(&name) {
-            None => arguments.insert(name, value),
-            Some(before) if adds_up => {
-                let scalars = before.into_scalars().into_iter().chain(value.into_scalars());
-                arguments.insert(name, Value::List(scalars.collect()))
-            }
-            Some(first) => arguments.insert(name, first),
-        };
-    }
-    arguments
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::Body;
 
     use super::*;
 
-    fn merged(query: &str, body: &str) -> Option<Vec<(String, String)>> {
-        let body = Bytes::copy_from_slice(body.as_bytes());
-        let sent = Sent { method: Method::GET, query: query.into(), body };
-        let shown = |value: Value| {
-            let texts = value.into_scalars().into_iter().map(|scalar| scalar.to_string());
-            texts.collect::<Vec<_>>().join(" ")
-        };
-        let arguments = sent.parse(|arguments| {
-            let mut all: Vec<_> = arguments
-                .into_iter()
-                .map(|(name, value)| (name.into_owned(), shown(value)))
-                .collect();
-            all.sort();
-            Ok(all)
-        });
-        arguments.unwrap()
-    }
-
-    fn one(name: &str, value: &str) -> Option<Vec<(String, String)>> {
-        Some(vec![(name.to_string(), value.to_string())])
-    }
-
-    #[test]
-    fn the_query_string_wins_and_repeated_lists_add_up() {
-        assert_eq!(merged("diaObjectId=1", r#"{"diaObjectId": 2}"#), one(ID, "`1`"));
-        assert_eq!(merged("objectId=1", r#"{"diaObjectId": 2}"#), one(ID, "`1`"));
-        assert_eq!(merged("diaObjectId=1&objectId=2&diaObjectId=3", ""), one(ID, "`1` `2` `3`"));
-        assert_eq!(merged("columns=r%3Ara&columns=+r:dec", ""), one(COLUMNS, "`r:ra` ` r:dec`"));
-        assert_eq!(
-            merged("output-format=csv&output-format=json", ""),
-            one("output-format", "`csv`")
-        );
-        assert_eq!(
-            merged("", r#"{"objectId": 2, "diaObjectId": ["3"]}"#),
-            one(ID, "the number 2 `3`")
-        );
-        assert_eq!(merged("a=1&", r#"{"b": true}"#).unwrap().len(), 2);
-        assert_eq!(merged("", ""), None);
-        assert_eq!(merged("", "{}"), None);
+    #[tokio::test]
+    async fn a_get_without_arguments_asks_what_the_endpoint_is() {
+        let sent = |method| Sent { method, query: String::new(), body: Bytes::new() };
+        assert_eq!(sent(Method::GET).parse(|_| Ok(())).unwrap(), None);
+        assert_eq!(sent(Method::POST).parse(|_| Ok(())).unwrap(), Some(()));
     }
 
     async fn received(content_type: Option<&str>, body: &'static str) -> Result<Sent> {

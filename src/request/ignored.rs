@@ -1,7 +1,4 @@
-//! What an answer says beside its rows: the `X-Diaflight-Warning` header. In: names that were
-//! ignored. Out: a header value of bounded length.
-
-use axum::http::HeaderValue;
+//! What of a request was ignored. In: names. Out: a warning of bounded length, in printable ASCII.
 
 /// As many names are told, the others counted.
 const SHOWN_NAMES: usize = 20;
@@ -51,12 +48,12 @@ impl<S: AsRef<str>> FromIterator<S> for Ignored {
     }
 }
 
-/// The value of the header; `None` without anything to say.
-pub fn header(ids: &Ignored, columns: &Ignored) -> Option<HeaderValue> {
+/// What an answer says beside its rows; `None` without anything to say.
+pub fn warning(ids: &Ignored, columns: &Ignored) -> Option<String> {
     let ids = ids.sentence("no diaObjectId (digits within 64 bits)");
     let columns = columns.sentence("unknown columns");
-    let text = [ids, columns].into_iter().flatten().collect::<Vec<_>>().join("; ");
-    HeaderValue::try_from(text).ok().filter(|value| !value.is_empty())
+    let sentences: Vec<_> = [ids, columns].into_iter().flatten().collect();
+    (!sentences.is_empty()).then(|| sentences.join("; "))
 }
 
 fn visible(char: char) -> String {
@@ -71,8 +68,7 @@ mod tests {
     use super::*;
 
     fn text(ids: &[&str], columns: &[&str]) -> Option<String> {
-        let value = header(&ids.iter().collect(), &columns.iter().collect())?;
-        Some(value.to_str().unwrap().to_string())
+        warning(&ids.iter().collect(), &columns.iter().collect())
     }
 
     #[test]

@@ -1,0 +1,11 @@
+-- The forced photometry of the asked objects, the newest measurement first: one row per diaForcedSource.
+--
+--   $ids       BIGINT[]  diaObjectId; null: any
+--   $first_id  BIGINT    first diaObjectId, inclusive; null: no limit
+--   $last_id   BIGINT    last diaObjectId, inclusive; null: no limit
+SELECT *
+FROM fp
+WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
+  AND ($first_id IS NULL OR diaObjectId >= $first_id)
+  AND ($last_id IS NULL OR diaObjectId <= $last_id)
+ORDER BY midpointMjdTai DESC, diaObjectId, diaForcedSourceId

@@ -1,0 +1,89 @@
+//! Which files can hold rows that a filter lets through. In: a snapshot's files and a predicate. Out: the files left, by the
+//! ranges of keys, ids and times that the log knows; no file is opened.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array};
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, Result, ScalarValue};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
+
+use crate::schema::{KEY, TIME};
+use crate::warehouse::{DataFile, Snapshot};
+
+/// The files of a snapshot that the predicate does not rule out.
+pub fn left(
+    snapshot: &Snapshot,
+    predicate: Option<&Arc<dyn PhysicalExpr>>,
+) -> Result<Vec<DataFile>> {
+    let Some(predicate) = predicate else { return Ok(snapshot.files.clone()) };
+    let pruning = PruningPredicateBuilder::new()
+        .with_file_schema(snapshot.schema.clone())
+        .try_build(predicate.clone())?;
+    let keep = pruning.prune(&Ranges { snapshot })?;
+    let files = snapshot.files.iter().zip(keep);
+    Ok(files.filter(|(_, keep)| *keep).map(|(file, _)| file.clone()).collect())
+}
+
+/// The log's ranges, a container for each file.
+struct Ranges<'a> {
+    snapshot: &'a Snapshot,
+}
+
+impl Ranges<'_> {
+    fn bounds(
+        &self,
+        column: &Column,
+        id: fn(&RangeInclusive<i64>) -> i64,
+        time: fn(&RangeInclusive<f64>) -> f64,
+    ) -> Option<ArrayRef> {
+        let (files, name) = (&self.snapshot.files, column.name());
+        let of_type = |schema: &SchemaRef, data_type| {
+            schema.field_with_name(name).is_ok_and(|field| *field.data_type() == data_type)
+        };
+        if name == TIME && of_type(&self.snapshot.schema, DataType::Float64) {
+            let times = files.iter().map(|file| file.times_mjd.as_ref().map(time));
+            return Some(Arc::new(Float64Array::from_iter(times)));
+        }
+        let ids = |of: fn(&DataFile) -> &RangeInclusive<i64>| -> Option<ArrayRef> {
+            let known = of_type(&self.snapshot.schema, DataType::Int64);
+            let values = files.iter().map(|file| id(of(file)));
+            known.then(|| Arc::new(Int64Array::from_iter_values(values)) as ArrayRef)
+        };
+        match name {
+            KEY => ids(|file| &file.keys),
+            name if name == self.snapshot.table.id_column() => ids(|file| &file.ids),
+            _ => None,
+        }
+    }
+}
+
+impl PruningStatistics for Ranges<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(column, |ids| *ids.start(), |times| *times.start())
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(column, |ids| *ids.end(), |times| *times.end())
+    }
+
+    fn num_containers(&self) -> usize {
+        self.snapshot.files.len()
+    }
+
+    fn null_counts(&self, _: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+
+    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
+    }
+}

@@ -1,0 +1,131 @@
+//! The files of a scan, in groups that are read at the same time. In: files with what the log knows of them. Out: groups of
+//! files to read one after the other, whether each group is then in the order of keys, and how many rows there are.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::FileGroup;
+
+use crate::schema::KEY;
+use crate::warehouse::DataFile;
+
+/// More groups than this are too many to hold open and merge: overlapping files are then read in any order.
+const MAX_ORDERED_GROUPS: usize = 32;
+
+pub struct Groups {
+    pub groups: Vec<FileGroup>,
+    /// Each group on its own is in ascending order of keys.
+    pub ordered: bool,
+}
+
+/// Arranges `files`, which are in the order of their first keys. `sorted`: the rows of each are sorted by key.
+pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, sorted: bool, partitions: usize) -> Groups {
+    let chains = if sorted { chains(&files) } else { Vec::new() };
+    let ordered = (1..=MAX_ORDERED_GROUPS).contains(&chains.len());
+    let members = match chains.len() {
+        2..=MAX_ORDERED_GROUPS => chains,
+        _ => {
+            let all: Vec<_> = (0..files.len()).collect();
+            all.chunks(files.len().div_ceil(partitions).max(1)).map(<[_]>::to_vec).collect()
+        }
+    };
+    let group = |members: Vec<usize>| members.into_iter().map(|i| files[i].1.clone()).collect();
+    Groups { groups: members.into_iter().map(group).map(FileGroup::new).collect(), ordered }
+}
+
+/// As few sequences of files as possible whose key ranges do not overlap, nor go back.
+fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
+    let mut chains: Vec<Vec<usize>> = Vec::new();
+    for (i, (file, _)) in files.iter().enumerate() {
+        let follows = |chain: &&mut Vec<usize>| {
+            chain.last().is_some_and(|&last| files[last].0.keys.end() < file.keys.start())
+        };
+        match chains.iter_mut().find(follows) {
+            Some(chain) => chain.push(i),
+            None => chains.push(vec![i]),
+        }
+    }
+    chains
+}
+
+/// What DataFusion needs to know of a file to see that files follow each other: its keys.
+pub fn file_statistics(file: &DataFile, schema: &Schema) -> Arc<Statistics> {
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = row_count(file.rows);
+    if let Ok(key) = schema.index_of(KEY) {
+        let bound = |value: i64| Precision::Exact(ScalarValue::Int64(Some(value)));
+        statistics.column_statistics[key] = ColumnStatistics {
+            min_value: bound(*file.keys.start()),
+            max_value: bound(*file.keys.end()),
+            ..ColumnStatistics::new_unknown()
+        };
+    }
+    Arc::new(statistics)
+}
+
+/// Of a whole scan; exact where every file says how many rows it has.
+pub fn scan_statistics(files: &[(DataFile, PartitionedFile)], schema: &Schema) -> Statistics {
+    let known = files.iter().all(|(file, _)| file.rows > 0);
+    let rows = files.iter().map(|(file, _)| file.rows).sum();
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = if known { row_count(rows) } else { Precision::Absent };
+    statistics
+}
+
+fn row_count(rows: u64) -> Precision<usize> {
+    match usize::try_from(rows) {
+        Ok(rows) if rows > 0 => Precision::Exact(rows),
+        _ => Precision::Absent,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::RangeInclusive;
+
+    use super::*;
+
+    fn file(keys: RangeInclusive<i64>) -> (DataFile, PartitionedFile) {
+        let path = format!("{}-{}", keys.start(), keys.end());
+        let partitioned = PartitionedFile::new(path.clone(), 1);
+        let file = DataFile {
+            path: path.into(),
+            size_bytes: 1,
+            modified: Default::default(),
+            rows: 1,
+            keys,
+            ids: 0..=0,
+            times_mjd: None,
+        };
+        (file, partitioned)
+    }
+
+    fn arranged(keys: &[RangeInclusive<i64>], sorted: bool) -> (Vec<Vec<String>>, bool) {
+        let files = keys.iter().cloned().map(file).collect();
+        let Groups { groups, ordered } = arrange(files, sorted, 2);
+        let names = |group: &FileGroup| group.iter().map(|file| file.path().to_string()).collect();
+        (groups.iter().map(names).collect(), ordered)
+    }
+
+    #[test]
+    fn disjoint_files_are_read_in_order_by_as_many_as_there_are_partitions() {
+        let (groups, ordered) = arranged(&[0..=1, 2..=3, 4..=5], true);
+        assert_eq!(groups, [vec!["0-1", "2-3"], vec!["4-5"]]);
+        assert!(ordered);
+        assert!(!arranged(&[0..=1, 2..=3], false).1);
+    }
+
+    #[test]
+    fn overlapping_files_are_merged_unless_there_are_too_many() {
+        let (groups, ordered) = arranged(&[0..=5, 1..=2, 3..=9, 6..=7], true);
+        assert_eq!(groups, [vec!["0-5", "6-7"], vec!["1-2", "3-9"]]);
+        assert!(ordered);
+        let many = vec![0..=9; MAX_ORDERED_GROUPS + 1];
+        let (groups, ordered) = arranged(&many, true);
+        assert_eq!((groups.len(), ordered), (2, false));
+        assert_eq!(groups.concat().len(), many.len());
+    }
+}

@@ -1,0 +1,97 @@
+//! How to read a whole table in parts. In: a snapshot. Out: disjoint key ranges with about as many rows each, by the
+//! key ranges of its files and, within large files, of their row groups.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use futures::{StreamExt, TryStreamExt, stream};
+use parquet::file::statistics::Statistics;
+
+use super::index::{CONCURRENT_FOOTERS, footer, key_column};
+use crate::error::Result;
+use crate::warehouse::{DataFile, Snapshot};
+
+/// Rows of a part: enough to outweigh the cost of asking for it, few enough to keep several readers busy.
+const PART_ROWS: u64 = 1 << 20;
+
+/// A table in parts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Split {
+    pub version: u64,
+    /// In order, disjoint, covering every key. An object is never in two of them.
+    pub keys: Vec<RangeInclusive<i64>>,
+    /// Rows of the table, where every file says how many it has.
+    pub rows: Option<u64>,
+}
+
+/// Rows that begin at a key.
+struct Piece {
+    first_key: i64,
+    rows: u64,
+}
+
+pub async fn split(snapshot: &Snapshot, footers: &Arc<FileMetadataCache>) -> Result<Split> {
+    let files = stream::iter(snapshot.files.iter().cloned())
+        .map(|file| async move { pieces(snapshot, &file, footers).await });
+    let mut pieces: Vec<Piece> = files.buffered(CONCURRENT_FOOTERS).try_concat().await?;
+    pieces.sort_by_key(|piece| piece.first_key);
+    let known = snapshot.files.iter().all(|file| file.rows > 0);
+    let rows = known.then(|| snapshot.files.iter().map(|file| file.rows).sum());
+    Ok(Split { version: snapshot.version, keys: ranges(&pieces), rows })
+}
+
+/// A file as one piece or, if it is large, as its row groups.
+async fn pieces(
+    snapshot: &Snapshot,
+    file: &DataFile,
+    footers: &Arc<FileMetadataCache>,
+) -> Result<Vec<Piece>> {
+    let whole = Piece { first_key: *file.keys.start(), rows: file.rows };
+    if file.rows < PART_ROWS {
+        return Ok(vec![whole]);
+    }
+    let footer = footer(&snapshot.store, file, footers).await?;
+    let groups = key_column(&footer).and_then(|column| {
+        let groups =
+            footer.row_groups().iter().map(|group| match group.column(column).statistics() {
+                Some(Statistics::Int64(keys)) => {
+                    let rows = group.num_rows().unsigned_abs();
+                    keys.min_opt().map(|&first_key| Piece { first_key, rows })
+                }
+                _ => None,
+            });
+        groups.collect()
+    });
+    Ok(groups.unwrap_or_else(|| vec![whole]))
+}
+
+/// Cuts before a piece wherever the rows before it are enough. In: pieces in the order of their keys.
+fn ranges(pieces: &[Piece]) -> Vec<RangeInclusive<i64>> {
+    let (mut ranges, mut first, mut rows) = (Vec::new(), i64::MIN, 0);
+    for piece in pieces {
+        if rows >= PART_ROWS && piece.first_key > first {
+            ranges.push(first..=piece.first_key - 1);
+            (first, rows) = (piece.first_key, 0);
+        }
+        rows += piece.rows;
+    }
+    ranges.push(first..=i64::MAX);
+    ranges
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_cover_every_key_once() {
+        let piece = |first_key, rows| Piece { first_key, rows };
+        assert_eq!(ranges(&[]), [i64::MIN..=i64::MAX]);
+        assert_eq!(ranges(&[piece(5, 10 * PART_ROWS)]), [i64::MIN..=i64::MAX]);
+        let half = PART_ROWS / 2;
+        let pieces = [(1, half), (4, half), (4, half), (4, 1), (9, half), (10, half)];
+        let pieces = pieces.map(|(first_key, rows)| piece(first_key, rows));
+        assert_eq!(ranges(&pieces), [i64::MIN..=3, 4..=9, 10..=i64::MAX]);
+    }
+}
