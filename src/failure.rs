@@ -3,6 +3,14 @@
 
 use crate::error::{Error, Kind};
 
+/// An error of the tables while answering: a file that is gone or unreadable is no fault of the request.
+pub fn of_reading(error: Error) -> Error {
+    match error.kind() {
+        Kind::NotFound | Kind::Input => error.with_kind(Kind::Storage),
+        _ => error,
+    }
+}
+
 /// All of it where the client can mend it, else only where to find it in the log.
 pub fn text(error: &Error, request_id: &str) -> String {
     match error.kind() {
