@@ -1,7 +1,18 @@
 //! What a client is told of an error, by whatever door it came. In: an [`Error`] and an id to find it by.
 //! Out: one text; the details of what is ours to mend go to the log, under that id.
 
+use std::any::Any;
+
 use crate::error::{Error, Kind};
+
+/// A panic is a bug like any other.
+pub fn of_panic(panic: Box<dyn Any + Send>) -> Error {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::internal(format!("panic: {}", message.unwrap_or("without a message")))
+}
 
 /// An error of the tables while answering: a file that is gone or unreadable is no fault of the request.
 pub fn of_reading(error: Error) -> Error {

@@ -13,11 +13,12 @@ pub mod warehouse;
 pub mod ingest;
 pub mod survey;
 
-pub mod query;
-pub mod encode;
-pub mod request;
 pub mod limits;
 pub mod workers;
+pub mod query;
+pub mod sql;
+pub mod encode;
+pub mod request;
 pub mod failure;
 pub mod rest;
 pub mod flight;

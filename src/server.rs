@@ -13,9 +13,11 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::error::Result;
+use crate::flight::{self, Flight};
 use crate::limits::Limits;
 use crate::query::Engine;
 use crate::rest::{self, App};
+use crate::workers::Workers;
 
 pub use crate::limits::ServerOptions;
 
@@ -24,7 +26,7 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// How long to wait when no connection can be accepted (too many open files, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves HTTP/1.1 and HTTP/2 without TLS until `shutdown`; then `/health/ready` turns 503, no
+/// Serves REST over HTTP/1.1 and HTTP/2, and Flight over gRPC, without TLS until `shutdown`; then `/health/ready` turns 503, no
 /// connection is accepted any more, and answers still running after the drain limit are aborted.
 pub async fn serve(
     listener: TcpListener,
@@ -34,7 +36,10 @@ pub async fn serve(
 ) -> Result<()> {
     let draining = CancellationToken::new();
     let drain_limit = options.drain_limit;
-    let router = rest::router(App::new(engine, Limits::new(options), draining.clone()));
+    let (limits, workers) = (Limits::new(options), Workers::new()?);
+    let flight = Flight::new(engine.clone(), limits.clone(), workers, None);
+    let rest = rest::router(App::new(engine, limits, draining.clone()));
+    let router = rest.merge(flight::router(flight));
     let mut connections = JoinSet::new();
     accept(&listener, router, &draining, &mut connections, shutdown).await;
     drop(listener);

@@ -73,7 +73,7 @@ impl Workers {
         work.await.map_err(|error| Error::internal(format!("a worker failed: {error}")))?
     }
 
-    /// Starts `rows` there and pulls them. `place` is held until the last batch is taken. Over the limit, the last item is a
+    /// Starts `rows` there and pulls them. `place` is held until the last batch is taken. Over the limit, an item is a
     /// `Timeout` error. Dropping the stream stops the work at its next pause.
     pub fn stream(
         &self,
@@ -168,8 +168,8 @@ mod tests {
             let gate = one_place();
             let rows = workers.stream(schema(), gate.enter().await.unwrap(), limit, endless());
             drop(gate.enter().await.unwrap()); // nobody reads until it has ended
-            let last = rows.collect::<Vec<_>>().await.pop().unwrap();
-            assert_eq!(Error::from(last.unwrap_err()).kind(), Kind::Timeout, "{limit:?}");
+            let error = rows.try_collect::<Vec<_>>().await.unwrap_err();
+            assert_eq!(Error::from(error).kind(), Kind::Timeout, "{limit:?}");
         }
     }
 

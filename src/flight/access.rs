@@ -15,7 +15,7 @@ use subtle::ConstantTimeEq;
 use tonic::metadata::{Ascii, MetadataMap, MetadataValue};
 use tonic::{Response, Status};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 const HOW: &str = "send the server's token in the header `authorization: Bearer TOKEN`, or as the password of basic authentication";
 
@@ -56,19 +56,20 @@ impl Access {
         Self { token }
     }
 
-    /// `UNAUTHENTICATED` unless the call has the token, or none is needed.
-    pub fn check(&self, metadata: &MetadataMap) -> Result<(), Status> {
+    /// `Unauthenticated` unless the call has the token, or none is needed.
+    pub fn check(&self, metadata: &MetadataMap) -> Result<()> {
         let Some(Token(token)) = &self.token else { return Ok(()) };
-        match sent(metadata) {
-            Some(sent) if bool::from(sent.as_bytes().ct_eq(token.as_bytes())) => Ok(()),
-            Some(_) => Err(Status::unauthenticated(format!("the token is wrong: {HOW}"))),
-            None => Err(Status::unauthenticated(format!("a token is needed: {HOW}"))),
-        }
+        let wrong = match sent(metadata) {
+            Some(sent) if bool::from(sent.as_bytes().ct_eq(token.as_bytes())) => return Ok(()),
+            Some(_) => "the token is wrong",
+            None => "a token is needed",
+        };
+        Err(Error::new(Kind::Unauthenticated, format!("{wrong}: {HOW}")))
     }
 
     /// Gives the token of the call back as a bearer, in the header `authorization`, where pyarrow and the Go and
     /// Rust clients look for it, and in the payload.
-    pub fn handshake(&self, metadata: &MetadataMap) -> Result<Response<Handshake>, Status> {
+    pub fn handshake(&self, metadata: &MetadataMap) -> Result<Response<Handshake>> {
         self.check(metadata)?;
         let sent = sent(metadata).unwrap_or_default();
         let payload = HandshakeResponse { protocol_version: 0, payload: sent.clone().into() };
@@ -93,8 +94,6 @@ fn sent(metadata: &MetadataMap) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use tonic::Code;
-
     use super::*;
 
     fn call(authorization: &str) -> MetadataMap {
@@ -118,12 +117,12 @@ mod tests {
         for wrong in
             ["Bearer s3sam", "Bearer s3same2", "Basic czNzYW1lOmFueQ==", "Digest s3same", "s3same"]
         {
-            let status = access.check(&call(wrong)).unwrap_err();
-            assert_eq!(status.code(), Code::Unauthenticated, "{wrong}");
-            assert!(status.message().contains("Bearer TOKEN"), "{status}");
+            let error = access.check(&call(wrong)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Unauthenticated, "{wrong}");
+            assert!(error.to_string().contains("Bearer TOKEN"), "{error}");
         }
-        let status = access.check(&MetadataMap::new()).unwrap_err();
-        assert!(status.message().starts_with("a token is needed"), "{status}");
+        let error = access.check(&MetadataMap::new()).unwrap_err();
+        assert!(error.to_string().starts_with("a token is needed"), "{error}");
         Access::new(None).check(&MetadataMap::new()).unwrap();
     }
 

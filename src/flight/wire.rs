@@ -1,29 +1,57 @@
 //! Rows as Flight messages. In: a stream of batches. Out: the schema, then the rows in messages of at most
 //! [`MESSAGE_BYTES`], well below the 4 MiB that many gRPC clients take; an error of the rows ends them as its status.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::FlightData;
 use arrow_flight::encode::FlightDataEncoderBuilder;
 use arrow_flight::error::FlightError;
+use arrow_flight::utils::batches_to_flight_data;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use tonic::Status;
+use tonic::metadata::MetadataMap;
 
 use super::status::status;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Bytes of values in a message, before compression; a single row that has more goes alone.
 const MESSAGE_BYTES: usize = 2 << 20;
+
+/// Messages to a client.
+pub type Messages = BoxStream<'static, Result<FlightData, Status>>;
+
+/// The header with which a call asks for compressed values.
+const COMPRESSION: &str = "x-diaflight-compression";
+
+/// The compression that a call asks for in its header.
+pub fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
+    let Some(value) = metadata.get(COMPRESSION) else { return Ok(None) };
+    let known = value.to_str().ok().and_then(compression_named);
+    let wrong = || Error::argument(format!("the header {COMPRESSION} must be lz4 or zstd"));
+    known.ok_or_else(wrong).map(Some)
+}
+
+/// `lz4` or `zstd`.
+pub fn compression_named(name: &str) -> Option<CompressionType> {
+    match name {
+        "lz4" => Some(CompressionType::LZ4_FRAME),
+        "zstd" => Some(CompressionType::ZSTD),
+        _ => None,
+    }
+}
 
 /// Encodes rows as they come, with their values compressed if asked. The schema is sent even where no row is.
 /// Dropping the stream drops the rows.
 pub fn flight_data(
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
-) -> BoxStream<'static, Result<FlightData, Status>> {
+) -> Messages {
     let options = match IpcWriteOptions::default().try_with_compression(compression) {
         Ok(options) => options,
         Err(error) => return stream::once(async { Err(status(error.into())) }).boxed(),
@@ -37,7 +65,7 @@ pub fn flight_data(
         .map(|batch| pieces(batch.map_err(Error::from)?).map_err(Error::from))
         .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
         .try_flatten()
-        .map_err(|error| FlightError::ExternalError(Box::new(error)));
+        .map_err(|error: Error| FlightError::ExternalError(Box::new(error)));
     encoder.build(messages).map_err(of_encoder).boxed()
 }
 
@@ -56,6 +84,14 @@ fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     Ok(slices.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
+/// A last message that has something to say and no rows: a batch without rows, since not every client takes a message
+/// without a batch.
+pub fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
+    let nothing = RecordBatch::new_empty(Arc::new(schema.clone()));
+    let last = batches_to_flight_data(schema, vec![nothing])?.pop().unwrap_or_default();
+    Ok(last.with_app_metadata(app_metadata))
+}
+
 fn of_encoder(error: FlightError) -> Status {
     match error {
         FlightError::ExternalError(error) => match error.downcast::<Error>() {
@@ -68,10 +104,8 @@ fn of_encoder(error: FlightError) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::array::{Int64Array, StringArray};
-    use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+    use arrow::datatypes::{DataType, Field, SchemaRef};
     use arrow_flight::decode::FlightRecordBatchStream;
     use datafusion::error::DataFusionError;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;

@@ -6,6 +6,8 @@ use std::time::Duration;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
@@ -152,8 +154,7 @@ impl Engine {
     /// How to read a whole table in parts.
     pub async fn split(&self, table: Table, as_of: Option<&AsOf>) -> Result<Split> {
         let prepared = self.prepared(table, as_of).await?;
-        let footers = self.runtime.cache_manager.get_file_metadata_cache();
-        split::split(&prepared.snapshot, &footers).await
+        split::split(&prepared.snapshot, &self.footers()).await
     }
 
     /// The newest snapshots of the tables that exist, as one refresh found them.
@@ -166,9 +167,19 @@ impl Engine {
         Ok(self.prepared(table, as_of).await?.snapshot.clone())
     }
 
+    /// The cache of footers, for others that read the same files.
+    pub fn footers(&self) -> Arc<FileMetadataCache> {
+        self.runtime.cache_manager.get_file_metadata_cache()
+    }
+
+    /// Room in the memory that answers share, none at first; given back when dropped. `consumer` is its name in errors.
+    pub fn memory(&self, consumer: &str) -> MemoryReservation {
+        MemoryConsumer::new(consumer).register(&self.runtime.memory_pool)
+    }
+
     /// How the cache of footers is used.
     pub fn footer_cache(&self) -> CacheUse {
-        let entries = self.runtime.cache_manager.get_file_metadata_cache().list_entries();
+        let entries = self.footers().list_entries();
         CacheUse {
             entries: entries.len(),
             bytes: entries.values().map(|entry| entry.size_bytes).sum(),

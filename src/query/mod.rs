@@ -19,7 +19,10 @@ mod template;
 mod time;
 
 pub use engine::{Answer, CacheUse, Engine, EngineOptions, Source};
+pub use prepared::base_config;
+pub use provider::SnapshotTable;
 pub use split::Split;
+pub use streaming_sort::StreamingSort;
 pub use time::TimeMatch;
 
 use std::ops::RangeInclusive;

@@ -45,7 +45,7 @@ impl Prepared {
             snapshot.store.clone(),
         );
         let state = SessionStateBuilder::new()
-            .with_config(session_config())
+            .with_config(lookup_config())
             .with_runtime_env(runtime)
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(StreamingSort))
@@ -122,15 +122,21 @@ impl Prepared {
     }
 }
 
-fn session_config() -> SessionConfig {
-    let mut config = SessionConfig::new().with_information_schema(false);
+/// What every session over snapshots has in common.
+pub fn base_config() -> SessionConfig {
+    let mut config = SessionConfig::new();
     let options = config.options_mut();
     // Rubin's names are mixed case: `SELECT psfFlux FROM sources`.
     options.sql_parser.enable_ident_normalization = false;
     options.execution.parquet.pushdown_filters = true;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.collect_statistics = false;
+    config
+}
+
+fn lookup_config() -> SessionConfig {
+    let mut config = base_config();
     // A lookup reads a few pages: cutting files into ranges of bytes would only add partitions to merge.
-    options.optimizer.repartition_file_scans = false;
+    config.options_mut().optimizer.repartition_file_scans = false;
     config
 }

@@ -27,13 +27,9 @@ impl IntoResponse for Error {
     }
 }
 
-/// A panic is a bug like any other: the client gets a 500.
+/// The client gets a 500.
 pub fn of_panic(panic: Box<dyn Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::internal(format!("panic: {}", message.unwrap_or("without a message"))).into_response()
+    failure::of_panic(panic).into_response()
 }
 
 /// Gives every error answer its body.

@@ -1,0 +1,64 @@
+//! What statements can name. In: snapshots, views, and an engine that knows older versions. Out: a DataFusion schema with the
+//! tables, the views, and each table at any version or time: `sources@12`, `"sources@2026-11-23T01:00:00Z"`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use async_trait::async_trait;
+use datafusion::catalog::{SchemaProvider, TableProvider};
+use datafusion::common::Result;
+
+use crate::query::{Engine, SnapshotTable};
+use crate::schema::Table;
+use crate::warehouse::{AsOf, Snapshot};
+
+type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
+
+/// The relations of one session.
+pub struct Catalog {
+    engine: Engine,
+    relations: RwLock<Relations>,
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Catalog").field(&self.table_names()).finish()
+    }
+}
+
+impl Catalog {
+    pub fn new(engine: Engine, snapshots: &[Arc<Snapshot>]) -> Self {
+        let relations = snapshots.iter().map(|snapshot| {
+            let table: Arc<dyn TableProvider> = Arc::new(SnapshotTable::new(snapshot.clone()));
+            (snapshot.table.name().to_string(), table)
+        });
+        Self { engine, relations: RwLock::new(relations.collect()) }
+    }
+
+    pub fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
+        let mut relations = self.relations.write().unwrap_or_else(PoisonError::into_inner);
+        relations.insert(name.to_string(), relation);
+    }
+
+    fn get(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
+        self.relations.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+}
+
+#[async_trait]
+impl SchemaProvider for Catalog {
+    fn table_names(&self) -> Vec<String> {
+        self.relations.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
+    async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
+        let Some(table) = Table::from_name(table) else { return Ok(None) };
+        let snapshot = self.engine.snapshot(table, Some(&AsOf::parse(version)?)).await?;
+        Ok(Some(Arc::new(SnapshotTable::new(snapshot))))
+    }
+
+    fn table_exist(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+}

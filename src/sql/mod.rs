@@ -1,0 +1,160 @@
+//! SQL for maintainers and tools: any read-only statement over the tables. In: a statement's text. Out: a planned
+//! [`Statement`], and its rows as a stream.
+//!
+//! A statement goes: [`Sql::prepare`] takes the [`session`] of the snapshots it reads, whose tables, older versions and
+//! views are in [`catalog`]; the [`statement`] is planned, refused unless it only reads, and run on the workers,
+//! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
+
+mod catalog;
+mod plain_types;
+mod session;
+mod statement;
+mod views;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arrow::datatypes::SchemaRef;
+use serde::{Deserialize, Serialize};
+
+pub use statement::{Parameter, Statement};
+
+use self::session::Session;
+use crate::error::Result;
+use crate::limits::Gate;
+use crate::query::Engine;
+use crate::schema::Table;
+use crate::warehouse::{AsOf, Snapshot};
+use crate::workers::Workers;
+
+/// The limits of statements.
+#[derive(Clone, Debug)]
+pub struct SqlOptions {
+    /// Memory of all statements together for sorts, joins and groups; beyond it they spill to temporary files or fail.
+    pub memory_bytes: usize,
+    /// Temporary files of all statements together.
+    pub temp_bytes: u64,
+    /// From getting a place to the last row.
+    pub time_limit: Duration,
+    pub max_concurrent_statements: usize,
+    /// How long a statement over that number waits for a place before it is refused.
+    pub queue_limit: Duration,
+}
+
+impl Default for SqlOptions {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 1 << 30,
+            temp_bytes: 10 << 30,
+            time_limit: Duration::from_secs(300),
+            max_concurrent_statements: 4,
+            queue_limit: Duration::from_secs(1),
+        }
+    }
+}
+
+/// The version of each table that a statement reads; `None`: there is no such table.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versions {
+    pub sources: Option<u64>,
+    pub objects: Option<u64>,
+    pub fp: Option<u64>,
+}
+
+impl Versions {
+    fn of(snapshots: &[Arc<Snapshot>]) -> Self {
+        let version = |table| {
+            let snapshot = snapshots.iter().find(|snapshot| snapshot.table == table);
+            snapshot.map(|snapshot| snapshot.version)
+        };
+        Self {
+            sources: version(Table::Sources),
+            objects: version(Table::Objects),
+            fp: version(Table::Fp),
+        }
+    }
+
+    fn get(&self, table: Table) -> Option<u64> {
+        match table {
+            Table::Sources => self.sources,
+            Table::Objects => self.objects,
+            Table::Fp => self.fp,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    Table,
+    View,
+}
+
+/// Something to select from.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    pub name: String,
+    pub kind: RelationKind,
+    /// As the rows of `SELECT *` have it; fields are described.
+    pub schema: SchemaRef,
+}
+
+/// Cheap to clone; all clones share the limits.
+#[derive(Clone)]
+pub struct Sql {
+    engine: Engine,
+    workers: Workers,
+    gate: Gate,
+    time_limit: Duration,
+    environment: session::Environment,
+    /// The session used last: most statements read the newest snapshots.
+    last: Arc<Mutex<Option<Arc<Session>>>>,
+}
+
+impl Sql {
+    /// Statements over the tables of `engine`, run on `workers`.
+    pub fn new(engine: Engine, workers: Workers, options: &SqlOptions) -> Result<Self> {
+        let environment = session::environment(&engine, options)?;
+        let gate = Gate::new("statements", options.max_concurrent_statements, options.queue_limit);
+        let time_limit = options.time_limit;
+        Ok(Self { engine, workers, gate, time_limit, environment, last: Arc::default() })
+    }
+
+    /// Tables and views, as of the newest snapshots.
+    pub async fn relations(&self) -> Result<Vec<Relation>> {
+        self.session(None).await?.relations().await
+    }
+
+    /// Plans one statement against the snapshots named, or the newest ones. Errors: `Argument` for what does not parse, reads
+    /// what is not there or would change anything.
+    pub async fn prepare(&self, text: &str, versions: Option<&Versions>) -> Result<Statement> {
+        let session = self.session(versions).await?;
+        let text = text.to_string();
+        let run = statement::Run {
+            workers: self.workers.clone(),
+            gate: self.gate.clone(),
+            time_limit: self.time_limit,
+        };
+        // Planning is work, too: a statement may be long.
+        self.workers.run(async move { Statement::plan(session, text, run).await }).await
+    }
+
+    async fn session(&self, versions: Option<&Versions>) -> Result<Arc<Session>> {
+        let newest = self.engine.snapshots();
+        let asked = versions.cloned().unwrap_or_else(|| Versions::of(&newest));
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(last) = last.filter(|last| last.versions == asked) {
+            return Ok(last);
+        }
+        let mut snapshots = Vec::new();
+        for table in Table::ALL {
+            if let Some(version) = asked.get(table) {
+                let version = AsOf::Version(version);
+                snapshots.push(self.engine.snapshot(table, Some(&version)).await?);
+            }
+        }
+        let session = Session::new(&self.engine, &self.environment, snapshots, asked).await?;
+        let session = Arc::new(session);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
+        Ok(session)
+    }
+}

@@ -1,0 +1,79 @@
+//! Column types that every client understands. In: what DataFusion computed. Out: the same rows without view types,
+//! dictionaries or runs, whose values are plain instead; nothing else changes.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::error::ArrowError;
+
+/// Every field nullable: what the planner can prove of a column differs from plan to plan, and a schema is
+/// told before there are rows.
+pub fn plain_schema(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| {
+        Field::clone(field).with_data_type(plain_type(field.data_type())).with_nullable(true)
+    });
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+/// The same rows in the types of `schema`, which [`plain_schema`] made.
+pub fn plain_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let columns = batch.columns().iter().zip(schema.fields());
+    let columns = columns.map(|(column, field)| match column.data_type() == field.data_type() {
+        true => Ok(column.clone()),
+        false => cast(column, field.data_type()),
+    });
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(schema.clone(), columns.collect::<Result<_, _>>()?, &options)
+}
+
+fn plain_type(data_type: &DataType) -> DataType {
+    use DataType as D;
+    let plain = |field: &FieldRef| {
+        Arc::new(Field::clone(field).with_data_type(plain_type(field.data_type())))
+    };
+    match data_type {
+        D::Utf8View => D::Utf8,
+        D::BinaryView => D::Binary,
+        D::Dictionary(_, values) => plain_type(values),
+        D::RunEndEncoded(_, values) => plain_type(values.data_type()),
+        D::List(item) | D::ListView(item) => D::List(plain(item)),
+        D::LargeList(item) | D::LargeListView(item) => D::LargeList(plain(item)),
+        D::FixedSizeList(item, length) => D::FixedSizeList(plain(item), *length),
+        D::Struct(fields) => D::Struct(fields.iter().map(plain).collect()),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{ArrayRef, AsArray, DictionaryArray, ListArray, StringViewArray};
+    use arrow::buffer::OffsetBuffer;
+    use arrow::datatypes::Int32Type;
+
+    use super::*;
+
+    #[test]
+    fn values_stay_and_types_become_plain_at_any_depth() {
+        let words: ArrayRef = Arc::new(StringViewArray::from(vec![Some("g"), None, Some("r")]));
+        let coded: DictionaryArray<Int32Type> = [Some("g"), None].into_iter().collect();
+        let item = Arc::new(Field::new("item", DataType::Utf8View, true));
+        let lists = ListArray::new(item, OffsetBuffer::from_lengths([1, 2]), words, None);
+        let batch = RecordBatch::try_from_iter([
+            ("coded", Arc::new(coded) as ArrayRef),
+            ("lists", Arc::new(lists) as ArrayRef),
+        ]);
+        let batch = batch.unwrap();
+        let schema = Arc::new(plain_schema(&batch.schema()));
+        let plain = plain_batch(&batch, &schema).unwrap();
+        assert_eq!(plain.schema(), schema);
+        assert_eq!(
+            plain.column(0).as_string::<i32>().iter().collect::<Vec<_>>(),
+            [Some("g"), None]
+        );
+        let last = plain.column(1).as_list::<i32>().value(1);
+        assert_eq!(last.as_string::<i32>().iter().collect::<Vec<_>>(), [None, Some("r")]);
+        assert!(schema.fields().iter().all(|field| field.is_nullable()));
+    }
+}

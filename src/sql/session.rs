@@ -1,0 +1,113 @@
+//! A session: the tables of some snapshots, the views over them and the functions, ready for statements. In: snapshots.
+//! Out: a DataFusion state that nothing changes any more.
+
+use std::sync::Arc;
+
+use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, TableProvider};
+use datafusion::datasource::{TableType, ViewTable};
+use datafusion::execution::cache::cache_manager::CacheManagerConfig;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::prelude::SessionConfig;
+
+use super::catalog::Catalog;
+use super::plain_types::plain_schema;
+use super::{Relation, RelationKind, SqlOptions, Versions, views};
+use crate::error::{Error, Result};
+use crate::query::{Engine, SnapshotTable, StreamingSort, base_config};
+use crate::warehouse::Snapshot;
+
+pub const CATALOG: &str = "diaflight";
+pub const SCHEMA: &str = "public";
+
+/// What all sessions share: memory, temporary files, stores, the footers the engine holds.
+pub type Environment = Arc<RuntimeEnv>;
+
+pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment> {
+    let footers = engine.footers();
+    let caches = CacheManagerConfig::default()
+        .with_metadata_cache_limit(footers.cache_limit())
+        .with_file_metadata_cache(Some(footers));
+    let disk = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::OsTmpDirectory)
+        .with_max_temp_directory_size(options.temp_bytes);
+    let environment = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(options.memory_bytes)))
+        .with_disk_manager_builder(disk)
+        .with_cache_manager(caches)
+        .build_arc()?;
+    Ok(environment)
+}
+
+pub struct Session {
+    pub versions: Versions,
+    pub state: SessionState,
+    catalog: Arc<Catalog>,
+}
+
+impl Session {
+    pub async fn new(
+        engine: &Engine,
+        environment: &Environment,
+        snapshots: Vec<Arc<Snapshot>>,
+        versions: Versions,
+    ) -> Result<Self> {
+        for snapshot in &snapshots {
+            let url = SnapshotTable::store_url(snapshot)?;
+            environment.register_object_store(url.as_ref(), snapshot.store.clone());
+        }
+        let catalog = Arc::new(Catalog::new(engine.clone(), &snapshots));
+        let state = state(environment, catalog.clone())?;
+        for (name, text) in views::VIEWS {
+            match view(&state, text).await {
+                Ok(view) => catalog.add(name, view),
+                // A table is not there yet, or is someone else's and lacks a column.
+                Err(error) => tracing::debug!(view = name, %error, "left out"),
+            }
+        }
+        Ok(Self { versions, state, catalog })
+    }
+
+    /// Tables and views, by name.
+    pub async fn relations(&self) -> Result<Vec<Relation>> {
+        use datafusion::catalog::SchemaProvider;
+        let mut relations = Vec::new();
+        for name in self.catalog.table_names() {
+            if let Some(provider) = self.catalog.table(&name).await? {
+                let kind = match provider.table_type() {
+                    TableType::View => RelationKind::View,
+                    TableType::Base | TableType::Temporary => RelationKind::Table,
+                };
+                let schema = plain_schema(&provider.schema());
+                relations.push(Relation { name, kind, schema: Arc::new(schema) });
+            }
+        }
+        Ok(relations)
+    }
+}
+
+fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState> {
+    let mut config: SessionConfig = base_config()
+        .with_information_schema(true)
+        .with_create_default_catalog_and_schema(false)
+        .with_default_catalog_and_schema(CATALOG, SCHEMA);
+    // A scan of a whole table keeps every core busy.
+    config.options_mut().optimizer.repartition_file_scans = true;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(environment.clone())
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(StreamingSort))
+        .build();
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema(SCHEMA, schema)?;
+    state.catalog_list().register_catalog(CATALOG.to_string(), Arc::new(catalog));
+    Ok(state)
+}
+
+async fn view(state: &SessionState, text: &str) -> Result<Arc<dyn TableProvider>> {
+    let plan = state.create_logical_plan(text).await.map_err(Error::of_statement)?;
+    Ok(Arc::new(ViewTable::new(plan, Some(text.to_string()))))
+}

@@ -1,0 +1,158 @@
+//! One statement. In: its text and a session. Out: what it will answer with, what it wants to be told, and its rows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
+
+use super::Versions;
+use super::plain_types::{plain_batch, plain_schema};
+use super::session::Session;
+use crate::error::{Error, Result};
+use crate::limits::Gate;
+use crate::workers::{Limit, Workers};
+
+/// Where and within which limits statements run.
+#[derive(Clone)]
+pub struct Run {
+    pub workers: Workers,
+    pub gate: Gate,
+    pub time_limit: Duration,
+}
+
+/// A value that a statement leaves open.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// `$1`.
+    pub name: String,
+    /// `None` where any type will do.
+    pub data_type: Option<DataType>,
+}
+
+/// A planned statement that only reads.
+#[derive(Clone)]
+pub struct Statement {
+    session: Arc<Session>,
+    run: Run,
+    text: String,
+    plan: LogicalPlan,
+    schema: SchemaRef,
+    parameters: Vec<Parameter>,
+}
+
+impl Statement {
+    pub(super) async fn plan(session: Arc<Session>, text: String, run: Run) -> Result<Self> {
+        let planned = session.state.create_logical_plan(&text).await;
+        let plan = planned.map_err(Error::of_statement)?;
+        only_reads(&plan)?;
+        Self::of_plan(session, text, run, plan)
+    }
+
+    fn of_plan(session: Arc<Session>, text: String, run: Run, plan: LogicalPlan) -> Result<Self> {
+        let schema = Arc::new(plain_schema(plan.schema().as_arrow()));
+        let parameters = parameters(&plan)?;
+        Ok(Self { session, run, text, plan, schema, parameters })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn versions(&self) -> &Versions {
+        &self.session.versions
+    }
+
+    /// Exactly the schema of the rows: no view types, no dictionaries, every field nullable. Where parameters are
+    /// still open, the types of columns computed from them may be.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// In the order `$1`, `$2`, ...
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// The same statement with a value for each parameter, cast where the plan knows the type.
+    pub fn bind(self, values: Vec<ScalarValue>) -> Result<Self> {
+        let (asked, given) = (self.parameters.len(), values.len());
+        if asked != given {
+            let text = format!("the statement has {asked} parameters; {given} values were given");
+            return Err(Error::argument(text));
+        }
+        let cast = |(parameter, value): (&Parameter, ScalarValue)| match &parameter.data_type {
+            Some(data_type) => value.cast_to(data_type).map_err(|error| {
+                Error::of_statement(error).context(format!("parameter {}", parameter.name))
+            }),
+            None => Ok(value),
+        };
+        let values = self.parameters.iter().zip(values).map(cast).collect::<Result<Vec<_>>>()?;
+        let plan = self.plan.with_param_values(ParamValues::from(values));
+        Self::of_plan(self.session, self.text, self.run, plan.map_err(Error::of_statement)?)
+    }
+
+    /// Waits for a place (`Busy` when none gets free), then streams. A failure midway is an error in the
+    /// stream: `Timeout` over the limit of time, `TooLarge` over that of memory or temporary files. Dropping the
+    /// stream stops the work.
+    pub async fn run(&self) -> Result<SendableRecordBatchStream> {
+        if let Some(open) = self.parameters.first() {
+            return Err(Error::argument(format!("the parameter {} has no value", open.name)));
+        }
+        let place = self.run.gate.enter().await?;
+        let (session, plan, schema) =
+            (self.session.clone(), self.plan.clone(), self.schema.clone());
+        let rows = async move {
+            let rows = async {
+                let plan = session.state.create_physical_plan(&plan).await?;
+                execute_stream(plan, session.state.task_ctx())
+            };
+            Ok(plain(rows.await.map_err(Error::of_statement)?, schema))
+        };
+        let limit = Limit::Total(self.run.time_limit);
+        Ok(self.run.workers.stream(self.schema.clone(), place, limit, rows))
+    }
+}
+
+/// Nothing is defined, changed, copied or set: judged by the plan, whatever the text looks like.
+fn only_reads(plan: &LogicalPlan) -> Result<()> {
+    let only_queries =
+        SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+    only_queries.verify_plan(plan).map_err(|error| {
+        Error::of_statement(error).context("only statements that read are answered")
+    })
+}
+
+fn parameters(plan: &LogicalPlan) -> Result<Vec<Parameter>> {
+    let types = plan.get_parameter_types().map_err(Error::of_statement)?;
+    let mut parameters: Vec<_> =
+        types.into_iter().map(|(name, data_type)| Parameter { name, data_type }).collect();
+    parameters.sort_by_key(|parameter| position(&parameter.name));
+    match parameters.iter().zip(1..).find(|(parameter, i)| position(&parameter.name) != Some(*i)) {
+        Some((parameter, i)) => Err(Error::argument(format!(
+            "parameters are $1, $2 and so on, without a gap: ${i} is missing and {} is there",
+            parameter.name
+        ))),
+        None => Ok(parameters),
+    }
+}
+
+fn position(name: &str) -> Option<usize> {
+    name.strip_prefix('$')?.parse().ok()
+}
+
+/// The rows in the types told, their errors in the words for whoever wrote the statement.
+fn plain(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
+    let told = schema.clone();
+    let rows = rows.map(move |batch| {
+        let batch = batch.map_err(|error| DataFusionError::from(Error::of_statement(error)))?;
+        Ok(plain_batch(&batch, &told)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
