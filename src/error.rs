@@ -145,8 +145,13 @@ impl Error {
             // A spill that finds no room left comes as an error of files.
             D::ResourcesExhausted(_) | D::IoError(_) => Kind::TooLarge,
             D::ArrowError(arrow, _) if matches!(**arrow, ArrowError::IoError(..)) => Kind::TooLarge,
-            D::SQL(..) | D::Plan(_) | D::SchemaError(..) | D::NotImplemented(_)
-            | D::Configuration(_) | D::Execution(_) | D::ArrowError(..) => Kind::Argument,
+            D::SQL(..)
+            | D::Plan(_)
+            | D::SchemaError(..)
+            | D::NotImplemented(_)
+            | D::Configuration(_)
+            | D::Execution(_)
+            | D::ArrowError(..) => Kind::Argument,
             _ => return Self::from(error),
         };
         Self::new(kind, error.strip_backtrace())

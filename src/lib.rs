@@ -22,7 +22,9 @@ pub mod sql;
 pub mod encode;
 pub mod request;
 pub mod watch;
+pub mod failure;
 pub mod rest;
+pub mod flight;
 pub mod tls;
 pub mod server;
 

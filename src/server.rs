@@ -54,7 +54,7 @@ pub async fn serve(
 ) -> Result<()> {
     let Served { engine, sql, workers, options, token, tls } = served;
     let (draining, drain_limit) = (CancellationToken::new(), options.drain_limit);
-    let (limits, metrics) = (Limits::new(options), Arc::new(Metrics::new()));
+    let (limits, metrics) = (Limits::new(options), Arc::new(Metrics::default()));
     let app = App::new(engine.clone(), limits.clone(), metrics.clone(), draining.clone());
     let flight = Flight::new(engine, sql, limits, workers, token);
     let router = watched(rest::router(app).merge(flight::router(flight)), metrics);

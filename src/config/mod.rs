@@ -150,8 +150,13 @@ pub struct HttpArgs {
     #[command(flatten)]
     pub sql: StatementArgs,
     /// Opens whole tables and SQL; without one, they are for everyone
-    #[arg(long, value_name = "TOKEN", env = "DIAFLIGHT_TOKEN", hide_env_values = true,
-          hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DIAFLIGHT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
     pub token: Option<Token>,
     /// PEM file of the server's certificate, with those that vouch for it: connections are then encrypted
     #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT", requires = "tls_key")]

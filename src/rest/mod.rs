@@ -143,7 +143,7 @@ mod tests {
 
     /// The layers around handlers that go wrong in every way.
     fn broken() -> (Router, Arc<Metrics>) {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::default());
         let parquet = [(CONTENT_TYPE, Format::Parquet.content_type())];
         let router = Router::new()
             .route(
