@@ -7,6 +7,7 @@
 //! The rooms, in the order in which data flows; each uses only those above it.
 
 pub mod error;
+pub mod token;
 pub mod schema;
 pub mod warehouse;
 
@@ -20,7 +21,11 @@ pub mod query;
 pub mod sql;
 pub mod encode;
 pub mod request;
+pub mod watch;
+pub mod failure;
 pub mod rest;
+pub mod flight;
+pub mod tls;
 pub mod server;
 
 pub mod config;

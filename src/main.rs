@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Err(Refusal::Wrong(error)) => return fail(&error),
     };
     let run = || -> Result<ExitCode> {
-        log::start(&cli.log)?;
+        log::start(cli.log_filter())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
             match cli.command {
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
                 Task::Generate(arguments) => tasks::generate(arguments).await,
                 Task::Ingest(arguments) => tasks::ingest(arguments).await,
                 Task::Serve(arguments) => tasks::serve(arguments).await,
+                Task::Sql(arguments) => tasks::sql(arguments).await,
                 Task::Maintain(arguments) => tasks::maintain(arguments.work).await,
             }
         })

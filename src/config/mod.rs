@@ -4,12 +4,16 @@
 
 mod layers;
 
+use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use layers::{Refusal, read};
+
+use crate::token::Token;
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
 #[derive(Clone, Debug, Parser)]
@@ -18,17 +22,22 @@ pub struct Cli {
     /// TOML file of settings, named as the flags are, with `_` for `-`
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to log: a `tracing` filter
-    #[arg(
-        long,
-        global = true,
-        default_value = "warn,buoyant_kernel=off,diaflight=info",
-        value_name = "FILTER",
-        env = "DIAFLIGHT_LOG"
-    )]
-    pub log: String,
+    /// What to log: a `tracing` filter; by default warnings and, but for `sql`, what the program is at
+    #[arg(long, global = true, value_name = "FILTER", env = "DIAFLIGHT_LOG")]
+    pub log: Option<String>,
     #[command(subcommand)]
     pub command: Task,
+}
+
+impl Cli {
+    /// The filter of the log. Who reads rows on a terminal is not told of every new snapshot.
+    pub fn log_filter(&self) -> &str {
+        match (&self.log, &self.command) {
+            (Some(filter), _) => filter,
+            (None, Task::Sql(_)) => "warn,buoyant_kernel=off",
+            (None, _) => "warn,buoyant_kernel=off,diaflight=info",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -39,8 +48,10 @@ pub enum Task {
     Generate(GenerateArgs),
     /// Take alert packets into a warehouse
     Ingest(IngestArgs),
-    /// Answer requests over HTTP
+    /// Answer requests over HTTP and Arrow Flight
     Serve(ServeArgs),
+    /// Run a SQL statement, or open a prompt for many
+    Sql(SqlArgs),
     /// Keep a warehouse in order
     Maintain(MaintainArgs),
 }
@@ -132,10 +143,100 @@ pub struct HttpArgs {
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,
+    /// Parts of whole tables and exchanges sent at once over Flight; more wait
+    #[arg(long, value_name = "N", default_value_t = 16, env = "DIAFLIGHT_MAX_CONCURRENT_BULK_READS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_concurrent_bulk_reads: u64,
+    #[command(flatten)]
+    pub sql: StatementArgs,
+    /// Opens whole tables and SQL; without one, they are for everyone
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DIAFLIGHT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub token: Option<Token>,
+    /// PEM file of the server's certificate, with those that vouch for it: connections are then encrypted
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's key
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Memory for the footers of Parquet files, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub footer_cache_mib: u64,
+}
+
+/// The limits of SQL statements.
+#[derive(Clone, Debug, Args)]
+pub struct StatementArgs {
+    /// SQL statements run at once; more are told to come back (RESOURCE_EXHAUSTED)
+    #[arg(long, value_name = "N", default_value_t = 4, env = "DIAFLIGHT_MAX_CONCURRENT_STATEMENTS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_concurrent_statements: u64,
+    /// How long a SQL statement may take, to its last row
+    #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_SQL_TIME_LIMIT_MS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub sql_time_limit_ms: u64,
+    /// Memory of all SQL statements together, in MiB; beyond it, they spill to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_SQL_MEMORY_MIB",
+          value_parser = clap::value_parser!(u64).range(16..))]
+    pub sql_memory_mib: u64,
+    /// Temporary files of all SQL statements together, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 10_240, env = "DIAFLIGHT_SQL_TEMP_MIB")]
+    pub sql_temp_mib: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct SqlArgs {
+    /// URL or folder of the warehouse to read in this process
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
+    pub warehouse: Option<String>,
+    /// Server to ask instead: http://, https://, grpc:// or grpc+tls://
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_SERVER")]
+    pub server: Option<String>,
+    /// The token that the server asks for; as a variable, other users of the machine do not see it
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DIAFLIGHT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub token: Option<Token>,
+    /// File with the statement
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_FILE")]
+    pub file: Option<PathBuf>,
+    /// How to print rows
+    #[arg(long, value_name = "FORMAT", default_value = "table", env = "DIAFLIGHT_FORMAT")]
+    pub format: SqlFormat,
+    /// Memory for sorts, joins and groups of a warehouse read here, in MiB; beyond it, they spill to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
+          value_parser = clap::value_parser!(u64).range(16..))]
+    pub memory_mib: u64,
+    /// The statement; without one here, in a file or on standard input, a prompt
+    #[arg(value_name = "STATEMENT")]
+    pub statement: Option<String>,
+}
+
+/// How the rows of a statement are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SqlFormat {
+    Table,
+    Csv,
+    Json,
+    Parquet,
+    Arrow,
+}
+
+impl Display for SqlFormat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let word = self.to_possible_value();
+        f.write_str(word.as_ref().map_or("", PossibleValue::get_name))
+    }
 }
 
 #[derive(Clone, Debug, Args)]

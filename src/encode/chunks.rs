@@ -21,9 +21,10 @@ const SLICE_VALUES: usize = 16 << 10;
 
 pub(super) fn chunks(
     format: &Definition,
+    columns: Result<Columns>,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    match Encoding::open(format, rows) {
+    match columns.and_then(|columns| Encoding::open(format, columns, rows)) {
         Ok(encoding) => stream::unfold(encoding, Encoding::next).boxed(),
         Err(error) => stream::once(async { Err(error) }).boxed(),
     }
@@ -44,8 +45,11 @@ struct Encoding {
 }
 
 impl Encoding {
-    fn open(format: &Definition, rows: SendableRecordBatchStream) -> Result<Self> {
-        let columns = Columns::new(&rows.schema())?;
+    fn open(
+        format: &Definition,
+        columns: Columns,
+        rows: SendableRecordBatchStream,
+    ) -> Result<Self> {
         let mut out = Vec::new();
         let encoder = (format.open)(columns.schema(), &mut out)?;
         let batch = RecordBatch::new_empty(columns.schema().clone());

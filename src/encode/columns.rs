@@ -1,13 +1,16 @@
 //! The column types the formats know: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`.
 //! Our own tables have no others. Folders of Parquet that someone else wrote do: their types become,
 //! here and nowhere else, the one of the six that holds their every value, or are refused by name.
+//! What a SQL statement makes has any type: a format that does not hold it gets its text.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 
+use super::Format;
 use crate::error::{Error, Kind, Result};
 
 /// The columns of one answer.
@@ -19,8 +22,20 @@ impl Columns {
     /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata of
     /// fields are kept; that of the schema is not, since it speaks of whole files (pandas' index, for one).
     pub fn new(rows: &Schema) -> Result<Self> {
-        let fields = rows.fields().iter().map(encoded_field).collect::<Result<Vec<_>>>()?;
+        let encoded = |field: &FieldRef| match encoded_type(field.data_type()) {
+            Some(encoded) => Ok(with_type(field, encoded)),
+            None => Err(refusal(field)),
+        };
+        let fields = rows.fields().iter().map(encoded).collect::<Result<Vec<_>>>()?;
         Ok(Self { schema: Arc::new(Schema::new(fields)) })
+    }
+
+    /// The same for rows of any types: what would be refused becomes its text.
+    pub fn of_any_type(rows: &Schema, format: Format) -> Self {
+        let encoded = |field: &FieldRef| with_type(field, any_type(field.data_type(), format));
+        Self {
+            schema: Arc::new(Schema::new(rows.fields().iter().map(encoded).collect::<Vec<_>>())),
+        }
     }
 
     pub fn schema(&self) -> &SchemaRef {
@@ -37,17 +52,20 @@ impl Columns {
     }
 }
 
-fn encoded_field(field: &FieldRef) -> Result<FieldRef> {
-    match encoded_type(field.data_type()) {
-        Some(encoded) if encoded == *field.data_type() => Ok(field.clone()),
-        Some(encoded) => Ok(Arc::new(Field::clone(field).with_data_type(encoded))),
-        None => Err(Error::input(format!(
-            "column {:?} is of type {}, which no output format holds; it can be a boolean, an integer, \
-             a float, a string, a date or a time",
-            field.name(),
-            field.data_type(),
-        ))),
+fn with_type(field: &FieldRef, data_type: DataType) -> FieldRef {
+    if *field.data_type() == data_type {
+        return field.clone();
     }
+    Arc::new(Field::clone(field).with_data_type(data_type))
+}
+
+fn refusal(field: &Field) -> Error {
+    Error::input(format!(
+        "column {:?} is of type {}, which no output format holds; it can be a boolean, an integer, \
+         a float, a string, a date or a time",
+        field.name(),
+        field.data_type(),
+    ))
 }
 
 /// Times become their ISO 8601 text: no other text or number says what they mean in all formats.
@@ -66,17 +84,44 @@ fn encoded_type(data_type: &DataType) -> Option<DataType> {
     }
 }
 
+/// The type of a column in a format that need not hold its own. Parquet has no interval of months, days and
+/// nanoseconds.
+fn any_type(data_type: &DataType, format: Format) -> DataType {
+    match (format, data_type) {
+        (Format::Parquet, DataType::Interval(_)) => DataType::Utf8,
+        (Format::Parquet | Format::Arrow, same) => same.clone(),
+        (Format::Json | Format::Csv | Format::Votable, foreign) => {
+            encoded_type(foreign).unwrap_or(DataType::Utf8)
+        }
+    }
+}
+
 fn converted(column: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    if column.data_type() == field.data_type() {
+        return Ok(column.clone());
+    }
+    if encoded_type(column.data_type()).is_none() {
+        return text(column);
+    }
     let exact = CastOptions { safe: false, ..CastOptions::default() };
     cast_with_options(column, field.data_type(), &exact).map_err(|error| {
         Error::from(error).with_kind(Kind::Input).context(format!("column {:?}", field.name()))
     })
 }
 
+/// `[1, 2]` of a list, `0.10` of a decimal, `{a: 1}` of a struct, hexadecimal digits of bytes.
+fn text(column: &ArrayRef) -> Result<ArrayRef> {
+    let options = FormatOptions::new();
+    let values = ArrayFormatter::try_new(column, &options)?;
+    let text = (0..column.len())
+        .map(|row| column.is_valid(row).then(|| values.value(row).try_to_string()).transpose());
+    Ok(Arc::new(text.collect::<Result<StringArray, _>>()?))
+}
+
 #[cfg(test)]
 mod tests {
     use arrow::array::*;
-    use arrow::datatypes::{Int8Type, TimeUnit};
+    use arrow::datatypes::{Int8Type, Int32Type, TimeUnit};
 
     use super::super::tests::column;
     use super::*;
@@ -120,6 +165,31 @@ mod tests {
         assert!(error.to_string().starts_with("column \"x\""), "{error}");
         let duration = DataType::Duration(TimeUnit::Second);
         assert!(convert(new_null_array(&duration, 1)).is_err());
+    }
+
+    #[test]
+    fn any_type_stays_or_becomes_its_text() {
+        let list = ListArray::from_iter_primitive::<Int32Type, _, _>([
+            Some(vec![Some(1), None, Some(-3)]),
+            None,
+        ]);
+        let price = Decimal128Array::from(vec![Some(150), None]);
+        let odd: [(ArrayRef, &str); 3] = [
+            (Arc::new(list), "[1, , -3]"),
+            (Arc::new(price.with_precision_and_scale(5, 2).unwrap()), "1.50"),
+            (Arc::new(BinaryArray::from(vec![Some([1, 255].as_slice()), None])), "01ff"),
+        ];
+        for (values, text) in odd {
+            let batch = column("x", values, &[("unit", "d")]);
+            let columns = Columns::of_any_type(&batch.schema(), Format::Csv);
+            let expected: ArrayRef = Arc::new(StringArray::from(vec![Some(text), None]));
+            assert_eq!(columns.convert(&batch).unwrap().column(0), &expected);
+            assert_eq!(columns.schema().field(0).metadata()["unit"], "d");
+            for format in [Format::Parquet, Format::Arrow] {
+                let columns = Columns::of_any_type(&batch.schema(), format);
+                assert_eq!(columns.convert(&batch).unwrap(), batch);
+            }
+        }
     }
 
     #[test]

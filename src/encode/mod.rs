@@ -14,11 +14,14 @@ mod parquet;
 mod votable;
 
 use ::arrow::array::RecordBatch;
-use ::arrow::datatypes::SchemaRef;
+use ::arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
+use self::columns::Columns;
 use crate::error::Result;
 
 /// An output format.
@@ -91,7 +94,31 @@ pub fn encode(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    chunks::chunks(format.definition(), rows)
+    chunks::chunks(format.definition(), Columns::new(&rows.schema()), rows)
+}
+
+/// The same for rows of any types, such as a SQL statement's. Arrow keeps every type and Parquet all but intervals; where
+/// a format has no word for a value (lists, structs, decimals, bytes), it holds its text.
+pub fn encode_any(
+    format: Format,
+    rows: SendableRecordBatchStream,
+) -> BoxStream<'static, Result<Bytes>> {
+    let columns = Columns::of_any_type(&rows.schema(), format);
+    chunks::chunks(format.definition(), Ok(columns), rows)
+}
+
+/// The schema that every format gives rows of this one: the types that all of them hold, the same fields otherwise.
+pub fn served_schema(rows: &Schema) -> Result<SchemaRef> {
+    Ok(Columns::new(rows)?.schema().clone())
+}
+
+/// The same rows in the types of [`served_schema`].
+pub fn served(rows: SendableRecordBatchStream) -> Result<SendableRecordBatchStream> {
+    let columns = Columns::new(&rows.schema())?;
+    let schema = columns.schema().clone();
+    let served =
+        rows.and_then(move |batch| std::future::ready(columns.convert(&batch).map_err(Into::into)));
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, served)))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use datafusion::prelude::SessionConfig;
 
 use super::catalog::Catalog;
 use super::plain_types::plain_schema;
+use super::stoppable::Stoppable;
 use super::{Relation, RelationKind, SqlOptions, Versions, views};
 use crate::astronomy;
 use crate::error::{Error, Result};
@@ -105,6 +106,7 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         .with_runtime_env(environment.clone())
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(StreamingSort))
+        .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
     for function in astronomy::functions() {
         state.register_udf(function)?;

@@ -6,6 +6,7 @@ mod generate;
 mod ingest;
 mod maintain;
 mod serve;
+mod sql;
 
 use std::fmt::Display;
 
@@ -14,6 +15,7 @@ pub use generate::generate;
 pub use ingest::ingest;
 pub use maintain::maintain;
 pub use serve::serve;
+pub use sql::sql;
 
 use crate::config::OutputArgs;
 use crate::error::{Error, Result};

@@ -13,7 +13,7 @@ use crate::program::{Finished, diaflight, finish, run};
 use crate::server::Server;
 
 /// It failed with this code, printed nothing but one line on stderr, and that line names the cause.
-fn assert_refused(finished: &Finished, code: i32, cause: &str) {
+pub fn assert_refused(finished: &Finished, code: i32, cause: &str) {
     assert_eq!(finished.code, Some(code), "{finished:?}");
     assert_eq!(finished.stdout, "", "{finished:?}");
     let lines: Vec<_> = finished.stderr.lines().collect();
@@ -60,7 +60,7 @@ fn an_address_in_use_is_named() {
 #[test]
 fn help_and_version_go_to_stdout() {
     let help = run(["--help"]).succeeded();
-    for command in ["demo", "generate", "ingest", "serve", "maintain"] {
+    for command in ["demo", "generate", "ingest", "serve", "sql", "maintain"] {
         assert!(help.stdout.contains(command), "{command}: {}", help.stdout);
     }
     let version = run(["--version"]).succeeded();

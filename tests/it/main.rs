@@ -21,6 +21,8 @@ mod schema;
 mod seaweed;
 mod server;
 mod shared;
+mod sql;
+mod sql_command;
 mod survey;
 mod views;
 mod warehouse;

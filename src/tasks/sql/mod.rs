@@ -1,0 +1,52 @@
+//! `diaflight sql`: one statement, or a prompt, over a warehouse or a server. In: the statement, from the command
+//! line, a file or standard input. Out: its rows on standard output.
+
+mod commands;
+mod door;
+mod lines;
+mod output;
+mod prompt;
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use door::Door;
+
+use crate::config::SqlArgs;
+use crate::error::{Error, Result};
+
+pub async fn sql(arguments: SqlArgs) -> Result<ExitCode> {
+    let statement = statement(&arguments)?;
+    output::check(arguments.format)?;
+    let door = Door::open(&arguments).await?;
+    match statement {
+        Some(statement) => {
+            let rows = door.run(&statement).await?;
+            output::write(arguments.format, rows, None).await?;
+        }
+        None => prompt::run(&door, arguments.format).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The statement from where it stands; `None` for somebody at a terminal. Standard input is left alone where the
+/// statement stands elsewhere: it may be another program's.
+fn statement(arguments: &SqlArgs) -> Result<Option<String>> {
+    let text = match (&arguments.statement, &arguments.file) {
+        (Some(_), Some(_)) => {
+            return Err(Error::argument("both STATEMENT and --file are given: give one of them"));
+        }
+        (Some(text), None) => text.clone(),
+        (None, Some(file)) => std::fs::read_to_string(file)
+            .map_err(|error| Error::argument(format!("--file {}: {error}", file.display())))?,
+        (None, None) if io::stdin().is_terminal() => return Ok(None),
+        (None, None) => io::read_to_string(io::stdin())
+            .map_err(|error| Error::argument(format!("standard input: {error}")))?,
+    };
+    if text.trim().is_empty() {
+        return Err(Error::argument(
+            "there is no statement: give one as STATEMENT, with --file or on standard input",
+        ));
+    }
+    Ok(Some(text))
+}
