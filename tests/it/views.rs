@@ -154,6 +154,14 @@ async fn nights_count_their_sources() {
         let depth = 31.4 - 2.5 * (5.0 * median(values("psfFluxErr"))).log10();
         assert!(near(double(night, "depth_ab_mag"), depth), "{night} {depth}");
     }
+
+    // Of one night, only its sources leave the reader to be counted.
+    let one = long(&got[0], "day_obs");
+    let text = format!("SELECT * FROM nights WHERE day_obs = {one}");
+    let of_one = rows(&sql, &text).await;
+    assert!(of_one.iter().eq(got.iter().filter(|night| long(night, "day_obs") == one)));
+    let plan = physical_plan(&sql, &text).await;
+    assert!(plan.contains("predicate=day_obs(midpointMjdTai"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
