@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
 use datafusion::error::DataFusionError;
 use tonic::Code;
@@ -140,22 +141,20 @@ impl Error {
     /// mend, and over the limit of memory or temporary files it asks for too much.
     pub fn of_statement(error: DataFusionError) -> Self {
         use DataFusionError as D;
-        match error {
-            D::Context(_, inner) | D::Diagnostic(_, inner) => Self::of_statement(*inner),
-            D::Collection(errors) if !errors.is_empty() => {
-                Self::of_statement(errors.into_iter().next().unwrap_or(D::Collection(Vec::new())))
-            }
-            D::Shared(_)
-            | D::SQL(..)
+        let kind = match error.find_root() {
+            // A spill that finds no room left comes as an error of files.
+            D::ResourcesExhausted(_) | D::IoError(_) => Kind::TooLarge,
+            D::ArrowError(arrow, _) if matches!(**arrow, ArrowError::IoError(..)) => Kind::TooLarge,
+            D::SQL(..)
             | D::Plan(_)
             | D::SchemaError(..)
             | D::NotImplemented(_)
             | D::Configuration(_)
             | D::Execution(_)
-            | D::ArrowError(..) => Self::new(Kind::Argument, error.strip_backtrace()),
-            D::ResourcesExhausted(_) => Self::new(Kind::TooLarge, error.strip_backtrace()),
-            other => Self::from(other),
-        }
+            | D::ArrowError(..) => Kind::Argument,
+            _ => return Self::from(error),
+        };
+        Self::new(kind, error.strip_backtrace())
     }
 
     fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
@@ -192,8 +191,8 @@ impl From<std::io::Error> for Error {
     }
 }
 
-impl From<arrow::error::ArrowError> for Error {
-    fn from(error: arrow::error::ArrowError) -> Self {
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
         Self::from_source(Kind::Internal, error)
     }
 }

@@ -7,19 +7,25 @@
 //! The rooms, in the order in which data flows; each uses only those above it.
 
 pub mod error;
+pub mod token;
 pub mod schema;
 pub mod warehouse;
 
 pub mod ingest;
 pub mod survey;
 
+pub mod astronomy;
 pub mod limits;
 pub mod workers;
 pub mod query;
 pub mod sql;
 pub mod encode;
 pub mod request;
+pub mod watch;
+pub mod failure;
 pub mod rest;
+pub mod flight;
+pub mod tls;
 pub mod server;
 
 pub mod config;

@@ -1,5 +1,7 @@
-//! Serves until told to stop, then drains. In: a listening socket and an engine. Out: answers.
+//! Serves until told to stop, then drains. In: a listening socket and what to answer from. Out: answers, over HTTP and
+//! gRPC (Flight) on the one port, with TLS or without.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,15 +9,22 @@ use axum::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::error::Result;
+use crate::flight::{self, Flight};
 use crate::limits::Limits;
 use crate::query::Engine;
 use crate::rest::{self, App};
+use crate::sql::Sql;
+use crate::token::Token;
+use crate::watch::{Metrics, watched};
+use crate::workers::Workers;
 
 pub use crate::limits::ServerOptions;
 
@@ -24,30 +33,60 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// How long to wait when no connection can be accepted (too many open files, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves HTTP/1.1 and HTTP/2 without TLS until `shutdown`; then `/health/ready` turns 503, no
-/// connection is accepted any more, and answers still running after the drain limit are aborted.
+/// What a server answers from, and to whom.
+pub struct Served {
+    pub engine: Engine,
+    pub sql: Sql,
+    pub workers: Workers,
+    pub options: ServerOptions,
+    /// What opens whole tables and SQL; `None`: they are for everyone.
+    pub token: Option<Token>,
+    /// `None`: connections are not encrypted.
+    pub tls: Option<TlsAcceptor>,
+}
+
+/// Serves HTTP/1.1 and HTTP/2 until `shutdown`; then `/health/ready` turns 503, no connection is accepted any more, and
+/// answers still running after the drain limit are aborted.
 pub async fn serve(
     listener: TcpListener,
-    engine: Engine,
-    options: ServerOptions,
+    served: Served,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let draining = CancellationToken::new();
-    let drain_limit = options.drain_limit;
-    let router = rest::router(App::new(engine, Limits::new(options), draining.clone()));
-    let mut connections = JoinSet::new();
-    accept(&listener, router, &draining, &mut connections, shutdown).await;
-    drop(listener);
-    draining.cancel();
-    drain(connections, drain_limit).await;
+    let Served { engine, sql, workers, options, token, tls } = served;
+    let (draining, drain_limit) = (CancellationToken::new(), options.drain_limit);
+    let (limits, metrics) = (Limits::new(options), Arc::new(Metrics::default()));
+    let app = App::new(engine.clone(), limits.clone(), metrics.clone(), draining.clone());
+    let flight = Flight::new(engine, sql, limits, workers, token);
+    let router = watched(rest::router(app).merge(flight::router(flight)), metrics);
+    run(listener, Host { router, tls, draining }, drain_limit, shutdown).await;
     Ok(())
+}
+
+async fn run(
+    listener: TcpListener,
+    host: Host,
+    drain_limit: Duration,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut connections = JoinSet::new();
+    accept(&listener, &host, &mut connections, shutdown).await;
+    drop(listener);
+    host.draining.cancel();
+    drain(connections, drain_limit).await;
+}
+
+/// What every connection needs.
+#[derive(Clone)]
+struct Host {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    draining: CancellationToken,
 }
 
 /// Answers every connection in a task of its own until `shutdown`.
 async fn accept(
     listener: &TcpListener,
-    router: Router,
-    draining: &CancellationToken,
+    host: &Host,
     connections: &mut JoinSet<()>,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -58,7 +97,7 @@ async fn accept(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(converse(stream, router.clone(), draining.clone()));
+                    connections.spawn(host.clone().welcome(stream));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -79,26 +118,39 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     }
 }
 
-/// One connection to its end. Once the server drains, the answer under way is its last.
-async fn converse(stream: TcpStream, router: Router, draining: CancellationToken) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "a connection without TCP_NODELAY");
-    }
-    let service = TowerToHyperService::new(
-        router.map_request(|request: axum::http::Request<_>| request.map(Body::new)),
-    );
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = draining.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Host {
+    /// A new connection, encrypted first if that is asked for.
+    async fn welcome(self, stream: TcpStream) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
+        let Some(tls) = self.tls.clone() else { return self.converse(stream).await };
+        match tokio::time::timeout(HEAD_LIMIT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.converse(stream).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
+            Err(_) => tracing::debug!("a connection whose TLS never began"),
+        }
+    }
+
+    /// One connection to its end. Once the server drains, the answers under way are its last.
+    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let service = TowerToHyperService::new(
+            self.router.map_request(|request: axum::http::Request<_>| request.map(Body::new)),
+        );
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+        let connection = builder.serve_connection(TokioIo::new(stream), service);
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.draining.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }
 
@@ -136,15 +188,9 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let draining = CancellationToken::new();
-        let token = draining.clone();
-        let ended = tokio::spawn(async move {
-            let mut connections = JoinSet::new();
-            let stopped = async { stopped.await.unwrap() };
-            accept(&listener, router, &token, &mut connections, stopped).await;
-            drop(listener);
-            token.cancel();
-            drain(connections, drain_limit).await;
-        });
+        let host = Host { router, tls: None, draining: draining.clone() };
+        let stopped = async { stopped.await.unwrap() };
+        let ended = tokio::spawn(run(listener, host, drain_limit, stopped));
         Running { url, answer, stop, draining, ended }
     }
 

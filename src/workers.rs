@@ -10,7 +10,7 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use futures::{FutureExt, TryStreamExt};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::Sender;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
@@ -33,7 +33,9 @@ pub enum Limit {
 /// Cheap to clone. The threads end with the last clone, whatever they are at.
 #[derive(Clone, Debug)]
 pub struct Workers {
-    runtime: Arc<Owned>,
+    handle: Handle,
+    /// Ends the threads; `None` where they are not its own.
+    _owned: Option<Arc<Owned>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +55,13 @@ impl Workers {
     pub fn new() -> Result<Self> {
         let runtime =
             Builder::new_multi_thread().thread_name("diaflight-worker").enable_all().build()?;
-        Ok(Self { runtime: Arc::new(Owned(Some(runtime))) })
+        let handle = runtime.handle().clone();
+        Ok(Self { handle, _owned: Some(Arc::new(Owned(Some(runtime)))) })
+    }
+
+    /// The caller's own threads: for short work under the same rules. Panics outside of a runtime.
+    pub fn of_caller() -> Self {
+        Self { handle: Handle::current(), _owned: None }
     }
 
     /// Does a piece of work there. Dropping the future stops the work at its next pause.
@@ -61,8 +69,7 @@ impl Workers {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let Some(runtime) = &self.runtime.0 else { return Err(ended()) };
-        let work = AbortOnDropHandle::new(runtime.spawn(work));
+        let work = AbortOnDropHandle::new(self.handle.spawn(work));
         work.await.map_err(|error| Error::internal(format!("a worker failed: {error}")))?
     }
 
@@ -82,16 +89,9 @@ impl Workers {
             let sent = AssertUnwindSafe(pull(rows, sender, limit)).catch_unwind().await;
             Ok(sent.unwrap_or_else(|_| Err(Error::internal("a worker panicked")))?)
         };
-        match &self.runtime.0 {
-            Some(runtime) => stream.spawn_on(work, runtime.handle()),
-            None => stream.spawn(async { Err(ended().into()) }),
-        }
+        stream.spawn_on(work, &self.handle);
         stream.build()
     }
-}
-
-fn ended() -> Error {
-    Error::internal("the workers have ended")
 }
 
 type Batches = Sender<datafusion::error::Result<RecordBatch>>;

@@ -3,7 +3,6 @@
 //! This file declares the settings; `layers` reads them.
 
 mod layers;
-mod token;
 
 use std::fmt::{self, Display, Formatter};
 use std::net::SocketAddr;
@@ -13,7 +12,8 @@ use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use layers::{Refusal, read};
-pub use token::Token;
+
+use crate::token::Token;
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
 #[derive(Clone, Debug, Parser)]
@@ -48,7 +48,7 @@ pub enum Task {
     Generate(GenerateArgs),
     /// Take alert packets into a warehouse
     Ingest(IngestArgs),
-    /// Answer requests over HTTP
+    /// Answer requests over HTTP and Arrow Flight
     Serve(ServeArgs),
     /// Run a SQL statement, or open a prompt for many
     Sql(SqlArgs),
@@ -143,10 +143,51 @@ pub struct HttpArgs {
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,
+    /// Parts of whole tables and exchanges sent at once over Flight; more wait
+    #[arg(long, value_name = "N", default_value_t = 16, env = "DIAFLIGHT_MAX_CONCURRENT_BULK_READS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_concurrent_bulk_reads: u64,
+    #[command(flatten)]
+    pub sql: StatementArgs,
+    /// Opens whole tables and SQL; without one, they are for everyone
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "DIAFLIGHT_TOKEN",
+        hide_env_values = true,
+        hide_default_value = true
+    )]
+    pub token: Option<Token>,
+    /// PEM file of the server's certificate, with those that vouch for it: connections are then encrypted
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's key
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_KEY", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Memory for the footers of Parquet files, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub footer_cache_mib: u64,
+}
+
+/// The limits of SQL statements.
+#[derive(Clone, Debug, Args)]
+pub struct StatementArgs {
+    /// SQL statements run at once; more are told to come back (RESOURCE_EXHAUSTED)
+    #[arg(long, value_name = "N", default_value_t = 4, env = "DIAFLIGHT_MAX_CONCURRENT_STATEMENTS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_concurrent_statements: u64,
+    /// How long a SQL statement may take, to its last row
+    #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_SQL_TIME_LIMIT_MS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub sql_time_limit_ms: u64,
+    /// Memory of all SQL statements together, in MiB; beyond it, they spill to temporary files
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_SQL_MEMORY_MIB",
+          value_parser = clap::value_parser!(u64).range(16..))]
+    pub sql_memory_mib: u64,
+    /// Temporary files of all SQL statements together, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 10_240, env = "DIAFLIGHT_SQL_TEMP_MIB")]
+    pub sql_temp_mib: u64,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -14,9 +14,11 @@ mod parquet;
 mod votable;
 
 use ::arrow::array::RecordBatch;
-use ::arrow::datatypes::SchemaRef;
+use ::arrow::datatypes::{Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
 use self::columns::Columns;
@@ -103,6 +105,20 @@ pub fn encode_any(
 ) -> BoxStream<'static, Result<Bytes>> {
     let columns = Columns::of_any_type(&rows.schema(), format);
     chunks::chunks(format.definition(), Ok(columns), rows)
+}
+
+/// The schema that every format gives rows of this one: the types that all of them hold, the same fields otherwise.
+pub fn served_schema(rows: &Schema) -> Result<SchemaRef> {
+    Ok(Columns::new(rows)?.schema().clone())
+}
+
+/// The same rows in the types of [`served_schema`].
+pub fn served(rows: SendableRecordBatchStream) -> Result<SendableRecordBatchStream> {
+    let columns = Columns::new(&rows.schema())?;
+    let schema = columns.schema().clone();
+    let served =
+        rows.and_then(move |batch| std::future::ready(columns.convert(&batch).map_err(Into::into)));
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, served)))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
@@ -169,6 +170,11 @@ impl Engine {
     /// The cache of footers, for others that read the same files.
     pub fn footers(&self) -> Arc<FileMetadataCache> {
         self.runtime.cache_manager.get_file_metadata_cache()
+    }
+
+    /// Room in the memory that answers share, none at first; given back when dropped. `consumer` is its name in errors.
+    pub fn memory(&self, consumer: &str) -> MemoryReservation {
+        MemoryConsumer::new(consumer).register(&self.runtime.memory_pool)
     }
 
     /// How the cache of footers is used.

@@ -1,8 +1,9 @@
 //! The newest snapshots. In: where the tables are. Out: a [`Prepared`] per table that exists, kept
 //! up to date by a task that ends with its last user.
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::runtime_env::RuntimeEnv;
 
@@ -12,16 +13,23 @@ use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{AsOf, Snapshot};
 
+/// Snapshots kept ready that are not the newest: whoever reads a table in parts asks for the same one many times.
+const OLDER_SNAPSHOTS: usize = 8;
+/// How long after they were last used: far less than vacuum leaves them their files.
+const OLDER_KEPT: Duration = Duration::from_secs(600);
+
 /// The tables as last seen.
 pub struct Tables {
     options: EngineOptions,
     runtime: Arc<RuntimeEnv>,
     current: RwLock<HashMap<Table, Arc<Prepared>>>,
+    /// With the time of their last use, the latest first.
+    older: Mutex<VecDeque<(Instant, Arc<Prepared>)>>,
 }
 
 impl Tables {
     pub fn new(options: EngineOptions, runtime: Arc<RuntimeEnv>) -> Self {
-        Self { options, runtime, current: RwLock::default() }
+        Self { options, runtime, current: RwLock::default(), older: Mutex::default() }
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.
@@ -37,17 +45,36 @@ impl Tables {
 
     /// An older snapshot; `None` where the table does not exist.
     pub async fn as_of(&self, table: Table, as_of: &AsOf) -> Result<Option<Arc<Prepared>>> {
-        if let (Some(current), AsOf::Version(version)) = (self.current(table), as_of)
-            && current.snapshot.version == *version
+        if let AsOf::Version(version) = as_of
+            && let Some(held) = self.held(table, *version)
         {
-            return Ok(Some(current));
+            return Ok(Some(held));
         }
-        match self.read(table, Some(as_of)).await? {
-            Some(snapshot) => {
-                Ok(Some(Arc::new(Prepared::new(snapshot, self.runtime.clone()).await?)))
-            }
-            None => Ok(None),
+        let Some(snapshot) = self.read(table, Some(as_of)).await? else { return Ok(None) };
+        let prepared = Arc::new(Prepared::new(snapshot, self.runtime.clone()).await?);
+        self.keep(prepared.clone());
+        Ok(Some(prepared))
+    }
+
+    /// The snapshot, if it is the newest or among the older ones kept.
+    fn held(&self, table: Table, version: u64) -> Option<Arc<Prepared>> {
+        let is_it =
+            |held: &Prepared| held.snapshot.table == table && held.snapshot.version == version;
+        if let Some(current) = self.current(table).filter(|current| is_it(current)) {
+            return Some(current);
         }
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older.retain(|(used, _)| used.elapsed() < OLDER_KEPT);
+        let found = older.iter().position(|(_, kept)| is_it(kept))?;
+        let (_, found) = older.remove(found)?;
+        older.push_front((Instant::now(), found.clone()));
+        Some(found)
+    }
+
+    fn keep(&self, prepared: Arc<Prepared>) {
+        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
+        older.push_front((Instant::now(), prepared));
+        older.truncate(OLDER_SNAPSHOTS);
     }
 
     /// Looks for new commits of every table, and shows what is new at once or, on an error, not at all.
@@ -65,7 +92,13 @@ impl Tables {
             let version = prepared.snapshot.version;
             tracing::info!(table = table.name(), version, "new snapshot");
         }
-        self.current.write().unwrap_or_else(PoisonError::into_inner).extend(found);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        for (table, prepared) in found {
+            current
+                .insert(table, prepared)
+                .into_iter()
+                .for_each(|superseded| self.keep(superseded));
+        }
         Ok(())
     }
 

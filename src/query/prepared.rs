@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
@@ -14,6 +15,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::provider::SnapshotTable;
 use super::streaming_sort::StreamingSort;
 use super::{Columns, Order, Query, filter, template};
+use crate::astronomy;
 use crate::error::Result;
 use crate::schema;
 use crate::warehouse::Snapshot;
@@ -44,12 +46,15 @@ impl Prepared {
             SnapshotTable::store_url(&snapshot)?.as_ref(),
             snapshot.store.clone(),
         );
-        let state = SessionStateBuilder::new()
+        let mut state = SessionStateBuilder::new()
             .with_config(lookup_config())
             .with_runtime_env(runtime)
             .with_default_features()
             .with_physical_optimizer_rule(Arc::new(StreamingSort))
             .build();
+        for function in astronomy::functions() {
+            state.register_udf(function)?;
+        }
         let session = SessionContext::new_with_state(state);
         session.register_table(
             snapshot.table.name(),

@@ -48,12 +48,26 @@ impl<S: AsRef<str>> FromIterator<S> for Ignored {
     }
 }
 
-/// What an answer says beside its rows; `None` without anything to say.
-pub fn warning(ids: &Ignored, columns: &Ignored) -> Option<String> {
-    let ids = ids.sentence("no diaObjectId (digits within 64 bits)");
-    let columns = columns.sentence("unknown columns");
-    let sentences: Vec<_> = [ids, columns].into_iter().flatten().collect();
-    (!sentences.is_empty()).then(|| sentences.join("; "))
+/// What an answer says beside its rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Warning {
+    /// What stands among the ids without being one.
+    pub ids: Ignored,
+    pub columns: Ignored,
+    pub arguments: Ignored,
+}
+
+impl Warning {
+    /// `None` without anything to say.
+    pub fn text(&self) -> Option<String> {
+        let sentences = [
+            self.ids.sentence("no diaObjectId (digits within 64 bits)"),
+            self.columns.sentence("unknown columns"),
+            self.arguments.sentence("ignored arguments"),
+        ];
+        let sentences: Vec<_> = sentences.into_iter().flatten().collect();
+        (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
 }
 
 fn visible(char: char) -> String {
@@ -68,7 +82,8 @@ mod tests {
     use super::*;
 
     fn text(ids: &[&str], columns: &[&str]) -> Option<String> {
-        warning(&ids.iter().collect(), &columns.iter().collect())
+        let (ids, columns) = (ids.iter().collect(), columns.iter().collect());
+        Warning { ids, columns, arguments: Ignored::default() }.text()
     }
 
     #[test]

@@ -4,6 +4,7 @@
 pub mod arguments;
 pub mod ignored;
 pub mod json;
+pub mod query;
 mod rows;
 
 pub use rows::RowRequest;

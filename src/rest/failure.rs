@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tower_http::request_id::RequestId;
 
-use crate::error::{Error, Kind};
+use crate::error::Error;
+use crate::failure;
 
 /// The status, and the error itself for [`describe`].
 impl IntoResponse for Error {
@@ -26,18 +27,15 @@ impl IntoResponse for Error {
     }
 }
 
-/// A panic is a bug like any other: the client gets a 500.
+/// The client gets a 500.
 pub fn of_panic(panic: Box<dyn Any + Send>) -> Response {
-    let message = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
-    Error::internal(format!("panic: {}", message.unwrap_or("without a message"))).into_response()
+    failure::of_panic(panic).into_response()
 }
 
 /// Gives every error answer its body.
 pub async fn describe(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().cloned();
+    let id = request.extensions().get::<RequestId>().map(RequestId::header_value);
+    let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
     let response = next.run(request).await;
     let status = response.status();
@@ -46,37 +44,16 @@ pub async fn describe(request: Request, next: Next) -> Response {
     }
     let (mut parts, _) = response.into_parts();
     let text = match parts.extensions.remove::<Arc<Error>>() {
-        Some(error) => text_of(&error, id),
+        Some(error) => {
+            let seconds = failure::retry_after_s(error.kind()).map(HeaderValue::from);
+            parts.headers.extend(seconds.map(|seconds| (RETRY_AFTER, seconds)));
+            failure::text(&error, &id)
+        }
         None => text_of_status(status, &method, &path),
     };
-    match status {
-        StatusCode::TOO_MANY_REQUESTS => Some("1"),
-        StatusCode::SERVICE_UNAVAILABLE => Some("5"),
-        _ => None,
-    }
-    .map(|seconds| parts.headers.insert(RETRY_AFTER, HeaderValue::from_static(seconds)));
     parts.headers.remove(CONTENT_LENGTH);
     parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(json!({"status": "error", "text": text}).to_string()))
-}
-
-/// What the client is told: all of it where the client can mend it, else only where to find it in the log.
-fn text_of(error: &Error, id: Option<RequestId>) -> String {
-    let id = id.map(|id| String::from_utf8_lossy(id.header_value().as_bytes()).into_owned());
-    let id = id.unwrap_or_default();
-    match error.kind() {
-        Kind::Internal | Kind::Conflict => {
-            tracing::error!(request_id = %id, ?error, "a request failed by a bug");
-            format!("internal error; please report it with the request id {id}")
-        }
-        Kind::Storage => {
-            tracing::error!(request_id = %id, ?error, "a request failed by the storage");
-            format!(
-                "the storage failed; try again, and if that does not help report the request id {id}"
-            )
-        }
-        _ => error.to_string(),
-    }
 }
 
 /// For the router's own refusals. It adds the `Allow` header of a 405 only later.

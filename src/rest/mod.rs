@@ -1,10 +1,9 @@
 //! The documented REST API over the query engine. In: HTTP requests. Out: rows as streams of
 //! bytes, or errors in one shape.
 //!
-//! A request goes through the layers of [`router`] (request id, access log, CORS, errors, compression), through
+//! A request goes through the layers of [`router`] (CORS, errors, compression), through
 //! [`bounded`] if it does work, and reaches its handler with its arguments already understood.
 
-mod access;
 mod bounded;
 mod endpoint;
 mod etag;
@@ -31,13 +30,13 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{Any, CorsLayer};
-use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use uuid::Uuid;
 
 use crate::encode::Format;
 use crate::error::{Error, Kind};
 use crate::limits::Limits;
 use crate::query::Engine;
+use crate::watch::Metrics;
 
 /// Smaller bodies are not worth compressing.
 const COMPRESSED_FROM_BYTES: u64 = 1 << 10;
@@ -56,7 +55,7 @@ GET /health/live, /health/ready, /metrics
 pub struct App {
     engine: Engine,
     limits: Limits,
-    metrics: Arc<metrics::Metrics>,
+    metrics: Arc<Metrics>,
     draining: CancellationToken,
     /// This run of the server.
     instance: Uuid,
@@ -64,14 +63,13 @@ pub struct App {
 
 impl App {
     /// `draining` is cancelled when the server is about to stop.
-    pub fn new(engine: Engine, limits: Limits, draining: CancellationToken) -> Self {
-        Self {
-            engine,
-            limits,
-            metrics: Arc::new(metrics::Metrics::new()),
-            draining,
-            instance: Uuid::new_v4(),
-        }
+    pub fn new(
+        engine: Engine,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        draining: CancellationToken,
+    ) -> Self {
+        Self { engine, limits, metrics, draining, instance: Uuid::new_v4() }
     }
 }
 
@@ -89,7 +87,7 @@ pub fn router(app: App) -> Router {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::answer))
         .fallback(unknown_path);
-    layered(router.with_state(app.clone()), app.metrics)
+    layered(router.with_state(app))
 }
 
 async fn unknown_path(uri: Uri) -> Error {
@@ -97,15 +95,12 @@ async fn unknown_path(uri: Uri) -> Error {
 }
 
 /// What every answer goes through; the first of these is the innermost.
-fn layered(router: Router, metrics: Arc<metrics::Metrics>) -> Router {
+fn layered(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(failure::of_panic))
         .layer(compression())
         .layer(from_fn(failure::describe))
         .layer(cors())
-        .layer(from_fn_with_state(metrics, access::watch))
-        .layer(PropagateRequestIdLayer::x_request_id())
-        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
 /// As the client asks, but for what is small or has its own compression.
@@ -143,10 +138,12 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
+    use crate::query::CacheUse;
+    use crate::watch::watched;
 
     /// The layers around handlers that go wrong in every way.
-    fn broken() -> (Router, Arc<metrics::Metrics>) {
-        let metrics = Arc::new(metrics::Metrics::new());
+    fn broken() -> (Router, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::default());
         let parquet = [(CONTENT_TYPE, Format::Parquet.content_type())];
         let router = Router::new()
             .route(
@@ -165,7 +162,7 @@ mod tests {
             .route("/midway", get(midway))
             .route("/parquet", get(move || async move { (parquet, "a".repeat(10_000)) }))
             .fallback(unknown_path);
-        (layered(router, metrics.clone()), metrics)
+        (watched(layered(router), metrics.clone()), metrics)
     }
 
     async fn midway() -> Body {
@@ -245,7 +242,7 @@ mod tests {
         }
         let request = Request::builder().uri("/long").body(Body::empty()).unwrap();
         drop(router.oneshot(request).await.unwrap());
-        let text = metrics.text().unwrap();
+        let text = metrics.text(CacheUse { entries: 0, bytes: 0, hits: 0 }).unwrap();
         for line in [
             r#"diaflight_requests_total{endpoint="/long",status="200"} 2"#,
             r#"diaflight_requests_total{endpoint="/bug",status="500"} 1"#,

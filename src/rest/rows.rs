@@ -21,14 +21,15 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
-use super::access::RowsSent;
 use super::endpoint::{Definition, Endpoint};
 use super::{App, etag};
 use crate::encode::{Format, encode};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
+use crate::failure;
 use crate::query::{Query, Rows};
 use crate::request::RowRequest;
-use crate::request::ignored::warning;
+use crate::request::ignored::Warning;
+use crate::watch::RowsSent;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
 pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
@@ -55,36 +56,28 @@ async fn answer(
     let Endpoint { app, .. } = &endpoint;
     let query = &request.query;
     if request.explain {
-        return Ok(app.engine.explain(query).await.map_err(of_engine)?.into_response());
+        return Ok(app.engine.explain(query).await.map_err(failure::of_reading)?.into_response());
     }
     if headers.contains_key(IF_NONE_MATCH) {
         let version = app.engine.version(query.table, query.as_of.as_ref());
-        let version = version.await.map_err(of_engine)?;
+        let version = version.await.map_err(failure::of_reading)?;
         let tag = etag::tag(app.instance, version, &request)?;
         if etag::matches(&headers, &tag) {
             return Ok((StatusCode::NOT_MODIFIED, validators(version, tag)).into_response());
         }
     }
-    let answer = app.engine.run(query).await.map_err(of_engine)?;
+    let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
     let tag = etag::tag(app.instance, answer.version, &request)?;
     let (rows, sent) = counted(answer.rows);
     let body = begun(encode(request.format, rows)).await?;
     let mut response = (validators(answer.version, tag), body).into_response();
     response.extensions_mut().insert(sent);
-    let ignored_columns = answer.unknown_columns.iter().collect();
-    let warning = warning(&request.ignored_ids, &ignored_columns);
+    let columns = answer.unknown_columns.iter().collect();
+    let warning = Warning { ids: request.ignored_ids, columns, ..Warning::default() }.text();
     let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
     response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
     response.headers_mut().extend(content(query, request.format)?);
     Ok(response)
-}
-
-/// An engine error while answering: a file that is gone or unreadable is no fault of the request.
-fn of_engine(error: Error) -> Error {
-    match error.kind() {
-        Kind::NotFound | Kind::Input => error.with_kind(Kind::Storage),
-        _ => error,
-    }
 }
 
 /// What a client needs to ask again only for what changed.
@@ -132,7 +125,7 @@ async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>) -> Result<Body> {
     let mut held = BytesMut::new();
     while held.len() < HELD_BYTES {
         match chunks.next().await {
-            Some(chunk) => held.extend_from_slice(&chunk.map_err(of_engine)?),
+            Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::of_reading)?),
             None => return Ok(Body::from(held.freeze())),
         }
     }

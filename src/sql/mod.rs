@@ -9,6 +9,7 @@ mod catalog;
 mod plain_types;
 mod session;
 mod statement;
+mod stoppable;
 mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -10,11 +10,14 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::Catalog;
 use super::plain_types::plain_schema;
+use super::stoppable::Stoppable;
 use super::{Relation, RelationKind, SqlOptions, Versions, views};
+use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::query::{Engine, SnapshotTable, StreamingSort, base_config};
 use crate::warehouse::Snapshot;
@@ -95,12 +98,16 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         .with_default_catalog_and_schema(CATALOG, SCHEMA);
     // A scan of a whole table keeps every core busy.
     config.options_mut().optimizer.repartition_file_scans = true;
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(environment.clone())
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(StreamingSort))
+        .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
+    for function in astronomy::functions() {
+        state.register_udf(function)?;
+    }
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, schema)?;
     state.catalog_list().register_catalog(CATALOG.to_string(), Arc::new(catalog));

@@ -29,7 +29,7 @@ pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     let source = Source::Warehouse(warehouse);
     let options = serve::engine_options(source.clone(), source.clone(), source, &arguments.http);
     let engine = Engine::open(options).await?;
-    let base = format!("http://{}", listener.local_addr()?);
+    let base = serve::url(&listener, &arguments.http)?;
     println!("listening on {base}");
     println!("try, for one object and for several:");
     for url in urls(&base, &ids) {

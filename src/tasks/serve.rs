@@ -1,4 +1,4 @@
-//! `diaflight serve`: answers requests over HTTP until it is told to stop.
+//! `diaflight serve`: answers requests over HTTP and Flight until it is told to stop.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,11 +6,15 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{HttpArgs, ServeArgs};
+use crate::config::{HttpArgs, ServeArgs, StatementArgs};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Engine, EngineOptions, Source};
-use crate::server::{self, ServerOptions};
+use crate::server::{self, Served, ServerOptions};
+use crate::sql::{Sql, SqlOptions};
+use crate::tls;
+use crate::token::Token;
 use crate::warehouse::{Location, Warehouse};
+use crate::workers::Workers;
 
 pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     let warehouse = arguments.warehouse.as_deref().map(Warehouse::open).transpose()?;
@@ -26,8 +30,14 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     let fp = source(&arguments.fp)?;
     let listener = bind(&arguments.http).await?;
     let engine = Engine::open(engine_options(sources, objects, fp, &arguments.http)).await?;
-    println!("listening on http://{}", listener.local_addr()?);
+    println!("listening on {}", url(&listener, &arguments.http)?);
     run(listener, engine, &arguments.http).await
+}
+
+/// Where the server is to be found.
+pub(super) fn url(listener: &TcpListener, http: &HttpArgs) -> Result<String> {
+    let scheme = if http.tls_cert.is_some() { "https" } else { "http" };
+    Ok(format!("{scheme}://{}", listener.local_addr()?))
 }
 
 /// The engine's options from the flags of the server.
@@ -59,13 +69,17 @@ pub(super) async fn run(
     engine: Engine,
     http: &HttpArgs,
 ) -> Result<ExitCode> {
-    let options = ServerOptions {
-        max_concurrent_requests: usize::try_from(http.max_concurrent_requests)
-            .unwrap_or(usize::MAX),
-        time_limit: Duration::from_millis(http.time_limit_ms),
-        drain_limit: Duration::from_millis(http.drain_limit_ms),
-        ..ServerOptions::default()
-    };
+    let tls = http.tls_cert.as_deref().zip(http.tls_key.as_deref());
+    let tls = tls.map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
+    http.token.as_ref().map(Token::check).transpose()?;
+    let address = listener.local_addr()?;
+    if http.token.is_some() && tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "the token travels unencrypted: set --tls-cert and --tls-key");
+    }
+    let workers = Workers::new()?;
+    let sql = Sql::new(engine.clone(), workers.clone(), &sql_options(&http.sql))?;
+    let (options, token) = (server_options(http), http.token.clone());
+    let served = Served { engine, sql, workers, options, token, tls };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let told_to_stop = async move {
@@ -74,8 +88,32 @@ pub(super) async fn run(
             _ = interrupt.recv() => {}
         }
     };
-    server::serve(listener, engine, options, told_to_stop).await?;
+    server::serve(listener, served, told_to_stop).await?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn server_options(http: &HttpArgs) -> ServerOptions {
+    ServerOptions {
+        max_concurrent_requests: count(http.max_concurrent_requests),
+        max_concurrent_bulk_reads: count(http.max_concurrent_bulk_reads),
+        time_limit: Duration::from_millis(http.time_limit_ms),
+        drain_limit: Duration::from_millis(http.drain_limit_ms),
+        ..ServerOptions::default()
+    }
+}
+
+pub(super) fn sql_options(sql: &StatementArgs) -> SqlOptions {
+    SqlOptions {
+        memory_bytes: mebibytes(sql.sql_memory_mib),
+        temp_bytes: sql.sql_temp_mib.saturating_mul(1 << 20),
+        time_limit: Duration::from_millis(sql.sql_time_limit_ms),
+        max_concurrent_statements: count(sql.max_concurrent_statements),
+        ..SqlOptions::default()
+    }
+}
+
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 pub(super) fn mebibytes(mib: u64) -> usize {

@@ -4,6 +4,7 @@
 
 mod alerts;
 mod answers;
+mod astronomy;
 mod cli;
 mod conformance;
 mod delta;
@@ -20,6 +21,8 @@ mod schema;
 mod seaweed;
 mod server;
 mod shared;
+mod sql;
 mod sql_command;
 mod survey;
+mod views;
 mod warehouse;

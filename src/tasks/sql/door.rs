@@ -16,11 +16,12 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
-use crate::config::{SqlArgs, Token};
+use crate::config::SqlArgs;
 use crate::error::{Error, Kind, Result};
 use crate::query::{Engine, EngineOptions};
 use crate::sql::{Sql, SqlOptions};
 use crate::tasks::serve::mebibytes;
+use crate::token::Token;
 use crate::warehouse::Warehouse;
 use crate::workers::Workers;
 

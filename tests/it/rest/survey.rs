@@ -8,8 +8,10 @@ use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::schema::{Family, Table, provenance, stored_field};
-use diaflight::server::{ServerOptions, serve};
+use diaflight::server::{Served, ServerOptions, serve};
+use diaflight::sql::{Sql, SqlOptions};
 use diaflight::warehouse::{Change, Operation, SortedWriter, Warehouse};
+use diaflight::workers::Workers;
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -104,7 +106,10 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap_or_default() };
-        let serving = async { serve(listener, engine, options, stopped).await.unwrap() };
+        let workers = Workers::new().unwrap();
+        let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::default()).unwrap();
+        let served = Served { engine, sql, workers, options, token: None, tls: None };
+        let serving = async { serve(listener, served, stopped).await.unwrap() };
         let client = Client::builder().no_proxy().build().unwrap();
         Self { url, client, stop, ended: tokio::spawn(serving) }
     }

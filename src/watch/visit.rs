@@ -9,15 +9,30 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tonic::Code;
 use tower_http::request_id::RequestId;
 use tracing::{Instrument, Span};
 
-use super::metrics::{Endpoint, Metrics, Outcome};
+use super::{Endpoint, Metrics, Outcome};
+
+const FLIGHT: &str = "/arrow.flight.protocol.FlightService/";
+const FLIGHT_METHODS: [&str; 10] = [
+    "Handshake",
+    "ListFlights",
+    "GetFlightInfo",
+    "PollFlightInfo",
+    "GetSchema",
+    "DoGet",
+    "DoPut",
+    "DoExchange",
+    "DoAction",
+    "ListActions",
+];
 
 /// Set by a handler on its answer: the rows that went into it, counted while it is sent.
 #[derive(Clone)]
@@ -29,6 +44,7 @@ pub async fn watch(State(metrics): State<Arc<Metrics>>, request: Request, next: 
     let span = visit.span.clone();
     let mut response = next.run(request).instrument(span).await;
     visit.status = Some(response.status());
+    visit.grpc_code = grpc_code(response.headers());
     visit.rows = response.extensions_mut().remove();
     response.map(|body| {
         visit.complete = body.is_end_stream();
@@ -44,8 +60,10 @@ struct Visit {
     method: Method,
     path: String,
     endpoint: String,
-    /// `None` until there is an answer.
+    /// `None` until there is an answer. Of a gRPC call, HTTP's is 200 whatever came of it.
     status: Option<StatusCode>,
+    /// Of a gRPC call, in its trailers, or in its headers where it has no body.
+    grpc_code: Option<Code>,
     rows: Option<RowsSent>,
     bytes: u64,
     complete: bool,
@@ -56,15 +74,15 @@ impl Visit {
         metrics.in_flight.inc();
         let id = request.extensions().get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-        let route = request.extensions().get::<MatchedPath>();
         Self {
             metrics,
             began: Instant::now(),
             span: tracing::info_span!("request", id),
             method: request.method().clone(),
             path: request.uri().path().to_string(),
-            endpoint: route.map_or("unknown", MatchedPath::as_str).to_string(),
+            endpoint: endpoint(request),
             status: None,
+            grpc_code: None,
             rows: None,
             bytes: 0,
             complete: false,
@@ -75,7 +93,10 @@ impl Visit {
 impl Drop for Visit {
     fn drop(&mut self) {
         let metrics = &self.metrics;
-        let status = self.status.map_or(499, |status| status.as_u16());
+        let status = match (self.grpc_code, self.status) {
+            (Some(code), _) => format!("{code:?}"),
+            (None, status) => status.map_or(499, |status| status.as_u16()).to_string(),
+        };
         let rows = self.rows.as_ref().map_or(0, |rows| rows.0.load(Ordering::Relaxed));
         let seconds = self.began.elapsed().as_secs_f64();
         let endpoint = Endpoint { endpoint: std::mem::take(&mut self.endpoint) };
@@ -86,11 +107,26 @@ impl Drop for Visit {
         if !self.complete {
             metrics.aborted.get_or_create(&endpoint).inc();
         }
-        metrics.requests.get_or_create(&Outcome { endpoint: endpoint.endpoint, status }).inc();
+        let outcome = Outcome { endpoint: endpoint.endpoint, status: status.clone() };
+        metrics.requests.get_or_create(&outcome).inc();
         let _entered = self.span.enter();
         let (method, path, bytes, complete) = (&self.method, &self.path, self.bytes, self.complete);
         tracing::info!(%method, path, status, seconds, rows, bytes, complete, "answered");
     }
+}
+
+/// The route, or the method of Flight.
+fn endpoint(request: &Request) -> String {
+    let method = request.uri().path().strip_prefix(FLIGHT);
+    match (method, request.extensions().get::<MatchedPath>()) {
+        (Some(method), _) if FLIGHT_METHODS.contains(&method) => format!("Flight/{method}"),
+        (None, Some(route)) => route.as_str().to_string(),
+        _ => "unknown".to_string(),
+    }
+}
+
+fn grpc_code(headers: &HeaderMap) -> Option<Code> {
+    headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
 }
 
 /// A body that counts what goes out.
@@ -112,6 +148,9 @@ impl HttpBody for Watched {
             Poll::Ready(Some(Ok(frame))) => {
                 self.visit.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
                 self.visit.complete = self.body.is_end_stream();
+                if let Some(code) = frame.trailers_ref().and_then(grpc_code) {
+                    self.visit.grpc_code = Some(code);
+                }
             }
             Poll::Ready(None) => self.visit.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}

@@ -1,0 +1,128 @@
+//! A definition as a DataFusion function. In: columns of doubles. Out: a column of the type it computes.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::DataType;
+use datafusion::common::Result;
+use datafusion::common::cast::as_float64_array;
+use datafusion::functions::utils::make_scalar_function;
+use datafusion::logical_expr::{
+    ColumnarValue, DocSection, Documentation, ScalarFunctionArgs, ScalarUDFImpl, Signature,
+    Volatility,
+};
+
+use super::definition::{Compute, Definition};
+use crate::error;
+
+const SECTION: DocSection =
+    DocSection { include: true, label: "Astronomy Functions", description: None };
+
+/// A [`Definition`], with what DataFusion asks about a function.
+#[derive(Debug)]
+pub struct Function {
+    name: &'static str,
+    signature: Signature,
+    documentation: Documentation,
+    compute: Compute,
+}
+
+impl Function {
+    pub fn new(definition: &Definition) -> Self {
+        let Definition { name, arguments, about, source, compute } = definition;
+        let types = vec![DataType::Float64; arguments.len()];
+        let names: Vec<String> = arguments.iter().map(|(name, _)| name.to_string()).collect();
+        let syntax = format!("{name}({})", names.join(", "));
+        let description = format!("{about} Source: {source}.");
+        let documentation = Documentation::builder(SECTION, description, syntax);
+        let documentation = arguments.iter().fold(documentation, |documentation, (name, about)| {
+            documentation.with_argument(*name, *about)
+        });
+        Self {
+            name,
+            signature: Signature {
+                parameter_names: Some(names),
+                ..Signature::exact(types, Volatility::Immutable)
+            },
+            documentation: documentation.build(),
+            compute: *compute,
+        }
+    }
+}
+
+impl ScalarUDFImpl for Function {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(match self.compute {
+            Compute::Double(_) => DataType::Float64,
+            Compute::Long(_) => DataType::Int64,
+            Compute::Text(_) => DataType::Utf8,
+        })
+    }
+
+    fn is_strict(&self) -> bool {
+        true
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let evaluate = |columns: &[ArrayRef]| -> Result<ArrayRef> {
+            Ok(match self.compute {
+                Compute::Double(compute) => {
+                    Arc::new(each_row::<_, Float64Array>(columns, compute)?)
+                }
+                Compute::Long(compute) => Arc::new(each_row::<_, Int64Array>(columns, compute)?),
+                Compute::Text(compute) => Arc::new(each_row::<_, StringArray>(columns, compute)?),
+            })
+        };
+        make_scalar_function(evaluate, vec![])(&arguments.args)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        Some(&self.documentation)
+    }
+}
+
+/// The value of each row of `columns`: doubles, of one length.
+fn each_row<T, A: FromIterator<Option<T>>>(
+    columns: &[ArrayRef],
+    compute: fn(&[f64]) -> error::Result<Option<T>>,
+) -> Result<A> {
+    let columns: Vec<&Float64Array> =
+        columns.iter().map(|column| as_float64_array(column)).collect::<Result<_>>()?;
+    let nulls = NullBuffer::union_many(columns.iter().map(|column| column.nulls()));
+    let mut values = vec![0.0; columns.len()];
+    let rows = (0..columns.first().map_or(0, |column| column.len())).map(|row| {
+        if nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
+            return Ok(None);
+        }
+        for (value, column) in values.iter_mut().zip(&columns) {
+            *value = column.value(row);
+        }
+        Ok(compute(&values)?)
+    });
+    rows.collect()
+}
+
+/// Functions of one name are the same.
+impl PartialEq for Function {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Function {}
+
+impl Hash for Function {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}

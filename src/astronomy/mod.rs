@@ -1,0 +1,48 @@
+//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session.
+//!
+//! Each field of work lists its functions as a table of [`definition::Definition`]s: [`photometry`],
+//! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.
+
+mod definition;
+mod function;
+mod photometry;
+mod sky;
+mod time;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+
+use function::Function;
+
+/// Every function.
+pub fn functions() -> Vec<Arc<ScalarUDF>> {
+    let definitions =
+        photometry::DEFINITIONS.iter().chain(&time::DEFINITIONS).chain(&sky::DEFINITIONS);
+    definitions.map(|definition| Arc::new(Function::new(definition).into())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_function_says_what_it_is() {
+        let functions = functions();
+        for function in &functions {
+            let documentation = function.documentation().unwrap();
+            let description = &documentation.description;
+            assert!(description.starts_with(char::is_uppercase), "{description}");
+            assert!(
+                description.contains(" Source: ") && description.ends_with('.'),
+                "{description}"
+            );
+            assert!(documentation.syntax_example.starts_with(&format!("{}(", function.name())));
+            assert!(function.name().chars().all(|c| c.is_ascii_lowercase() || c == '_'));
+        }
+        let names: BTreeSet<_> = functions.iter().map(|function| function.name()).collect();
+        assert_eq!(names.len(), functions.len());
+    }
+}

@@ -1,0 +1,101 @@
+//! Places on the sky. In: ICRS right ascensions and declinations in degrees. Out: angles, HEALPix cells.
+
+use cdshealpix::nested;
+
+use super::definition::{Compute, Definition};
+use crate::error::{Error, Result};
+
+pub static DEFINITIONS: [Definition; 2] = [
+    Definition {
+        name: "angular_separation_deg",
+        arguments: &[
+            ("ra1_deg", "right ascension of the first place in degrees"),
+            ("dec1_deg", "its declination in degrees"),
+            ("ra2_deg", "right ascension of the second place in degrees"),
+            ("dec2_deg", "its declination in degrees"),
+        ],
+        about: "Angle between two places in degrees, 0 to 180.",
+        source: "Vincenty 1975, Survey Review 23, 88, on a sphere; as astropy's angular_separation",
+        compute: Compute::Double(|a| Ok(Some(angular_separation_deg([a[0], a[1]], [a[2], a[3]])))),
+    },
+    Definition {
+        name: "healpix_index",
+        arguments: &[
+            ("order", "whole number from 0 to 29: the sphere has 12 * 4^order cells"),
+            ("ra_deg", "right ascension in degrees (ICRS)"),
+            ("dec_deg", "declination in degrees (ICRS)"),
+        ],
+        about: "Number of the HEALPix cell of a place in the nested scheme; null where ra_deg is not \
+            finite or dec_deg is not within -90 to 90.",
+        source: "Gorski et al. 2005, ApJ 622, 759",
+        compute: Compute::Long(|a| healpix_index(a[0], a[1], a[2])),
+    },
+];
+
+const MOST_ORDER: f64 = 29.0;
+
+/// Of two (right ascension, declination). Accurate at every angle, the smallest and 180 degrees included.
+fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
+    let (sin_ra, cos_ra) = (ra2 - ra1).to_radians().sin_cos();
+    let (sin1, cos1) = dec1.to_radians().sin_cos();
+    let (sin2, cos2) = dec2.to_radians().sin_cos();
+    let sine = (cos2 * sin_ra).hypot(cos1 * sin2 - sin1 * cos2 * cos_ra);
+    let cosine = sin1 * sin2 + cos1 * cos2 * cos_ra;
+    sine.atan2(cosine).to_degrees()
+}
+
+fn healpix_index(order: f64, ra_deg: f64, dec_deg: f64) -> Result<Option<i64>> {
+    if order.fract() != 0.0 || !(0.0..=MOST_ORDER).contains(&order) {
+        let message = format!("healpix_index: order is {order}; give a whole number from 0 to 29");
+        return Err(Error::argument(message));
+    }
+    if !ra_deg.is_finite() || !(-90.0..=90.0).contains(&dec_deg) {
+        return Ok(None);
+    }
+    let ra = ra_deg.rem_euclid(360.0).to_radians();
+    Ok(Some(nested::hash(order as u8, ra, dec_deg.to_radians()) as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn separations_are_exact_where_the_law_of_cosines_is_not() {
+        let arcsec = 1.0 / 3600.0;
+        let near = angular_separation_deg([30.0, 0.0], [30.0, 1e-6 * arcsec]);
+        assert!((near - 1e-6 * arcsec).abs() < 1e-20, "{near}");
+        assert_eq!(angular_separation_deg([10.0, 20.0], [190.0, -20.0]), 180.0);
+        assert_eq!(angular_separation_deg([359.0, 0.0], [1.0, 0.0]).round(), 2.0);
+        assert_eq!(angular_separation_deg([123.0, 90.0], [45.0, -90.0]), 180.0);
+        assert!(angular_separation_deg([f64::NAN, 0.0], [0.0, 0.0]).is_nan());
+    }
+
+    #[test]
+    fn cells_are_nested() {
+        let at = |order| healpix_index(order, 150.1, 2.2).unwrap().unwrap();
+        for order in 1..=29 {
+            assert_eq!(at(f64::from(order)) >> 2, at(f64::from(order - 1)));
+        }
+        assert!((0..12).contains(&at(0.0)));
+        let turned = healpix_index(20.0, 150.1 - 360.0, 2.2).unwrap();
+        assert_eq!(turned, Some(at(20.0)));
+    }
+
+    #[test]
+    fn an_order_that_does_not_exist_is_refused_by_name() {
+        for order in [-1.0, 30.0, 2.5, f64::NAN] {
+            let error = healpix_index(order, 0.0, 0.0).unwrap_err();
+            assert_eq!(error.kind(), Kind::Argument);
+            assert!(error.to_string().contains("order"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_place_has_no_cell() {
+        for (ra, dec) in [(f64::NAN, 0.0), (f64::INFINITY, 0.0), (0.0, f64::NAN), (0.0, 90.1)] {
+            assert_eq!(healpix_index(3.0, ra, dec).unwrap(), None);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The rows of many objects. In: messages, the first with the descriptor of a request without ids, all with batches of
+//! ids. Out: the rows in key order, and a last batch without rows whose `app_metadata` is a JSON object: how many ids were
+//! `asked` for, `found` and `not_found` to have rows, the `snapshot`, and the `warning` if there is one.
+//!
+//! Rows come in key order, so all ids are taken before the first row goes out, and a client may write everything before it
+//! reads anything. The rows are those of one query after another, each of [`IDS_PER_QUERY`] ids.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use arrow_flight::FlightData;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, future, stream};
+use serde_json::json;
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use super::answer::{answer, without_rows};
+use super::ids::{Ids, SortedIds};
+use super::info::metadata;
+use super::request::NamedRequest;
+use crate::error::{Error, Result};
+use crate::flight::status::status;
+use crate::flight::wire::{self, Messages};
+use crate::limits::{Limits, too_slow};
+use crate::query::{Columns, Engine, Query, Rows};
+use crate::schema::{Family, KEY};
+use crate::warehouse::AsOf;
+use crate::workers::{Limit, Workers};
+
+/// Ids of one exchange.
+const MAX_IDS: usize = 20_000_000;
+/// Enough to outweigh the planning of a query.
+const IDS_PER_QUERY: usize = 1 << 14;
+
+/// Answers at once, and does everything while the answer is read: some clients write only when they can read.
+pub fn exchange(
+    engine: Engine,
+    workers: Workers,
+    limits: Limits,
+    messages: Streaming<FlightData>,
+) -> Messages {
+    let answer = async { answered(engine, workers, limits, messages).await.map_err(status) };
+    stream::once(answer).try_flatten().boxed()
+}
+
+async fn answered(
+    engine: Engine,
+    workers: Workers,
+    limits: Limits,
+    messages: Streaming<FlightData>,
+) -> Result<Messages> {
+    let idle_limit = limits.options.time_limit;
+    let place = limits.bulk_reads.enter().await?;
+    let ids = Ids::new(MAX_IDS, engine.memory("the ids of an exchange"));
+    let (request, ids) = workers.run(received(messages, ids, idle_limit)).await?;
+    let answer = without_rows(&engine, &request.query).await?;
+    let (schema, snapshot, asked) = (answer.schema, answer.version, ids.ids.len() as u64);
+    let warning = request.warning(&answer.unknown_columns);
+    let query = Query { as_of: Some(AsOf::Version(snapshot)), ..request.query };
+    let found = Arc::new(AtomicU64::new(0));
+    let rows = future::ready(Ok(rows(engine, query, ids, schema.clone(), found.clone())));
+    let rows = workers.stream(schema.clone(), place, Limit::Idle(idle_limit), rows);
+    let last = async move {
+        let found = found.load(Ordering::Relaxed);
+        let counts = json!({"asked": asked, "found": found, "not_found": asked - found});
+        wire::note(&schema, metadata(counts, snapshot, warning)).map_err(status)
+    };
+    Ok(wire::flight_data(rows, request.compression).chain(stream::once(last)).boxed())
+}
+
+/// The request of the first message, and the ids of all.
+async fn received(
+    mut messages: Streaming<FlightData>,
+    mut ids: Ids,
+    idle_limit: Duration,
+) -> Result<(NamedRequest, SortedIds)> {
+    let too_slow = |_| too_slow(idle_limit, "send the ids as they come");
+    let first = timeout(idle_limit, messages.message()).await.map_err(too_slow)?;
+    let first = first.map_err(|status| of_messages(status.into()))?;
+    let first = first.ok_or_else(|| Error::argument("an exchange begins with a descriptor"))?;
+    let request = request_of(&first)?;
+    let batches = stream::iter([Ok(first)]).chain(messages).map_err(FlightError::from);
+    // A message may have a descriptor or metadata alone.
+    let batches = batches.try_filter(|message| future::ready(!message.data_header.is_empty()));
+    let mut batches = FlightRecordBatchStream::new_from_flight_data(batches);
+    while let Some(batch) = timeout(idle_limit, batches.next()).await.map_err(too_slow)? {
+        ids.add(&batch.map_err(of_messages)?)?;
+    }
+    Ok((request, ids.sorted()))
+}
+
+/// A request for a whole table, as it is before the ids have come.
+fn request_of(first: &FlightData) -> Result<NamedRequest> {
+    let descriptor = first.flight_descriptor.as_ref();
+    let descriptor = descriptor
+        .ok_or_else(|| Error::argument("the first message of an exchange needs a descriptor"))?;
+    let request = NamedRequest::of(descriptor)?;
+    if !request.is_whole_table() {
+        let text = format!(
+            "{KEY} of an exchange is a column of its batches; leave it out of the descriptor"
+        );
+        return Err(Error::argument(text));
+    }
+    if request.query.limit.is_some() {
+        return Err(Error::argument("an exchange has no limit; stop reading it instead"));
+    }
+    Ok(request)
+}
+
+fn of_messages(error: FlightError) -> Error {
+    match error {
+        FlightError::Tonic(status) => Error::argument(format!("the ids: {}", status.message())),
+        error => Error::argument(format!("the ids: {error}")),
+    }
+}
+
+/// The rows of the ids, with `schema`, the columns of `query`; counts the ids that have some.
+fn rows(
+    engine: Engine,
+    mut query: Query,
+    ids: SortedIds,
+    schema: SchemaRef,
+    found: Arc<AtomicU64>,
+) -> SendableRecordBatchStream {
+    let key = format!("{}:{KEY}", Family::Rubin.prefix());
+    if let Columns::Named(names) = &mut query.columns {
+        names.push(key.clone()); // last, unless it is asked for
+    }
+    let queries = (0..ids.ids.len()).step_by(IDS_PER_QUERY).map(move |start| {
+        let end = ids.ids.len().min(start + IDS_PER_QUERY);
+        Query { rows: Rows::Of(ids.ids[start..end].to_vec()), ..query.clone() }
+    });
+    let answers = stream::iter(queries).then(move |query| {
+        let engine = engine.clone();
+        async move { Ok::<_, DataFusionError>(answer(&engine, &query).await?.rows) }
+    });
+    let (asked, mut last_key) = (schema.clone(), None);
+    let rows = answers.try_flatten().map(move |batch| {
+        let batch: RecordBatch = batch?;
+        let keys = batch.column_by_name(&key);
+        let keys = keys.ok_or_else(|| Error::internal(format!("the table has no {key}")))?;
+        let keys = keys.as_primitive::<Int64Type>().values();
+        found.fetch_add(count_objects(keys, &mut last_key), Ordering::Relaxed);
+        let columns = batch.columns()[..asked.fields().len()].to_vec();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(asked.clone(), columns, &options)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
+
+/// How many objects begin among these keys, after `last_key`.
+fn count_objects(keys: &[i64], last_key: &mut Option<i64>) -> u64 {
+    let begin = keys.iter().filter(|&&key| last_key.replace(key) != Some(key));
+    begin.count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_counted_once_across_batches() {
+        let mut last_key = None;
+        let counts = [&[1, 1, 2][..], &[2, 2], &[], &[3]];
+        assert_eq!(counts.map(|keys| count_objects(keys, &mut last_key)), [2, 0, 0, 1]);
+    }
+}

@@ -1,0 +1,61 @@
+//! What there is to get for a request, and how. In: a request and where its answer stands. Out: a [`FlightInfo`] with the
+//! schema of the rows, a ticket for each part, and as `app_metadata` a JSON object with `snapshot` and, if
+//! anything was ignored, the `warning` that REST gives.
+
+use std::ops::RangeInclusive;
+
+use arrow::datatypes::Schema;
+use arrow_flight::{FlightDescriptor, FlightEndpoint, FlightInfo};
+use serde_json::{Value, json};
+
+use super::ticket::Ticket;
+use crate::error::Result;
+
+/// The answer to a request, before its rows.
+pub struct Heading<'a> {
+    pub schema: &'a Schema,
+    pub snapshot: u64,
+    /// Where it is known without reading them.
+    pub rows: Option<u64>,
+    pub warning: Option<String>,
+}
+
+impl Heading<'_> {
+    /// The info without a way to get the rows.
+    pub fn info(self, descriptor: FlightDescriptor) -> Result<FlightInfo> {
+        let rows = self.rows.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(-1);
+        let info = FlightInfo::new()
+            .try_with_schema(self.schema)?
+            .with_descriptor(descriptor)
+            .with_total_records(rows)
+            .with_total_bytes(-1)
+            .with_ordered(true)
+            .with_app_metadata(metadata(json!({}), self.snapshot, self.warning));
+        Ok(info)
+    }
+}
+
+/// The members that every answer's `app_metadata` has, after some others.
+pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> String {
+    members["snapshot"] = snapshot.into();
+    if let Some(warning) = warning {
+        members["warning"] = warning.into();
+    }
+    members.to_string()
+}
+
+/// The parts of an answer, in order: of a whole table its key ranges, else the only one. They are got where the info was.
+pub fn endpoints(
+    request: &str,
+    snapshot: u64,
+    parts: Option<Vec<RangeInclusive<i64>>>,
+) -> Result<Vec<FlightEndpoint>> {
+    let endpoint = |keys| {
+        let ticket = Ticket::new(request.to_string(), snapshot, keys).encode()?;
+        Ok(FlightEndpoint::new().with_ticket(arrow_flight::Ticket::new(ticket)))
+    };
+    match parts {
+        Some(parts) => parts.into_iter().map(|keys| endpoint(Some(keys))).collect(),
+        None => Ok(vec![endpoint(None)?]),
+    }
+}

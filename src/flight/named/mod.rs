@@ -1,0 +1,142 @@
+//! The documented endpoints over Flight, and whole tables. In: descriptors, tickets, and streams of ids. Out: what there is to
+//! get, and rows in the order (`diaObjectId`, `midpointMjdTai` descending) under the names that REST gives.
+//!
+//! Lookups by id run where REST's do and within the same limits; whole tables and exchanges run on the workers, as
+//! long as the client goes on taking rows.
+
+mod answer;
+mod exchange;
+mod ids;
+mod info;
+mod request;
+mod ticket;
+
+use std::ops::RangeInclusive;
+
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, SchemaAsIpc, SchemaResult};
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use self::answer::{answer, without_rows};
+use self::info::Heading;
+pub use self::request::NamedRequest;
+use self::ticket::Ticket;
+use super::wire::{self, Messages};
+use crate::error::{Kind, Result};
+use crate::limits::{Limits, too_slow};
+use crate::query::{Answer, Engine, Query, Split};
+use crate::schema::Table;
+use crate::warehouse::AsOf;
+use crate::workers::{Limit, Workers};
+
+const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Named {
+    engine: Engine,
+    limits: Limits,
+    /// The threads that answer REST, too.
+    serving: Workers,
+    workers: Workers,
+}
+
+impl Named {
+    /// Lookups run on the threads of the caller.
+    pub fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
+        Self { engine, limits, serving: Workers::of_caller(), workers }
+    }
+
+    /// Each table that exists, without a way to read it: that is for `info` to give.
+    pub async fn list(&self) -> Result<Vec<FlightInfo>> {
+        let mut infos = Vec::new();
+        for table in Table::ALL {
+            let descriptor = FlightDescriptor::new_path(vec![table.name().to_string()]);
+            let request = NamedRequest::of(&descriptor)?;
+            match self.info(descriptor, &request).await {
+                Ok(info) => infos.push(FlightInfo { endpoint: Vec::new(), ..info }),
+                Err(error) if error.kind() == Kind::NotReady => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(infos)
+    }
+
+    /// What there is to get, and how. A whole table comes in parts, to be read in parallel; with a limit, in one.
+    pub async fn info(
+        &self,
+        descriptor: FlightDescriptor,
+        request: &NamedRequest,
+    ) -> Result<FlightInfo> {
+        let query = &request.query;
+        let Answer { schema, version, unknown_columns, .. } = self.planned(query).await?;
+        let split = match request.is_whole_table() {
+            true => Some(self.split(query, version).await?),
+            false => None,
+        };
+        let all = query.filter.is_none() && query.time.is_none() && query.limit.is_none();
+        let heading = Heading {
+            schema: &schema,
+            snapshot: version,
+            rows: split.as_ref().and_then(|split| split.rows).filter(|_| all),
+            warning: request.warning(&unknown_columns),
+        };
+        let parts = split.map(|split| split.keys);
+        let endpoints = info::endpoints(&request.text, version, parts)?;
+        Ok(heading.info(descriptor)?.with_endpoints(endpoints))
+    }
+
+    /// The schema of the rows of a request.
+    pub async fn schema(&self, request: &NamedRequest) -> Result<SchemaResult> {
+        let schema = self.planned(&request.query).await?.schema;
+        Ok(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into()?)
+    }
+
+    /// The request that a ticket answers.
+    pub fn request_of(ticket: &[u8]) -> Result<NamedRequest> {
+        Ticket::decode(ticket)?.request()
+    }
+
+    /// The rows of a request, compressed as it says or, if it says nothing, as `compression` does.
+    pub async fn read(
+        &self,
+        request: NamedRequest,
+        compression: Option<CompressionType>,
+    ) -> Result<Messages> {
+        let time_limit = self.limits.options.time_limit;
+        let (gate, threads, limit) = match request.is_whole_table() {
+            true => (&self.limits.bulk_reads, &self.workers, Limit::Idle(time_limit)),
+            false => (&self.limits.requests, &self.serving, Limit::Total(time_limit)),
+        };
+        let place = gate.enter().await?;
+        let (engine, query) = (self.engine.clone(), request.query);
+        let answer = threads.run(async move { answer(&engine, &query).await }).await?;
+        let rows = threads.stream(answer.schema, place, limit, async { Ok(answer.rows) });
+        Ok(wire::flight_data(rows, request.compression.or(compression)))
+    }
+
+    /// The rows of the objects whose ids the client streams.
+    pub fn exchange(&self, messages: Streaming<FlightData>) -> Messages {
+        let (engine, workers) = (self.engine.clone(), self.workers.clone());
+        exchange::exchange(engine, workers, self.limits.clone(), messages)
+    }
+
+    async fn planned(&self, query: &Query) -> Result<Answer> {
+        self.within_limits(without_rows(&self.engine, query)).await
+    }
+
+    async fn split(&self, query: &Query, version: u64) -> Result<Split> {
+        let as_of = AsOf::Version(version);
+        let split = self.within_limits(self.engine.split(query.table, Some(&as_of))).await?;
+        let keys = if query.limit.is_some() { vec![EVERY_KEY] } else { split.keys };
+        Ok(Split { keys, ..split })
+    }
+
+    async fn within_limits<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let _place = self.limits.requests.enter().await?;
+        let limit = self.limits.options.time_limit;
+        timeout(limit, work).await.unwrap_or_else(|_| Err(too_slow(limit, "try again")))
+    }
+}

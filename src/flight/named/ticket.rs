@@ -1,0 +1,116 @@
+//! Tickets of named requests. In: a request, the snapshot it is answered from and, of a whole table, which part. Out: bytes
+//! that any instance of the server answers alike, and back.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use super::request::NamedRequest;
+use crate::error::{Error, Result};
+use crate::query::Rows;
+use crate::warehouse::AsOf;
+
+/// The version of this format.
+const FORMAT: u32 = 1;
+
+/// Versioned JSON that carries all that an answer needs.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ticket {
+    diaflight: u32,
+    /// The version of the table.
+    snapshot: u64,
+    /// The part of the table, by its first and last key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<(i64, i64)>,
+    /// The JSON that was asked, digit for digit.
+    request: String,
+}
+
+/// What every ticket has, of whatever format.
+#[derive(Deserialize)]
+struct Header {
+    diaflight: u32,
+}
+
+impl Ticket {
+    pub fn new(request: String, snapshot: u64, keys: Option<RangeInclusive<i64>>) -> Self {
+        let keys = keys.map(RangeInclusive::into_inner);
+        Self { diaflight: FORMAT, snapshot, keys, request }
+    }
+
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|error| Error::internal(format!("a ticket: {error}")))
+    }
+
+    /// Errors: `Argument` for what no server gave out, or one of another release.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let header: Header = serde_json::from_slice(bytes).map_err(damaged)?;
+        if header.diaflight != FORMAT {
+            return Err(Error::argument(format!(
+                "the ticket is of format {}, this server's are of format {FORMAT}; {AGAIN}",
+                header.diaflight
+            )));
+        }
+        serde_json::from_slice(bytes).map_err(damaged)
+    }
+
+    /// The request that it answers, bound to its snapshot and its part of the table.
+    pub fn request(&self) -> Result<NamedRequest> {
+        let mut request = NamedRequest::parse(self.request.clone()).map_err(damaged)?;
+        match (self.keys, request.is_whole_table()) {
+            (Some((first, last)), true) => request.query.rows = Rows::Within(first..=last),
+            (None, false) => {}
+            _ => return Err(damaged("it names a part of what has no parts")),
+        }
+        request.query.as_of = Some(AsOf::Version(self.snapshot));
+        Ok(request)
+    }
+}
+
+const AGAIN: &str = "ask get_flight_info for a new one";
+
+fn damaged(reason: impl std::fmt::Display) -> Error {
+    Error::argument(format!("the ticket is damaged: {reason}; {AGAIN}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_keeps_its_request_digit_for_digit() {
+        let text = r#"{"endpoint": "sources", "midpointMjdTai": 61105.095800700, "as_of": 9}"#;
+        let ticket = Ticket::new(text.to_string(), 3, Some(i64::MIN..=-2));
+        let bytes = ticket.encode().unwrap();
+        assert!(bytes.starts_with(br#"{"diaflight":1,"snapshot":3,"#));
+        let back = Ticket::decode(&bytes).unwrap();
+        assert_eq!(back, ticket);
+        let query = back.request().unwrap().query;
+        assert_eq!(query.rows, Rows::Within(i64::MIN..=-2));
+        assert_eq!(query.as_of, Some(AsOf::Version(3)));
+        assert_eq!(query.time, NamedRequest::parse(text.to_string()).unwrap().query.time);
+    }
+
+    #[test]
+    fn what_no_server_of_this_release_gave_out_is_refused() {
+        let ids = r#"{\"endpoint\": \"fp\", \"diaObjectId\": 1}"#;
+        for (ticket, why) in [
+            (r#"{"endpoint": "fp"}"#.to_string(), "damaged"),
+            ("nonsense".to_string(), "damaged"),
+            (r#"{"diaflight": 2, "query": "?"}"#.to_string(), "format 2"),
+            (r#"{"diaflight": 1, "snapshot": 3}"#.to_string(), "damaged"),
+            (format!(r#"{{"diaflight": 1, "snapshot": -3, "request": "{ids}"}}"#), "damaged"),
+            (format!(r#"{{"diaflight": 1, "snapshot": 3, "request": "{ids}", "x": 1}}"#), "`x`"),
+            (r#"{"diaflight": 1, "snapshot": 3, "request": "{}"}"#.to_string(), "endpoint"),
+            (
+                format!(r#"{{"diaflight": 1, "snapshot": 3, "keys": [0, 1], "request": "{ids}"}}"#),
+                "part",
+            ),
+        ] {
+            let ticket = Ticket::decode(ticket.as_bytes());
+            let error = ticket.and_then(|ticket| ticket.request()).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains("get_flight_info"), "{error}");
+        }
+    }
+}

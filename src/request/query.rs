@@ -1,0 +1,216 @@
+//! The arguments that say which rows and columns of a table: the same ones, with the same rules, through every door.
+//! In: the merged arguments. Out: a [`Query`], or the error that names the argument and what would be right.
+
+use std::collections::HashSet;
+
+use super::arguments::{Arguments, COLUMNS, ID};
+use super::ignored::Ignored;
+use super::json::{Scalar, Value};
+use crate::error::{Error, Result};
+use crate::query::{Columns, Order, Query, Rows, TimeMatch};
+use crate::schema::{TIME, Table};
+use crate::warehouse::AsOf;
+
+/// Takes the arguments of a query, and tells what stands among the ids without being one. The ids are sorted, each once;
+/// without `diaObjectId`, the rows are those of every object.
+pub fn query(
+    table: Table,
+    order: Order,
+    arguments: &mut Arguments<'_>,
+) -> Result<(Query, Ignored)> {
+    let mut take = |name: &str| arguments.remove(name);
+    let (rows, ignored) = match take(ID) {
+        Some(value) => ids(value).map(|(ids, ignored)| (Rows::Of(ids), ignored))?,
+        None => (Rows::Within(i64::MIN..=i64::MAX), Ignored::default()),
+    };
+    let time = if table == Table::Sources { take(TIME) } else { None };
+    let query = Query {
+        table,
+        rows,
+        order,
+        columns: columns(take(COLUMNS))?,
+        time: time.map(|value| TimeMatch::parse(&decimal(value)?)).transpose()?,
+        filter: None,
+        limit: None,
+        as_of: take("as_of").map(|value| AsOf::parse(&version_or_time(value)?)).transpose()?,
+    };
+    Ok((query, ignored))
+}
+
+/// The refusal of an argument's value.
+pub fn wrong(argument: &str, right: &str, value: impl std::fmt::Display) -> Error {
+    Error::argument(format!("{argument} must be {right}, not {value}"))
+}
+
+/// The ids, and what stands in their place without being one.
+fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
+    let (mut ids, mut ignored) = (Vec::new(), Ignored::default());
+    let scalars = value.into_scalars();
+    if scalars.is_empty() {
+        ignored.push("[]");
+    }
+    let mut add = |text: &str| match text.parse() {
+        Ok(id) if text.bytes().all(|byte| byte.is_ascii_digit()) => ids.push(id),
+        _ if text.is_empty() => ignored.push("\"\""),
+        _ => ignored.push(text),
+    };
+    for scalar in scalars {
+        match scalar {
+            Scalar::Text(text) => text.split(',').map(str::trim).for_each(&mut add),
+            Scalar::Number(text) if !text.contains(['.', 'e', 'E']) => add(&text),
+            other => {
+                return Err(wrong(ID, "digits in a text, an integer, or an array of these", other));
+            }
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok((ids, ignored))
+}
+
+/// The names, in the order asked, each once.
+fn columns(value: Option<Value<'_>>) -> Result<Columns> {
+    let scalars = match value {
+        None | Some(Value::One(Scalar::Null)) => return Ok(Columns::All),
+        Some(value) => value.into_scalars(),
+    };
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
+    for scalar in scalars {
+        let Scalar::Text(text) = scalar else {
+            let right = "names such as `r:psfFlux`, separated by commas, or an array of names";
+            return Err(wrong(COLUMNS, right, scalar));
+        };
+        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            if seen.insert(name.to_string()) {
+                names.push(name.to_string());
+            }
+        }
+    }
+    let all = names.is_empty() || names == ["*"];
+    Ok(if all { Columns::All } else { Columns::Named(names) })
+}
+
+/// The decimals of a time as the client wrote them.
+fn decimal(value: Value<'_>) -> Result<String> {
+    match value {
+        Value::One(Scalar::Text(text) | Scalar::Number(text)) => Ok(text.into_owned()),
+        other => Err(wrong(TIME, "a number, or its decimals in a text", other)),
+    }
+}
+
+fn version_or_time(value: Value<'_>) -> Result<String> {
+    match value {
+        Value::One(Scalar::Text(text) | Scalar::Number(text)) => Ok(text.trim().to_string()),
+        other => Err(wrong("as_of", "a version or an RFC 3339 time", other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::arguments;
+
+    fn parsed(table: Table, body: &str) -> Result<(Query, Ignored)> {
+        query(table, Order::ByObject, &mut arguments::read(body.as_bytes(), "").unwrap())
+    }
+
+    fn ids_of(value: &str) -> (Vec<i64>, Ignored) {
+        let (query, ignored) = parsed(Table::Fp, &format!("{{\"diaObjectId\": {value}}}")).unwrap();
+        let Rows::Of(ids) = query.rows else { panic!("not by id") };
+        (ids, ignored)
+    }
+
+    #[test]
+    fn without_ids_every_object_is_asked_for() {
+        let (query, ignored) = parsed(Table::Sources, r#"{"columns": "r:ra"}"#).unwrap();
+        assert_eq!(query.rows, Rows::Within(i64::MIN..=i64::MAX));
+        assert_eq!(ignored, Ignored::default());
+    }
+
+    #[test]
+    fn ids_are_read_in_every_way_of_writing_them() {
+        for value in
+            [r#"" 7 ,  12,7 ""#, r#"["12", 7]"#, r#"[12, "7,12"]"#, "[7, 12, 7]", r#""007,12""#]
+        {
+            assert_eq!(ids_of(value), (vec![7, 12], Ignored::default()), "{value}");
+        }
+        assert_eq!(ids_of("9223372036854775807").0, [i64::MAX]);
+    }
+
+    #[test]
+    fn what_is_no_id_is_ignored_and_told() {
+        let big = "99999999999999999999999999";
+        for (value, told) in [
+            (r#""12,abc,-5""#, &["abc", "-5"][..]),
+            (r#"["12", "x y", -5]"#, &["x y", "-5"]),
+            (r#"[12, 9223372036854775808]"#, &["9223372036854775808"]),
+            (&format!("[12, {big}]"), &[big]),
+            (r#""12,+3,1.0,7:x,١""#, &["+3", "1.0", "7:x", "١"]),
+            (r#""12,""#, &["\"\""]),
+        ] {
+            assert_eq!(ids_of(value), (vec![12], told.iter().collect()), "{value}");
+        }
+        assert_eq!(ids_of("[]"), (vec![], ["[]"].iter().collect()));
+        assert_eq!(ids_of(r#"" ""#), (vec![], ["\"\""].iter().collect()));
+    }
+
+    #[test]
+    fn columns_are_named_once_in_the_order_asked() {
+        let columns_of = |value: &str| {
+            let body = format!("{{\"diaObjectId\": 1, \"columns\": {value}}}");
+            parsed(Table::Fp, &body).unwrap().0.columns
+        };
+        for value in ["null", r#""""#, r#"" * ""#, r#"["*"]"#, "[]", r#"",""#] {
+            assert_eq!(columns_of(value), Columns::All, "{value}");
+        }
+        let named = Columns::Named(vec!["r:ra".into(), "f:a b".into(), "x".into()]);
+        for value in [r#"" r:ra ,f:a b,x,,r:ra""#, r#"["r:ra", "f:a b,x", "x"]"#] {
+            assert_eq!(columns_of(value), named, "{value}");
+        }
+        assert_eq!(parsed(Table::Fp, r#"{"diaObjectId": 1}"#).unwrap().0.columns, Columns::All);
+    }
+
+    #[test]
+    fn a_time_keeps_its_decimals_and_is_for_sources_alone() {
+        let time_of = |table, value: &str| {
+            let body = format!("{{\"diaObjectId\": 1, \"midpointMjdTai\": {value}}}");
+            parsed(table, &body).map(|(query, _)| query.time)
+        };
+        for text in ["61105.095800700", "61105", "6.1105e4"] {
+            let expected = Some(TimeMatch::parse(text).unwrap());
+            assert_eq!(time_of(Table::Sources, text).unwrap(), expected);
+            assert_eq!(time_of(Table::Sources, &format!("\"{text}\"")).unwrap(), expected);
+        }
+        for table in [Table::Objects, Table::Fp] {
+            assert_eq!(time_of(table, "[true]").unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn a_wrong_argument_is_refused_by_name() {
+        for (member, name, right) in [
+            (r#""diaObjectId": null"#, "diaObjectId", "null"),
+            (r#""diaObjectId": true"#, "diaObjectId", "true"),
+            (r#""diaObjectId": 1.5"#, "diaObjectId", "integer"),
+            (r#""diaObjectId": 1e3"#, "diaObjectId", "integer"),
+            (r#""diaObjectId": {"a": 1}"#, "diaObjectId", "digits"),
+            (r#""diaObjectId": [["1"]]"#, "diaObjectId", "digits"),
+            (r#""diaObjectId": ["1", null]"#, "diaObjectId", "null"),
+            (r#""diaObjectId": 1, "columns": 5"#, "columns", "the number 5"),
+            (r#""diaObjectId": 1, "columns": [1, 2]"#, "columns", "names"),
+            (r#""diaObjectId": 1, "columns": [null]"#, "columns", "null"),
+            (r#""diaObjectId": 1, "midpointMjdTai": true"#, "midpointMjdTai", "number"),
+            (r#""diaObjectId": 1, "midpointMjdTai": null"#, "midpointMjdTai", "null"),
+            (r#""diaObjectId": 1, "midpointMjdTai": [61105]"#, "midpointMjdTai", "an array"),
+            (r#""diaObjectId": 1, "midpointMjdTai": "noon""#, "midpointMjdTai", "noon"),
+            (r#""diaObjectId": 1, "midpointMjdTai": """#, "midpointMjdTai", "number"),
+            (r#""diaObjectId": 1, "as_of": false"#, "as_of", "RFC 3339"),
+        ] {
+            let error = parsed(Table::Sources, &format!("{{{member}}}"));
+            let error = error.expect_err(member);
+            assert_eq!(error.kind(), crate::error::Kind::Argument, "{member}");
+            let text = error.to_string();
+            assert!(text.contains(name) && text.contains(right), "{member}: {text}");
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! Statements over a small survey: what they answer, what they are refused, and that they stay within their limits.
+
+use std::time::{Duration, Instant};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{DataType, Int64Type};
+use arrow::util::pretty::pretty_format_batches;
+use datafusion::common::ScalarValue;
+use diaflight::error::{Error, Kind, Result};
+use diaflight::query::{Engine, EngineOptions};
+use diaflight::schema::Table;
+use diaflight::sql::{RelationKind, Sql, SqlOptions, Statement};
+use diaflight::survey::{self, SurveyOptions};
+use diaflight::warehouse::{Change, Operation, Warehouse};
+use diaflight::workers::Workers;
+use futures::{StreamExt, TryStreamExt};
+
+const OBJECTS: u64 = 300;
+
+async fn engine(name: &str) -> (Warehouse, Engine) {
+    let warehouse = Warehouse::open(&format!("memory://sql-{name}")).unwrap();
+    let options = SurveyOptions { objects: OBJECTS, seed: 3 };
+    survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
+    let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+    (warehouse, engine)
+}
+
+async fn sql_with(name: &str, options: SqlOptions) -> Sql {
+    Sql::new(engine(name).await.1, Workers::new().unwrap(), &options).unwrap()
+}
+
+async fn sql(name: &str) -> Sql {
+    sql_with(name, SqlOptions::default()).await
+}
+
+async fn rows_of(statement: &Statement) -> Result<RecordBatch> {
+    let rows = statement.run().await?;
+    assert_eq!(rows.schema(), statement.schema());
+    let batches: Vec<_> = rows.try_collect().await?;
+    Ok(concat_batches(&statement.schema(), &batches)?)
+}
+
+async fn ask(sql: &Sql, text: &str) -> Result<RecordBatch> {
+    rows_of(&sql.prepare(text, None).await?).await
+}
+
+async fn number(sql: &Sql, text: &str) -> i64 {
+    let rows = ask(sql, text).await.unwrap();
+    assert_eq!((rows.num_rows(), rows.num_columns()), (1, 1), "{text}");
+    rows.column(0).as_primitive::<Int64Type>().value(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_read_by_their_own_names() {
+    let sql = sql("names").await;
+    assert_eq!(number(&sql, "SELECT count(*) FROM objects").await, OBJECTS as i64);
+    let joined = "SELECT count(*) FROM sources s JOIN objects o ON s.diaObjectId = o.diaObjectId \
+                  WHERE s.psfFlux > 0 AND o.nDiaSources > 1";
+    assert!(number(&sql, joined).await > 0);
+    let most = "SELECT max(n) FROM (SELECT count(*) AS n FROM fp GROUP BY diaObjectId)";
+    assert!(number(&sql, most).await > 1);
+    let tables = ask(
+        &sql,
+        "SELECT table_name FROM information_schema.tables \
+                            WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1",
+    );
+    let tables = tables.await.unwrap();
+    let names: Vec<_> = tables.column(0).as_string::<i32>().iter().flatten().collect();
+    assert_eq!(names, ["fp", "objects", "sources"]);
+    let relations = sql.relations().await.unwrap();
+    let tables = relations.iter().filter(|relation| relation.kind == RelationKind::Table);
+    assert_eq!(tables.map(|table| &table.name).collect::<Vec<_>>(), names);
+    for text in ["SHOW TABLES", "DESCRIBE sources", "EXPLAIN SELECT ra FROM objects"] {
+        assert!(ask(&sql, text).await.unwrap().num_rows() > 0, "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_wrote_a_wrong_statement_is_told_what_is_wrong() {
+    let sql = sql("wrong").await;
+    for (text, named) in [
+        ("", "statement"),
+        ("SELEC 1", "SELEC"),
+        ("SELECT 1; SELECT 2", "single"),
+        ("SELECT psfflux FROM sources", "psfflux"),
+        ("SELECT * FROM stars", "stars"),
+        ("SELECT * FROM stars@3", "stars@3"),
+        ("SELECT * FROM sources@soon", "soon"),
+        ("SELECT * FROM sources@99", "99"),
+        ("SELECT nothing(1)", "nothing"),
+        ("SELECT $2 + 1", "$1"),
+    ] {
+        let error = sql.prepare(text, None).await.err().unwrap_or_else(|| panic!("{text}: taken"));
+        assert_eq!(error.kind(), Kind::Argument, "{text}: {error}");
+        assert!(error.to_string().contains(named), "{text}: {error}");
+    }
+    for text in ["SELECT 1 / (diaObjectId - diaObjectId) FROM objects", "SELECT CAST('x' AS INT)"] {
+        let error = ask(&sql, text).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Argument, "{text}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_reading_is_planned() {
+    let sql = sql("reading").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("x.csv");
+    std::fs::write(&file, "a\n1\n").unwrap();
+    let file = file.to_str().unwrap();
+    for text in [
+        "CREATE TABLE x AS SELECT 1",
+        "CREATE VIEW x AS SELECT 1",
+        "CREATE SCHEMA x",
+        "DROP TABLE sources",
+        "DROP VIEW IF EXISTS sources",
+        "INSERT INTO sources SELECT * FROM sources",
+        "DELETE FROM sources",
+        "UPDATE sources SET ra = 0",
+        "TRUNCATE TABLE sources",
+        "SET datafusion.execution.batch_size = 1",
+        "RESET datafusion.execution.batch_size",
+        "PREPARE x AS SELECT 1",
+        "BEGIN",
+        "EXPLAIN INSERT INTO sources SELECT * FROM sources",
+        "EXPLAIN ANALYZE INSERT INTO sources SELECT * FROM sources",
+        &format!("COPY sources TO '{file}'"),
+        &format!("COPY (SELECT 1) TO '{file}' STORED AS CSV"),
+        &format!("CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '{file}'"),
+        &format!("SELECT * FROM '{file}'"),
+        &format!("SELECT * FROM \"file://{file}\""),
+        "SELECT * FROM 'http://127.0.0.1:1/x.parquet'",
+        &format!("SELECT * FROM read_csv('{file}')"),
+        &format!("WITH x AS (SELECT * FROM '{file}') SELECT * FROM x"),
+    ] {
+        match sql.prepare(text, None).await {
+            Err(error) => assert_eq!(error.kind(), Kind::Argument, "{text}: {error}"),
+            Ok(_) => panic!("{text}: taken"),
+        }
+    }
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "a\n1\n");
+    assert_eq!(number(&sql, "SELECT count(*) FROM objects").await, OBJECTS as i64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn parameters_are_bound_and_cast() {
+    let sql = sql("parameters").await;
+    let text = "SELECT count(*) FROM sources WHERE band = $2 AND psfFlux > $1";
+    let statement = sql.prepare(text, None).await.unwrap();
+    let names: Vec<_> = statement.parameters().iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["$1", "$2"]);
+    assert_eq!(statement.parameters()[0].data_type, Some(DataType::Float32));
+    let error = statement.run().await.err().unwrap();
+    assert!(error.to_string().contains("$1"), "{error}");
+    let values = || vec![ScalarValue::from(1000_i64), ScalarValue::from("r")];
+    let bound = statement.clone().bind(values()).unwrap();
+    let literal = "SELECT count(*) FROM sources WHERE band = 'r' AND psfFlux > 1000";
+    let counted = rows_of(&bound).await.unwrap().column(0).as_primitive::<Int64Type>().value(0);
+    assert_eq!(counted, number(&sql, literal).await);
+    let error = statement.clone().bind(values()[..1].to_vec()).err().unwrap();
+    assert!(error.to_string().contains("2 parameters; 1 values"), "{error}");
+    let wrong = vec![ScalarValue::from("many"), ScalarValue::from("r")];
+    let error = statement.bind(wrong).err().unwrap();
+    assert!(error.to_string().contains("parameter $1"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_version_is_a_table_of_its_own() {
+    let (warehouse, engine) = engine("versions").await;
+    let before = engine.version(Table::Objects, None).await.unwrap();
+    let sql = Sql::new(engine.clone(), Workers::new().unwrap(), &SqlOptions::default()).unwrap();
+    let statement = sql.prepare("SELECT count(*) FROM objects", None).await.unwrap();
+    assert_eq!(statement.versions().objects, Some(before));
+    let error = ask(&sql, "SELECT * FROM \"objects@1990-01-01T00:00:00Z\"").await.unwrap_err();
+    assert!(error.to_string().contains("1990"), "{error}");
+
+    let base = warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
+    let (operation, schema) = (Operation::Ingest, base.schema.clone());
+    let emptied = Change { operation, schema, add: vec![], remove: base.files.clone() };
+    let version = warehouse.commit(Table::Objects, Some(&base), emptied).await.unwrap();
+    while engine.version(Table::Objects, None).await.unwrap() < version {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(number(&sql, "SELECT count(*) FROM objects").await, 0);
+    let all = "SELECT count(*), count(o.ra) FROM objects@0 AS o, (SELECT count(*) FROM objects)";
+    let all = ask(&sql, all).await.unwrap();
+    assert_eq!(all.column(0).as_primitive::<Int64Type>().value(0), OBJECTS as i64);
+    // A statement stays with the versions it was planned with, here and where only these are known.
+    let again = sql.prepare(statement.text(), Some(statement.versions())).await.unwrap();
+    for statement in [statement, again] {
+        let counted = rows_of(&statement).await.unwrap();
+        assert_eq!(counted.column(0).as_primitive::<Int64Type>().value(0), OBJECTS as i64);
+    }
+}
+
+/// Each would go on for hours: a product of all rows, and a loop that finds nothing in one.
+const RUNAWAYS: [&str; 2] = [
+    "SELECT count(*) FROM fp a CROSS JOIN fp b CROSS JOIN fp c WHERE a.psfFlux + c.psfFlux > 1e30",
+    "SELECT count(*) FROM (SELECT a.psfFlux FROM fp a, generate_series(1, 100)) a \
+     JOIN (SELECT b.psfFlux FROM fp b, generate_series(1, 1000)) b ON a.psfFlux + b.psfFlux > 1e30",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_runaway_ends_at_its_time_limit() {
+    let time_limit = Duration::from_millis(200);
+    let sql = sql_with("runaway", SqlOptions { time_limit, ..SqlOptions::default() }).await;
+    for runaway in RUNAWAYS {
+        let error = ask(&sql, runaway).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Timeout, "{error}");
+        assert!(error.to_string().contains("0.2 s"), "{error}");
+    }
+    assert_eq!(number(&sql, "SELECT count(*) FROM objects").await, OBJECTS as i64);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_statement_stops_and_frees_its_place() {
+    let options = SqlOptions { max_concurrent_statements: 1, ..SqlOptions::default() };
+    let sql = sql_with("abandoned", options).await;
+    for runaway in RUNAWAYS {
+        let mut rows = sql.prepare(runaway, None).await.unwrap().run().await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(300), rows.next()).await.is_err());
+        let busy = ask(&sql, "SELECT 1").await.unwrap_err();
+        assert_eq!(busy.kind(), Kind::Busy, "{busy}");
+        assert!(busy.to_string().contains("1 statements"), "{busy}");
+        drop(rows);
+        // Its place is free only once its task has ended.
+        while ask(&sql, "SELECT 1").await.is_err() {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_memory_a_sort_spills_and_over_the_files_it_fails() {
+    let sorted = "SELECT count(*) FROM (SELECT *, row_number() OVER (ORDER BY psfFlux, ra) AS n \
+                  FROM sources CROSS JOIN generate_series(1, 20)) WHERE n > 0";
+    let all = number(&sql("whole").await, sorted).await;
+    let small = SqlOptions { memory_bytes: 12 << 20, ..SqlOptions::default() };
+    assert_eq!(number(&sql_with("spilling", small.clone()).await, sorted).await, all);
+    let sql = sql_with("full", SqlOptions { temp_bytes: 1 << 10, ..small }).await;
+    let error: Error = ask(&sql, sorted).await.unwrap_err();
+    assert_eq!(error.kind(), Kind::TooLarge, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sorting_by_object_follows_the_order_of_the_files() {
+    let sql = sql("ordered").await;
+    let text = "SELECT diaObjectId, midpointMjdTai - lag(midpointMjdTai) OVER \
+                (PARTITION BY diaObjectId ORDER BY midpointMjdTai) AS gap_d FROM sources";
+    let plan = ask(&sql, &format!("EXPLAIN {text}")).await.unwrap();
+    let plan = pretty_format_batches(&[plan]).unwrap().to_string();
+    assert!(plan.contains("PartialSortExec") && !plan.contains(" SortExec"), "{plan}");
+    let negative = format!("SELECT count(*) FROM ({text}) WHERE gap_d < 0");
+    assert_eq!(number(&sql, &negative).await, 0);
+    let counted = ask(&sql, "EXPLAIN SELECT count(*) FROM sources").await.unwrap();
+    let plan = pretty_format_batches(&[counted]).unwrap().to_string();
+    assert!(!plan.contains("DataSourceExec"), "counted by the log: {plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_by_id_reads_few_pages() {
+    let sql = sql("lookup").await;
+    let id = number(&sql, "SELECT max(diaObjectId) FROM objects").await;
+    let text = format!("EXPLAIN ANALYZE SELECT psfFlux FROM sources WHERE diaObjectId = {id}");
+    let plan = pretty_format_batches(&[ask(&sql, &text).await.unwrap()]).unwrap().to_string();
+    assert!(plan.contains("DataSourceExec"), "{plan}");
+    let start = Instant::now();
+    let rows = ask(&sql, &text.replace("EXPLAIN ANALYZE ", "")).await.unwrap();
+    assert!(rows.num_rows() > 0, "{:?}", start.elapsed());
+}
