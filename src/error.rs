@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
+use parquet::errors::ParquetError;
 use tonic::Code;
 
 /// What the caller can do about an error.
@@ -138,6 +140,10 @@ impl Error {
             | D::Configuration(_)
             | D::Execution(_)
             | D::ArrowError(..) => Self::new(Kind::Argument, error.strip_backtrace()),
+            // A predicate that the Parquet reader could not compute.
+            D::ParquetError(ref inner) if is_of_values(inner) => {
+                Self::new(Kind::Argument, error.strip_backtrace())
+            }
             D::ResourcesExhausted(_) => Self::new(Kind::TooLarge, error.strip_backtrace()),
             other => Self::from(other),
         }
@@ -147,6 +153,10 @@ impl Error {
         let message = source.to_string().replace('\n', " ");
         Self { kind, message, source: Some(Box::new(source)) }
     }
+}
+
+fn is_of_values(error: &ParquetError) -> bool {
+    matches!(error, ParquetError::External(inner) if inner.is::<ArrowError>())
 }
 
 impl fmt::Display for Error {
@@ -177,14 +187,14 @@ impl From<std::io::Error> for Error {
     }
 }
 
-impl From<arrow::error::ArrowError> for Error {
-    fn from(error: arrow::error::ArrowError) -> Self {
+impl From<ArrowError> for Error {
+    fn from(error: ArrowError) -> Self {
         Self::from_source(Kind::Internal, error)
     }
 }
 
-impl From<parquet::errors::ParquetError> for Error {
-    fn from(error: parquet::errors::ParquetError) -> Self {
+impl From<ParquetError> for Error {
+    fn from(error: ParquetError) -> Self {
         Self::from_source(Kind::Internal, error)
     }
 }

@@ -7,6 +7,7 @@ mod answers;
 mod cli;
 mod conformance;
 mod delta;
+mod flight;
 mod formats;
 mod ingest;
 mod ingest_properties;
