@@ -248,8 +248,8 @@ async fn sorting_by_object_follows_the_order_of_the_files() {
     let newest_first = "SELECT * FROM sources \
                         ORDER BY diaObjectId, midpointMjdTai DESC, diaSourceId DESC";
     for (text, with, without) in [
-        (text, "WindowAggExec", "Sort"),
-        (newest_first, "ReverseWithin", "Sort"),
+        (text, "WindowAggExec", "SortExec"),
+        (newest_first, "ReverseWithin", "SortExec"),
         ("SELECT * FROM sources ORDER BY diaObjectId, psfFlux", "PartialSortExec", " SortExec"),
         ("SELECT count(*) FROM sources", "count(*)", "DataSourceExec"),
     ] {
