@@ -79,6 +79,7 @@ def first_session(terminal):
     columns = terminal.answer(r"\d sources", "| psfFlux ")
     assert "| column" in columns and "| unit" in columns, columns
     assert "| abs " in terminal.answer(r"\df", "| upper ")
+    assert "ab_mag(" in terminal.answer(r"\df ab_mag", "magnitude")
 
     shown = terminal.answer(r"\wrong", r"\q")
     assert r"no command \wrong" in shown and r"\timing" in shown, shown

@@ -78,6 +78,7 @@ async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
     let client = FlightServiceClient::new(channel).max_decoding_message_size(usize::MAX);
     let mut client = FlightSqlServiceClient::new_from_inner(client);
     if let Some(token) = token {
+        token.check()?;
         client.set_token(token.expose().to_string());
     }
     Ok(Door::Remote(client))
