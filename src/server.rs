@@ -9,10 +9,11 @@ use axum::body::Body;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -124,16 +125,16 @@ impl Host {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
-        let Some(tls) = self.tls.clone() else { return self.converse(stream).await };
+        let Some(tls) = self.tls.clone() else { return self.converse(Either::Left(stream)).await };
         match tokio::time::timeout(HEAD_LIMIT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.converse(stream).await,
+            Ok(Ok(stream)) => self.converse(Either::Right(stream)).await,
             Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
             Err(_) => tracing::debug!("a connection whose TLS never began"),
         }
     }
 
     /// One connection to its end. Once the server drains, the answers under way are its last.
-    async fn converse(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+    async fn converse(self, stream: Either<TcpStream, TlsStream<TcpStream>>) {
         let service = TowerToHyperService::new(
             self.router.map_request(|request: axum::http::Request<_>| request.map(Body::new)),
         );

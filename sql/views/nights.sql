@@ -1,4 +1,5 @@
--- How each night went, from its sources: one row per night and band, the newest night first.
+-- How each night went, from its sources: one row per night and band, the newest night first. Of a large table best asked
+-- for some nights (WHERE day_obs >= ...), of which it then counts nothing else.
 --
 --   day_obs          BIGINT  the night, YYYYMMDD (the date in UTC-12)
 --   band             TEXT    filter: u g r i z or y

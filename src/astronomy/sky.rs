@@ -44,6 +44,7 @@ fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
     sine.atan2(cosine).to_degrees()
 }
 
+/// A place within rounding of a border is in either of the cells that meet there.
 fn healpix_index(order: f64, ra_deg: f64, dec_deg: f64) -> Result<Option<i64>> {
     if order.fract() != 0.0 || !(0.0..=MOST_ORDER).contains(&order) {
         let message = format!("healpix_index: order is {order}; give a whole number from 0 to 29");

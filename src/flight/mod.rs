@@ -1,14 +1,17 @@
 //! The second door: Arrow Flight, for bulk clients, beside REST on the same port. In: gRPC calls. Out: Arrow batches over the
 //! same engine, tables, names and snapshots. This file says who answers what, and who may.
 //!
-//! Lookups by id and exchanges are open, as REST is; whole tables need the token, if there is one.
+//! What is a message of Flight SQL goes to [`statements`], all else to [`named`]. Lookups by id and exchanges are open, as
+//! REST is; whole tables and SQL need the token, if there is one.
 
 mod access;
 mod named;
+mod statements;
 mod status;
 mod wire;
 
 use arrow_flight::flight_service_server::{FlightService, FlightServiceServer};
+use arrow_flight::sql::Any;
 use arrow_flight::{
     Action, ActionType, Criteria, Empty, FlightData, FlightDescriptor, FlightInfo,
     HandshakeRequest, HandshakeResponse, PollInfo, PutResult, SchemaResult, Ticket,
@@ -16,6 +19,7 @@ use arrow_flight::{
 use axum::Router;
 use axum::body::Body;
 use futures::stream::{self, BoxStream, StreamExt};
+use prost::Message;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
@@ -23,6 +27,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use self::access::Access;
 use self::named::{Named, NamedRequest};
+use self::statements::Statements;
 use self::status::status;
 use crate::error::{Error, Result};
 use crate::failure;
@@ -35,23 +40,28 @@ use crate::workers::Workers;
 /// What a client may send in one message: ids of an exchange, as large as pyarrow's batches come.
 const MAX_INCOMING_BYTES: usize = 64 << 20;
 
+/// What the messages of Flight SQL are called.
+const FLIGHT_SQL: &str = "type.googleapis.com/arrow.flight.protocol.sql.";
+
 /// The service. Cheap to clone.
 #[derive(Clone)]
 pub struct Flight {
     access: Access,
     named: Named,
+    statements: Statements,
 }
 
 impl Flight {
     /// Made on the runtime that serves; bulk reads run on `workers`.
     pub fn new(
         engine: Engine,
-        _sql: Sql,
+        sql: Sql,
         limits: Limits,
         workers: Workers,
         token: Option<Token>,
     ) -> Self {
-        Self { access: Access::new(token), named: Named::new(engine, limits, workers) }
+        let named = Named::new(engine, limits, workers);
+        Self { access: Access::new(token), named, statements: Statements::new(sql) }
     }
 
     /// Whole tables are for those who have the token.
@@ -89,6 +99,11 @@ pub fn router(flight: Flight) -> Router {
     routes.layer(CatchPanicLayer::custom(of_panic))
 }
 
+/// Whether a command or a ticket is a message of Flight SQL; ours are JSON.
+fn is_flight_sql(bytes: &[u8]) -> bool {
+    Any::decode(bytes).is_ok_and(|any| any.type_url.starts_with(FLIGHT_SQL))
+}
+
 type Stream<T> = BoxStream<'static, Result<T, Status>>;
 
 #[tonic::async_trait]
@@ -120,6 +135,10 @@ impl FlightService for Flight {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
+        if is_flight_sql(&request.get_ref().cmd) {
+            self.access.check(request.metadata()).map_err(status)?;
+            return self.statements.get_flight_info(request).await;
+        }
         self.info(request).await.map(Response::new).map_err(status)
     }
 
@@ -134,6 +153,11 @@ impl FlightService for Flight {
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
+        if is_flight_sql(&request.get_ref().cmd) {
+            self.access.check(request.metadata()).map_err(status)?;
+            let info = self.statements.get_flight_info(request).await?.into_inner();
+            return Ok(Response::new(SchemaResult { schema: info.schema }));
+        }
         let request = NamedRequest::of(request.get_ref()).map_err(status)?;
         self.named.schema(&request).await.map(Response::new).map_err(status)
     }
@@ -142,14 +166,19 @@ impl FlightService for Flight {
         &self,
         request: Request<Ticket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
+        if is_flight_sql(&request.get_ref().ticket) {
+            self.access.check(request.metadata()).map_err(status)?;
+            return self.statements.do_get(request).await;
+        }
         self.read(request).await.map(Response::new).map_err(status)
     }
 
     async fn do_put(
         &self,
-        _: Request<Streaming<FlightData>>,
+        request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
-        Err(Status::unimplemented("nothing is written here: the tables are read-only"))
+        self.access.check(request.metadata()).map_err(status)?;
+        self.statements.do_put(request).await
     }
 
     async fn do_exchange(
@@ -163,16 +192,14 @@ impl FlightService for Flight {
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        let name = &request.get_ref().r#type;
-        Err(Status::unimplemented(format!(
-            "there is no action {name:?}; list_actions names those there are"
-        )))
+        self.access.check(request.metadata()).map_err(status)?;
+        self.statements.do_action(request).await
     }
 
     async fn list_actions(
         &self,
         _: Request<Empty>,
     ) -> Result<Response<Self::ListActionsStream>, Status> {
-        Ok(Response::new(stream::empty().boxed()))
+        Ok(Response::new(stream::iter(Statements::actions().map(Ok)).boxed()))
     }
 }

@@ -6,6 +6,7 @@
 //! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
 
 mod catalog;
+mod placeholders;
 mod plain_types;
 mod session;
 mod statement;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use arrow::datatypes::SchemaRef;
 use serde::{Deserialize, Serialize};
 
+pub use session::{CATALOG, SCHEMA};
 pub use statement::{Parameter, Statement};
 
 use self::session::Session;
@@ -125,8 +127,8 @@ impl Sql {
         self.session(None).await?.relations().await
     }
 
-    /// Plans one statement against the snapshots named, or the newest ones. Errors: `Argument` for what does not parse, reads
-    /// what is not there or would change anything.
+    /// Plans one statement against the snapshots named, or the newest ones. Its parameters are `$1`, `$2` and so on, or `?`.
+    /// Errors: `Argument` for what does not parse, reads what is not there or would change anything.
     pub async fn prepare(&self, text: &str, versions: Option<&Versions>) -> Result<Statement> {
         let session = self.session(versions).await?;
         let text = text.to_string();

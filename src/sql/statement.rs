@@ -13,6 +13,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::Versions;
+use super::placeholders::numbered;
 use super::plain_types::{plain_batch, plain_schema};
 use super::session::Session;
 use crate::error::{Error, Result};
@@ -49,6 +50,7 @@ pub struct Statement {
 
 impl Statement {
     pub(super) async fn plan(session: Arc<Session>, text: String, run: Run) -> Result<Self> {
+        let text = numbered(&text)?.into_owned();
         let planned = session.state.create_logical_plan(&text).await;
         let plan = planned.map_err(Error::of_statement)?;
         only_reads(&plan)?;

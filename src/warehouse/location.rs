@@ -5,9 +5,11 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::client::SpawnedReqwestConnector;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig, path::Path};
+use tokio::runtime::Handle;
 use url::Url;
 
 use crate::error::{Error, Result};
@@ -89,12 +91,16 @@ fn s3(url: &Url) -> Result<Arc<dyn ObjectStore>> {
     };
     let retry = RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(15) };
     let connect_timeout = AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout);
-    let store = AmazonS3Builder::from_env()
+    let builder = AmazonS3Builder::from_env()
         .with_bucket_name(bucket)
         .with_config(connect_timeout, "3 seconds")
         .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_retry(retry)
-        .build()?;
+        .with_retry(retry);
+    // Requests stay on the runtime that opened the location: on one that computes they would wait for it.
+    let store = match Handle::try_current() {
+        Ok(here) => builder.with_http_connector(SpawnedReqwestConnector::new(here)).build()?,
+        Err(_) => builder.build()?,
+    };
     Ok(Arc::new(store))
 }
 

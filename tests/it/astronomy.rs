@@ -79,11 +79,12 @@ fn two_places(rng: &mut impl Rng) -> [f64; 4] {
 fn arguments() -> RecordBatch {
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
     let fluxes: Vec<_> = (0..ROWS).map(|_| flux_njy(rng)).collect();
-    let errors = fluxes.iter().map(|flux| flux.unwrap_or(1.0).abs() * 0.07 + 1.0);
+    let errors: Vec<_> =
+        fluxes.iter().map(|flux| flux.map(|flux| flux.abs() * rng.random::<f64>())).collect();
     let places: Vec<_> = (0..ROWS).map(|_| two_places(rng)).collect();
     let coordinate = |i: usize| Float64Array::from_iter_values(places.iter().map(|p| p[i]));
     let columns: [(_, ArrayRef); 8] = [
-        ("flux_err_njy", Arc::new(Float64Array::from_iter_values(errors))),
+        ("flux_err_njy", Arc::new(Float64Array::from(errors))),
         ("flux_njy", Arc::new(Float64Array::from(fluxes.clone()))),
         ("mjd_tai", Arc::new(Float64Array::from_iter_values((0..ROWS).map(|_| mjd_tai(rng))))),
         ("ra1_deg", Arc::new(coordinate(0))),

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod decode;
-mod rows;
+pub mod decode;
+pub mod rows;
 
 use std::fs::File;
 use std::path::Path;

@@ -1,0 +1,158 @@
+//! What clients carry between calls, so that no instance of the server need remember: a prepared statement with what is
+//! bound to it, and the ticket of a planned one. In: its parts. Out: bytes; and from bytes the parts, or what is wrong with them.
+//!
+//! The bytes are a letter for the kind, the version of this layout, the CRC-32 (little-endian) of what follows, and a
+//! protobuf message.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use prost::Message;
+
+use crate::error::{Error, Kind, Result};
+use crate::sql::Versions;
+
+/// The version of this layout, changed with every change of a message.
+const VERSION: u8 = 1;
+/// Bytes of the kind, the version and the checksum.
+const HEAD: usize = 6;
+/// The most bytes of a handle. A FlightInfo has it twice, and gRPC messages have 4 MiB at most.
+const MOST_BYTES: usize = 1 << 20;
+
+/// `TooLarge` where a handle would be over its limit.
+pub fn check_size(bytes: usize) -> Result<()> {
+    match bytes <= MOST_BYTES {
+        true => Ok(()),
+        false => Err(Error::new(
+            Kind::TooLarge,
+            format!(
+                "a statement and its parameters are over {MOST_BYTES} bytes; bind fewer rows at once"
+            ),
+        )),
+    }
+}
+
+/// A message that clients carry.
+pub trait Handle: Message + Default {
+    /// Tells it from the others.
+    const KIND: u8;
+
+    /// Its bytes. `TooLarge` over [`MOST_BYTES`].
+    fn seal(&self) -> Result<Bytes> {
+        let message = self.encode_to_vec();
+        check_size(message.len())?;
+        let mut bytes = BytesMut::with_capacity(HEAD + message.len());
+        bytes.put_u8(Self::KIND);
+        bytes.put_u8(VERSION);
+        bytes.put_u32_le(crc32fast::hash(&message));
+        bytes.put_slice(&message);
+        Ok(bytes.freeze())
+    }
+
+    /// What [`Self::seal`] made into bytes. `Argument` for any others.
+    fn open(mut bytes: Bytes) -> Result<Self> {
+        if bytes.len() < HEAD || bytes.get_u8() != Self::KIND {
+            return Err(Error::argument("no statement of this server; prepare it again"));
+        }
+        let version = bytes.get_u8();
+        if version != VERSION {
+            return Err(Error::argument(format!(
+                "a statement of version {version}, where this server has {VERSION}; prepare it again"
+            )));
+        }
+        let damaged = || Error::argument("a damaged statement; prepare it again");
+        if bytes.get_u32_le() != crc32fast::hash(&bytes) {
+            return Err(damaged());
+        }
+        Self::decode(bytes).map_err(|_| damaged())
+    }
+}
+
+/// A prepared statement: to be planned against the newest snapshots each time it is executed.
+#[derive(Clone, PartialEq, Message)]
+pub struct Prepared {
+    #[prost(string, tag = "1")]
+    pub text: String,
+    /// An Arrow IPC stream, one row for each run; empty where nothing is bound.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub bound: Bytes,
+}
+
+impl Handle for Prepared {
+    const KIND: u8 = b'p';
+}
+
+/// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
+#[derive(Clone, PartialEq, Message)]
+pub struct Planned {
+    /// Names it while it runs.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    #[prost(message, required, tag = "2")]
+    pub prepared: Prepared,
+    #[prost(uint64, optional, tag = "3")]
+    sources: Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    objects: Option<u64>,
+    #[prost(uint64, optional, tag = "5")]
+    fp: Option<u64>,
+}
+
+impl Handle for Planned {
+    const KIND: u8 = b't';
+}
+
+impl Planned {
+    pub fn new(id: String, prepared: Prepared, versions: &Versions) -> Self {
+        let &Versions { sources, objects, fp } = versions;
+        Self { id, prepared, sources, objects, fp }
+    }
+
+    pub fn versions(&self) -> Versions {
+        Versions { sources: self.sources, objects: self.objects, fp: self.fp }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prepared() -> Prepared {
+        Prepared { text: "SELECT 1".into(), bound: Bytes::from_static(b"rows") }
+    }
+
+    #[test]
+    fn what_is_sealed_opens() {
+        let versions = Versions { sources: Some(3), objects: None, fp: Some(0) };
+        let planned = Planned::new("an id".into(), prepared(), &versions);
+        assert_eq!(Planned::open(planned.seal().unwrap()).unwrap(), planned);
+        assert_eq!(planned.versions(), versions);
+        assert_eq!(Prepared::open(prepared().seal().unwrap()).unwrap(), prepared());
+    }
+
+    #[test]
+    fn any_other_bytes_are_refused() {
+        let sealed = prepared().seal().unwrap();
+        assert!(Planned::open(sealed.clone()).is_err(), "of another kind");
+        for at in 0..sealed.len() {
+            let mut changed = sealed.to_vec();
+            changed[at] ^= 0x10;
+            let error = Prepared::open(changed.into()).unwrap_err();
+            assert_eq!(error.kind(), Kind::Argument, "{error}");
+            assert!(Prepared::open(sealed.slice(..at)).is_err(), "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn another_version_is_named() {
+        let mut sealed = prepared().seal().unwrap().to_vec();
+        sealed[1] = 9;
+        let error = Prepared::open(sealed.into()).unwrap_err().to_string();
+        assert!(error.contains("version 9"), "{error}");
+    }
+
+    #[test]
+    fn too_much_is_refused() {
+        let bound = vec![0; MOST_BYTES].into();
+        let error = Prepared { text: String::new(), bound }.seal().unwrap_err();
+        assert_eq!(error.kind(), Kind::TooLarge);
+    }
+}

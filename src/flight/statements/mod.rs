@@ -1,0 +1,162 @@
+//! Flight SQL: statements, and what clients and tools ask about the tables. In: the calls of a Flight service whose
+//! commands, tickets and actions are Flight SQL's. Out: FlightInfos, rows and handles. This file says what goes where.
+//!
+//! No call depends on another: handles and tickets hold all they need, so any instance over the same warehouse answers
+//! any of them. Only cancelling needs the instance that runs the statement.
+
+mod cancel;
+mod command;
+mod handle;
+mod metadata;
+mod parameters;
+mod planned;
+mod prepared;
+mod refused;
+mod running;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use arrow_flight::sql::{
+    ActionCreatePreparedStatementRequest, Command, DoPutPreparedStatementResult, ProstMessageExt,
+    TicketStatementQuery,
+};
+use arrow_flight::{
+    Action, ActionType, FlightData, FlightDescriptor, FlightEndpoint, FlightInfo, PutResult, Ticket,
+};
+use bytes::Bytes;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::future::ready;
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use prost::Message;
+use tonic::{Request, Response, Status, Streaming};
+
+use self::command::{command, unpacked};
+use self::handle::{Handle, Planned, Prepared};
+use self::running::Running;
+use super::status::status;
+use super::wire;
+use crate::error::Error;
+use crate::sql::Sql;
+
+type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
+
+/// Cheap to clone; all clones share the statements that run.
+#[derive(Clone)]
+pub struct Statements {
+    sql: Sql,
+    running: Running,
+}
+
+impl Statements {
+    pub fn new(sql: Sql) -> Self {
+        Self { sql, running: Running::default() }
+    }
+
+    /// Plans a statement, or says what an answer about the tables looks like.
+    pub async fn get_flight_info(
+        &self,
+        request: Request<FlightDescriptor>,
+    ) -> Result<Response<FlightInfo>, Status> {
+        let descriptor = request.into_inner();
+        let info = match command(&descriptor.cmd)? {
+            Command::CommandStatementQuery(asked) => {
+                self.plan(Prepared { text: asked.query, bound: Bytes::new() }).await?
+            }
+            Command::CommandPreparedStatementQuery(asked) => {
+                self.plan(Prepared::open(asked.prepared_statement_handle).map_err(status)?).await?
+            }
+            asked => info(&self.answer(&asked).await?.schema(), descriptor.cmd.clone())?,
+        };
+        Ok(Response::new(info.with_descriptor(descriptor)))
+    }
+
+    /// The rows of a planned statement, or those that answer a question about the tables.
+    pub async fn do_get(&self, request: Request<Ticket>) -> Answer<FlightData> {
+        let compression = wire::compression(request.metadata()).map_err(status)?;
+        let data = match command(&request.get_ref().ticket)? {
+            Command::TicketStatementQuery(ticket) => {
+                let planned = Planned::open(ticket.statement_handle).map_err(status)?;
+                let rows = planned::rows(&self.sql, &planned).await.map_err(status)?;
+                self.running.until_cancelled(planned.id, wire::flight_data(rows, compression))
+            }
+            asked => {
+                let rows = self.answer(&asked).await?;
+                let rows = RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)]));
+                wire::flight_data(Box::pin(rows), compression)
+            }
+        };
+        Ok(Response::new(data))
+    }
+
+    /// Binds rows of parameters to a prepared statement.
+    pub async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+        let mut messages = request.into_inner();
+        let first = messages.message().await?.unwrap_or_default();
+        let descriptor = first.flight_descriptor.clone().unwrap_or_default();
+        let handle = match command(&descriptor.cmd)? {
+            Command::CommandPreparedStatementQuery(asked) => asked.prepared_statement_handle,
+            other => return Err(refused::command(&other)),
+        };
+        let messages = stream::once(ready(Ok(first))).chain(messages).map_err(FlightError::from);
+        let rows = FlightRecordBatchStream::new_from_flight_data(messages);
+        let bound = prepared::bind(handle, rows).await.map_err(status)?;
+        let result = DoPutPreparedStatementResult { prepared_statement_handle: Some(bound) };
+        let result = PutResult { app_metadata: result.encode_to_vec().into() };
+        Ok(Response::new(stream::once(ready(Ok(result))).boxed()))
+    }
+
+    /// Those of [`Self::actions`].
+    pub async fn do_action(&self, request: Request<Action>) -> Answer<arrow_flight::Result> {
+        let Action { r#type, body } = request.into_inner();
+        let result = match r#type.as_str() {
+            "CreatePreparedStatement" => {
+                let asked: ActionCreatePreparedStatementRequest = unpacked(&body)?;
+                let created = prepared::create(&self.sql, asked.query).await.map_err(status)?;
+                Some(created.as_any().encode_to_vec().into())
+            }
+            "ClosePreparedStatement" => None,
+            "CancelFlightInfo" => Some(cancel::flight_info(&self.running, body)?),
+            "CancelQuery" => Some(cancel::query(&self.running, body)?),
+            other => return Err(refused::action(other)),
+        };
+        let results = result.map(|body: Bytes| Ok(arrow_flight::Result { body }));
+        Ok(Response::new(stream::iter(results).boxed()))
+    }
+
+    /// What [`Self::do_action`] does.
+    pub fn actions() -> [ActionType; 4] {
+        [
+            ("CreatePreparedStatement", "Plans a statement; its handle holds all of its state."),
+            (
+                "ClosePreparedStatement",
+                "Succeeds: the server holds nothing of a prepared statement.",
+            ),
+            (
+                "CancelFlightInfo",
+                "Stops the statement of a FlightInfo, where it runs in this instance.",
+            ),
+            ("CancelQuery", "As CancelFlightInfo, for older clients."),
+        ]
+        .map(|(name, about)| ActionType { r#type: name.into(), description: about.into() })
+    }
+
+    async fn plan(&self, prepared: Prepared) -> Result<FlightInfo, Status> {
+        let (schema, planned) = planned::plan(&self.sql, prepared).await.map_err(status)?;
+        let ticket = TicketStatementQuery { statement_handle: planned.seal().map_err(status)? };
+        info(&schema, ticket.as_any().encode_to_vec())
+    }
+
+    async fn answer(&self, asked: &Command) -> Result<RecordBatch, Status> {
+        let rows = metadata::answer(&self.sql, asked).await.map_err(status)?;
+        rows.ok_or_else(|| refused::command(asked))
+    }
+}
+
+/// One endpoint, with any instance of the server. How many rows it has is not known before it ran.
+fn info(schema: &Schema, ticket: impl Into<Bytes>) -> Result<FlightInfo, Status> {
+    let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket));
+    let info = FlightInfo::new().with_endpoint(endpoint).try_with_schema(schema);
+    info.map_err(|error| status(Error::from(error)))
+}

@@ -1,0 +1,57 @@
+//! Statements from plan to rows. In: a prepared statement, then the ticket of its plan. Out: a ticket and the schema of
+//! its rows, then the rows, from the snapshots that the ticket names.
+
+use arrow::datatypes::SchemaRef;
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use uuid::Uuid;
+
+use super::handle::{Planned, Prepared};
+use super::parameters;
+use crate::error::Result;
+use crate::sql::{Sql, Statement, Versions};
+
+/// Plans a statement against the newest snapshots, and checks what is bound to it. The schema is that of the rows,
+/// field for field.
+pub async fn plan(sql: &Sql, prepared: Prepared) -> Result<(SchemaRef, Planned)> {
+    let runs = Runs::prepare(sql, &prepared, None).await?;
+    let id = Uuid::new_v4().to_string();
+    Ok((runs.schema()?, Planned::new(id, prepared, runs.statement.versions())))
+}
+
+/// The rows of each run, one run after the other.
+pub async fn rows(sql: &Sql, planned: &Planned) -> Result<SendableRecordBatchStream> {
+    let runs = Runs::prepare(sql, &planned.prepared, Some(&planned.versions())).await?;
+    let schema = runs.schema()?;
+    let Runs { statement, values } = runs;
+    let rows = stream::iter(values).then(move |values| {
+        let statement = statement.clone();
+        async move { Ok::<_, DataFusionError>(statement.bind(values)?.run().await?) }
+    });
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten())))
+}
+
+/// A statement, and the values of each of its runs.
+struct Runs {
+    statement: Statement,
+    values: Vec<Vec<ScalarValue>>,
+}
+
+impl Runs {
+    async fn prepare(sql: &Sql, prepared: &Prepared, versions: Option<&Versions>) -> Result<Self> {
+        let statement = sql.prepare(&prepared.text, versions).await?;
+        let values = parameters::values(prepared.bound.clone(), statement.parameters())?;
+        Ok(Self { statement, values })
+    }
+
+    /// That of every run: the values of a parameter are all of one type.
+    fn schema(&self) -> Result<SchemaRef> {
+        match self.values.first() {
+            Some(values) => Ok(self.statement.clone().bind(values.clone())?.schema()),
+            None => Ok(self.statement.schema()),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Prepared statements, whose whole state is their handle. In: a text, then rows of parameters. Out: a handle, then a
+//! handle that holds those too. There is nothing to close.
+
+use arrow::datatypes::Schema;
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::sql::ActionCreatePreparedStatementResult;
+use arrow_flight::{IpcMessage, SchemaAsIpc};
+use bytes::Bytes;
+
+use super::handle::{Handle, Prepared};
+use super::parameters;
+use crate::error::Result;
+use crate::sql::Sql;
+
+/// Plans a statement for what it returns and asks for. Both schemas are a guess where a parameter's type is unknown:
+/// a FlightInfo tells, once values are bound.
+pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedStatementResult> {
+    let statement = sql.prepare(&text, None).await?;
+    Ok(ActionCreatePreparedStatementResult {
+        prepared_statement_handle: Prepared { text, bound: Bytes::new() }.seal()?,
+        dataset_schema: message(&statement.schema())?,
+        parameter_schema: message(&parameters::schema(statement.parameters()))?,
+    })
+}
+
+/// The handle of the same statement with these rows in place of any bound before. Values are checked when it is
+/// executed.
+pub async fn bind(handle: Bytes, rows: FlightRecordBatchStream) -> Result<Bytes> {
+    let Prepared { text, .. } = Prepared::open(handle)?;
+    let bound = parameters::received(rows).await?;
+    Prepared { text, bound }.seal()
+}
+
+/// A schema as an encapsulated IPC message.
+fn message(schema: &Schema) -> Result<Bytes> {
+    let IpcMessage(message) = SchemaAsIpc::new(schema, &IpcWriteOptions::default()).try_into()?;
+    Ok(message)
+}
