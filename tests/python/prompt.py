@@ -1,7 +1,7 @@
 """Types at the prompt of `diaflight sql` through a terminal of its own, and reads what a person would see.
 
-Fails at the first thing that does not appear. Usage: prompt.py PROGRAM WAREHOUSE STATE_FOLDER
-The warehouse has 4 sources of 3 objects.
+Fails at the first thing that does not appear. Usage: prompt.py STATE_FOLDER COMMAND...
+COMMAND starts the prompt, over 4 sources of 3 objects.
 """
 import os
 import pty
@@ -111,8 +111,7 @@ def cut(terminal):
 
 
 def main():
-    program, warehouse, state = sys.argv[1:]
-    command = [program, "sql", "--warehouse", warehouse]
+    state, *command = sys.argv[1:]
     variables = {"XDG_STATE_HOME": state, "TERM": "xterm", "COLUMNS": "200"}
 
     terminal = Terminal(command, variables)
