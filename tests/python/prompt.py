@@ -76,8 +76,8 @@ def first_session(terminal):
 
     relations = terminal.answer(r"\d", "| sources ")
     assert "| name" in relations and "| objects " in relations, relations
-    columns = terminal.answer(r"\d sources", "| psfFlux ")
-    assert "| column" in columns and "| unit" in columns, columns
+    columns = terminal.answer(r"\d sources", "| nJy ")
+    assert "| column" in columns and "Int64" in columns, columns
     assert "| abs " in terminal.answer(r"\df", "| upper ")
     assert "ab_mag(" in terminal.answer(r"\df ab_mag", "magnitude")
 
