@@ -6,6 +6,7 @@ use std::fmt;
 use arrow::error::ArrowError;
 use arrow_flight::error::FlightError;
 use datafusion::error::DataFusionError;
+use parquet::errors::ParquetError;
 use tonic::Code;
 
 /// What the caller can do about an error.
@@ -152,6 +153,8 @@ impl Error {
             | D::Configuration(_)
             | D::Execution(_)
             | D::ArrowError(..) => Kind::Argument,
+            // A predicate that the Parquet reader could not compute.
+            D::ParquetError(inner) if is_of_values(inner) => Kind::Argument,
             _ => return Self::from(error),
         };
         Self::new(kind, error.strip_backtrace())
@@ -161,6 +164,10 @@ impl Error {
         let message = source.to_string().replace('\n', " ");
         Self { kind, message, source: Some(Box::new(source)) }
     }
+}
+
+fn is_of_values(error: &ParquetError) -> bool {
+    matches!(error, ParquetError::External(inner) if inner.is::<ArrowError>())
 }
 
 impl fmt::Display for Error {
@@ -197,8 +204,8 @@ impl From<ArrowError> for Error {
     }
 }
 
-impl From<parquet::errors::ParquetError> for Error {
-    fn from(error: parquet::errors::ParquetError) -> Self {
+impl From<ParquetError> for Error {
+    fn from(error: ParquetError) -> Self {
         Self::from_source(Kind::Internal, error)
     }
 }

@@ -8,4 +8,4 @@ FROM fp
 WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
   AND ($first_id IS NULL OR diaObjectId >= $first_id)
   AND ($last_id IS NULL OR diaObjectId <= $last_id)
-ORDER BY diaObjectId, midpointMjdTai DESC, diaForcedSourceId
+ORDER BY diaObjectId, midpointMjdTai DESC, diaForcedSourceId DESC

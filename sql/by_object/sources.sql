@@ -12,4 +12,4 @@ WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
   AND ($last_id IS NULL OR diaObjectId <= $last_id)
   AND ($time_from IS NULL OR midpointMjdTai >= $time_from)
   AND ($time_to IS NULL OR midpointMjdTai <= $time_to)
-ORDER BY diaObjectId, midpointMjdTai DESC, diaSourceId
+ORDER BY diaObjectId, midpointMjdTai DESC, diaSourceId DESC

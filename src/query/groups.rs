@@ -9,7 +9,7 @@ use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileGroup;
 
-use crate::schema::KEY;
+use crate::schema::{KEY, TIME, Table};
 use crate::warehouse::DataFile;
 
 /// More groups than this are too many to hold open and merge: overlapping files are then read in any order.
@@ -51,17 +51,33 @@ fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
     chains
 }
 
-/// What DataFusion needs to know of a file to see that files follow each other: its keys.
-pub fn file_statistics(file: &DataFile, schema: &Schema) -> Arc<Statistics> {
+/// The columns that a scan of these files is sorted by: all of the table's, or those whose ranges every file tells.
+pub fn sort_columns(
+    table: Table,
+    files: &[(DataFile, PartitionedFile)],
+) -> &'static [&'static str] {
+    let columns = table.sort_columns();
+    let timed = files.iter().all(|(file, _)| file.times_mjd.is_some());
+    if timed { columns } else { &columns[..1] }
+}
+
+/// What DataFusion needs to know of a file to see that files follow each other: the ranges of its sort columns.
+pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = row_count(file.rows);
-    if let Ok(key) = schema.index_of(KEY) {
-        let bound = |value: i64| Precision::Exact(ScalarValue::Int64(Some(value)));
-        statistics.column_statistics[key] = ColumnStatistics {
-            min_value: bound(*file.keys.start()),
-            max_value: bound(*file.keys.end()),
-            ..ColumnStatistics::new_unknown()
-        };
+    let mut tell = |column: &str, from: ScalarValue, to: ScalarValue| {
+        if let Ok(i) = schema.index_of(column) {
+            let (min_value, max_value) = (Precision::Exact(from), Precision::Exact(to));
+            let known =
+                ColumnStatistics { min_value, max_value, ..ColumnStatistics::new_unknown() };
+            statistics.column_statistics[i] = known;
+        }
+    };
+    for (column, range) in [(table.id_column(), &file.ids), (KEY, &file.keys)] {
+        tell(column, (*range.start()).into(), (*range.end()).into());
+    }
+    if let Some(times) = &file.times_mjd {
+        tell(TIME, (*times.start()).into(), (*times.end()).into());
     }
     Arc::new(statistics)
 }

@@ -13,6 +13,7 @@ mod groups;
 mod index;
 mod prepared;
 mod provider;
+mod reverse_within;
 mod split;
 mod streaming_sort;
 mod template;

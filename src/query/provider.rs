@@ -87,13 +87,14 @@ impl TableProvider for SnapshotTable {
             .with_pushdown_filters(true)
             .with_parquet_file_reader_factory(Arc::new(reader));
         let statistics = groups::scan_statistics(&files, &snapshot.schema);
+        let order = ascending(groups::sort_columns(snapshot.table, &files), &snapshot.schema);
         let files = files.into_iter().map(|(file, scanned)| {
-            let statistics = groups::file_statistics(&file, &snapshot.schema);
+            let statistics = groups::file_statistics(snapshot.table, &file, &snapshot.schema);
             (file, scanned.with_statistics(statistics))
         });
         let partitions = state.config().target_partitions();
         let groups = groups::arrange(files.collect(), snapshot.sorted, partitions);
-        let order = if groups.ordered { key_order(&snapshot.schema) } else { None };
+        let order = order.filter(|_| groups.ordered);
         let scan = FileScanConfigBuilder::new(Self::store_url(snapshot)?, Arc::new(source))
             .with_file_groups(groups.groups)
             .with_output_ordering(order.into_iter().collect())
@@ -134,9 +135,9 @@ fn asked_keys(predicate: &Arc<dyn PhysicalExpr>) -> Option<Vec<i64>> {
     })
 }
 
-/// Ascending; keys are never null, and SQL's own order puts nulls last.
-fn key_order(schema: &SchemaRef) -> Option<LexOrdering> {
-    let key = col(KEY, schema).ok()?;
-    let ascending = SortOptions { descending: false, nulls_first: false };
-    LexOrdering::new([PhysicalSortExpr::new(key, ascending)])
+/// SQL's own order, which puts nulls last; in these columns there are none.
+fn ascending(columns: &[&str], schema: &SchemaRef) -> Option<LexOrdering> {
+    let options = SortOptions { descending: false, nulls_first: false };
+    let keys = columns.iter().map_while(|name| col(name, schema).ok());
+    LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }

@@ -14,6 +14,8 @@ use crate::warehouse::{DataFile, Snapshot};
 
 /// Rows of a part: enough to outweigh the cost of asking for it, few enough to keep several readers busy.
 const PART_ROWS: u64 = 1 << 20;
+/// A file of more rows may be cut: several that share their range of keys would else be one part.
+const WHOLE_ROWS: u64 = PART_ROWS / 4;
 
 /// A table in parts.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,7 +50,7 @@ async fn pieces(
     footers: &Arc<FileMetadataCache>,
 ) -> Result<Vec<Piece>> {
     let whole = Piece { first_key: *file.keys.start(), rows: file.rows };
-    if file.rows < PART_ROWS {
+    if file.rows < WHOLE_ROWS {
         return Ok(vec![whole]);
     }
     let footer = footer(&snapshot.store, file, footers).await?;

@@ -1,5 +1,6 @@
 //! Sorting rows that come in the order of their objects. In: a physical plan. Out: the same, in which a sort whose first keys its
-//! input is sorted by already sorts object by object, in memory for one batch, instead of all rows at once.
+//! input is sorted by already goes object by object, in memory for one batch, instead of over all rows at once; where the other
+//! keys are only the wrong way round, rows are turned round instead ([`ReverseWithin`]).
 
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use datafusion::physical_plan::sorts::partial_sort::PartialSortExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
-/// DataFusion does this only for inputs without an end.
+use super::reverse_within::ReverseWithin;
+
+/// DataFusion does so only for inputs without an end.
 #[derive(Debug)]
 pub struct StreamingSort;
 
@@ -21,12 +24,10 @@ impl PhysicalOptimizerRule for StreamingSort {
         plan: Arc<dyn ExecutionPlan>,
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        plan.transform_up(|plan| match plan.downcast_ref::<SortExec>() {
-            Some(sort) => match sorted_prefix(sort)? {
-                0 => Ok(Transformed::no(plan)),
-                prefix => Ok(Transformed::yes(streaming(sort, prefix))),
-            },
-            None => Ok(Transformed::no(plan)),
+        plan.transform_up(|plan| {
+            let sort = plan.downcast_ref::<SortExec>();
+            let streaming = sort.map(streaming).transpose()?.flatten();
+            Ok(streaming.map_or_else(|| Transformed::no(plan.clone()), Transformed::yes))
         })
         .data()
     }
@@ -40,6 +41,23 @@ impl PhysicalOptimizerRule for StreamingSort {
     }
 }
 
+/// The same order without a sort of all rows at once, where the input's own order allows it.
+fn streaming(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let prefix = sorted_prefix(sort)?;
+    if prefix == 0 {
+        return Ok(None);
+    }
+    let (keys, input) = (sort.expr().clone(), sort.input().clone());
+    let per_partition =
+        sort.preserve_partitioning() || input.output_partitioning().partition_count() == 1;
+    if sort.fetch().is_none() && per_partition && is_reversed_after(sort, prefix)? {
+        return Ok(Some(Arc::new(ReverseWithin::new(input, keys, prefix))));
+    }
+    let partial = PartialSortExec::new(keys, input, prefix);
+    let partial = partial.with_preserve_partitioning(sort.preserve_partitioning());
+    Ok(Some(Arc::new(partial.with_fetch(sort.fetch()))))
+}
+
 /// How many of the sort's first keys its input is sorted by.
 fn sorted_prefix(sort: &SortExec) -> Result<usize> {
     let (keys, input) = (sort.expr(), sort.input().equivalence_properties());
@@ -51,8 +69,9 @@ fn sorted_prefix(sort: &SortExec) -> Result<usize> {
     Ok(keys.len())
 }
 
-fn streaming(sort: &SortExec, prefix: usize) -> Arc<dyn ExecutionPlan> {
-    let streaming = PartialSortExec::new(sort.expr().clone(), sort.input().clone(), prefix);
-    let streaming = streaming.with_preserve_partitioning(sort.preserve_partitioning());
-    Arc::new(streaming.with_fetch(sort.fetch()))
+/// Whether the input is sorted by the keys after `prefix` the other way round.
+fn is_reversed_after(sort: &SortExec, prefix: usize) -> Result<bool> {
+    let keys = sort.expr().iter().enumerate();
+    let reversed = keys.map(|(i, key)| if i < prefix { key.clone() } else { key.reverse() });
+    sort.input().equivalence_properties().ordering_satisfy(reversed.collect::<Vec<_>>())
 }

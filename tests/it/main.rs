@@ -9,6 +9,7 @@ mod cli;
 mod conformance;
 mod delta;
 mod doors;
+mod flight;
 mod formats;
 mod ingest;
 mod ingest_properties;

@@ -55,17 +55,21 @@ async fn answered(
     engine: Engine,
     workers: Workers,
     limits: Limits,
-    messages: Streaming<FlightData>,
+    mut messages: Streaming<FlightData>,
 ) -> Result<Messages> {
     let idle_limit = limits.options.time_limit;
     let place = limits.bulk_reads.enter().await?;
-    let ids = Ids::new(MAX_IDS, engine.memory("the ids of an exchange"));
-    let (request, ids) = workers.run(received(messages, ids, idle_limit)).await?;
+    let first = in_time(idle_limit, messages.message()).await?;
+    let first = first.map_err(|status| of_messages(status.into()))?.unwrap_or_default();
+    let request = request_of(&first)?;
     let answer = without_rows(&engine, &request.query).await?;
-    let (schema, snapshot, asked) = (answer.schema, answer.version, ids.ids.len() as u64);
+    let (schema, snapshot) = (answer.schema, answer.version);
     let warning = request.warning(&answer.unknown_columns);
     let query = Query { as_of: Some(AsOf::Version(snapshot)), ..request.query };
-    let found = Arc::new(AtomicU64::new(0));
+
+    let ids = Ids::new(MAX_IDS, engine.memory("the ids of an exchange"));
+    let ids = workers.run(received(first, messages, ids, idle_limit)).await?;
+    let (asked, found) = (ids.ids.len() as u64, Arc::new(AtomicU64::new(0)));
     let rows = future::ready(Ok(rows(engine, query, ids, schema.clone(), found.clone())));
     let rows = workers.stream(schema.clone(), place, Limit::Idle(idle_limit), rows);
     let last = async move {
@@ -76,25 +80,26 @@ async fn answered(
     Ok(wire::flight_data(rows, request.compression).chain(stream::once(last)).boxed())
 }
 
-/// The request of the first message, and the ids of all.
+/// The ids of all messages, of which the first has come.
 async fn received(
-    mut messages: Streaming<FlightData>,
+    first: FlightData,
+    messages: Streaming<FlightData>,
     mut ids: Ids,
     idle_limit: Duration,
-) -> Result<(NamedRequest, SortedIds)> {
-    let too_slow = |_| too_slow(idle_limit, "send the ids as they come");
-    let first = timeout(idle_limit, messages.message()).await.map_err(too_slow)?;
-    let first = first.map_err(|status| of_messages(status.into()))?;
-    let first = first.ok_or_else(|| Error::argument("an exchange begins with a descriptor"))?;
-    let request = request_of(&first)?;
+) -> Result<SortedIds> {
     let batches = stream::iter([Ok(first)]).chain(messages).map_err(FlightError::from);
     // A message may have a descriptor or metadata alone.
     let batches = batches.try_filter(|message| future::ready(!message.data_header.is_empty()));
     let mut batches = FlightRecordBatchStream::new_from_flight_data(batches);
-    while let Some(batch) = timeout(idle_limit, batches.next()).await.map_err(too_slow)? {
+    while let Some(batch) = in_time(idle_limit, batches.next()).await? {
         ids.add(&batch.map_err(of_messages)?)?;
     }
-    Ok((request, ids.sorted()))
+    Ok(ids.sorted())
+}
+
+async fn in_time<T>(idle_limit: Duration, message: impl Future<Output = T>) -> Result<T> {
+    let message = timeout(idle_limit, message).await;
+    message.map_err(|_| too_slow(idle_limit, "send the ids as they come"))
 }
 
 /// A request for a whole table, as it is before the ids have come.

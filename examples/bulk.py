@@ -1,0 +1,28 @@
+"""Reads a whole table as it comes, in constant memory: how many bright sources there are in each band.
+
+Usage: bulk.py grpc://localhost:8080
+"""
+import collections
+import json
+import sys
+
+import pyarrow.compute as pc
+from pyarrow import flight
+
+client = flight.connect(sys.argv[1])
+request = {
+    "endpoint": "sources",
+    "columns": ["r:band", "r:psfFlux"],
+    "filter": "psfFlux > 5 * psfFluxErr AND band IS NOT NULL",  # SQL, by the names without r: and f:
+}
+info = client.get_flight_info(flight.FlightDescriptor.for_command(json.dumps(request)))
+
+counts, sums = collections.Counter(), collections.Counter()
+for endpoint in info.endpoints:  # the parts of the table, in key order
+    for chunk in client.do_get(endpoint.ticket):
+        for band in pc.unique(chunk.data["r:band"]).to_pylist():
+            flux = chunk.data.filter(pc.equal(chunk.data["r:band"], band))["r:psfFlux"]
+            counts[band] += len(flux)
+            sums[band] += pc.sum(flux).as_py()
+for band, count in sorted(counts.items()):
+    print(f"{count} sources in band {band}, of {sums[band] / count:.0f} nJy on average")

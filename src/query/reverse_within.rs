@@ -1,0 +1,194 @@
+//! The newest first within each object, of rows that come object after object, the oldest first. In: batches sorted by some keys and,
+//! among equal keys, the wrong way round. Out: the same rows, each run of equal keys turned round; the run that is not over yet is held.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::{interleave_record_batch, partition};
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PlanProperties,
+};
+use futures::{StreamExt, stream};
+
+/// Gives its input in the order of `ordering`. The input is sorted by the first `keys` of it, and by the
+/// others in reverse.
+#[derive(Debug)]
+pub struct ReverseWithin {
+    input: Arc<dyn ExecutionPlan>,
+    ordering: LexOrdering,
+    keys: usize,
+    properties: Arc<PlanProperties>,
+}
+
+impl ReverseWithin {
+    pub fn new(input: Arc<dyn ExecutionPlan>, ordering: LexOrdering, keys: usize) -> Self {
+        let equivalence =
+            EquivalenceProperties::new_with_orderings(input.schema(), [ordering.clone()]);
+        let properties = PlanProperties::new(
+            equivalence,
+            input.output_partitioning().clone(),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        );
+        Self { input, ordering, keys, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for ReverseWithin {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReverseWithin: keys={}, ordering=[{}]", self.keys, self.ordering)
+    }
+}
+
+impl ExecutionPlan for ReverseWithin {
+    fn name(&self) -> &str {
+        "ReverseWithin"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for key in self.ordering.iter() {
+            if f(&key.expr)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(input) = children.pop() else { return internal_err!("no input") };
+        Ok(Arc::new(Self::new(input, self.ordering.clone(), self.keys)))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let schema = input.schema();
+        let keys = self.ordering.iter().take(self.keys).map(|key| key.expr.clone()).collect();
+        let mut runs = Runs { keys, held: RecordBatch::new_empty(schema.clone()) };
+        let batches = input.map(Some).chain(stream::iter([None])).map(move |batch| match batch {
+            Some(batch) => runs.take(batch?),
+            None => runs.end(),
+        });
+        let batches = batches.filter(|batch| {
+            let empty = batch.as_ref().is_ok_and(|batch| batch.num_rows() == 0);
+            std::future::ready(!empty)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
+    }
+}
+
+/// Rows on their way.
+struct Runs {
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    /// The run that may go on in the next batch.
+    held: RecordBatch,
+}
+
+impl Runs {
+    /// The runs that end in this batch, turned round.
+    fn take(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
+        let ends = self.run_ends(&batch)?;
+        let Some((&last, before)) = ends.split_last() else { return Ok(batch.slice(0, 0)) };
+        let held = self.held.num_rows();
+        let begins = before.last().copied().unwrap_or(0);
+        let goes_on = held > 0 && self.goes_on(&batch)?;
+        if goes_on && before.is_empty() {
+            let schema = batch.schema();
+            self.held = arrow::compute::concat_batches(&schema, [&self.held, &batch])?;
+            return Ok(batch.slice(0, 0));
+        }
+        // What the held run has in this batch comes before what was held of it.
+        let (mut start, ends) = if goes_on { (before[0], &before[1..]) } else { (0, before) };
+        let mut rows: Vec<(usize, usize)> = Vec::with_capacity(held + begins);
+        rows.extend((0..start).rev().map(|row| (1, row)));
+        rows.extend((0..held).rev().map(|row| (0, row)));
+        for &end in ends {
+            rows.extend((start..end).rev().map(|row| (1, row)));
+            start = end;
+        }
+        let turned = interleave_record_batch(&[&self.held, &batch], &rows)?;
+        self.held = batch.slice(begins, last - begins);
+        Ok(turned)
+    }
+
+    /// The run that was held, turned round.
+    fn end(&mut self) -> Result<RecordBatch> {
+        let rows: Vec<_> = (0..self.held.num_rows()).rev().map(|row| (0, row)).collect();
+        Ok(interleave_record_batch(&[&self.held], &rows)?)
+    }
+
+    /// Where each run of equal keys ends.
+    fn run_ends(&self, batch: &RecordBatch) -> Result<Vec<usize>> {
+        let runs = partition(&self.values(batch)?)?.ranges();
+        Ok(runs.into_iter().map(|run| run.end).collect())
+    }
+
+    /// Whether the held run goes on in the batch.
+    fn goes_on(&self, batch: &RecordBatch) -> Result<bool> {
+        let sides = [self.held.slice(0, 1), batch.slice(0, 1)];
+        let both = arrow::compute::concat_batches(&batch.schema(), &sides)?;
+        Ok(self.run_ends(&both)?.len() == 1)
+    }
+
+    fn values(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let rows = batch.num_rows();
+        self.keys.iter().map(|key| key.evaluate(batch)?.into_array(rows)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use datafusion::physical_expr::expressions::col;
+
+    use super::*;
+
+    #[test]
+    fn runs_are_turned_round_however_batches_cut_them() {
+        let objects = [1, 1, 1, 2, 3, 3, 3, 3, 3, 4, 4, 5];
+        let expected = [2, 1, 0, 3, 8, 7, 6, 5, 4, 10, 9, 11];
+        let keys = Int64Array::from(objects.to_vec());
+        let numbers = Int64Array::from_iter_values(0..objects.len() as i64);
+        let columns: [(&str, ArrayRef); 2] = [("k", Arc::new(keys)), ("n", Arc::new(numbers))];
+        let all = RecordBatch::try_from_iter(columns).unwrap();
+        for size in 1..=objects.len() {
+            let schema = all.schema();
+            let key = col("k", &schema).unwrap();
+            let mut runs = Runs { keys: vec![key], held: RecordBatch::new_empty(schema.clone()) };
+            let starts = (0..objects.len()).step_by(size);
+            let mut turned: Vec<_> = starts
+                .map(|start| all.slice(start, size.min(objects.len() - start)))
+                .map(|batch| runs.take(batch).unwrap())
+                .collect();
+            assert_eq!(runs.take(all.slice(0, 0)).unwrap().num_rows(), 0);
+            turned.push(runs.end().unwrap());
+            let turned = arrow::compute::concat_batches(&schema, &turned).unwrap();
+            let numbers = turned.column(1).as_primitive::<Int64Type>().values();
+            assert_eq!(numbers.as_ref(), expected, "batches of {size}");
+        }
+    }
+}
