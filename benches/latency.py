@@ -3,7 +3,7 @@
 In: the built program and a folder with a survey, as bulk.py makes it. Out: a table on standard output, latencies of lookups of one object
 over REST, all in one run.
 
-    python benches/latency.py --program target/release/diaflight --warehouse /tmp/bulk/survey-560000
+    python benches/latency.py --program target/debug/diaflight --warehouse /tmp/bulk/survey-560000
 """
 
 import argparse
