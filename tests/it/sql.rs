@@ -279,3 +279,25 @@ async fn a_lookup_by_id_reads_few_pages() {
     let rows = ask(&sql, &text.replace("EXPLAIN ANALYZE ", "")).await.unwrap();
     assert!(rows.num_rows() > 0, "{:?}", start.elapsed());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_tables_are_described() {
+    let sql = sql("described").await;
+    let described = |schema: &arrow::datatypes::Schema, name: &str| {
+        schema.field_with_name(name).unwrap().metadata().get("unit").cloned()
+    };
+    for text in [
+        "SELECT psfFlux, ra FROM sources",
+        "SELECT * FROM sources@0 WHERE ra > 0 ORDER BY psfFlux LIMIT 3",
+        "SELECT psfFlux, count(*) AS ra FROM sources GROUP BY psfFlux",
+    ] {
+        let statement = sql.prepare(text, None).await.unwrap();
+        assert_eq!(described(&statement.schema(), "psfFlux").as_deref(), Some("nJy"), "{text}");
+        rows_of(&statement).await.unwrap();
+    }
+    let computed = sql.prepare("SELECT psfFlux * 2 AS psfFlux FROM sources", None).await.unwrap();
+    assert_eq!(described(&computed.schema(), "psfFlux"), None);
+    let relations = sql.relations().await.unwrap();
+    let sources = relations.iter().find(|relation| relation.name == "sources").unwrap();
+    assert_eq!(described(&sources.schema, "ra").as_deref(), Some("deg"));
+}
