@@ -77,10 +77,11 @@ pub fn new_table_schema(table: Table) -> SchemaRef {
     Arc::new(Schema::new(served.chain(provenance::fields()).collect::<Vec<_>>()))
 }
 
-/// A served field: named `r:psfFlux`, with family, unit, UCD and description where known; `None` for
-/// columns that are not served. What a stored column says of itself stands where the catalog says nothing.
-pub fn describe(table: Table, field: &Field) -> Option<Field> {
-    let key = (family(field)?.prefix(), field.name().as_str());
+/// A stored field with unit, UCD and description where known. What it says of itself stands where the catalog
+/// says nothing.
+pub fn described(table: Table, field: &Field) -> Field {
+    let Some(family) = family(field) else { return field.clone() };
+    let key = (family.prefix(), field.name().as_str());
     let mut metadata = field.metadata().clone();
     let columns = catalog(table);
     if let Ok(found) = columns.binary_search_by(|column| column.key().cmp(&key)) {
@@ -89,7 +90,12 @@ pub fn describe(table: Table, field: &Field) -> Option<Field> {
         let known = known.into_iter().filter(|(_, value)| !value.is_empty());
         metadata.extend(known.map(|(key, value)| (key.to_string(), value.to_string())));
     }
-    Some(field.clone().with_name(served_name(field)?).with_metadata(metadata))
+    field.clone().with_metadata(metadata)
+}
+
+/// The same under its served name, `r:psfFlux`; `None` for columns that are not served.
+pub fn describe(table: Table, field: &Field) -> Option<Field> {
+    Some(described(table, field).with_name(served_name(field)?))
 }
 
 #[cfg(test)]

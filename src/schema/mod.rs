@@ -10,7 +10,7 @@ pub mod provenance;
 
 use arrow::datatypes::{DataType, Field, Schema};
 
-pub use catalog::{CatalogColumn, catalog, describe, new_table_schema};
+pub use catalog::{CatalogColumn, catalog, describe, described, new_table_schema};
 
 /// Field metadata keys.
 pub const FAMILY: &str = "family";

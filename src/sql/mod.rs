@@ -6,6 +6,7 @@
 //! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
 
 mod catalog;
+mod described;
 mod placeholders;
 mod plain_types;
 mod session;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, TableProvider};
+use datafusion::common::DFSchema;
 use datafusion::datasource::{TableType, ViewTable};
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -14,6 +15,7 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::Catalog;
+use super::described::described;
 use super::plain_types::plain_schema;
 use super::stoppable::Stoppable;
 use super::{Relation, RelationKind, SqlOptions, Versions, views};
@@ -83,7 +85,9 @@ impl Session {
                     TableType::View => RelationKind::View,
                     TableType::Base | TableType::Temporary => RelationKind::Table,
                 };
-                let schema = plain_schema(&provider.schema());
+                let schema =
+                    DFSchema::try_from_qualified_schema(name.as_str(), &provider.schema())?;
+                let schema = plain_schema(&described(&schema));
                 relations.push(Relation { name, kind, schema: Arc::new(schema) });
             }
         }

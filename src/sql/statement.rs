@@ -13,6 +13,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::Versions;
+use super::described::described;
 use super::placeholders::numbered;
 use super::plain_types::{plain_batch, plain_schema};
 use super::session::Session;
@@ -58,7 +59,7 @@ impl Statement {
     }
 
     fn of_plan(session: Arc<Session>, text: String, run: Run, plan: LogicalPlan) -> Result<Self> {
-        let schema = Arc::new(plain_schema(plan.schema().as_arrow()));
+        let schema = Arc::new(plain_schema(&described(plan.schema())));
         let parameters = parameters(&plan)?;
         Ok(Self { session, run, text, plan, schema, parameters })
     }
@@ -71,8 +72,8 @@ impl Statement {
         &self.session.versions
     }
 
-    /// Exactly the schema of the rows: no view types, no dictionaries, every field nullable. Where parameters are
-    /// still open, the types of columns computed from them may be.
+    /// Exactly the schema of the rows: no view types, no dictionaries, every field nullable, those of tables described.
+    /// Where parameters are still open, the types of columns computed from them may be.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }

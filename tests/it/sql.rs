@@ -245,14 +245,27 @@ async fn sorting_by_object_follows_the_order_of_the_files() {
     let sql = sql("ordered").await;
     let text = "SELECT diaObjectId, midpointMjdTai - lag(midpointMjdTai) OVER \
                 (PARTITION BY diaObjectId ORDER BY midpointMjdTai) AS gap_d FROM sources";
-    let plan = ask(&sql, &format!("EXPLAIN {text}")).await.unwrap();
-    let plan = pretty_format_batches(&[plan]).unwrap().to_string();
-    assert!(plan.contains("PartialSortExec") && !plan.contains(" SortExec"), "{plan}");
+    let newest_first = "SELECT * FROM sources \
+                        ORDER BY diaObjectId, midpointMjdTai DESC, diaSourceId DESC";
+    for (text, with, without) in [
+        (text, "WindowAggExec", "SortExec"),
+        (newest_first, "ReverseWithin", "SortExec"),
+        ("SELECT * FROM sources ORDER BY diaObjectId, psfFlux", "PartialSortExec", " SortExec"),
+        ("SELECT count(*) FROM sources", "count(*)", "DataSourceExec"),
+    ] {
+        let plan = ask(&sql, &format!("EXPLAIN {text}")).await.unwrap();
+        let plan = pretty_format_batches(&[plan]).unwrap().to_string();
+        let plan = plan.split("physical_plan").nth(1).unwrap();
+        assert!(plan.contains(with) && !plan.contains(without), "{plan}");
+    }
     let negative = format!("SELECT count(*) FROM ({text}) WHERE gap_d < 0");
     assert_eq!(number(&sql, &negative).await, 0);
-    let counted = ask(&sql, "EXPLAIN SELECT count(*) FROM sources").await.unwrap();
-    let plan = pretty_format_batches(&[counted]).unwrap().to_string();
-    assert!(!plan.contains("DataSourceExec"), "counted by the log: {plan}");
+    let ordered = format!(
+        "SELECT count(*) FROM (SELECT diaObjectId AS id, midpointMjdTai AS t, lag(diaObjectId) OVER () \
+         AS id_before, lag(midpointMjdTai) OVER () AS t_before FROM ({newest_first})) \
+         WHERE id < id_before OR id = id_before AND t > t_before"
+    );
+    assert_eq!(number(&sql, &ordered).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -265,4 +278,26 @@ async fn a_lookup_by_id_reads_few_pages() {
     let start = Instant::now();
     let rows = ask(&sql, &text.replace("EXPLAIN ANALYZE ", "")).await.unwrap();
     assert!(rows.num_rows() > 0, "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_of_tables_are_described() {
+    let sql = sql("described").await;
+    let described = |schema: &arrow::datatypes::Schema, name: &str| {
+        schema.field_with_name(name).unwrap().metadata().get("unit").cloned()
+    };
+    for text in [
+        "SELECT psfFlux, ra FROM sources",
+        "SELECT * FROM sources@0 WHERE ra > 0 ORDER BY psfFlux LIMIT 3",
+        "SELECT psfFlux, count(*) AS ra FROM sources GROUP BY psfFlux",
+    ] {
+        let statement = sql.prepare(text, None).await.unwrap();
+        assert_eq!(described(&statement.schema(), "psfFlux").as_deref(), Some("nJy"), "{text}");
+        rows_of(&statement).await.unwrap();
+    }
+    let computed = sql.prepare("SELECT psfFlux * 2 AS psfFlux FROM sources", None).await.unwrap();
+    assert_eq!(described(&computed.schema(), "psfFlux"), None);
+    let relations = sql.relations().await.unwrap();
+    let sources = relations.iter().find(|relation| relation.name == "sources").unwrap();
+    assert_eq!(described(&sources.schema, "ra").as_deref(), Some("deg"));
 }

@@ -11,7 +11,8 @@ use tempfile::TempDir;
 
 use crate::cli::assert_refused;
 use crate::program::{diaflight, finish, run};
-use crate::{nights, python};
+use crate::server::Server;
+use crate::{nights, python, tls};
 
 const SOURCES: &str =
     "SELECT diaSourceId, band, psfFlux, isDipole FROM sources ORDER BY diaSourceId";
@@ -212,12 +213,71 @@ fn the_token_is_never_shown() {
     }
 }
 
+/// What a person sees at the prompt that these arguments open.
+fn use_prompt(state: &str, arguments: &[&str]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/prompt.py");
+    let command = [state, env!("CARGO_BIN_EXE_diaflight"), "sql"];
+    python::run(&script, &[&command, arguments].concat(), &[]);
+    let history = fs::read_to_string(Path::new(state).join("diaflight/sql_history")).unwrap();
+    assert!(history.contains("for later"), "{history}");
+}
+
 #[test]
 fn a_prompt_answers_statements_and_commands() {
     let folder = Folder::new();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/prompt.py");
-    let program = env!("CARGO_BIN_EXE_diaflight");
-    python::run(&script, &[program, &folder.warehouse(), &folder.path("state")], &[]);
-    let history = fs::read_to_string(folder.path("state/diaflight/sql_history")).unwrap();
-    assert!(history.contains("kept"), "{history}");
+    use_prompt(&folder.path("state"), &["--warehouse", &folder.warehouse()]);
+}
+
+#[tokio::test]
+async fn a_server_answers_as_its_warehouse_does() {
+    let folder = Folder::new();
+    let server = Server::serve(&folder.warehouse(), &[]).await;
+    let remote = |arguments: &[&str]| {
+        let mut command = diaflight();
+        command.args(["sql", "--server", &server.url]).args(arguments);
+        command
+    };
+    let odd = "SELECT [1, NULL] AS list, NULL AS nothing, INTERVAL '2 days' AS pause WHERE true";
+    for statement in [SOURCES, odd, "SELECT * FROM objects WHERE ra > 360", "SELECT * FROM fp"] {
+        for format in ["table", "csv", "json", "parquet", "arrow"] {
+            let arguments = ["--format", format, statement];
+            let here = folder.printed(&mut folder.sql(&arguments), "here");
+            let there = folder.printed(&mut remote(&arguments), "there");
+            assert!(fs::read(here).unwrap() == fs::read(there).unwrap(), "{format}: {statement}");
+        }
+    }
+    for (statement, cause) in [
+        ("SELECT psfFluss FROM sources", "psfFluss"),
+        ("DROP TABLE sources", "only statements that read"),
+        ("SELECT 1 / (diaSourceId - diaSourceId) FROM sources", "zero"),
+        ("SELECT $1", "parameter"),
+    ] {
+        assert_refused(&finish(&mut remote(&[statement])), 2, cause);
+        folder.refused(&[statement], 2, cause);
+    }
+    use_prompt(&folder.path("state"), &["--server", &server.url.replace("http", "grpc")]);
+}
+
+#[tokio::test]
+async fn a_token_opens_a_server_with_a_certificate() {
+    let folder = Folder::new();
+    tls::certificate(folder.0.path());
+    let (certificate, key) = (folder.path("cert.pem"), folder.path("key.pem"));
+    let mut command = diaflight();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--warehouse", &folder.warehouse()]);
+    command.args(["--tls-cert", &certificate, "--tls-key", &key]);
+    let server = Server::start(command.env("DIAFLIGHT_TOKEN", "swordfish"));
+    let ask = |url: &str, arguments: &[&str]| {
+        let url = url.replace("127.0.0.1", "localhost");
+        let mut command = diaflight();
+        command.args(["sql", "--format", "csv", "--server", &url, "SELECT 1 AS x"]);
+        finish(command.args(arguments).env("SSL_CERT_FILE", &certificate))
+    };
+    for url in [&server.url, &server.url.replace("https", "grpc+tls")] {
+        assert_eq!(ask(url, &["--token", "swordfish"]).succeeded().stdout, "x\n1\n");
+        assert_refused(&ask(url, &[]), 2, "a token is needed");
+        assert_refused(&ask(url, &["--token", "sword"]), 2, "the token is wrong");
+        assert_refused(&ask(url, &["--token", "two words"]), 2, "ASCII");
+    }
+    assert_refused(&ask(&server.url.replace("https", "http"), &[]), 1, "localhost");
 }

@@ -16,8 +16,8 @@ use crate::server::Server;
 
 const TOKEN: &str = "open-sesame-61105";
 
-/// A certificate of its own for localhost; returns its PEM.
-fn certificate(folder: &Path) -> String {
+/// A certificate of its own for localhost, `cert.pem`, and `key.pem`; returns its PEM.
+pub fn certificate(folder: &Path) -> String {
     let made = rcgen::generate_simple_self_signed(["localhost".to_string()]).unwrap();
     fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();

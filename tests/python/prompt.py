@@ -1,7 +1,7 @@
 """Types at the prompt of `diaflight sql` through a terminal of its own, and reads what a person would see.
 
-Fails at the first thing that does not appear. Usage: prompt.py PROGRAM WAREHOUSE STATE_FOLDER
-The warehouse has 4 sources of 3 objects.
+Fails at the first thing that does not appear. Usage: prompt.py STATE_FOLDER COMMAND...
+COMMAND starts the prompt, over 4 sources of 3 objects.
 """
 import os
 import pty
@@ -76,9 +76,10 @@ def first_session(terminal):
 
     relations = terminal.answer(r"\d", "| sources ")
     assert "| name" in relations and "| objects " in relations, relations
-    columns = terminal.answer(r"\d sources", "| psfFlux ")
-    assert "| column" in columns and "| unit" in columns, columns
+    columns = terminal.answer(r"\d sources", "| nJy ")
+    assert "| column" in columns and "Int64" in columns, columns
     assert "| abs " in terminal.answer(r"\df", "| upper ")
+    assert "ab_mag(" in terminal.answer(r"\df ab_mag", "magnitude")
 
     shown = terminal.answer(r"\wrong", r"\q")
     assert r"no command \wrong" in shown and r"\timing" in shown, shown
@@ -110,8 +111,7 @@ def cut(terminal):
 
 
 def main():
-    program, warehouse, state = sys.argv[1:]
-    command = [program, "sql", "--warehouse", warehouse]
+    state, *command = sys.argv[1:]
     variables = {"XDG_STATE_HOME": state, "TERM": "xterm", "COLUMNS": "200"}
 
     terminal = Terminal(command, variables)

@@ -95,9 +95,10 @@ impl Statements {
         let mut messages = request.into_inner();
         let first = messages.message().await?.unwrap_or_default();
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
-        let handle = match command(&descriptor.cmd)? {
-            Command::CommandPreparedStatementQuery(asked) => asked.prepared_statement_handle,
-            other => return Err(refused::command(&other)),
+        let handle = match command(&descriptor.cmd) {
+            Ok(Command::CommandPreparedStatementQuery(asked)) => asked.prepared_statement_handle,
+            Ok(Command::Unknown(_)) | Err(_) => return Err(refused::upload()),
+            Ok(other) => return Err(refused::command(&other)),
         };
         let messages = stream::once(ready(Ok(first))).chain(messages).map_err(FlightError::from);
         let rows = FlightRecordBatchStream::new_from_flight_data(messages);

@@ -29,6 +29,11 @@ pub fn command(command: &Command) -> Status {
     }
 }
 
+/// Rows that are no parameters.
+pub fn upload() -> Status {
+    Status::unimplemented(READ_ONLY)
+}
+
 /// An action that is not served, by its name.
 pub fn action(name: &str) -> Status {
     Status::unimplemented(match name {

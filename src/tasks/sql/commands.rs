@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use datafusion::common::TableReference;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::sql::sqlparser::ast::Value;
 use futures::stream;
 
 use super::door::Door;
@@ -20,6 +21,7 @@ pub const HELP: &str = r"statements end with ; and may have many lines; Ctrl-C a
 \d            tables and views
 \d NAME       columns of a table or view: type, unit, description
 \df           functions
+\df NAME      what one of them does
 \timing       show how long a statement took, or no longer
 \format NAME  print rows as table, csv, json, parquet or arrow
 \?            this list
@@ -39,6 +41,7 @@ pub enum Listing {
     Relations,
     Columns(TableReference),
     Functions,
+    Function(String),
 }
 
 impl Command {
@@ -56,6 +59,7 @@ impl Command {
                 TableReference::parse_str_normalized(name, true),
             ))),
             [r"\df"] => Ok(Command::Show(Listing::Functions)),
+            [r"\df", name] => Ok(Command::Show(Listing::Function(name.to_string()))),
             [r"\timing"] => Ok(Command::Timing),
             [r"\format", name] => format(name).map(Command::Format),
             [r"\?"] => Ok(Command::Help),
@@ -90,6 +94,14 @@ impl Listing {
                      lower(function_type) AS kind, syntax_example AS usage \
                      FROM information_schema.routines ORDER BY name, kind";
                 door.run(statement).await
+            }
+            Listing::Function(name) => {
+                let name = Value::SingleQuotedString(name.clone());
+                let statement = format!(
+                    "SELECT DISTINCT syntax_example AS usage, description \
+                     FROM information_schema.routines WHERE routine_name = {name}"
+                );
+                door.run(&statement).await
             }
         }
     }

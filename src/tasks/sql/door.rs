@@ -27,9 +27,11 @@ use crate::workers::Workers;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+type Client = FlightSqlServiceClient<Channel>;
+
 pub enum Door {
     Local(Sql),
-    Remote(FlightSqlServiceClient<Channel>),
+    Remote { url: String, client: Client },
 }
 
 impl Door {
@@ -46,7 +48,7 @@ impl Door {
     pub async fn run(&self, statement: &str) -> Result<SendableRecordBatchStream> {
         match self {
             Door::Local(sql) => sql.prepare(statement, None).await?.run().await,
-            Door::Remote(client) => fetch(client.clone(), statement).await,
+            Door::Remote { url, client } => fetch(url, client.clone(), statement).await,
         }
     }
 }
@@ -78,9 +80,10 @@ async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
     let client = FlightServiceClient::new(channel).max_decoding_message_size(usize::MAX);
     let mut client = FlightSqlServiceClient::new_from_inner(client);
     if let Some(token) = token {
+        token.check()?;
         client.set_token(token.expose().to_string());
     }
-    Ok(Door::Remote(client))
+    Ok(Door::Remote { url: url.to_string(), client })
 }
 
 /// Flight's schemes are those of HTTP under other names.
@@ -104,23 +107,34 @@ fn endpoint(url: &str) -> Result<Endpoint> {
 
 /// The rows of all parts of the answer, one part after the other.
 async fn fetch(
-    mut client: FlightSqlServiceClient<Channel>,
+    url: &str,
+    mut client: Client,
     statement: &str,
 ) -> Result<SendableRecordBatchStream> {
-    let mut info = client.execute(statement.to_string(), None).await?;
+    let url = url.to_string();
+    let info = client.execute(statement.to_string(), None).await;
+    let mut info = info.map_err(|error| failure(&url, error))?;
     let parts = std::mem::take(&mut info.endpoint);
     let schema = Arc::new(info.try_decode_schema()?);
     let rows = stream::iter(parts)
         .then(move |part| open_part(client.clone(), part))
         .try_flatten()
-        .map_err(|error| DataFusionError::from(Error::from(error)));
+        .map_err(move |error| DataFusionError::from(failure(&url, error)));
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
 }
 
 async fn open_part(
-    mut client: FlightSqlServiceClient<Channel>,
+    mut client: Client,
     part: FlightEndpoint,
 ) -> Result<FlightRecordBatchStream, FlightError> {
     let ticket = part.ticket.ok_or_else(|| FlightError::protocol("an endpoint has no ticket"))?;
     client.do_get(ticket).await
+}
+
+/// What a server says stands for itself; of what happens on the way to it, a cause is known.
+fn failure(url: &str, error: FlightError) -> Error {
+    match &error {
+        FlightError::Tonic(status) if status.source().is_none() => Error::from(error),
+        _ => Error::from(error).context(format!("--server {url}")),
+    }
 }

@@ -37,15 +37,14 @@ impl Lines {
         Ok(lines)
     }
 
-    /// `None` at the end of input. Ctrl-C throws away what was typed.
+    /// `None` at the end of input. Ctrl-C throws away what was typed; an empty line asks nothing.
     pub fn next(&mut self) -> Result<Option<String>> {
         loop {
             match tokio::task::block_in_place(|| self.editor.readline("diaflight> ")) {
+                Ok(line) if line.trim().is_empty() => {}
                 Ok(line) => {
-                    self.keep_history(|editor, file| {
-                        editor.add_history_entry(line.as_str())?;
-                        editor.append_history(file)
-                    });
+                    self.editor.add_history_entry(line.as_str()).map_err(failed)?;
+                    self.keep_history(|editor, file| editor.append_history(file));
                     return Ok(Some(line));
                 }
                 Err(ReadlineError::Interrupted) => {}
