@@ -23,3 +23,9 @@ demo:
 # The benches, compared with the last run on this machine; the dev profile has the built dependencies.
 bench:
     cargo bench --locked --profile dev --config profile.dev.opt-level=3
+
+# Bulk reading over Flight beside pyarrow and DuckDB, and lookups beside long work; needs pyarrow, duckdb and adbc-driver-flightsql.
+bench-bulk FOLDER="/tmp/diaflight-bulk":
+    cargo build --locked --config profile.dev.opt-level=3
+    python3 benches/bulk.py --program target/debug/diaflight --folder {{FOLDER}}
+    python3 benches/latency.py --program target/debug/diaflight --warehouse {{FOLDER}}/survey-560000

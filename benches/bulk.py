@@ -3,7 +3,7 @@
 In: the built program and a folder (made if it is not there: a synthetic survey of ten million sources). Out: a table on standard
 output, medians of several rounds, as Markdown. Every round asks every reader once, so that noise falls on all alike.
 
-    python benches/bulk.py --program target/release/diaflight --folder /tmp/bulk
+    python benches/bulk.py --program target/debug/diaflight --folder /tmp/bulk
 """
 
 import argparse

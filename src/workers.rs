@@ -9,9 +9,11 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
-use futures::{FutureExt, TryStreamExt};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::mpsc::Sender;
+use tokio::sync::mpsc::{self, Sender};
+use tokio::task::JoinError;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -70,7 +72,7 @@ impl Workers {
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
         let work = AbortOnDropHandle::new(self.handle.spawn(work));
-        work.await.map_err(|error| Error::internal(format!("a worker failed: {error}")))?
+        work.await.map_err(failed)?
     }
 
     /// Starts `rows` there and pulls them. `place` is held until the last batch is taken. Over the limit, an item is a
@@ -92,6 +94,38 @@ impl Workers {
         stream.spawn_on(work, &self.handle);
         stream.build()
     }
+
+    /// Makes the items of a stream there, one ahead of their reader; `failure` makes the last one of a panic. Dropping the
+    /// stream stops the work at its next pause.
+    pub fn ahead<T: Send + 'static>(
+        &self,
+        mut items: BoxStream<'static, T>,
+        failure: fn(Error) -> T,
+    ) -> BoxStream<'static, T> {
+        let (sender, receiver) = mpsc::channel(1);
+        let work = self.handle.spawn(async move {
+            while let Some(item) = items.next().await {
+                if sender.send(item).await.is_err() {
+                    return; // nobody reads any more
+                }
+            }
+        });
+        let made = (receiver, Some(AbortOnDropHandle::new(work)));
+        let received = stream::unfold(made, move |(mut receiver, mut work)| async move {
+            match receiver.recv().await {
+                Some(item) => Some((item, (receiver, work))),
+                None => match work.take()?.await {
+                    Ok(()) => None,
+                    Err(error) => Some((failure(failed(error)), (receiver, None))),
+                },
+            }
+        });
+        received.boxed()
+    }
+}
+
+fn failed(error: JoinError) -> Error {
+    Error::internal(format!("a worker failed: {error}"))
 }
 
 type Batches = Sender<datafusion::error::Result<RecordBatch>>;
@@ -129,7 +163,6 @@ mod tests {
     use arrow::datatypes::Schema;
     use datafusion::physical_plan::EmptyRecordBatchStream;
     use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-    use futures::{StreamExt, stream};
 
     use super::*;
     use crate::error::Kind;
@@ -189,6 +222,16 @@ mod tests {
         let error = Error::from(rows.next().await.unwrap().unwrap_err());
         assert_eq!(error.kind(), Kind::Internal);
         assert!(workers.run(async { Ok(1) }).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn items_made_ahead_come_in_order_and_a_panic_is_no_end() {
+        let workers = Workers::new().unwrap();
+        let items = workers.ahead(stream::iter([1, 2, 3]).boxed(), |_| 0);
+        assert_eq!(items.collect::<Vec<_>>().await, [1, 2, 3]);
+        let panicking = stream::iter([1, 2, 3]).inspect(|item| assert!(*item < 2, "on purpose"));
+        let items = workers.ahead(panicking.boxed(), |_| 0);
+        assert_eq!(items.collect::<Vec<_>>().await, [1, 0]);
     }
 
     #[tokio::test]

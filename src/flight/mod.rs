@@ -60,8 +60,9 @@ impl Flight {
         workers: Workers,
         token: Option<Token>,
     ) -> Self {
+        let statements = Statements::new(sql, workers.clone());
         let named = Named::new(engine, limits, workers);
-        Self { access: Access::new(token), named, statements: Statements::new(sql) }
+        Self { access: Access::new(token), named, statements }
     }
 
     /// Whole tables are for those who have the token.

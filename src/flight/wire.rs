@@ -19,6 +19,7 @@ use tonic::metadata::MetadataMap;
 
 use super::status::status;
 use crate::error::{Error, Result};
+use crate::workers::Workers;
 
 /// Bytes of values in a message, before compression; a single row that has more goes alone.
 const MESSAGE_BYTES: usize = 2 << 20;
@@ -46,9 +47,10 @@ pub fn compression_named(name: &str) -> Option<CompressionType> {
     }
 }
 
-/// Encodes rows as they come, with their values compressed if asked. The schema is sent even where no row is.
+/// Encodes rows on `workers` as they come, with their values compressed if asked. The schema is sent even where no row is.
 /// Dropping the stream drops the rows.
 pub fn flight_data(
+    workers: &Workers,
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
 ) -> Messages {
@@ -66,7 +68,8 @@ pub fn flight_data(
         .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
         .try_flatten()
         .map_err(|error: Error| FlightError::ExternalError(Box::new(error)));
-    encoder.build(messages).map_err(of_encoder).boxed()
+    let messages = encoder.build(messages).map_err(of_encoder).boxed();
+    workers.ahead(messages, |failure| Err(status(failure)))
 }
 
 /// The batch in slices of [`MESSAGE_BYTES`] and less, as even as its rows are.
@@ -134,7 +137,7 @@ mod tests {
         compression: Option<CompressionType>,
     ) -> Vec<Result<FlightData, Status>> {
         let rows = RecordBatchStreamAdapter::new(schema(), stream::iter(batches));
-        flight_data(Box::pin(rows), compression).collect().await
+        flight_data(&Workers::of_caller(), Box::pin(rows), compression).collect().await
     }
 
     #[tokio::test]

@@ -48,6 +48,8 @@ GET or POST /api/v1/objects    their newest state
 GET or POST /api/v1/fp         their forced photometry
 GET or POST /api/v1/schema     the fields of an endpoint
 GET /health/live, /health/ready, /metrics
+
+Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
 ";
 
 /// What the handlers share.

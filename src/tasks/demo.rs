@@ -35,6 +35,7 @@ pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     for url in urls(&base, &ids) {
         println!("  {url}");
     }
+    println!("or ask SQL: diaflight sql --server {base} 'SELECT * FROM nights'");
     println!("stop with Ctrl-C");
     serve::run(listener, engine, &arguments.http).await
 }

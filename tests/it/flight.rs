@@ -98,6 +98,8 @@ async fn the_examples_run() {
         ("bulk", "sources in band r"),
         ("parallel", "rows of sources"),
         ("exchange", "500 objects asked for"),
+        ("adbc_sql", "measurements"),
+        ("polars_frame", "diaObjectId"),
     ] {
         let printed = run(&format!("examples/{example}.py"), &[&grpc(&server)]).await;
         assert!(printed.contains(said), "{example}: {printed}");

@@ -15,7 +15,7 @@ from pyarrow import flight
 URL, WAREHOUSE = sys.argv[1:]
 # Many clients take no message of 4 MiB and more.
 LIMITED = [("grpc.max_receive_message_length", 4 << 20)]
-ORDER = [("r:diaObjectId", "ascending"), ("r:midpointMjdTai", "descending"), ("r:diaSourceId", "ascending")]
+ORDER = [("r:diaObjectId", "ascending"), ("r:midpointMjdTai", "descending"), ("r:diaSourceId", "descending")]
 COLUMNS = ["r:diaObjectId", "r:diaSourceId", "r:midpointMjdTai", "r:psfFlux", "r:band"]
 client = flight.connect(URL, generic_options=LIMITED)
 

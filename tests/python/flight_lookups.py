@@ -11,8 +11,8 @@ from pyarrow import flight
 
 URL, WAREHOUSE, OTHER = sys.argv[1:]
 ORDER = {
-    "sources": [("r:diaObjectId", "ascending"), ("r:midpointMjdTai", "descending"), ("r:diaSourceId", "ascending")],
-    "fp": [("r:diaObjectId", "ascending"), ("r:midpointMjdTai", "descending"), ("r:diaForcedSourceId", "ascending")],
+    "sources": [("r:diaObjectId", "ascending"), ("r:midpointMjdTai", "descending"), ("r:diaSourceId", "descending")],
+    "fp": [("r:diaObjectId", "ascending"), ("r:midpointMjdTai", "descending"), ("r:diaForcedSourceId", "descending")],
     "objects": [("r:diaObjectId", "ascending")],
 }
 client, other = flight.connect(URL), flight.connect(OTHER)

@@ -77,7 +77,8 @@ async fn answered(
         let counts = json!({"asked": asked, "found": found, "not_found": asked - found});
         wire::note(&schema, metadata(counts, snapshot, warning)).map_err(status)
     };
-    Ok(wire::flight_data(rows, request.compression).chain(stream::once(last)).boxed())
+    let messages = wire::flight_data(&workers, rows, request.compression);
+    Ok(messages.chain(stream::once(last)).boxed())
 }
 
 /// The ids of all messages, of which the first has come.

@@ -114,7 +114,7 @@ impl Named {
         let (engine, query) = (self.engine.clone(), request.query);
         let answer = threads.run(async move { answer(&engine, &query).await }).await?;
         let rows = threads.stream(answer.schema, place, limit, async { Ok(answer.rows) });
-        Ok(wire::flight_data(rows, request.compression.or(compression)))
+        Ok(wire::flight_data(threads, rows, request.compression.or(compression)))
     }
 
     /// The rows of the objects whose ids the client streams.

@@ -39,6 +39,7 @@ use super::status::status;
 use super::wire;
 use crate::error::Error;
 use crate::sql::Sql;
+use crate::workers::Workers;
 
 type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
 
@@ -46,12 +47,14 @@ type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>
 #[derive(Clone)]
 pub struct Statements {
     sql: Sql,
+    workers: Workers,
     running: Running,
 }
 
 impl Statements {
-    pub fn new(sql: Sql) -> Self {
-        Self { sql, running: Running::default() }
+    /// Rows are made and encoded on `workers`.
+    pub fn new(sql: Sql, workers: Workers) -> Self {
+        Self { sql, workers, running: Running::default() }
     }
 
     /// Plans a statement, or says what an answer about the tables looks like.
@@ -79,12 +82,13 @@ impl Statements {
             Command::TicketStatementQuery(ticket) => {
                 let planned = Planned::open(ticket.statement_handle).map_err(status)?;
                 let rows = planned::rows(&self.sql, &planned).await.map_err(status)?;
-                self.running.until_cancelled(planned.id, wire::flight_data(rows, compression))
+                let messages = wire::flight_data(&self.workers, rows, compression);
+                self.running.until_cancelled(planned.id, messages)
             }
             asked => {
                 let rows = self.answer(&asked).await?;
                 let rows = RecordBatchStreamAdapter::new(rows.schema(), stream::iter([Ok(rows)]));
-                wire::flight_data(Box::pin(rows), compression)
+                wire::flight_data(&self.workers, Box::pin(rows), compression)
             }
         };
         Ok(Response::new(data))
