@@ -10,6 +10,7 @@ mod conformance;
 mod delta;
 mod doors;
 mod flight;
+mod flight_sql;
 mod formats;
 mod ingest;
 mod ingest_properties;

@@ -32,18 +32,17 @@ pub fn schema(parameters: &[Parameter]) -> Schema {
 /// What a client sends, as an Arrow IPC stream. `TooLarge` where no handle could hold it.
 pub async fn received(mut batches: FlightRecordBatchStream) -> Result<Bytes> {
     let unreadable = |error: FlightError| Error::argument(format!("the parameters: {error}"));
-    let Some(mut batch) = batches.try_next().await.map_err(unreadable)? else {
-        return Err(Error::argument("the parameters: no batch of rows came"));
+    let mut next = batches.try_next().await.map_err(unreadable)?;
+    let Some(schema) = batches.schema() else {
+        return Err(Error::argument("the parameters: neither a schema nor rows came"));
     };
-    let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema())?;
-    loop {
+    let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
+    while let Some(batch) = next {
         writer.write(&batch)?;
         check_size(writer.get_ref().len())?;
-        match batches.try_next().await.map_err(unreadable)? {
-            Some(next) => batch = next,
-            None => return Ok(writer.into_inner()?.into()),
-        }
+        next = batches.try_next().await.map_err(unreadable)?;
     }
+    Ok(writer.into_inner()?.into())
 }
 
 /// The values of each run, one for each parameter: none where `bound` is empty. `Argument` where a statement lacks

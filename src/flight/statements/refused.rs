@@ -19,10 +19,11 @@ pub fn command(command: &Command) -> Status {
             Status::unimplemented(format!("{READ_ONLY}; execute a query, not an update"))
         }
         other => {
-            let name = other.type_url().rsplit('.').next().unwrap_or_default();
+            let name = other.type_url().rsplit('.').next().filter(|name| !name.is_empty());
             Status::invalid_argument(format!(
-                "{name} does not belong here: GetFlightInfo takes a command, DoGet the ticket that it gave, DoPut \
-                 the rows to bind to a prepared statement"
+                "{} does not belong here: GetFlightInfo takes a command, DoGet the ticket that it gave, DoPut \
+                 the rows to bind to a prepared statement",
+                name.unwrap_or("what has no name")
             ))
         }
     }
