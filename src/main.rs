@@ -11,11 +11,6 @@ use diaflight::config::{self, Refusal, Task};
 use diaflight::error::{Error, Result};
 use diaflight::log;
 use diaflight::tasks;
-use mimalloc::MiMalloc;
-
-/// Batches are large and short-lived: the system's allocator would ask for their memory from the kernel each time.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match config::read(std::env::args_os().collect()) {

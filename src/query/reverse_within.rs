@@ -2,10 +2,11 @@
 //! among equal keys, the wrong way round. Out: the same rows, each run of equal keys turned round; the run that is not over yet is held.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::{interleave_record_batch, partition};
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow::compute::{concat_batches, partition, take_record_batch};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -110,53 +111,31 @@ struct Runs {
 impl Runs {
     /// The runs that end in this batch, turned round.
     fn take(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
-        let ends = self.run_ends(&batch)?;
-        let Some((&last, before)) = ends.split_last() else { return Ok(batch.slice(0, 0)) };
-        let held = self.held.num_rows();
-        let begins = before.last().copied().unwrap_or(0);
-        let goes_on = held > 0 && self.goes_on(&batch)?;
-        if goes_on && before.is_empty() {
-            let schema = batch.schema();
-            self.held = arrow::compute::concat_batches(&schema, [&self.held, &batch])?;
-            return Ok(batch.slice(0, 0));
-        }
-        // What the held run has in this batch comes before what was held of it.
-        let (mut start, ends) = if goes_on { (before[0], &before[1..]) } else { (0, before) };
-        let mut rows: Vec<(usize, usize)> = Vec::with_capacity(held + begins);
-        rows.extend((0..start).rev().map(|row| (1, row)));
-        rows.extend((0..held).rev().map(|row| (0, row)));
-        for &end in ends {
-            rows.extend((start..end).rev().map(|row| (1, row)));
-            start = end;
-        }
-        let turned = interleave_record_batch(&[&self.held, &batch], &rows)?;
-        self.held = batch.slice(begins, last - begins);
-        Ok(turned)
+        let rows = match self.held.num_rows() {
+            0 => batch,
+            _ => concat_batches(&batch.schema(), [&self.held, &batch])?,
+        };
+        let runs = partition(&self.values(&rows)?)?.ranges();
+        let Some((last, over)) = runs.split_last() else { return Ok(rows) };
+        self.held = rows.slice(last.start, last.len());
+        turned(&rows, over)
     }
 
     /// The run that was held, turned round.
     fn end(&mut self) -> Result<RecordBatch> {
-        let rows: Vec<_> = (0..self.held.num_rows()).rev().map(|row| (0, row)).collect();
-        Ok(interleave_record_batch(&[&self.held], &rows)?)
-    }
-
-    /// Where each run of equal keys ends.
-    fn run_ends(&self, batch: &RecordBatch) -> Result<Vec<usize>> {
-        let runs = partition(&self.values(batch)?)?.ranges();
-        Ok(runs.into_iter().map(|run| run.end).collect())
-    }
-
-    /// Whether the held run goes on in the batch.
-    fn goes_on(&self, batch: &RecordBatch) -> Result<bool> {
-        let sides = [self.held.slice(0, 1), batch.slice(0, 1)];
-        let both = arrow::compute::concat_batches(&batch.schema(), &sides)?;
-        Ok(self.run_ends(&both)?.len() == 1)
+        turned(&self.held, std::slice::from_ref(&(0..self.held.num_rows())))
     }
 
     fn values(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let rows = batch.num_rows();
         self.keys.iter().map(|key| key.evaluate(batch)?.into_array(rows)).collect()
     }
+}
+
+fn turned(rows: &RecordBatch, runs: &[Range<usize>]) -> Result<RecordBatch> {
+    let order = runs.iter().flat_map(|run| run.clone().rev());
+    let order = UInt64Array::from_iter_values(order.map(|row| row as u64));
+    Ok(take_record_batch(rows, &order)?)
 }
 
 #[cfg(test)]
