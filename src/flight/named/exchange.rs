@@ -3,42 +3,35 @@
 //! `asked` for, `found` and `not_found` to have rows, the `snapshot`, and the `warning` if there is one.
 //!
 //! Rows come in key order, so all ids are taken before the first row goes out, and a client may write everything before it
-//! reads anything. The rows are those of one query after another, each of [`IDS_PER_QUERY`] ids.
+//! reads anything.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Int64Type, SchemaRef};
 use arrow_flight::FlightData;
 use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::error::FlightError;
-use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use serde_json::json;
 use tokio::time::timeout;
 use tonic::Streaming;
 
-use super::answer::{answer, without_rows};
+use super::answer::without_rows;
 use super::ids::{Ids, SortedIds};
 use super::info::metadata;
+use super::matches;
 use super::request::NamedRequest;
 use crate::error::{Error, Result};
 use crate::flight::status::status;
 use crate::flight::wire::{self, Messages};
 use crate::limits::{Limits, too_slow};
-use crate::query::{Columns, Engine, Query, Rows};
-use crate::schema::{Family, KEY};
+use crate::query::{Engine, Query};
+use crate::schema::KEY;
 use crate::warehouse::AsOf;
 use crate::workers::{Limit, Workers};
 
 /// Ids of one exchange.
 const MAX_IDS: usize = 20_000_000;
-/// Enough to outweigh the planning of a query.
-const IDS_PER_QUERY: usize = 1 << 14;
 
 /// Answers at once, and does everything while the answer is read: some clients write only when they can read.
 pub fn exchange(
@@ -69,8 +62,9 @@ async fn answered(
 
     let ids = Ids::new(MAX_IDS, engine.memory("the ids of an exchange"));
     let ids = workers.run(received(first, messages, ids, idle_limit)).await?;
-    let (asked, found) = (ids.ids.len() as u64, Arc::new(AtomicU64::new(0)));
-    let rows = future::ready(Ok(rows(engine, query, ids, schema.clone(), found.clone())));
+    let asked = ids.ids.len() as u64;
+    let (rows, found) = matches::rows(engine, workers.clone(), query, ids, schema.clone());
+    let rows = future::ready(Ok(rows));
     let rows = workers.stream(schema.clone(), place, Limit::Idle(idle_limit), rows);
     let last = async move {
         let found = found.load(Ordering::Relaxed);
@@ -125,57 +119,5 @@ fn of_messages(error: FlightError) -> Error {
     match error {
         FlightError::Tonic(status) => Error::argument(format!("the ids: {}", status.message())),
         error => Error::argument(format!("the ids: {error}")),
-    }
-}
-
-/// The rows of the ids, with `schema`, the columns of `query`; counts the ids that have some.
-fn rows(
-    engine: Engine,
-    mut query: Query,
-    ids: SortedIds,
-    schema: SchemaRef,
-    found: Arc<AtomicU64>,
-) -> SendableRecordBatchStream {
-    let key = format!("{}:{KEY}", Family::Rubin.prefix());
-    if let Columns::Named(names) = &mut query.columns {
-        names.push(key.clone()); // last, unless it is asked for
-    }
-    let queries = (0..ids.ids.len()).step_by(IDS_PER_QUERY).map(move |start| {
-        let end = ids.ids.len().min(start + IDS_PER_QUERY);
-        Query { rows: Rows::Of(ids.ids[start..end].to_vec()), ..query.clone() }
-    });
-    let answers = stream::iter(queries).then(move |query| {
-        let engine = engine.clone();
-        async move { Ok::<_, DataFusionError>(answer(&engine, &query).await?.rows) }
-    });
-    let (asked, mut last_key) = (schema.clone(), None);
-    let rows = answers.try_flatten().map(move |batch| {
-        let batch: RecordBatch = batch?;
-        let keys = batch.column_by_name(&key);
-        let keys = keys.ok_or_else(|| Error::internal(format!("the table has no {key}")))?;
-        let keys = keys.as_primitive::<Int64Type>().values();
-        found.fetch_add(count_objects(keys, &mut last_key), Ordering::Relaxed);
-        let columns = batch.columns()[..asked.fields().len()].to_vec();
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        Ok(RecordBatch::try_new_with_options(asked.clone(), columns, &options)?)
-    });
-    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
-}
-
-/// How many objects begin among these keys, after `last_key`.
-fn count_objects(keys: &[i64], last_key: &mut Option<i64>) -> u64 {
-    let begin = keys.iter().filter(|&&key| last_key.replace(key) != Some(key));
-    begin.count() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn objects_are_counted_once_across_batches() {
-        let mut last_key = None;
-        let counts = [&[1, 1, 2][..], &[2, 2], &[], &[3]];
-        assert_eq!(counts.map(|keys| count_objects(keys, &mut last_key)), [2, 0, 0, 1]);
     }
 }

@@ -8,6 +8,7 @@ mod answer;
 mod exchange;
 mod ids;
 mod info;
+mod matches;
 mod request;
 mod ticket;
 

@@ -1,0 +1,78 @@
+//! The rows of many objects. In: ids in key order. Out: the rows in key order, and how many of the ids have some.
+//!
+//! They are the rows of one query after another; while the rows of one go out, the next is planned.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{AsArray, RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Int64Type, SchemaRef};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::answer::answer;
+use super::ids::SortedIds;
+use crate::error::Error;
+use crate::query::{Columns, Engine, Query, Rows};
+use crate::schema::{Family, KEY};
+use crate::workers::Workers;
+
+/// Enough ids to outweigh the planning of a query.
+const IDS_PER_QUERY: usize = 1 << 14;
+const QUERIES_AHEAD: usize = 2;
+
+/// The rows of `ids` that `query` asks for, with its `schema`, and a count that is complete when they have all come.
+pub fn rows(
+    engine: Engine,
+    workers: Workers,
+    mut query: Query,
+    ids: SortedIds,
+    schema: SchemaRef,
+) -> (SendableRecordBatchStream, Arc<AtomicU64>) {
+    let key = format!("{}:{KEY}", Family::Rubin.prefix());
+    if let Columns::Named(names) = &mut query.columns {
+        names.push(key.clone()); // last, unless it is asked for
+    }
+    let queries = (0..ids.ids.len()).step_by(IDS_PER_QUERY).map(move |start| {
+        let end = ids.ids.len().min(start + IDS_PER_QUERY);
+        Query { rows: Rows::Of(ids.ids[start..end].to_vec()), ..query.clone() }
+    });
+    let answers = stream::iter(queries).map(move |query| {
+        let (engine, workers) = (engine.clone(), workers.clone());
+        async move { workers.run(async move { answer(&engine, &query).await }).await }
+    });
+    let answers = answers.buffered(QUERIES_AHEAD).map_ok(|answer| answer.rows);
+    let found = Arc::new(AtomicU64::new(0));
+    let (counted, asked, mut last_key) = (found.clone(), schema.clone(), None);
+    let rows = answers.map_err(DataFusionError::from).try_flatten().map(move |batch| {
+        let batch: RecordBatch = batch?;
+        let keys = batch.column_by_name(&key);
+        let keys = keys.ok_or_else(|| Error::internal(format!("the table has no {key}")))?;
+        let keys = keys.as_primitive::<Int64Type>().values();
+        counted.fetch_add(count_objects(keys, &mut last_key), Ordering::Relaxed);
+        let columns = batch.columns()[..asked.fields().len()].to_vec();
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(asked.clone(), columns, &options)?)
+    });
+    (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), found)
+}
+
+/// How many objects begin among these keys, after `last_key`.
+fn count_objects(keys: &[i64], last_key: &mut Option<i64>) -> u64 {
+    let begin = keys.iter().filter(|&&key| last_key.replace(key) != Some(key));
+    begin.count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_counted_once_across_batches() {
+        let mut last_key = None;
+        let counts = [&[1, 1, 2][..], &[2, 2], &[], &[3]];
+        assert_eq!(counts.map(|keys| count_objects(keys, &mut last_key)), [2, 0, 0, 1]);
+    }
+}
