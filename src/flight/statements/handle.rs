@@ -1,5 +1,6 @@
 //! What clients carry between calls, so that no instance of the server need remember: a prepared statement with what is
-//! bound to it, and the ticket of a planned one. In: its parts. Out: bytes; and from bytes the parts, or what is wrong with them.
+//! bound to it, and the ticket of a planned one. In: its parts. Out: bytes; and from bytes the parts, or what is wrong
+//! with them.
 //!
 //! The bytes are a letter for the kind, the version of this layout, the CRC-32 (little-endian) of what follows, and a
 //! protobuf message.
