@@ -7,100 +7,32 @@
 
 mod catalog;
 mod described;
+mod options;
 mod placeholders;
 mod plain_types;
+mod relation;
 mod session;
 mod statement;
 mod stoppable;
+mod versions;
 mod views;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
-use serde::{Deserialize, Serialize};
-
+pub use options::SqlOptions;
+pub use relation::{Relation, RelationKind};
 pub use session::{CATALOG, SCHEMA};
 pub use statement::{Parameter, Statement};
+pub use versions::Versions;
 
 use self::session::Session;
 use crate::error::Result;
 use crate::limits::Gate;
 use crate::query::Engine;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, Snapshot};
+use crate::warehouse::AsOf;
 use crate::workers::Workers;
-
-/// The limits of statements.
-#[derive(Clone, Debug)]
-pub struct SqlOptions {
-    /// Memory of all statements together for sorts, joins and groups; beyond it they spill to temporary files or fail.
-    pub memory_bytes: usize,
-    /// Temporary files of all statements together.
-    pub temp_bytes: u64,
-    /// From getting a place to the last row.
-    pub time_limit: Duration,
-    pub max_concurrent_statements: usize,
-    /// How long a statement over that number waits for a place before it is refused.
-    pub queue_limit: Duration,
-}
-
-impl Default for SqlOptions {
-    fn default() -> Self {
-        Self {
-            memory_bytes: 1 << 30,
-            temp_bytes: 10 << 30,
-            time_limit: Duration::from_secs(300),
-            max_concurrent_statements: 4,
-            queue_limit: Duration::from_secs(1),
-        }
-    }
-}
-
-/// The version of each table that a statement reads; `None`: there is no such table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Versions {
-    pub sources: Option<u64>,
-    pub objects: Option<u64>,
-    pub fp: Option<u64>,
-}
-
-impl Versions {
-    fn of(snapshots: &[Arc<Snapshot>]) -> Self {
-        let version = |table| {
-            let snapshot = snapshots.iter().find(|snapshot| snapshot.table == table);
-            snapshot.map(|snapshot| snapshot.version)
-        };
-        Self {
-            sources: version(Table::Sources),
-            objects: version(Table::Objects),
-            fp: version(Table::Fp),
-        }
-    }
-
-    fn get(&self, table: Table) -> Option<u64> {
-        match table {
-            Table::Sources => self.sources,
-            Table::Objects => self.objects,
-            Table::Fp => self.fp,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RelationKind {
-    Table,
-    View,
-}
-
-/// Something to select from.
-#[derive(Clone, Debug)]
-pub struct Relation {
-    pub name: String,
-    pub kind: RelationKind,
-    /// As the rows of `SELECT *` have it; fields are described.
-    pub schema: SchemaRef,
-}
 
 /// Cheap to clone; all clones share the limits.
 #[derive(Clone)]

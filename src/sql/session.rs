@@ -16,9 +16,12 @@ use datafusion::prelude::SessionConfig;
 
 use super::catalog::Catalog;
 use super::described::described;
+use super::options::SqlOptions;
 use super::plain_types::plain_schema;
+use super::relation::{Relation, RelationKind};
 use super::stoppable::Stoppable;
-use super::{Relation, RelationKind, SqlOptions, Versions, views};
+use super::versions::Versions;
+use super::views;
 use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::query::{Engine, SnapshotTable, StreamingSort, base_config};

@@ -12,11 +12,11 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-use super::Versions;
 use super::described::described;
 use super::placeholders::numbered;
 use super::plain_types::{plain_batch, plain_schema};
 use super::session::Session;
+use super::versions::Versions;
 use crate::error::{Error, Result};
 use crate::limits::Gate;
 use crate::workers::{Limit, Workers};
