@@ -54,10 +54,10 @@ class Terminal:
         self.expect(PROMPT)
         return shown + end
 
-    def interrupt(self, end):
-        """Ctrl-C until it is heard: a key at first, a signal once the statement is at work."""
+    def repeat(self, keys, end):
+        """Types the same again each second, until it is heard."""
         for _ in range(PATIENCE_S):
-            self.type("\x03")
+            self.type(keys)
             if self.appears(end, 1):
                 break
         self.expect(end)
@@ -98,11 +98,12 @@ def first_session(terminal):
 def abandoned(terminal):
     """Ctrl-C throws away a line, then stops a statement that would take for ever; the prompt goes on."""
     terminal.type("SELECT 1\r + \x03")
-    # Between two lines the terminal is the kernel's, whose Ctrl-C also throws away what was typed before it: only an
-    # answer shows that the prompt is back, since the line editor draws it again at every key.
-    terminal.answer("SELECT 1;", "(1 row")
+    # What is typed before the prompt is back is thrown away with the line, and only an answer shows that it is back:
+    # the line editor draws the prompt again at every key.
+    terminal.repeat("SELECT 1;\r", "(1 row")
     terminal.type("SELECT count(*) FROM range(100000000000000);\r")
-    terminal.interrupt("abandoned")
+    # A key at first, a signal once the statement is at work.
+    terminal.repeat("\x03", "abandoned")
     assert "| 3 " in terminal.answer("SELECT 1 + 2;", "(1 row")
 
 
