@@ -18,6 +18,7 @@ pub mod survey;
 pub mod astronomy;
 pub mod limits;
 pub mod workers;
+pub mod index;
 pub mod query;
 pub mod sql;
 pub mod encode;

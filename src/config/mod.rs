@@ -164,8 +164,12 @@ pub struct HttpArgs {
     /// PEM file of the certificate's key
     #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Memory for the footers of Parquet files, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
+    /// Memory for the key index of row groups, in MiB: a byte for each source, forced measurement and object holds them all
+    #[arg(long, value_name = "MIB", default_value_t = 512, env = "DIAFLIGHT_INDEX_MIB",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub index_mib: u64,
+    /// Memory for the footers of Parquet files in scans that are no lookups, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 256, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub footer_cache_mib: u64,
 }

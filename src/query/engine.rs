@@ -1,6 +1,7 @@
 //! The engine: the one door to the tables. In: a [`Query`]. Out: an [`Answer`], or its explanation.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -8,18 +9,20 @@ use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
 use futures::StreamExt;
 
 use super::follow::{Tables, follow};
-use super::prepared::Prepared;
+use super::plans::Planned;
+use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, Rows, explain};
+use super::{Query, SnapshotTable, explain};
 use crate::error::{Error, Kind, Result};
+use crate::index::{Held, IndexUse};
 use crate::schema::Table;
-use crate::warehouse::{AsOf, Location, Snapshot, Warehouse};
+use crate::warehouse::{AsOf, Location, Warehouse};
 
 /// Where a table's snapshots come from.
 #[derive(Clone, Debug)]
@@ -38,7 +41,9 @@ pub struct EngineOptions {
     pub refresh: Duration,
     /// Memory for sorting answers; beyond it they spill to temporary files.
     pub memory_bytes: usize,
-    /// Memory for the footers and page indexes of Parquet files.
+    /// Memory for the pages of row groups, beside what the key index holds of every file: a byte a source holds them all.
+    pub index_bytes: usize,
+    /// Memory for the Parquet footers of scans that are no lookups.
     pub footer_cache_bytes: usize,
 }
 
@@ -52,7 +57,8 @@ impl EngineOptions {
             fp: source,
             refresh: Duration::from_secs(2),
             memory_bytes: 1 << 30,
-            footer_cache_bytes: 1 << 30,
+            index_bytes: 512 << 20,
+            footer_cache_bytes: 256 << 20,
         }
     }
 
@@ -78,19 +84,22 @@ pub struct Answer {
     pub rows: SendableRecordBatchStream,
 }
 
-/// What the cache of footers did since the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheUse {
-    pub entries: usize,
-    pub bytes: usize,
-    pub hits: usize,
+/// What is held in memory, and how often it was enough since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineUse {
+    pub index: IndexUse,
+    /// Footers for scans that are no lookups.
+    pub footers: usize,
+    pub footer_bytes: usize,
+    /// Lookups whose plan was at hand, and plans made for lookups.
+    pub plan_hits: usize,
+    pub plans_made: usize,
 }
 
 /// Cheap to clone; all clones share snapshots and caches.
 #[derive(Clone)]
 pub struct Engine {
     tables: Arc<Tables>,
-    runtime: Arc<RuntimeEnv>,
 }
 
 impl Engine {
@@ -101,10 +110,15 @@ impl Engine {
             .with_memory_limit(options.memory_bytes, 1.0)
             .with_metadata_cache_limit(options.footer_cache_bytes)
             .build_arc()?;
-        let tables = Arc::new(Tables::new(options, runtime.clone()));
+        let shared = Shared {
+            runtime,
+            index: Arc::new(Held::new(options.index_bytes)),
+            plans: Arc::default(),
+        };
+        let tables = Arc::new(Tables::new(options, shared));
         tables.refresh().await?;
         follow(&tables);
-        Ok(Self { tables, runtime })
+        Ok(Self { tables })
     }
 
     /// Whether every table can be read.
@@ -115,7 +129,7 @@ impl Engine {
     /// The version a query would be answered from, and nothing else: for `If-None-Match`.
     /// `NotReady` where the table does not exist (yet), `Argument` for an `as_of` that is not there.
     pub async fn version(&self, table: Table, as_of: Option<&AsOf>) -> Result<u64> {
-        Ok(self.prepared(table, as_of).await?.snapshot.version)
+        Ok(self.prepared(table, as_of).await?.snapshot().version)
     }
 
     /// The served schema of a table, described.
@@ -126,64 +140,55 @@ impl Engine {
     /// Plans and starts a query.
     pub async fn run(&self, query: &Query) -> Result<Answer> {
         let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
-        let columns = prepared.select(&query.columns);
-        let nothing = matches!(&query.rows, Rows::Of(ids) if ids.is_empty());
-        let rows = if nothing || columns.stored.is_empty() {
-            Box::pin(EmptyRecordBatchStream::new(columns.schema.clone()))
-        } else {
-            let plan = prepared.plan(query, &columns.stored).await?;
-            let rows = execute_stream(plan, prepared.session().task_ctx())?;
-            with_schema(rows, columns.schema.clone())
+        let Planned { plan, schema, unknown_columns } = prepared.plan(query).await?;
+        let rows = match plan {
+            None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
+            Some(plan) => with_schema(execute_stream(plan, prepared.context())?, schema.clone()),
         };
-        Ok(Answer {
-            schema: columns.schema,
-            version: prepared.snapshot.version,
-            unknown_columns: columns.unknown,
-            rows,
-        })
+        Ok(Answer { schema, version: prepared.snapshot().version, unknown_columns, rows })
     }
 
     /// The SQL, its parameters and the physical plan, as text.
     pub async fn explain(&self, query: &Query) -> Result<String> {
         let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
-        let columns = prepared.select(&query.columns);
-        let plan = prepared.plan(query, &columns.stored).await?;
-        Ok(explain::text(query, &prepared.snapshot, plan))
+        let Planned { plan, .. } = prepared.plan(query).await?;
+        explain::text(query, prepared.snapshot(), plan).await
     }
 
     /// How to read a whole table in parts.
     pub async fn split(&self, table: Table, as_of: Option<&AsOf>) -> Result<Split> {
-        let prepared = self.prepared(table, as_of).await?;
-        split::split(&prepared.snapshot, &self.footers()).await
+        split::split(self.prepared(table, as_of).await?.table.index()).await
     }
 
-    /// The newest snapshots of the tables that exist, as one refresh found them.
-    pub fn snapshots(&self) -> Vec<Arc<Snapshot>> {
+    /// The newest tables that exist, as one refresh found them.
+    pub fn tables(&self) -> Vec<Arc<SnapshotTable>> {
         self.tables.all()
     }
 
-    /// A snapshot of one table; `NotReady` where it does not exist (yet), `Argument` for an `as_of` that is not there.
-    pub async fn snapshot(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<Snapshot>> {
-        Ok(self.prepared(table, as_of).await?.snapshot.clone())
+    /// One table; `NotReady` where it does not exist (yet), `Argument` for an `as_of` that is not there.
+    pub async fn table(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<SnapshotTable>> {
+        Ok(self.prepared(table, as_of).await?.table.clone())
     }
 
     /// The cache of footers, for others that read the same files.
     pub fn footers(&self) -> Arc<FileMetadataCache> {
-        self.runtime.cache_manager.get_file_metadata_cache()
+        self.tables.shared.runtime.cache_manager.get_file_metadata_cache()
     }
 
     /// Room in the memory that answers share, none at first; given back when dropped. `consumer` is its name in errors.
     pub fn memory(&self, consumer: &str) -> MemoryReservation {
-        MemoryConsumer::new(consumer).register(&self.runtime.memory_pool)
+        MemoryConsumer::new(consumer).register(&self.tables.shared.runtime.memory_pool)
     }
 
-    /// How the cache of footers is used.
-    pub fn footer_cache(&self) -> CacheUse {
-        let entries = self.footers().list_entries();
-        CacheUse {
-            entries: entries.len(),
-            bytes: entries.values().map(|entry| entry.size_bytes).sum(),
-            hits: entries.values().map(|entry| entry.hits).sum(),
+    pub fn usage(&self) -> EngineUse {
+        let footers = self.footers().list_entries();
+        let Shared { index, plans, .. } = &self.tables.shared;
+        EngineUse {
+            index: index.usage(),
+            footers: footers.len(),
+            footer_bytes: footers.values().map(|footer| footer.size_bytes).sum(),
+            plan_hits: plans.hits.load(Ordering::Relaxed),
+            plans_made: plans.made.load(Ordering::Relaxed),
         }
     }
 

@@ -5,15 +5,21 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use datafusion::datasource::physical_plan::FileScanConfig;
-use datafusion::datasource::physical_plan::parquet::{ParquetAccessPlan, RowGroupAccess};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
+use super::lookup::LookupExec;
 use super::{Query, template};
+use crate::error::Result;
+use crate::index::Place;
 use crate::warehouse::Snapshot;
 
 /// The explanation of a query against a snapshot.
-pub fn text(query: &Query, snapshot: &Snapshot, plan: Arc<dyn ExecutionPlan>) -> String {
+pub async fn text(
+    query: &Query,
+    snapshot: &Snapshot,
+    plan: Option<Arc<dyn ExecutionPlan>>,
+) -> Result<String> {
     let mut text =
         format!("-- SQL\n{}\n-- Parameters\n", template::sql(query.table, query.order).trim_end());
     for (name, value) in template::parameters(query) {
@@ -25,39 +31,49 @@ pub fn text(query: &Query, snapshot: &Snapshot, plan: Arc<dyn ExecutionPlan>) ->
     if let Some(limit) = query.limit {
         let _ = writeln!(text, "\n-- Limit\n{limit}");
     }
+    let Some(plan) = plan else {
+        let _ = writeln!(text, "\n-- No plan: none of the columns is there");
+        return Ok(text);
+    };
     let version = snapshot.version;
     let _ =
         write!(text, "\n-- Plan, snapshot {version}\n{}", displayable(plan.as_ref()).indent(false));
     let _ = writeln!(text, "\n-- Scan, of {} files", snapshot.files.len());
-    scans(plan.as_ref(), &mut text);
-    text
+    scans(&plan, &mut text).await?;
+    Ok(text)
 }
 
-fn scans(plan: &dyn ExecutionPlan, text: &mut String) {
-    if let Some(source) = plan.downcast_ref::<DataSourceExec>()
-        && let Some(scan) = source.data_source().downcast_ref::<FileScanConfig>()
-    {
-        for file in scan.file_groups.iter().flat_map(|group| group.files()) {
-            let _ = writeln!(
-                text,
-                "{}: {}",
-                file.path(),
-                access(file.extension::<ParquetAccessPlan>())
-            );
+/// What the leaves of a plan read.
+async fn scans(plan: &Arc<dyn ExecutionPlan>, text: &mut String) -> Result<()> {
+    let mut plans = vec![plan];
+    while let Some(plan) = plans.pop() {
+        if let Some((table, wanted)) =
+            plan.downcast_ref::<LookupExec>().and_then(LookupExec::lookup)
+        {
+            let places = table.all_places(wanted).await?;
+            for of_file in places.chunk_by(|a, b| a.file.number == b.file.number) {
+                let _ = writeln!(text, "{}", pages(of_file));
+            }
         }
+        if let Some(source) = plan.downcast_ref::<DataSourceExec>()
+            && let Some(scan) = source.data_source().downcast_ref::<FileScanConfig>()
+        {
+            for file in scan.file_groups.iter().flat_map(|group| group.files()) {
+                let _ = writeln!(text, "{}: every row group", file.path());
+            }
+        }
+        plans.extend(plan.children());
     }
-    for child in plan.children() {
-        scans(child.as_ref(), text);
-    }
+    Ok(())
 }
 
-/// Which row groups, and how many rows of each.
-fn access(plan: Option<&ParquetAccessPlan>) -> String {
-    let Some(plan) = plan else { return "every row group".to_string() };
-    let groups = plan.inner().iter().enumerate().filter_map(|(i, group)| match group {
-        RowGroupAccess::Skip => None,
-        RowGroupAccess::Scan => Some(format!("{i} (whole)")),
-        RowGroupAccess::Selection(rows) => Some(format!("{i} ({} rows)", rows.row_count())),
+/// Which row groups of a file, and how many rows of each may be of the objects.
+fn pages(places: &[Place]) -> String {
+    let groups = places.chunk_by(|a, b| a.group == b.group).map(|places| {
+        let rows: usize = places.iter().map(Place::candidates).sum();
+        format!("{} ({rows} rows)", places[0].group)
     });
-    format!("row groups {} of {}", groups.collect::<Vec<_>>().join(", "), plan.len())
+    let file = &places[0].file;
+    let groups = groups.collect::<Vec<_>>().join(", ");
+    format!("{}: row groups {groups} of {}", file.file.path, file.groups.len())
 }

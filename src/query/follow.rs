@@ -5,11 +5,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use datafusion::execution::runtime_env::RuntimeEnv;
-
-use super::prepared::Prepared;
-use super::{EngineOptions, Source};
+use super::prepared::{Prepared, Shared};
+use super::{EngineOptions, SnapshotTable, Source};
 use crate::error::{Error, Kind, Result};
+use crate::index::TableIndex;
 use crate::schema::Table;
 use crate::warehouse::{AsOf, Snapshot};
 
@@ -21,15 +20,15 @@ const OLDER_KEPT: Duration = Duration::from_secs(600);
 /// The tables as last seen.
 pub struct Tables {
     options: EngineOptions,
-    runtime: Arc<RuntimeEnv>,
+    pub shared: Shared,
     current: RwLock<HashMap<Table, Arc<Prepared>>>,
     /// With the time of their last use, the latest first.
     older: Mutex<VecDeque<(Instant, Arc<Prepared>)>>,
 }
 
 impl Tables {
-    pub fn new(options: EngineOptions, runtime: Arc<RuntimeEnv>) -> Self {
-        Self { options, runtime, current: RwLock::default(), older: Mutex::default() }
+    pub fn new(options: EngineOptions, shared: Shared) -> Self {
+        Self { options, shared, current: RwLock::default(), older: Mutex::default() }
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.
@@ -38,9 +37,9 @@ impl Tables {
     }
 
     /// The newest snapshots of the tables that exist, all as one refresh left them.
-    pub fn all(&self) -> Vec<Arc<Snapshot>> {
+    pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.values().map(|prepared| prepared.snapshot.clone()).collect()
+        current.values().map(|prepared| prepared.table.clone()).collect()
     }
 
     /// An older snapshot; `None` where the table does not exist.
@@ -51,15 +50,20 @@ impl Tables {
             return Ok(Some(held));
         }
         let Some(snapshot) = self.read(table, Some(as_of)).await? else { return Ok(None) };
-        let prepared = Arc::new(Prepared::new(snapshot, self.runtime.clone()).await?);
+        let prepared = Arc::new(self.prepare(snapshot).await?);
         self.keep(prepared.clone());
         Ok(Some(prepared))
+    }
+
+    async fn prepare(&self, snapshot: Snapshot) -> Result<Prepared> {
+        let index = TableIndex::open(Arc::new(snapshot), self.shared.index.clone()).await;
+        Prepared::new(index, &self.shared).await
     }
 
     /// The snapshot, if it is the newest or among the older ones kept.
     fn held(&self, table: Table, version: u64) -> Option<Arc<Prepared>> {
         let is_it =
-            |held: &Prepared| held.snapshot.table == table && held.snapshot.version == version;
+            |held: &Prepared| (held.snapshot().table, held.snapshot().version) == (table, version);
         if let Some(current) = self.current(table).filter(|current| is_it(current)) {
             return Some(current);
         }
@@ -84,12 +88,11 @@ impl Tables {
         let mut found = Vec::new();
         for table in Table::ALL.into_iter().rev() {
             if let Some(snapshot) = self.newer(table).await? {
-                let prepared = Prepared::new(snapshot, self.runtime.clone()).await?;
-                found.push((table, Arc::new(prepared)));
+                found.push((table, Arc::new(self.prepare(snapshot).await?)));
             }
         }
         for (table, prepared) in &found {
-            let version = prepared.snapshot.version;
+            let version = prepared.snapshot().version;
             tracing::info!(table = table.name(), version, "new snapshot");
         }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
@@ -105,11 +108,11 @@ impl Tables {
     async fn newer(&self, table: Table) -> Result<Option<Snapshot>> {
         match (self.options.source(table), self.current(table)) {
             (Source::Warehouse(warehouse), Some(current)) => {
-                warehouse.refresh(&current.snapshot).await
+                warehouse.refresh(current.snapshot()).await
             }
             (Source::Warehouse(_), None) => self.read(table, None).await,
             (Source::Folder(location), Some(current)) => {
-                current.snapshot.refresh_folder(location).await
+                current.snapshot().refresh_folder(location).await
             }
             (Source::Folder(location), None) => match Snapshot::of_folder(table, location).await {
                 Err(error) if error.kind() == Kind::NotFound => Ok(None),

@@ -8,6 +8,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileGroup;
+use object_store::ObjectMeta;
 
 use crate::schema::{KEY, TIME, Table};
 use crate::warehouse::DataFile;
@@ -59,6 +60,17 @@ pub fn sort_columns(
     let columns = table.sort_columns();
     let timed = files.iter().all(|(file, _)| file.times_mjd.is_some());
     if timed { columns } else { &columns[..1] }
+}
+
+/// A file as DataFusion scans it.
+pub fn scanned(file: &DataFile) -> PartitionedFile {
+    PartitionedFile::new_from_meta(ObjectMeta {
+        location: file.path.clone(),
+        last_modified: file.modified,
+        size: file.size_bytes,
+        e_tag: None,
+        version: None,
+    })
 }
 
 /// What DataFusion needs to know of a file to see that files follow each other: the ranges of its sort columns.

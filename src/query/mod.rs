@@ -1,16 +1,18 @@
 //! Questions to the tables. In: a [`Query`]. Out: an [`Answer`]: a schema and a stream of batches
 //! with served names, from one snapshot.
 //!
-//! A query goes: [`Engine::run`] picks the snapshot, [`template`] binds the SQL of its endpoint (a file in
-//! `sql/`), [`provider`] scans what the [`index`] names.
+//! A query goes: [`Engine::run`] picks the snapshot and the plan that [`plans`] has of the query's shape, made from the SQL of
+//! its endpoint (a file in `sql/`, see [`template`]); [`lookup`] binds its values and reads what the [`index`](crate::index) names.
 
+mod condition;
 mod engine;
 mod explain;
 mod files;
 mod filter;
 mod follow;
 mod groups;
-mod index;
+mod lookup;
+mod plans;
 mod prepared;
 mod provider;
 mod reverse_within;
@@ -19,7 +21,7 @@ mod streaming_sort;
 mod template;
 mod time;
 
-pub use engine::{Answer, CacheUse, Engine, EngineOptions, Source};
+pub use engine::{Answer, Engine, EngineOptions, EngineUse, Source};
 pub use prepared::base_config;
 pub use provider::SnapshotTable;
 pub use split::Split;
@@ -32,7 +34,7 @@ use crate::schema::Table;
 use crate::warehouse::AsOf;
 
 /// Which columns to answer with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Columns {
     /// Every served column, in byte-wise order of its name.
     All,

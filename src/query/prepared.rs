@@ -5,47 +5,59 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use super::condition::Conditions;
+use super::plans::{PlanCounts, Planned, Plans};
 use super::provider::SnapshotTable;
 use super::streaming_sort::StreamingSort;
-use super::{Columns, Order, Query, filter, template};
+use super::{Columns, Order, Query, Rows, filter, lookup, template};
 use crate::astronomy;
 use crate::error::Result;
+use crate::index::{Held, TableIndex};
 use crate::schema;
 use crate::warehouse::Snapshot;
 
+/// What all snapshots share.
+pub struct Shared {
+    pub runtime: Arc<RuntimeEnv>,
+    pub index: Arc<Held>,
+    pub plans: Arc<PlanCounts>,
+}
+
 /// A snapshot and what every query against it shares.
 pub struct Prepared {
-    pub snapshot: Arc<Snapshot>,
+    pub table: Arc<SnapshotTable>,
     session: SessionContext,
+    /// Every execution's: what the session's plans need to run.
+    context: Arc<TaskContext>,
     newest_first: LogicalPlan,
     by_object: LogicalPlan,
+    plans: Plans,
     /// Served fields (`r:psfFlux`) in byte-wise order of their names, with the stored name of each.
     served: Vec<(Arc<Field>, String)>,
     by_name: HashMap<String, usize>,
 }
 
 /// The columns of one answer.
-pub struct Selection<'a> {
+struct Selection<'a> {
     /// Stored names, in the order asked.
-    pub stored: Vec<&'a str>,
-    pub schema: SchemaRef,
-    pub unknown: Vec<String>,
+    stored: Vec<&'a str>,
+    schema: SchemaRef,
+    unknown: Vec<String>,
 }
 
 impl Prepared {
-    pub async fn new(snapshot: Snapshot, runtime: Arc<RuntimeEnv>) -> Result<Self> {
-        let snapshot = Arc::new(snapshot);
-        runtime.register_object_store(
-            SnapshotTable::store_url(&snapshot)?.as_ref(),
-            snapshot.store.clone(),
-        );
+    pub async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
+        let table = Arc::new(SnapshotTable::new(Arc::new(index)));
+        let snapshot = table.snapshot();
+        let runtime = shared.runtime.clone();
+        let url = SnapshotTable::store_url(snapshot)?;
+        runtime.register_object_store(url.as_ref(), snapshot.store.clone());
         let mut state = SessionStateBuilder::new()
             .with_config(lookup_config())
             .with_runtime_env(runtime)
@@ -56,10 +68,7 @@ impl Prepared {
             state.register_udf(function)?;
         }
         let session = SessionContext::new_with_state(state);
-        session.register_table(
-            snapshot.table.name(),
-            Arc::new(SnapshotTable::new(snapshot.clone())),
-        )?;
+        session.register_table(snapshot.table.name(), table.clone())?;
         let newest_first = template::plan(&session, snapshot.table, Order::NewestFirst).await?;
         let by_object = template::plan(&session, snapshot.table, Order::ByObject).await?;
         let columns = schema::served_columns(&snapshot.schema);
@@ -73,7 +82,12 @@ impl Prepared {
             .collect();
         let by_name =
             served.iter().enumerate().map(|(i, (field, _))| (field.name().clone(), i)).collect();
-        Ok(Self { snapshot, session, newest_first, by_object, served, by_name })
+        let (context, plans) = (session.task_ctx(), Plans::new(shared.plans.clone()));
+        Ok(Self { context, session, newest_first, by_object, plans, served, by_name, table })
+    }
+
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        self.table.snapshot()
     }
 
     /// Every served field.
@@ -84,7 +98,7 @@ impl Prepared {
     }
 
     /// The columns of an answer: those asked for that are known, each once.
-    pub fn select(&self, columns: &Columns) -> Selection<'_> {
+    fn select(&self, columns: &Columns) -> Selection<'_> {
         let mut unknown = Vec::new();
         let chosen: Vec<usize> = match columns {
             Columns::All => (0..self.served.len()).collect(),
@@ -105,25 +119,42 @@ impl Prepared {
         Selection { stored, schema: Arc::new(Schema::new(fields)), unknown }
     }
 
-    /// The physical plan of a query for the stored columns `columns`.
-    pub async fn plan(&self, query: &Query, columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut state = self.session.state();
-        let template = match query.order {
-            Order::NewestFirst => &self.newest_first,
-            Order::ByObject => {
-                // Object after object is the order of the files: one reader keeps it, several would be merged.
-                state.config_mut().options_mut().execution.target_partitions = 1;
-                &self.by_object
-            }
-        };
-        let filter = query.filter.as_deref();
-        let filter = filter.map(|text| filter::parse(&state, &self.snapshot, text)).transpose()?;
-        let bound = template::bind(template, query, filter, columns)?;
-        Ok(state.create_physical_plan(&bound).await?)
+    /// The plan of a query, its values bound. For objects it is at hand most often; for a range of keys it is made
+    /// from the values, by which DataFusion leaves out files.
+    pub async fn plan(&self, query: &Query) -> Result<Planned> {
+        if let Rows::Within(_) = query.rows {
+            return self.make(query, |plan| template::bind(plan, query)).await;
+        }
+        let open = self.plans.get(query, self.make(query, Ok)).await?;
+        let wanted = |conditions: &Conditions| conditions.wanted(query);
+        let bound = open.plan.as_ref().map(|plan| lookup::bind(plan, &wanted)).transpose()?;
+        let (schema, unknown_columns) = (open.schema.clone(), open.unknown_columns.clone());
+        Ok(Planned { plan: bound, schema, unknown_columns })
     }
 
-    pub fn session(&self) -> &SessionContext {
-        &self.session
+    async fn make(
+        &self,
+        query: &Query,
+        bind: impl FnOnce(LogicalPlan) -> datafusion::error::Result<LogicalPlan>,
+    ) -> Result<Planned> {
+        let Selection { stored, schema, unknown } = self.select(&query.columns);
+        let mut planned = Planned { plan: None, schema, unknown_columns: unknown };
+        if !stored.is_empty() {
+            let state = self.session.state();
+            let template = match query.order {
+                Order::NewestFirst => &self.newest_first,
+                Order::ByObject => &self.by_object,
+            };
+            let filter = query.filter.as_deref();
+            let filter = filter.map(|text| filter::parse(&state, self.snapshot(), text));
+            let shaped = template::shape(template, filter.transpose()?, query.limit, &stored)?;
+            planned.plan = Some(state.create_physical_plan(&bind(shaped)?).await?);
+        }
+        Ok(planned)
+    }
+
+    pub fn context(&self) -> Arc<TaskContext> {
+        self.context.clone()
     }
 }
 
@@ -140,8 +171,7 @@ pub fn base_config() -> SessionConfig {
 }
 
 fn lookup_config() -> SessionConfig {
-    let mut config = base_config();
-    // A lookup reads a few pages: cutting files into ranges of bytes would only add partitions to merge.
-    config.options_mut().optimizer.repartition_file_scans = false;
-    config
+    let config = base_config();
+    // The index reads side by side by itself, and several readers of files in order would only be merged again.
+    config.with_target_partitions(1)
 }

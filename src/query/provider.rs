@@ -1,5 +1,5 @@
-//! A snapshot as a DataFusion table. In: a snapshot. Out: scans that open only the files that the log's ranges leave and, for
-//! given objects, read only the pages that the key index names, with projection and filters pushed down to the Parquet reader.
+//! A snapshot as a DataFusion table. In: a snapshot and its key index. Out: for given objects, lookups of the pages that the
+//! index names; for all others, DataFusion's scan of the files that the log's ranges leave, with projection and filters pushed down.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -22,19 +22,30 @@ use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
-use super::{files, groups, index};
+use super::condition::Conditions;
+use super::lookup::LookupExec;
+use super::{files, groups};
+use crate::index::{TableIndex, Wanted};
 use crate::schema::KEY;
 use crate::warehouse::{Snapshot, StoredNames};
 
 /// One version of one table.
 #[derive(Debug)]
 pub struct SnapshotTable {
-    snapshot: Arc<Snapshot>,
+    index: Arc<TableIndex>,
 }
 
 impl SnapshotTable {
-    pub fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot }
+    pub fn new(index: Arc<TableIndex>) -> Self {
+        Self { index }
+    }
+
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.index.snapshot
+    }
+
+    pub(super) fn index(&self) -> &TableIndex {
+        &self.index
     }
 
     /// The name under which this table's store is registered for the scan.
@@ -46,7 +57,7 @@ impl SnapshotTable {
 #[async_trait]
 impl TableProvider for SnapshotTable {
     fn schema(&self) -> SchemaRef {
-        self.snapshot.schema.clone()
+        self.snapshot().schema.clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -57,9 +68,13 @@ impl TableProvider for SnapshotTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // The index prunes by pages; the exact test is DataFusion's own, pushed into the Parquet
-        // reader by its optimizer.
-        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+        // A lookup's own conditions the index answers to the row; any other test is DataFusion's.
+        let lookup = Conditions::of(filters.iter().copied()).is_some();
+        let support = |filter: &&Expr| match lookup && Conditions::is_one(filter) {
+            true => TableProviderFilterPushDown::Exact,
+            false => TableProviderFilterPushDown::Inexact,
+        };
+        Ok(filters.iter().map(support).collect())
     }
 
     async fn scan(
@@ -69,18 +84,40 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let snapshot = &self.snapshot;
-        let predicate = self.predicate(state, filters)?;
-        let files = files::left(snapshot, predicate.as_ref())?;
-        let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let files = match predicate.as_ref().and_then(asked_keys) {
-            Some(keys) => index::select(snapshot, files, &keys, &footers).await?,
-            None => files.into_iter().map(|file| (file.clone(), index::whole(&file))).collect(),
+        let lookup = |conditions| -> Result<LookupExec> {
+            let schema = project_schema(&self.schema(), projection)?;
+            Ok(LookupExec::open(self.index.clone(), schema, conditions))
         };
+        if let Some(conditions) = Conditions::of(filters) {
+            return Ok(Arc::new(lookup(conditions)?));
+        }
+        let predicate = self.predicate(state, filters)?;
+        if let Some(keys) = predicate.as_ref().and_then(asked_keys) {
+            let wanted = Wanted { keys, times_mjd: None };
+            return Ok(Arc::new(lookup(Conditions::default())?.bound(Arc::new(wanted))));
+        }
+        self.whole(state, projection, predicate, limit)
+    }
+}
+
+impl SnapshotTable {
+    /// The files that the predicate leaves, as DataFusion reads Parquet.
+    fn whole(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let snapshot = self.snapshot();
+        let files = files::left(snapshot, predicate.as_ref())?;
         if files.is_empty() {
             let schema = project_schema(&self.schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
+        let files: Vec<_> =
+            files.into_iter().map(|file| (file.clone(), groups::scanned(&file))).collect();
+        let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(snapshot.store.clone(), footers);
         let source = ParquetSource::new(self.schema())
             .with_table_parquet_options(state.table_options().parquet.clone())
@@ -105,9 +142,7 @@ impl TableProvider for SnapshotTable {
             .build();
         Ok(DataSourceExec::from_data_source(scan))
     }
-}
 
-impl SnapshotTable {
     /// All filters as one predicate.
     fn predicate(
         &self,

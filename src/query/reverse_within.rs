@@ -80,6 +80,15 @@ impl ExecutionPlan for ReverseWithin {
         Ok(Arc::new(Self::new(input, self.ordering.clone(), self.keys)))
     }
 
+    fn with_new_children_and_same_properties(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let (ordering, properties) = (self.ordering.clone(), self.properties.clone());
+        Ok(Arc::new(Self { input, ordering, keys: self.keys, properties }))
+    }
+
     fn execute(
         &self,
         partition: usize,

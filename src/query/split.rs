@@ -2,15 +2,9 @@
 //! key ranges of its files and, within large files, of their row groups.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-use datafusion::execution::cache::cache_manager::FileMetadataCache;
-use futures::{StreamExt, TryStreamExt, stream};
-use parquet::file::statistics::Statistics;
-
-use super::index::{CONCURRENT_FOOTERS, footer, key_column};
 use crate::error::Result;
-use crate::warehouse::{DataFile, Snapshot};
+use crate::index::TableIndex;
 
 /// Rows of a part: enough to outweigh the cost of asking for it, few enough to keep several readers busy.
 const PART_ROWS: u64 = 1 << 20;
@@ -33,39 +27,27 @@ struct Piece {
     rows: u64,
 }
 
-pub async fn split(snapshot: &Snapshot, footers: &Arc<FileMetadataCache>) -> Result<Split> {
-    let files = stream::iter(snapshot.files.iter().cloned())
-        .map(|file| async move { pieces(snapshot, &file, footers).await });
-    let mut pieces: Vec<Piece> = files.buffered(CONCURRENT_FOOTERS).try_concat().await?;
+pub async fn split(index: &TableIndex) -> Result<Split> {
+    let snapshot = &index.snapshot;
+    let mut pieces = Vec::new();
+    for (i, file) in snapshot.files.iter().enumerate() {
+        if file.rows < WHOLE_ROWS {
+            pieces.push(Piece { first_key: *file.keys.start(), rows: file.rows });
+        } else {
+            pieces.extend(
+                index
+                    .file(i)
+                    .await?
+                    .groups
+                    .iter()
+                    .map(|group| Piece { first_key: *group.keys.start(), rows: group.rows as u64 }),
+            );
+        }
+    }
     pieces.sort_by_key(|piece| piece.first_key);
     let known = snapshot.files.iter().all(|file| file.rows > 0);
     let rows = known.then(|| snapshot.files.iter().map(|file| file.rows).sum());
     Ok(Split { version: snapshot.version, keys: ranges(&pieces), rows })
-}
-
-/// A file as one piece or, if it is large, as its row groups.
-async fn pieces(
-    snapshot: &Snapshot,
-    file: &DataFile,
-    footers: &Arc<FileMetadataCache>,
-) -> Result<Vec<Piece>> {
-    let whole = Piece { first_key: *file.keys.start(), rows: file.rows };
-    if file.rows < WHOLE_ROWS {
-        return Ok(vec![whole]);
-    }
-    let footer = footer(&snapshot.store, file, footers).await?;
-    let groups = key_column(&footer).and_then(|column| {
-        let groups =
-            footer.row_groups().iter().map(|group| match group.column(column).statistics() {
-                Some(Statistics::Int64(keys)) => {
-                    let rows = group.num_rows().unsigned_abs();
-                    keys.min_opt().map(|&first_key| Piece { first_key, rows })
-                }
-                _ => None,
-            });
-        groups.collect()
-    });
-    Ok(groups.unwrap_or_else(|| vec![whole]))
 }
 
 /// Cuts before a piece wherever the rows before it are enough. In: pieces in the order of their keys.

@@ -1,8 +1,12 @@
 //! The SQL of each endpoint, read from `sql/`, and its parameters. In: a [`Query`]. Out: a logical plan
 //! with bound values and a checked projection; nothing is ever formatted into the SQL.
 
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Column, ParamValues, Result, ScalarValue};
+use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
 
@@ -21,28 +25,64 @@ pub fn sql(table: Table, order: Order) -> &'static str {
     }
 }
 
-/// Parses an endpoint's query against the table registered in `session`; parameters stay open.
+/// Parses an endpoint's query against the table registered in `session`; parameters stay open, their types known.
 pub async fn plan(session: &SessionContext, table: Table, order: Order) -> Result<LogicalPlan> {
-    session.state().create_logical_plan(sql(table, order)).await
+    let plan = session.state().create_logical_plan(sql(table, order)).await?;
+    let typed =
+        |plan: LogicalPlan| plan.map_expressions(|expr| expr.transform(|expr| Ok(typed(expr))));
+    plan.transform(typed).data()
+}
+
+fn typed(expr: Expr) -> Transformed<Expr> {
+    let Expr::Placeholder(Placeholder { id, .. }) = &expr else { return Transformed::no(expr) };
+    let data_type = match id.as_str() {
+        "$ids" => DataType::new_list(DataType::Int64, true),
+        "$first_id" | "$last_id" => DataType::Int64,
+        "$time_from" | "$time_to" => DataType::Float64,
+        _ => return Transformed::no(expr),
+    };
+    let field = Arc::new(Field::new("", data_type, true));
+    Transformed::yes(Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(field))))
+}
+
+/// The value of a parameter; `None` inside is null.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parameter<'a> {
+    Ids(Option<&'a [i64]>),
+    Id(Option<i64>),
+    /// MJD, TAI.
+    Mjd(Option<f64>),
+}
+
+/// The value of a query's parameter, by its name; `None` where the endpoint has no such parameter.
+pub fn parameter<'a>(query: &'a Query, name: &str) -> Option<Parameter<'a>> {
+    let (ids, range) = match &query.rows {
+        Rows::Of(ids) => (Some(ids.as_slice()), None),
+        Rows::Within(range) => (None, Some(range)),
+    };
+    let time = query.time.as_ref();
+    Some(match name {
+        "ids" => Parameter::Ids(ids),
+        "first_id" => Parameter::Id(range.map(|range| *range.start())),
+        "last_id" => Parameter::Id(range.map(|range| *range.end())),
+        "time_from" if query.table == Table::Sources => {
+            Parameter::Mjd(time.map(|time| time.from_mjd))
+        }
+        "time_to" if query.table == Table::Sources => Parameter::Mjd(time.map(|time| time.to_mjd)),
+        _ => return None,
+    })
 }
 
 /// The values of a query's parameters, by name.
 pub fn parameters(query: &Query) -> Vec<(&'static str, ScalarValue)> {
-    let (ids, range) = match &query.rows {
-        Rows::Of(ids) => (Some(ids), None),
-        Rows::Within(range) => (None, Some(range)),
+    let names = ["ids", "first_id", "last_id", "time_from", "time_to"];
+    let value = |name| match parameter(query, name)? {
+        Parameter::Ids(None) => Some(ScalarValue::new_null_list(DataType::Int64, true, 1)),
+        Parameter::Ids(Some(ids)) => Some(id_list(ids)),
+        Parameter::Id(id) => Some(ScalarValue::Int64(id)),
+        Parameter::Mjd(mjd) => Some(ScalarValue::Float64(mjd)),
     };
-    let mut values = vec![
-        ("ids", ids.map_or_else(no_ids, |ids| id_list(ids))),
-        ("first_id", ScalarValue::Int64(range.map(|range| *range.start()))),
-        ("last_id", ScalarValue::Int64(range.map(|range| *range.end()))),
-    ];
-    if query.table == Table::Sources {
-        let time = query.time.as_ref();
-        values.push(("time_from", ScalarValue::Float64(time.map(|time| time.from_mjd))));
-        values.push(("time_to", ScalarValue::Float64(time.map(|time| time.to_mjd))));
-    }
-    values
+    names.into_iter().filter_map(|name| Some((name, value(name)?))).collect()
 }
 
 fn id_list(ids: &[i64]) -> ScalarValue {
@@ -50,27 +90,27 @@ fn id_list(ids: &[i64]) -> ScalarValue {
     ScalarValue::List(ScalarValue::new_list_nullable(&ids, &DataType::Int64))
 }
 
-fn no_ids() -> ScalarValue {
-    ScalarValue::new_null_list(DataType::Int64, true, 1)
+/// Binds a query's values to a plan.
+pub fn bind(plan: LogicalPlan, query: &Query) -> Result<LogicalPlan> {
+    let values = parameters(query).into_iter().map(|(name, value)| (name.to_string(), value));
+    plan.with_param_values(ParamValues::from(values.collect::<Vec<_>>()))
 }
 
-/// Binds a query's values to the plan of its endpoint and keeps the stored columns `columns`, in that order.
-pub fn bind(
+/// The endpoint's plan with what a query asks for beside its parameters: the predicate `filter`, a limit, and the stored columns
+/// `columns` in that order.
+pub fn shape(
     plan: &LogicalPlan,
-    query: &Query,
     filter: Option<Expr>,
+    limit: Option<usize>,
     columns: &[&str],
 ) -> Result<LogicalPlan> {
-    let values: Vec<_> =
-        parameters(query).into_iter().map(|(name, value)| (name.to_string(), value)).collect();
-    let mut bound =
-        LogicalPlanBuilder::from(plan.clone().with_param_values(ParamValues::from(values))?);
+    let mut shaped = LogicalPlanBuilder::from(plan.clone());
     if let Some(filter) = filter {
-        bound = bound.filter(filter)?;
+        shaped = shaped.filter(filter)?;
     }
-    if query.limit.is_some() {
-        bound = bound.limit(0, query.limit)?;
+    if limit.is_some() {
+        shaped = shaped.limit(0, limit)?;
     }
     let columns = columns.iter().map(|name| Expr::Column(Column::from_name(*name)));
-    bound.project(columns)?.build()
+    shaped.project(columns)?.build()
 }

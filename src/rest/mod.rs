@@ -140,7 +140,7 @@ mod tests {
     use tower::ServiceExt;
 
     use super::*;
-    use crate::query::CacheUse;
+    use crate::query::EngineUse;
     use crate::watch::watched;
 
     /// The layers around handlers that go wrong in every way.
@@ -244,7 +244,7 @@ mod tests {
         }
         let request = Request::builder().uri("/long").body(Body::empty()).unwrap();
         drop(router.oneshot(request).await.unwrap());
-        let text = metrics.text(CacheUse { entries: 0, bytes: 0, hits: 0 }).unwrap();
+        let text = metrics.text(EngineUse::default()).unwrap();
         for line in [
             r#"diaflight_requests_total{endpoint="/long",status="200"} 2"#,
             r#"diaflight_requests_total{endpoint="/bug",status="500"} 1"#,

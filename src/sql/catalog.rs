@@ -1,4 +1,4 @@
-//! What statements can name. In: snapshots, views, and an engine that knows older versions. Out: a DataFusion schema with the
+//! What statements can name. In: tables, views, and an engine that knows older versions. Out: a DataFusion schema with the
 //! tables, the views, and each table at any version or time: `sources@12`, `"sources@2026-11-23T01:00:00Z"`.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use datafusion::common::Result;
 
 use crate::query::{Engine, SnapshotTable};
 use crate::schema::Table;
-use crate::warehouse::{AsOf, Snapshot};
+use crate::warehouse::AsOf;
 
 type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
 
@@ -27,10 +27,10 @@ impl std::fmt::Debug for Catalog {
 }
 
 impl Catalog {
-    pub fn new(engine: Engine, snapshots: &[Arc<Snapshot>]) -> Self {
-        let relations = snapshots.iter().map(|snapshot| {
-            let table: Arc<dyn TableProvider> = Arc::new(SnapshotTable::new(snapshot.clone()));
-            (snapshot.table.name().to_string(), table)
+    pub fn new(engine: Engine, tables: &[Arc<SnapshotTable>]) -> Self {
+        let relations = tables.iter().map(|table| {
+            let relation: Arc<dyn TableProvider> = table.clone();
+            (table.snapshot().table.name().to_string(), relation)
         });
         Self { engine, relations: RwLock::new(relations.collect()) }
     }
@@ -54,8 +54,7 @@ impl SchemaProvider for Catalog {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
         let Some(table) = Table::from_name(table) else { return Ok(None) };
-        let snapshot = self.engine.snapshot(table, Some(&AsOf::parse(version)?)).await?;
-        Ok(Some(Arc::new(SnapshotTable::new(snapshot))))
+        Ok(Some(self.engine.table(table, Some(&AsOf::parse(version)?)).await?))
     }
 
     fn table_exist(&self, name: &str) -> bool {

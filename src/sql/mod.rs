@@ -75,20 +75,20 @@ impl Sql {
     }
 
     async fn session(&self, versions: Option<&Versions>) -> Result<Arc<Session>> {
-        let newest = self.engine.snapshots();
+        let newest = self.engine.tables();
         let asked = versions.cloned().unwrap_or_else(|| Versions::of(&newest));
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(last) = last.filter(|last| last.versions == asked) {
             return Ok(last);
         }
-        let mut snapshots = Vec::new();
+        let mut tables = Vec::new();
         for table in Table::ALL {
             if let Some(version) = asked.get(table) {
                 let version = AsOf::Version(version);
-                snapshots.push(self.engine.snapshot(table, Some(&version)).await?);
+                tables.push(self.engine.table(table, Some(&version)).await?);
             }
         }
-        let session = Session::new(&self.engine, &self.environment, snapshots, asked).await?;
+        let session = Session::new(&self.engine, &self.environment, tables, asked).await?;
         let session = Arc::new(session);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)

@@ -25,7 +25,6 @@ use super::views;
 use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::query::{Engine, SnapshotTable, StreamingSort, base_config};
-use crate::warehouse::Snapshot;
 
 pub const CATALOG: &str = "diaflight";
 pub const SCHEMA: &str = "public";
@@ -59,14 +58,15 @@ impl Session {
     pub async fn new(
         engine: &Engine,
         environment: &Environment,
-        snapshots: Vec<Arc<Snapshot>>,
+        tables: Vec<Arc<SnapshotTable>>,
         versions: Versions,
     ) -> Result<Self> {
-        for snapshot in &snapshots {
+        for table in &tables {
+            let snapshot = table.snapshot();
             let url = SnapshotTable::store_url(snapshot)?;
             environment.register_object_store(url.as_ref(), snapshot.store.clone());
         }
-        let catalog = Arc::new(Catalog::new(engine.clone(), &snapshots));
+        let catalog = Arc::new(Catalog::new(engine.clone(), &tables));
         let state = state(environment, catalog.clone())?;
         for (name, text) in views::VIEWS {
             match view(&state, text).await {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::query::SnapshotTable;
 use crate::schema::Table;
-use crate::warehouse::Snapshot;
 
 /// The version of each table that a statement reads; `None`: there is no such table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,9 +16,10 @@ pub struct Versions {
 }
 
 impl Versions {
-    pub(super) fn of(snapshots: &[Arc<Snapshot>]) -> Self {
+    pub(super) fn of(tables: &[Arc<SnapshotTable>]) -> Self {
         let version = |table| {
-            let snapshot = snapshots.iter().find(|snapshot| snapshot.table == table);
+            let snapshot =
+                tables.iter().map(|held| held.snapshot()).find(|held| held.table == table);
             snapshot.map(|snapshot| snapshot.version)
         };
         Self {

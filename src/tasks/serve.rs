@@ -53,6 +53,7 @@ pub(super) fn engine_options(
         fp,
         refresh: Duration::from_millis(http.refresh_ms),
         memory_bytes: mebibytes(http.memory_mib),
+        index_bytes: mebibytes(http.index_mib),
         footer_cache_bytes: mebibytes(http.footer_cache_mib),
     }
 }

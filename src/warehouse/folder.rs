@@ -10,7 +10,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::parquet_to_arrow_schema;
 
 use super::file::to_millis;
-use super::reader::{FileReader, footer};
+use super::reader::footer;
 use super::stored_names::stored_name;
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
@@ -75,8 +75,7 @@ async fn of_objects(
         return Err(Error::new(Kind::NotFound, format!("{}: no Parquet file", location.url)));
     }
     let read = async |object: ObjectMeta| {
-        let (store, path, size) = (location.store.clone(), object.location.clone(), object.size);
-        let footer = footer(&mut FileReader { store, path, size }).await;
+        let footer = footer(location.store.clone(), &object.location, object.size).await;
         Ok::<_, Error>((object, footer.map_err(as_input)?))
     };
     let mut footers = stream::iter(objects).map(read).buffered(FOOTERS_AT_ONCE);

@@ -24,7 +24,7 @@ pub use compact::{CompactOptions, Compacted};
 pub use file::DataFile;
 pub use layout::FileSize;
 pub use location::Location;
-pub use reader::read;
+pub use reader::{footer, read};
 pub use snapshot::{AsOf, Snapshot};
 pub use stored_names::{StoredNames, stored_name};
 pub use vacuum::{VacuumOptions, Vacuumed};

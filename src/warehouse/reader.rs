@@ -59,10 +59,15 @@ async fn open(
     }))
 }
 
-/// The schema and statistics at the end of a file.
-pub(super) async fn footer(reader: &mut FileReader) -> Result<ArrowReaderMetadata> {
-    let read = ArrowReaderMetadata::load_async(reader, options()).await;
-    read.map_err(|error| failed(&reader.path, error))
+/// The schema and statistics at the end of a file. What cannot be read is a `Storage` error naming it.
+pub async fn footer(
+    store: Arc<dyn ObjectStore>,
+    path: &Path,
+    size: u64,
+) -> Result<ArrowReaderMetadata> {
+    let mut reader = FileReader { store, path: path.clone(), size };
+    let read = ArrowReaderMetadata::load_async(&mut reader, options()).await;
+    read.map_err(|error| failed(path, error))
 }
 
 /// Types are those of Parquet itself: a hint of the writer's, such as a dictionary or a large string,
@@ -83,10 +88,10 @@ fn failed(path: &Path, error: ParquetError) -> Error {
 }
 
 /// A file in a store, as the Parquet reader wants it.
-pub(super) struct FileReader {
-    pub store: Arc<dyn ObjectStore>,
-    pub path: Path,
-    pub size: u64,
+struct FileReader {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    size: u64,
 }
 
 fn external(error: object_store::Error) -> ParquetError {

@@ -3,6 +3,7 @@
 //!
 //! Labels are bounded: an endpoint is a route of the router or a method of Flight, everything else is `unknown`.
 
+mod held;
 mod visit;
 
 use std::sync::Arc;
@@ -20,8 +21,10 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 
 pub use visit::RowsSent;
 
+use held::EngineGauges;
+
 use crate::error::{Error, Result};
-use crate::query::CacheUse;
+use crate::query::EngineUse;
 
 /// The layers around everything: each request has an id and is counted.
 pub fn watched(router: Router, metrics: Arc<Metrics>) -> Router {
@@ -52,9 +55,7 @@ pub struct Metrics {
     pub rows: Family<Endpoint, Counter>,
     pub bytes: Family<Endpoint, Counter>,
     pub in_flight: Gauge,
-    footers: Gauge,
-    footer_bytes: Gauge,
-    footer_hits: Gauge,
+    engine: EngineGauges,
 }
 
 /// From half a millisecond to about a minute.
@@ -72,9 +73,7 @@ impl Default for Metrics {
             rows: Family::default(),
             bytes: Family::default(),
             in_flight: Gauge::default(),
-            footers: Gauge::default(),
-            footer_bytes: Gauge::default(),
-            footer_hits: Gauge::default(),
+            engine: EngineGauges::default(),
         };
         metrics.register();
         metrics
@@ -96,18 +95,12 @@ impl Metrics {
             self.bytes.clone(),
         );
         registry.register("in_flight", "Requests being answered", self.in_flight.clone());
-        registry.register("footer_cache_entries", "Parquet footers held", self.footers.clone());
-        let help = "Memory of the Parquet footers held";
-        registry.register_with_unit("footer_cache", help, Unit::Bytes, self.footer_bytes.clone());
-        let help = "Times that the Parquet footers held were used";
-        registry.register("footer_cache_hits", help, self.footer_hits.clone());
+        self.engine.register(registry);
     }
 
-    /// All of it as OpenMetrics text, with the cache of footers as it is.
-    pub fn text(&self, cache: CacheUse) -> Result<String> {
-        self.footers.set(cache.entries as i64);
-        self.footer_bytes.set(cache.bytes as i64);
-        self.footer_hits.set(cache.hits as i64);
+    /// All of it as OpenMetrics text, with what the engine holds.
+    pub fn text(&self, engine: EngineUse) -> Result<String> {
+        self.engine.set(engine);
         let mut text = String::new();
         encode(&mut text, &self.registry)
             .map_err(|error| Error::internal(format!("writing the metrics: {error}")))?;

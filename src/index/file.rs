@@ -1,0 +1,130 @@
+//! What the index keeps of a file as long as it is served. In: the file's footer. Out: the keys of each row group, and where
+//! in the file each of its column chunks and their page index are: some 30 bytes a chunk.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use object_store::ObjectStore;
+use parquet::basic::CompressionCodec;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use parquet::file::statistics::Statistics;
+use parquet::schema::types::SchemaDescPtr;
+
+use super::projection::FileColumns;
+use crate::error::{Error, Kind, Result};
+use crate::warehouse::{DataFile, footer};
+
+/// A file of a table, without its rows.
+#[derive(Debug)]
+pub struct FileIndex {
+    /// Of this process alone: the file's name in caches.
+    pub number: u64,
+    pub file: DataFile,
+    pub columns: Arc<FileColumns>,
+    pub groups: Box<[RowGroup]>,
+    /// Of all row groups, one after the other.
+    chunks: Box<[Chunk]>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RowGroup {
+    pub rows: usize,
+    /// The keys in it; all of `i64` where the footer does not tell.
+    pub keys: RangeInclusive<i64>,
+    /// Where the column index of the key is.
+    pub key_pages: Option<Range<u64>>,
+}
+
+/// One column of one row group.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk {
+    /// Where its pages begin, that of the dictionary first.
+    pub start: u64,
+    pub length: u64,
+    pub codec: CompressionCodec,
+    offset_index_start: u64,
+    offset_index_length: u32,
+}
+
+impl FileIndex {
+    /// Reads the footer of a file. `columns_of` gives those that it describes.
+    pub async fn load(
+        store: &Arc<dyn ObjectStore>,
+        file: &DataFile,
+        columns_of: impl FnOnce(SchemaDescPtr) -> Result<Arc<FileColumns>>,
+    ) -> Result<Self> {
+        static FILES: AtomicU64 = AtomicU64::new(0);
+        let footer = footer(store.clone(), &file.path, file.size_bytes).await?;
+        let metadata = footer.metadata();
+        let columns = columns_of(metadata.file_metadata().schema_descr_ptr())?;
+        let groups = metadata.row_groups();
+        let chunks = groups.iter().flat_map(|group| group.columns()).map(Chunk::of);
+        Ok(Self {
+            number: FILES.fetch_add(1, Ordering::Relaxed),
+            file: file.clone(),
+            groups: groups.iter().map(|group| RowGroup::of(group, columns.key)).collect(),
+            chunks: chunks.collect(),
+            columns,
+        })
+    }
+
+    /// The chunks of a row group, by column.
+    pub fn chunks(&self, group: usize) -> &[Chunk] {
+        let columns = self.columns.descriptor.num_columns();
+        &self.chunks[group * columns..(group + 1) * columns]
+    }
+
+    /// Its size in memory but for what files with the same columns share.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.groups) + size_of_val(&*self.chunks)
+    }
+
+    /// What went wrong with it.
+    pub fn failed(&self, error: impl Into<Error>) -> Error {
+        error.into().with_kind(Kind::Storage).context(format!("/{}", self.file.path))
+    }
+}
+
+impl RowGroup {
+    fn of(group: &RowGroupMetaData, key: usize) -> Self {
+        let key = group.column(key);
+        let keys = match key.statistics() {
+            Some(Statistics::Int64(keys)) => keys.min_opt().copied().zip(keys.max_opt().copied()),
+            _ => None,
+        };
+        let (first, last) = keys.unwrap_or((i64::MIN, i64::MAX));
+        Self {
+            rows: usize::try_from(group.num_rows()).unwrap_or_default(),
+            keys: first..=last,
+            key_pages: range(key.column_index_offset(), key.column_index_length()),
+        }
+    }
+}
+
+impl Chunk {
+    fn of(chunk: &ColumnChunkMetaData) -> Self {
+        let (start, length) = chunk.byte_range();
+        let index = range(chunk.offset_index_offset(), chunk.offset_index_length());
+        let index = index.unwrap_or_default();
+        Self {
+            start,
+            length,
+            codec: chunk.compression_codec(),
+            offset_index_start: index.start,
+            offset_index_length: u32::try_from(index.end - index.start).unwrap_or_default(),
+        }
+    }
+
+    /// Where its offset index is, if it has one.
+    pub fn offset_index(&self) -> Option<Range<u64>> {
+        let (start, length) = (self.offset_index_start, u64::from(self.offset_index_length));
+        (length > 0).then_some(start..start + length)
+    }
+}
+
+/// A place in the file as a footer has it.
+fn range(start: Option<i64>, length: Option<i32>) -> Option<Range<u64>> {
+    let (start, length) = (u64::try_from(start?).ok()?, u64::try_from(length?).ok()?);
+    Some(start..start.checked_add(length)?)
+}

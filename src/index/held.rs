@@ -1,0 +1,135 @@
+//! What the index holds in memory, for all tables and snapshots. In: files and row groups. Out: their indexes, read once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use chrono::{DateTime, Utc};
+use object_store::{ObjectStore, path::Path};
+use parquet::schema::types::SchemaDescPtr;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::file::FileIndex;
+use super::pages::GroupPages;
+use super::projection::FileColumns;
+use crate::error::Result;
+use crate::warehouse::DataFile;
+
+/// About what the pages of a row group of the own layout take: the cache is told how many to expect.
+const GROUP_BYTES: usize = 16 << 10;
+
+/// Indexes of files, as long as a snapshot needs them, and of row groups, as many as fit.
+#[derive(Debug)]
+pub struct Held {
+    files: Mutex<HashMap<Name, Weak<FileIndex>>>,
+    columns: Mutex<Vec<Weak<FileColumns>>>,
+    groups: Cache<(u64, usize), Arc<GroupPages>, Bytes>,
+    hits: AtomicUsize,
+    reads: AtomicUsize,
+}
+
+/// What names a file's contents.
+type Name = (Path, DateTime<Utc>, u64);
+
+/// How much is held, and how often it was enough.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct IndexUse {
+    pub files: usize,
+    pub file_bytes: usize,
+    pub groups: usize,
+    pub group_bytes: usize,
+    /// Row groups asked for that were held, since the start.
+    pub hits: usize,
+    /// Row groups whose page index was read.
+    pub reads: usize,
+}
+
+impl Held {
+    /// With room for so many bytes of row groups' pages.
+    pub fn new(group_bytes: usize) -> Self {
+        let expected = (group_bytes / GROUP_BYTES).max(1);
+        Self {
+            files: Mutex::default(),
+            columns: Mutex::default(),
+            groups: Cache::with_weighter(expected, group_bytes as u64, Bytes),
+            hits: AtomicUsize::default(),
+            reads: AtomicUsize::default(),
+        }
+    }
+
+    /// The index of a file, held or read.
+    pub async fn file(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        file: &DataFile,
+    ) -> Result<Arc<FileIndex>> {
+        let name = (file.path.clone(), file.modified, file.size_bytes);
+        if let Some(held) = lock(&self.files).get(&name).and_then(Weak::upgrade) {
+            return Ok(held);
+        }
+        let columns = |descriptor| self.columns(descriptor);
+        let read = Arc::new(FileIndex::load(store, file, columns).await?);
+        let mut files = lock(&self.files);
+        files.retain(|_, file| file.strong_count() > 0);
+        files.insert(name, Arc::downgrade(&read));
+        Ok(read)
+    }
+
+    /// The columns that a footer describes; files that agree share them.
+    fn columns(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
+        let mut columns = lock(&self.columns);
+        columns.retain(|held| held.strong_count() > 0);
+        let mut held = columns.iter().filter_map(Weak::upgrade);
+        if let Some(same) = held.find(|held| held.descriptor == descriptor) {
+            return Ok(same);
+        }
+        let new = Arc::new(FileColumns::of(descriptor)?);
+        columns.push(Arc::downgrade(&new));
+        Ok(new)
+    }
+
+    /// The pages of a row group, held or read; who asks while they are being read waits for them.
+    pub async fn pages(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        file: &FileIndex,
+        group: usize,
+    ) -> Result<Arc<GroupPages>> {
+        let name = (file.number, group);
+        if let Some(held) = self.groups.get(&name) {
+            self.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(held);
+        }
+        let read = async {
+            self.reads.fetch_add(1, Ordering::Relaxed);
+            GroupPages::load(store, file, group).await.map(Arc::new)
+        };
+        self.groups.get_or_insert_async(&name, read).await
+    }
+
+    pub fn usage(&self) -> IndexUse {
+        let files: Vec<_> = lock(&self.files).values().filter_map(Weak::upgrade).collect();
+        IndexUse {
+            files: files.len(),
+            file_bytes: files.iter().map(|file| file.bytes()).sum(),
+            groups: self.groups.len(),
+            group_bytes: self.groups.weight() as usize,
+            hits: self.hits.load(Ordering::Relaxed),
+            reads: self.reads.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Clone, Debug)]
+struct Bytes;
+
+impl Weighter<(u64, usize), Arc<GroupPages>> for Bytes {
+    fn weight(&self, _: &(u64, usize), pages: &Arc<GroupPages>) -> u64 {
+        pages.bytes() as u64
+    }
+}

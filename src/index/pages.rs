@@ -1,0 +1,249 @@
+//! The pages of one row group, as small as they can be held: four bytes a page and column. In: the file's page index. Out: which
+//! rows may be of an object, and which bytes of which columns hold them.
+
+use std::ops::{Range, RangeInclusive};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::ObjectStore;
+use parquet::DecodeResult;
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder,
+    RowGroupMetaData,
+};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::PageLocation;
+
+use super::Wanted;
+use super::file::{Chunk, FileIndex};
+use crate::error::Result;
+
+/// Without a page index every list is empty, and a chunk is read whole.
+#[derive(Debug, Default, PartialEq)]
+pub struct GroupPages {
+    /// The keys of each page of the key's column.
+    keys: Box<[RangeInclusive<i64>]>,
+    /// The ways in which columns are cut into pages, most often one: the first row of each page.
+    cuts: Vec<Box<[u32]>>,
+    columns: Box<[ColumnPages]>,
+    /// Where each page begins in its chunk; of all columns, one after the other.
+    starts: Box<[u32]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct ColumnPages {
+    cut: u32,
+    /// Its first page among all starts.
+    first: u32,
+}
+
+impl GroupPages {
+    /// Reads the page index of a row group.
+    pub async fn load(
+        store: &Arc<dyn ObjectStore>,
+        file: &FileIndex,
+        group: usize,
+    ) -> Result<Self> {
+        let chunks = file.chunks(group);
+        let Some(offsets) = hull(chunks.iter().map(Chunk::offset_index)) else {
+            return Ok(Self::default());
+        };
+        let key_pages = file.groups[group].key_pages.clone();
+        let ranges: Vec<_> = key_pages.clone().into_iter().chain([offsets.clone()]).collect();
+        let read = store.get_ranges(&file.file.path, &ranges).await;
+        let mut read = read.map_err(|error| file.failed(error))?;
+        let offsets = (offsets, read.pop().unwrap_or_default());
+        let keys = key_pages.zip(read.pop());
+        Self::decode(file, group, keys, offsets).map_err(|error| file.failed(error))
+    }
+
+    fn decode(
+        file: &FileIndex,
+        group: usize,
+        keys: Option<(Range<u64>, Bytes)>,
+        offsets: (Range<u64>, Bytes),
+    ) -> parquet::errors::Result<Self> {
+        use PageIndexPolicy::{Optional, Skip};
+        let footer = footer(file, group)?;
+        let size = file.file.size_bytes;
+        let located = decode(footer, size, Skip, Optional, Some(offsets))?;
+        let Some(located) = located.offset_index().and_then(|groups| groups.first()) else {
+            return Ok(Self::default());
+        };
+        let mut pages = Self::default();
+        let (mut columns, mut starts) = (Vec::new(), Vec::new());
+        for (chunk, located) in file.chunks(group).iter().zip(located) {
+            let Some((first_rows, offsets)) = compact(chunk, located.page_locations()) else {
+                return Ok(Self::default());
+            };
+            let cut = pages.cuts.iter().position(|cut| **cut == *first_rows);
+            let cut = cut.unwrap_or_else(|| {
+                pages.cuts.push(first_rows.into());
+                pages.cuts.len() - 1
+            });
+            columns.push(ColumnPages { cut: cut as u32, first: starts.len() as u32 });
+            starts.extend(offsets);
+        }
+        (pages.columns, pages.starts) = (columns.into(), starts.into());
+        if let Some(keys) = keys {
+            let footer = self::footer(file, group)?;
+            let indexed = decode(footer, size, Optional, Skip, Some(keys))?;
+            let column = indexed.column_index().and_then(|groups| groups.first());
+            let column = column.and_then(|columns| columns.get(file.columns.key));
+            pages.keys = column.map(key_ranges).unwrap_or_default();
+        }
+        Ok(pages)
+    }
+
+    /// Whether there is a page index.
+    pub fn known(&self) -> bool {
+        !self.columns.is_empty()
+    }
+
+    /// Its size in memory.
+    pub fn bytes(&self) -> usize {
+        let cuts: usize = self.cuts.iter().map(|cut| size_of_val(&**cut)).sum();
+        let pages = size_of_val(&*self.columns) + size_of_val(&*self.starts);
+        size_of::<Self>() + size_of_val(&*self.keys) + cuts + pages
+    }
+
+    /// The number of ways in which columns are cut; those without a page index are of one.
+    pub fn cuts(&self) -> usize {
+        self.cuts.len().max(1)
+    }
+
+    /// The number of the way in which a column is cut.
+    pub fn cut(&self, column: usize) -> usize {
+        self.columns.get(column).map_or(0, |pages| pages.cut as usize)
+    }
+
+    /// The rows that may be wanted, of so many in the group: as exact as the page index is. Ranges of consecutive pages,
+    /// ascending.
+    pub fn candidates(&self, key: usize, rows: usize, wanted: &Wanted) -> Vec<Range<usize>> {
+        if self.keys.is_empty() {
+            return vec![0..rows];
+        }
+        let pages = self.keys.iter().enumerate();
+        let wanted = pages.filter(|(_, keys)| wanted.any_within(keys)).map(|(page, _)| page);
+        let cut = self.cut(key);
+        wanted
+            .map(|page| self.first_row(cut, page, rows)..self.first_row(cut, page + 1, rows))
+            .collect()
+    }
+
+    /// The pages of a cut that hold any of some rows (ascending), in runs of consecutive ones.
+    pub fn holding(&self, cut: usize, rows: &[Range<usize>]) -> Vec<Range<usize>> {
+        let first_rows = &self.cuts[cut];
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        for rows in rows {
+            let first = first_rows.partition_point(|&first| first as usize <= rows.start) - 1;
+            let end = first_rows.partition_point(|&first| (first as usize) < rows.end);
+            match runs.last_mut() {
+                Some(last) if last.end >= first => last.end = last.end.max(end),
+                _ => runs.push(first..end),
+            }
+        }
+        runs
+    }
+
+    /// The first row of a page, of so many in the group; the end of the group after the last.
+    pub fn first_row(&self, cut: usize, page: usize, rows: usize) -> usize {
+        self.cuts[cut].get(page).map_or(rows, |&first| first as usize)
+    }
+
+    /// Where a page begins in a column's chunk; the end of the chunk after the last.
+    pub fn start(&self, column: usize, page: usize, chunk: &Chunk) -> u64 {
+        let ColumnPages { cut, first } = self.columns[column];
+        match page < self.cuts[cut as usize].len() {
+            true => u64::from(self.starts[first as usize + page]),
+            false => chunk.length,
+        }
+    }
+}
+
+/// The first row and the start of each page; `None` where pages are not side by side up to the chunk's end, as every
+/// writer has them.
+fn compact(chunk: &Chunk, pages: &[PageLocation]) -> Option<(Vec<u32>, Vec<u32>)> {
+    let end = |page: &PageLocation| page.offset.checked_add(page.compressed_page_size.into());
+    let next = pages.iter().skip(1).map(|page| page.offset);
+    let chunk_end = i64::try_from(chunk.start + chunk.length).ok()?;
+    if !pages.iter().map(end).eq(next.chain([chunk_end]).map(Some)) {
+        return None;
+    }
+    let first_row = |page: &PageLocation| u32::try_from(page.first_row_index).ok();
+    let first_rows: Vec<_> = pages.iter().map(first_row).collect::<Option<_>>()?;
+    let start = |page: &PageLocation| u64::try_from(page.offset).ok()?.checked_sub(chunk.start);
+    let starts = pages.iter().map(|page| u32::try_from(start(page)?).ok());
+    (first_rows.first() == Some(&0) && first_rows.is_sorted())
+        .then_some((first_rows, starts.collect::<Option<_>>()?))
+}
+
+/// A page of nulls alone holds no key.
+fn key_ranges(index: &ColumnIndexMetaData) -> Box<[RangeInclusive<i64>]> {
+    let ColumnIndexMetaData::INT64(index) = index else { return Box::default() };
+    let ranges = index.min_values_iter().zip(index.max_values_iter());
+    #[expect(clippy::reversed_empty_ranges, reason = "a range that holds nothing")]
+    let nothing = i64::MAX..=i64::MIN;
+    let range = |(min, max): (Option<&i64>, Option<&i64>)| match (min, max) {
+        (Some(&min), Some(&max)) => min..=max,
+        _ => nothing.clone(),
+    };
+    ranges.map(range).collect()
+}
+
+/// A footer that has this row group alone, and says of it where its page index is.
+fn footer(file: &FileIndex, group: usize) -> parquet::errors::Result<ParquetMetaData> {
+    let FileIndex { columns, groups, .. } = file;
+    let chunks = file.chunks(group).iter().zip(columns.descriptor.columns()).enumerate();
+    let chunks = chunks.map(|(column, (chunk, described))| {
+        let index = groups[group].key_pages.clone().filter(|_| column == columns.key);
+        let (start, length) = place(index);
+        let (offsets_start, offsets_length) = place(chunk.offset_index());
+        ColumnChunkMetaData::builder(described.clone())
+            .set_column_index_offset(start)
+            .set_column_index_length(length)
+            .set_offset_index_offset(offsets_start)
+            .set_offset_index_length(offsets_length)
+            .build()
+    });
+    let chunks = chunks.collect::<Result<_, _>>()?;
+    let group = RowGroupMetaData::builder(columns.descriptor.clone())
+        .set_num_rows(groups[group].rows as i64)
+        .set_column_metadata(chunks)
+        .build()?;
+    Ok(file.columns.footer_of(group))
+}
+
+fn place(range: Option<Range<u64>>) -> (Option<i64>, Option<i32>) {
+    let start = range.as_ref().and_then(|range| i64::try_from(range.start).ok());
+    (start, range.and_then(|range| i32::try_from(range.end - range.start).ok()))
+}
+
+/// The same footer with one of the two kinds of page index.
+fn decode(
+    footer: ParquetMetaData,
+    file_bytes: u64,
+    column_index: PageIndexPolicy,
+    offset_index: PageIndexPolicy,
+    bytes: Option<(Range<u64>, Bytes)>,
+) -> parquet::errors::Result<ParquetMetaData> {
+    let mut decoder = ParquetMetaDataPushDecoder::try_new_with_metadata(file_bytes, footer)?
+        .with_column_index_policy(column_index)
+        .with_offset_index_policy(offset_index);
+    if let Some((range, bytes)) = bytes {
+        decoder.push_range(range, bytes)?;
+    }
+    match decoder.try_decode()? {
+        DecodeResult::Data(footer) => Ok(footer),
+        _ => Err(parquet::errors::ParquetError::General("the page index is cut short".into())),
+    }
+}
+
+/// The smallest range that holds all; `None` where one is missing.
+fn hull(mut ranges: impl Iterator<Item = Option<Range<u64>>>) -> Option<Range<u64>> {
+    let first = ranges.next()??;
+    ranges.try_fold(first, |hull, range| {
+        let range = range?;
+        Some(hull.start.min(range.start)..hull.end.max(range.end))
+    })
+}

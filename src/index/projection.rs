@@ -1,0 +1,131 @@
+//! The columns of an answer in the files of its table. In: stored columns, and the columns of a file. Out: what to decode of
+//! the file, and how that becomes batches of the table's schema. A column that the file lacks is null.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::SchemaRef;
+use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+
+use crate::error::{Error, Kind, Result};
+use crate::schema::{KEY, TIME};
+use crate::warehouse::stored_name;
+
+/// The columns of a file: tables are flat, so they are leaves. Files of a table most often share them.
+#[derive(Debug)]
+pub struct FileColumns {
+    pub descriptor: SchemaDescPtr,
+    by_name: HashMap<String, usize>,
+    pub key: usize,
+    pub time: Option<usize>,
+    pub key_levels: FieldLevels,
+    /// A footer that describes the columns and has no row group.
+    pub footer: ParquetMetaData,
+}
+
+impl FileColumns {
+    pub fn of(descriptor: SchemaDescPtr) -> Result<Self> {
+        let names = descriptor.columns().iter().map(|column| stored_name(column.name()).1);
+        let by_name: HashMap<_, _> =
+            names.enumerate().map(|(leaf, name)| (name.to_string(), leaf)).collect();
+        let no_key = || Error::new(Kind::Storage, format!("no column {KEY}"));
+        let key = *by_name.get(KEY).ok_or_else(no_key)?;
+        Ok(Self {
+            key,
+            time: by_name.get(TIME).copied(),
+            by_name,
+            key_levels: levels(&descriptor, [key])?,
+            footer: footer(&descriptor, Vec::new()),
+            descriptor,
+        })
+    }
+
+    /// A footer of these columns with one row group.
+    pub fn footer_of(&self, group: RowGroupMetaData) -> ParquetMetaData {
+        footer(&self.descriptor, vec![group])
+    }
+}
+
+fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetMetaData {
+    let file = FileMetaData::new(2, 0, None, None, descriptor.clone(), None);
+    ParquetMetaData::new(file, groups)
+}
+
+/// How to decode some columns. Types are Parquet's own, whatever a writer hints at.
+pub fn levels(
+    descriptor: &SchemaDescriptor,
+    leaves: impl IntoIterator<Item = usize>,
+) -> Result<FieldLevels> {
+    let mask = ProjectionMask::leaves(descriptor, leaves);
+    Ok(parquet_to_arrow_field_levels(descriptor, mask, None)?)
+}
+
+/// Some columns of a table.
+#[derive(Debug)]
+pub struct Projection {
+    pub schema: SchemaRef,
+    /// By the files' columns: there are few kinds.
+    files: Mutex<Vec<Arc<FileProjection>>>,
+}
+
+/// The same in one kind of file.
+#[derive(Debug)]
+pub struct FileProjection {
+    pub columns: Arc<FileColumns>,
+    /// Ascending.
+    pub leaves: Vec<usize>,
+    pub levels: FieldLevels,
+    /// For each column of the answer its place among the leaves.
+    places: Vec<Option<usize>>,
+}
+
+impl Projection {
+    /// The stored columns that are the fields of `schema`.
+    pub fn new(schema: SchemaRef) -> Self {
+        Self { schema, files: Mutex::default() }
+    }
+
+    pub fn of_file(&self, columns: &Arc<FileColumns>) -> Result<Arc<FileProjection>> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = files.iter().find(|known| Arc::ptr_eq(&known.columns, columns)) {
+            return Ok(known.clone());
+        }
+        let names = self.schema.fields().iter().map(|field| field.name());
+        let found: Vec<_> = names.map(|name| columns.by_name.get(name).copied()).collect();
+        let mut leaves: Vec<_> = found.iter().copied().flatten().collect();
+        leaves.sort_unstable();
+        let place = |leaf: Option<usize>| leaves.binary_search(&leaf?).ok();
+        let new = Arc::new(FileProjection {
+            places: found.into_iter().map(place).collect(),
+            levels: levels(&columns.descriptor, leaves.iter().copied())?,
+            leaves,
+            columns: columns.clone(),
+        });
+        files.push(new.clone());
+        Ok(new)
+    }
+
+    /// A batch of the answer, from the decoded leaves of a file in their order.
+    pub fn batch(
+        &self,
+        file: &FileProjection,
+        decoded: &[ArrayRef],
+        rows: usize,
+    ) -> Result<RecordBatch> {
+        let columns = file.places.iter().zip(self.schema.fields()).map(|(place, field)| {
+            let data_type = field.data_type();
+            Ok(match place.and_then(|place| decoded.get(place)) {
+                None => new_null_array(data_type, rows),
+                Some(values) if values.data_type() == data_type => values.clone(),
+                Some(values) => cast(values, data_type)?,
+            })
+        });
+        let columns = columns.collect::<Result<_>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+    }
+}

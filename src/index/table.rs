@@ -1,0 +1,102 @@
+//! The index of one snapshot. In: a snapshot, and what is wanted of it. Out: the row groups, then the pages, that may hold it.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+use tokio::sync::OnceCell;
+
+use super::Wanted;
+use super::bytes::Place;
+use super::file::FileIndex;
+use super::held::Held;
+use crate::error::Result;
+use crate::warehouse::Snapshot;
+
+/// Files whose footers are read at once.
+const FILES_AT_ONCE: usize = 16;
+/// Rows decoded at once: where row groups are larger, they are taken in parts of whole pages.
+const PLACE_ROWS: usize = 32 << 10;
+
+#[derive(Debug)]
+pub struct TableIndex {
+    pub snapshot: Arc<Snapshot>,
+    pub held: Arc<Held>,
+    /// Of the snapshot's files, in their order.
+    files: Vec<OnceCell<Arc<FileIndex>>>,
+}
+
+/// A row group that may hold what is wanted.
+pub type Selected = (Arc<FileIndex>, usize);
+
+impl TableIndex {
+    /// The index of every file, read now, so that lookups need not. What cannot be read is left to the lookup that needs it.
+    pub async fn open(snapshot: Arc<Snapshot>, held: Arc<Held>) -> Self {
+        let files = snapshot.files.iter().map(|_| OnceCell::new()).collect();
+        let index = Self { snapshot, held, files };
+        let every = stream::iter(0..index.files.len()).map(|file| index.file(file));
+        let mut read = every.buffer_unordered(FILES_AT_ONCE);
+        while let Some(file) = read.next().await {
+            if let Err(error) = file {
+                let (table, version) = (index.snapshot.table.name(), index.snapshot.version);
+                tracing::warn!(table, version, %error, "a file is not in the index");
+            }
+        }
+        drop(read);
+        index
+    }
+
+    /// The index of a file, by its place in the snapshot.
+    pub async fn file(&self, file: usize) -> Result<Arc<FileIndex>> {
+        let Snapshot { store, files, .. } = &*self.snapshot;
+        let read = self.files[file].get_or_try_init(|| self.held.file(store, &files[file]));
+        read.await.cloned()
+    }
+
+    /// Whether the rows of the files, one file after the other, are in the table's order.
+    pub fn in_order(&self) -> bool {
+        let files = &self.snapshot.files;
+        let apart = files.windows(2).all(|pair| pair[0].keys.end() < pair[1].keys.start());
+        self.snapshot.sorted && apart
+    }
+
+    /// The row groups that may hold what is wanted, in the order of the files.
+    pub async fn groups(&self, wanted: &Wanted) -> Result<Vec<Selected>> {
+        let mut selected = Vec::new();
+        for (i, file) in self.snapshot.files.iter().enumerate() {
+            if wanted.any_within(&file.keys) {
+                let file = self.file(i).await?;
+                let groups = file.groups.iter().enumerate();
+                let groups = groups.filter(|(_, group)| wanted.any_within(&group.keys));
+                selected.extend(groups.map(|(group, _)| (file.clone(), group)));
+            }
+        }
+        Ok(selected)
+    }
+
+    /// The pages of a row group that may hold what is wanted.
+    pub async fn places(&self, selected: Selected, wanted: &Wanted) -> Result<Vec<Place>> {
+        let (file, group) = selected;
+        let pages = self.held.pages(&self.snapshot.store, &file, group).await?;
+        let rows = pages.candidates(file.columns.key, file.groups[group].rows, wanted);
+        let mut places: Vec<Place> = Vec::new();
+        for page in rows {
+            match places.last_mut() {
+                Some(place) if place.candidates() + page.len() <= PLACE_ROWS => {
+                    place.rows.push(page);
+                }
+                _ => {
+                    let (file, pages) = (file.clone(), pages.clone());
+                    places.push(Place { file, group, pages, rows: vec![page] });
+                }
+            }
+        }
+        Ok(places)
+    }
+
+    /// All of them, for who wants to know what a lookup reads.
+    pub async fn all_places(&self, wanted: &Wanted) -> Result<Vec<Place>> {
+        let groups = stream::iter(self.groups(wanted).await?);
+        let places = groups.map(|group| self.places(group, wanted)).buffered(FILES_AT_ONCE);
+        places.try_concat().await
+    }
+}

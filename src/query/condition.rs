@@ -1,0 +1,134 @@
+//! The conditions on objects and times that the key index answers itself. In: the filters of an endpoint's SQL, their parameters
+//! open. Out: [`Conditions`], which a query's values make into what is [`Wanted`]; they hold exactly, so no one tests them again.
+
+use std::fmt;
+
+use datafusion::common::Column;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+
+use super::Query;
+use super::template::{Parameter, parameter};
+use crate::error::{Error, Result};
+use crate::index::Wanted;
+use crate::schema::{KEY, TIME};
+
+/// The names of the parameters that limit each column; a null one limits nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    keys: Option<String>,
+    first_key: Option<String>,
+    last_key: Option<String>,
+    first_time: Option<String>,
+    last_time: Option<String>,
+}
+
+impl Conditions {
+    /// Those among some filters; `None` where none of them names objects.
+    pub fn of<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> Option<Self> {
+        let mut conditions = Self::default();
+        for filter in filters {
+            if let Some((place, parameter)) = conditions.place(filter) {
+                *place = Some(parameter.to_string());
+            }
+        }
+        conditions.keys.is_some().then_some(conditions)
+    }
+
+    /// Whether a filter is one of them.
+    pub fn is_one(filter: &Expr) -> bool {
+        Self::default().place(filter).is_some()
+    }
+
+    /// `$p IS NULL OR test`, or the test alone.
+    fn place<'a>(&mut self, filter: &'a Expr) -> Option<(&mut Option<String>, &'a str)> {
+        if let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) = filter
+            && let Expr::IsNull(null) = &**left
+        {
+            let parameter = placeholder(null)?;
+            return self.tested(right).filter(|(_, tested)| *tested == parameter);
+        }
+        self.tested(filter)
+    }
+
+    fn tested<'a>(&mut self, test: &'a Expr) -> Option<(&mut Option<String>, &'a str)> {
+        match test {
+            Expr::ScalarFunction(function) if function.name() == "array_has" => {
+                let [ids, key] = &function.args[..] else { return None };
+                (column(key)? == KEY).then_some((&mut self.keys, placeholder(ids)?))
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                let place = match (column(left)?, op) {
+                    (KEY, Operator::GtEq) => &mut self.first_key,
+                    (KEY, Operator::LtEq) => &mut self.last_key,
+                    (TIME, Operator::GtEq) => &mut self.first_time,
+                    (TIME, Operator::LtEq) => &mut self.last_time,
+                    _ => return None,
+                };
+                Some((place, placeholder(right)?))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a query wants. One that names no objects is an `Internal` error: it is not for the index.
+    pub fn wanted(&self, query: &Query) -> Result<Wanted> {
+        let value = |name: &Option<String>| parameter(query, name.as_deref()?);
+        let Some(Parameter::Ids(Some(ids))) = value(&self.keys) else {
+            return Err(Error::internal("a lookup without objects"));
+        };
+        let id = |name| match value(name) {
+            Some(Parameter::Id(id)) => id,
+            _ => None,
+        };
+        let mjd = |name| match value(name) {
+            Some(Parameter::Mjd(mjd)) => mjd,
+            _ => None,
+        };
+        let (first, last) = (id(&self.first_key), id(&self.last_key));
+        let within = |key: &i64| {
+            first.is_none_or(|first| *key >= first) && last.is_none_or(|last| *key <= last)
+        };
+        let mut keys: Vec<_> = ids.iter().copied().filter(within).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let times_mjd = match (mjd(&self.first_time), mjd(&self.last_time)) {
+            (None, None) => None,
+            (first, last) => {
+                Some(first.unwrap_or(f64::NEG_INFINITY)..=last.unwrap_or(f64::INFINITY))
+            }
+        };
+        Ok(Wanted { keys, times_mjd })
+    }
+}
+
+fn column(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Column(Column { name, .. }) => Some(name),
+        _ => None,
+    }
+}
+
+/// The name of a parameter, without its `$`.
+fn placeholder(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::Placeholder(placeholder) => placeholder.id.strip_prefix('$'),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Conditions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keys, first_key, last_key, first_time, last_time } = self;
+        let tests = [
+            (keys, KEY, "IN"),
+            (first_key, KEY, ">="),
+            (last_key, KEY, "<="),
+            (first_time, TIME, ">="),
+            (last_time, TIME, "<="),
+        ];
+        let named = tests.into_iter().filter_map(|(name, column, test)| {
+            name.as_ref().map(|name| format!("{column} {test} ${name}"))
+        });
+        f.write_str(&named.collect::<Vec<_>>().join(" AND "))
+    }
+}

@@ -1,0 +1,73 @@
+//! Plans made once and used again. In: what a query asks for beside its values: order, columns, limit. Out: the physical plan, its
+//! parameters open, with the names of the answer.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_plan::ExecutionPlan;
+use quick_cache::sync::Cache;
+
+use super::{Columns, Order, Query};
+use crate::error::Result;
+
+/// Plans kept for a snapshot: clients ask for few sets of columns, each again and again.
+const PLANS: usize = 128;
+
+/// What makes a plan another one. A predicate does too, but its plan is made each time: it may call `now()`.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+struct Shape {
+    order: Order,
+    columns: Columns,
+    limit: Option<usize>,
+}
+
+/// A plan and the answer it makes.
+pub struct Planned {
+    /// `None` where there is no column to read.
+    pub plan: Option<Arc<dyn ExecutionPlan>>,
+    /// Served names.
+    pub schema: SchemaRef,
+    pub unknown_columns: Vec<String>,
+}
+
+/// How often a plan was at hand since the start, of all snapshots.
+#[derive(Debug, Default)]
+pub struct PlanCounts {
+    pub hits: AtomicUsize,
+    pub made: AtomicUsize,
+}
+
+/// The plans of one snapshot.
+pub struct Plans {
+    held: Cache<Shape, Arc<Planned>>,
+    counts: Arc<PlanCounts>,
+}
+
+impl Plans {
+    pub fn new(counts: Arc<PlanCounts>) -> Self {
+        Self { held: Cache::new(PLANS), counts }
+    }
+
+    /// The plan of a query's shape; who asks while it is being made waits for it.
+    pub async fn get(
+        &self,
+        query: &Query,
+        make: impl Future<Output = Result<Planned>>,
+    ) -> Result<Arc<Planned>> {
+        let make = async {
+            self.counts.made.fetch_add(1, Ordering::Relaxed);
+            make.await.map(Arc::new)
+        };
+        if query.filter.is_some() {
+            return make.await;
+        }
+        let shape =
+            Shape { order: query.order, columns: query.columns.clone(), limit: query.limit };
+        if let Some(held) = self.held.get(&shape) {
+            self.counts.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(held);
+        }
+        self.held.get_or_insert_async(&shape, make).await
+    }
+}
