@@ -1,9 +1,12 @@
-//! The conditions on objects and times that the key index answers itself. In: the filters of an endpoint's SQL, their parameters
-//! open. Out: [`Conditions`], which a query's values make into what is [`Wanted`]; they hold exactly, so no one tests them again.
+//! The conditions on objects and times that the key index answers itself. In: the filters of a statement, or of an endpoint's SQL
+//! with its parameters open. Out: [`Conditions`], which values make into what is [`Wanted`]. They hold to the row: nothing tests
+//! them again.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use datafusion::common::Column;
+use datafusion::common::{Column, ScalarValue};
+use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
 use super::Query;
@@ -12,9 +15,11 @@ use crate::error::{Error, Result};
 use crate::index::Wanted;
 use crate::schema::{KEY, TIME};
 
-/// The names of the parameters that limit each column; a null one limits nothing.
+/// What limits each column. Names are those of parameters; a null one limits nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
+    /// Objects that the text itself names.
+    named: Option<BTreeSet<i64>>,
     keys: Option<String>,
     first_key: Option<String>,
     last_key: Option<String>,
@@ -29,14 +34,17 @@ impl Conditions {
         for filter in filters {
             if let Some((place, parameter)) = conditions.place(filter) {
                 *place = Some(parameter.to_string());
+            } else if let Some(keys) = named(filter) {
+                let both = |before: BTreeSet<_>| before.intersection(&keys).copied().collect();
+                conditions.named = Some(conditions.named.take().map_or(keys.clone(), both));
             }
         }
-        conditions.keys.is_some().then_some(conditions)
+        (conditions.keys.is_some() || conditions.named.is_some()).then_some(conditions)
     }
 
     /// Whether a filter is one of them.
     pub fn is_one(filter: &Expr) -> bool {
-        Self::default().place(filter).is_some()
+        Self::default().place(filter).is_some() || named(filter).is_some()
     }
 
     /// `$p IS NULL OR test`, or the test alone.
@@ -70,6 +78,14 @@ impl Conditions {
         }
     }
 
+    /// What is wanted where the text says it all; `None` where parameters are open.
+    pub fn closed(&self) -> Option<Wanted> {
+        let Self { named: Some(named), keys: None, first_key: None, .. } = self else {
+            return None;
+        };
+        Some(Wanted { keys: named.iter().copied().collect(), times_mjd: None })
+    }
+
     /// What a query wants. One that names no objects is an `Internal` error: it is not for the index.
     pub fn wanted(&self, query: &Query) -> Result<Wanted> {
         let value = |name: &Option<String>| parameter(query, name.as_deref()?);
@@ -86,7 +102,9 @@ impl Conditions {
         };
         let (first, last) = (id(&self.first_key), id(&self.last_key));
         let within = |key: &i64| {
-            first.is_none_or(|first| *key >= first) && last.is_none_or(|last| *key <= last)
+            first.is_none_or(|first| *key >= first)
+                && last.is_none_or(|last| *key <= last)
+                && self.named.as_ref().is_none_or(|named| named.contains(key))
         };
         let mut keys: Vec<_> = ids.iter().copied().filter(within).collect();
         keys.sort_unstable();
@@ -98,6 +116,29 @@ impl Conditions {
             }
         };
         Ok(Wanted { keys, times_mjd })
+    }
+}
+
+/// The objects that a test leaves: `diaObjectId = 5`, `diaObjectId IN (5, 6)`, or several of them with OR.
+fn named(test: &Expr) -> Option<BTreeSet<i64>> {
+    match test {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            Some(&named(left)? | &named(right)?)
+        }
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            (column(left)? == KEY).then_some([literal(right)?].into())
+        }
+        Expr::InList(InList { expr, list, negated: false }) if column(expr)? == KEY => {
+            list.iter().map(literal).collect()
+        }
+        _ => None,
+    }
+}
+
+fn literal(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Literal(ScalarValue::Int64(value), _) => *value,
+        _ => None,
     }
 }
 
@@ -118,7 +159,7 @@ fn placeholder(expr: &Expr) -> Option<&str> {
 
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { keys, first_key, last_key, first_time, last_time } = self;
+        let Self { named: _, keys, first_key, last_key, first_time, last_time } = self;
         let tests = [
             (keys, KEY, "IN"),
             (first_key, KEY, ">="),

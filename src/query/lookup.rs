@@ -39,8 +39,8 @@ pub struct LookupExec {
 }
 
 impl LookupExec {
-    /// A scan for the fields of `schema`, under conditions whose parameters are open.
-    pub fn open(table: Arc<TableIndex>, schema: SchemaRef, conditions: Conditions) -> Self {
+    /// A scan for the fields of `schema`. Where the conditions have parameters, it is to be [`bound`](Self::bound).
+    pub fn new(table: Arc<TableIndex>, schema: SchemaRef, conditions: Conditions) -> Self {
         let order = order(&table, &schema);
         let equivalence = EquivalenceProperties::new_with_orderings(schema.clone(), order);
         let properties = PlanProperties::new(
@@ -52,15 +52,15 @@ impl LookupExec {
         Self {
             table,
             projection: Arc::new(Projection::new(schema)),
+            wanted: conditions.closed().map(Arc::new),
             conditions,
-            wanted: None,
             properties: Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative)),
             metrics: ExecutionPlanMetricsSet::new(),
         }
     }
 
     /// The same scan for what is wanted.
-    pub fn bound(&self, wanted: Arc<Wanted>) -> Self {
+    fn bound(&self, wanted: Arc<Wanted>) -> Self {
         Self { wanted: Some(wanted), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
     }
 

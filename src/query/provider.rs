@@ -1,14 +1,13 @@
 //! A snapshot as a DataFusion table. In: a snapshot and its key index. Out: for given objects, lookups of the pages that the
 //! index names; for all others, DataFusion's scan of the files that the log's ranges leave, with projection and filters pushed down.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result, ScalarValue};
+use datafusion::common::{DFSchema, Result};
 use datafusion::datasource::TableType;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
@@ -17,7 +16,6 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
 use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee};
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
@@ -25,8 +23,7 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 use super::condition::Conditions;
 use super::lookup::LookupExec;
 use super::{files, groups};
-use crate::index::{TableIndex, Wanted};
-use crate::schema::KEY;
+use crate::index::TableIndex;
 use crate::warehouse::{Snapshot, StoredNames};
 
 /// One version of one table.
@@ -84,18 +81,11 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let lookup = |conditions| -> Result<LookupExec> {
-            let schema = project_schema(&self.schema(), projection)?;
-            Ok(LookupExec::open(self.index.clone(), schema, conditions))
-        };
         if let Some(conditions) = Conditions::of(filters) {
-            return Ok(Arc::new(lookup(conditions)?));
+            let schema = project_schema(&self.schema(), projection)?;
+            return Ok(Arc::new(LookupExec::new(self.index.clone(), schema, conditions)));
         }
         let predicate = self.predicate(state, filters)?;
-        if let Some(keys) = predicate.as_ref().and_then(asked_keys) {
-            let wanted = Wanted { keys, times_mjd: None };
-            return Ok(Arc::new(lookup(Conditions::default())?.bound(Arc::new(wanted))));
-        }
         self.whole(state, projection, predicate, limit)
     }
 }
@@ -153,21 +143,6 @@ impl SnapshotTable {
         let schema = DFSchema::try_from(self.schema())?;
         state.create_physical_expr(filter, &schema).map(Some)
     }
-}
-
-/// The keys outside of which the predicate holds for no row, sorted; `None`: any key may hold.
-fn asked_keys(predicate: &Arc<dyn PhysicalExpr>) -> Option<Vec<i64>> {
-    let guarantees = LiteralGuarantee::analyze(predicate);
-    let of_key = guarantees
-        .iter()
-        .find(|guarantee| guarantee.column.name() == KEY && guarantee.guarantee == Guarantee::In);
-    of_key.map(|guarantee| {
-        let keys = guarantee.literals.iter().filter_map(|literal| match literal {
-            ScalarValue::Int64(key) => *key,
-            _ => None,
-        });
-        BTreeSet::from_iter(keys).into_iter().collect()
-    })
 }
 
 /// SQL's own order, which puts nulls last; in these columns there are none.
