@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::client::SpawnedReqwestConnector;
-use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig, path::Path};
 use tokio::runtime::Handle;
 use url::Url;
 
+use super::local::LocalFiles;
 use crate::error::{Error, Result};
 
 /// A store and a prefix in it. `memory://name` locations of one process share their contents by name.
@@ -47,7 +47,7 @@ impl Location {
             "file" if parsed.host().is_some() => {
                 return Err(invalid(&"a file URL has no host: file:///folder"));
             }
-            "file" => Arc::new(LocalFileSystem::new()),
+            "file" => Arc::new(LocalFiles::default()),
             "memory" => named_memory(parsed.host_str().unwrap_or_default()),
             "s3" => s3(&parsed).map_err(|error| error.context(url))?,
             scheme => {

@@ -9,6 +9,7 @@ mod compact;
 mod file;
 mod folder;
 mod layout;
+mod local;
 mod location;
 mod log;
 mod merge;
