@@ -29,3 +29,10 @@ bench-bulk FOLDER="/tmp/diaflight-bulk":
     cargo build --locked --config profile.dev.opt-level=3
     python3 benches/bulk.py --program target/debug/diaflight --folder {{FOLDER}}
     python3 benches/latency.py --program target/debug/diaflight --warehouse {{FOLDER}}/survey-560000
+
+# Beside PostgreSQL, DuckDB and a bare Parquet reader; writes BENCHMARKS.md. 45 GB and an hour; less with `FOLDER --objects 20000`.
+bench-peers FOLDER="/tmp/diaflight-peers" *OPTIONS:
+    python3 -m venv {{FOLDER}}/python
+    {{FOLDER}}/python/bin/pip install --quiet --requirement benches/peers/requirements.txt
+    {{FOLDER}}/python/bin/python benches/peers/run.py --folder {{FOLDER}} {{OPTIONS}}
+    {{FOLDER}}/python/bin/python benches/peers/report.py

@@ -1,0 +1,58 @@
+//! The engine as a reader of lookups. In: a warehouse, or the same files in another store. Out: the batches of a lookup,
+//! from the query to the last of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use diaflight::query::{Columns, Engine, EngineOptions, Query, Source};
+use diaflight::schema::Table;
+use diaflight::warehouse::{Location, Warehouse};
+use futures::TryStreamExt;
+use object_store::ObjectStore;
+
+pub struct EngineReader(Engine);
+
+/// No engine looks for new commits while it is measured.
+const REFRESH: Duration = Duration::from_secs(24 * 3600);
+
+impl EngineReader {
+    pub async fn open(warehouse: &Warehouse) -> Self {
+        let options = EngineOptions { refresh: REFRESH, ..EngineOptions::of_warehouse(warehouse) };
+        Self(Engine::open(options).await.expect("an engine"))
+    }
+
+    /// Over the same Parquet files in another store.
+    pub async fn open_in(warehouse: &Warehouse, store: Arc<dyn ObjectStore>) -> Self {
+        let folder = |table: Table| {
+            let location = warehouse.location();
+            let url = location.url.join(&format!("{}/", table.name())).expect("a URL");
+            let prefix = location.prefix.clone().join(table.name());
+            Source::Folder(Location { url, store: store.clone(), prefix })
+        };
+        let options = EngineOptions {
+            sources: folder(Table::Sources),
+            objects: folder(Table::Objects),
+            fp: folder(Table::Fp),
+            refresh: REFRESH,
+            ..EngineOptions::of_warehouse(warehouse)
+        };
+        Self(Engine::open(options).await.expect("an engine"))
+    }
+
+    /// The served columns of the sources.
+    pub fn columns(&self) -> Vec<String> {
+        let schema = self.0.schema(Table::Sources).expect("sources");
+        schema.fields().iter().map(|field| field.name().clone()).collect()
+    }
+
+    pub async fn lookup(&self, ids: &[i64], columns: &Columns) -> Vec<RecordBatch> {
+        let query = Query::of(Table::Sources, ids.to_vec(), columns.clone());
+        let answer = self.0.run(&query).await.expect("an answer");
+        answer.rows.try_collect().await.expect("batches")
+    }
+}
+
+pub fn columns_of(names: Option<&[String]>) -> Columns {
+    names.map_or(Columns::All, |names| Columns::Named(names.to_vec()))
+}

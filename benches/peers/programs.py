@@ -1,0 +1,66 @@
+"""The programs of a run. In: nothing. Out: Debian's packages installed where they are missing, and our own programs built."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+OPTIMISED = ["--config", "profile.dev.opt-level=3"]  # of our own code, as for `just bench`
+
+
+@dataclass
+class Programs:
+    diaflight: Path
+    measurer: Path  # benches/peers/engine
+    postgres: Path  # benches/peers/postgres
+
+
+def install():
+    """PostgreSQL's server and wrk, from Debian."""
+    missing = [name for name, there in [("postgresql", server_folder()), ("wrk", shutil.which("wrk"))] if not there]
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        sys.exit(f"missing: {', '.join(missing)}; install them, since there is no apt-get here")
+    as_root = [] if os.geteuid() == 0 else ["sudo"]
+    # At this run level Debian does not start a cluster of its own.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for command in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", *missing]):
+        subprocess.run([*as_root, "apt-get", *command], check=True, env=environment, stdout=subprocess.DEVNULL)
+
+
+def server_folder():
+    """Of the newest PostgreSQL; `None` without one."""
+    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return max((path.parent for path in found), key=lambda folder: int(folder.parent.name), default=None)
+
+
+def build(folder):
+    measurer = ["bench", "--no-run", "--profile", "dev", *OPTIMISED, "--bench", "peers"]
+    client = ["build", "--release", "--target-dir", str(folder / "postgres-client")]
+    return Programs(
+        executable("diaflight", ["build", *OPTIMISED, "--bin", "diaflight"], REPOSITORY),
+        executable("peers", measurer, REPOSITORY),
+        executable("peers-postgres", client, REPOSITORY / "benches/peers/postgres"),
+    )
+
+
+def built_in(folder):
+    programs = Programs(folder / "diaflight", folder / "peers", folder / "peers-postgres")
+    for path in vars(programs).values():
+        if not path.exists():
+            sys.exit(f"--programs: no {path}")
+    return programs
+
+
+def executable(name, command, folder):
+    """Builds, and answers with the path of the program of this name."""
+    command = ["cargo", *command, "--locked", "--message-format=json-render-diagnostics"]
+    built = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
+    messages = map(json.loads, built.stdout.splitlines())
+    made = [message for message in messages if message.get("executable") and message["target"]["name"] == name]
+    return Path(made[-1]["executable"]) if made else sys.exit(f"cargo made no {name}")

@@ -1,0 +1,101 @@
+"""diaflight beside its peers, all in one run on the same generated rows.
+
+In: a folder for surveys and programs, and the sizes of the surveys. Out: results.json, from which report.py writes BENCHMARKS.md
+and its plots. It ends every process that it starts, also when it fails; surveys stay, and the next run makes them anew.
+
+    python benches/peers/run.py --folder /tmp/diaflight-peers
+"""
+
+import argparse
+import json
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import machine
+import programs
+from load import load
+from lookups import by_rows, by_size, many_objects, one_object
+from postgres import Cluster
+from readers import DuckFiles, DuckTable, Measurer, Postgres
+from readiness import readiness
+from statements import statements
+from storage import storage
+from survey import Survey
+from writing import writing
+
+HERE = Path(__file__).parent
+
+
+def main():
+    arguments = parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    programs.install()
+    built = programs.built_in(arguments.programs) if arguments.programs else programs.build(arguments.folder)
+    results = {"machine": machine.describe(built), "rounds": arguments.rounds, "lookups": arguments.lookups}
+    for name, measured in measurements(arguments, built):
+        results.setdefault(name, []).extend(measured)
+        arguments.results.write_text(json.dumps(results, indent=1) + "\n")
+        print(f"measured: {name}", file=sys.stderr)
+
+
+def measurements(arguments, built):
+    """Pairs of a name in the results and what was measured. The largest surveys are made when the peers' own tables are gone."""
+    surveys = []
+    for objects in sorted(arguments.objects):
+        survey = Survey.made(built, arguments.folder, objects, arguments.reuse)
+        surveys.append(survey)
+        yield "surveys", [survey.described()]
+        if objects <= arguments.peers_up_to:
+            largest_beside = survey
+            with ExitStack() as opened:
+                readers = peers(opened, built, survey)
+                yield "one object", one_object(survey, readers, arguments)
+                yield "by rows", by_rows(survey, readers, arguments)
+                yield "many objects", many_objects(survey, readers, arguments)
+        yield "readiness", readiness(built, survey, arguments)
+    yield "by size", by_size(built, surveys, arguments)
+    yield "storage", storage(built, surveys[-1])
+    yield from load(built, largest_beside, arguments)
+    yield "statements", statements(built, largest_beside, arguments.rounds)
+    yield "writing", writing(built, surveys[0], arguments)
+
+
+def peers(opened, built, survey):
+    """The readers of a survey, the engine first."""
+    measurer = opened.enter_context(Measurer([built.measurer, "--warehouse", survey.folder]))
+    survey.columns = measurer.hello["columns"]
+    cluster = opened.enter_context(Cluster())
+    cluster.load(survey)
+    client = opened.enter_context(Measurer([built.postgres, cluster.parameters], hello=False))
+    return [
+        measurer.reader("engine"),
+        measurer.reader("bare"),
+        Postgres(client, survey),
+        opened.enter_context(DuckFiles(survey)),
+        opened.enter_context(DuckFiles(survey, join=True)),
+        opened.enter_context(DuckTable(survey)),
+    ]
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", required=True, type=Path, help="for surveys and built programs")
+    parser.add_argument("--objects", type=int, nargs="+", default=[56_000, 560_000, 5_600_000])
+    parser.add_argument("--peers-up-to", type=int, default=560_000, help="objects of the largest survey that peers load")
+    parser.add_argument("--reuse", action="store_true", help="surveys of an earlier run, with its figures of making them")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--lookups", type=int, default=300, help="of one object, in each round, for each reader")
+    parser.add_argument("--seconds", type=int, default=10, help="of load at each number of connections")
+    parser.add_argument("--programs", type=Path, help="folder of built programs, instead of building them")
+    parser.add_argument("--results", type=Path, default=HERE / "results.json")
+    arguments = parser.parse_args()
+    if min(arguments.objects) > arguments.peers_up_to:
+        parser.error("--peers-up-to: no survey is that small")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()

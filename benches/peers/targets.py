@@ -1,0 +1,109 @@
+"""The targets, and whether a run met them. In: the results of a run. Out: for each target what was measured, beside what, and the ratio
+that decides: to the peer where there is one, to the limit otherwise."""
+
+from dataclasses import dataclass
+
+MIB, US, MS, S = "MiB", "µs", "ms", "s"
+FOUR, ALL = "4 columns", "all columns"
+
+
+@dataclass
+class Target:
+    what: str
+    target: str
+    measured: float
+    unit: str
+    beside: float | None  # the peer's figure; None: the limit is a figure itself
+    limit: float
+    at_least: bool = False
+
+    @property
+    def ratio(self):
+        return self.measured / (self.limit if self.beside is None else self.beside)
+
+    @property
+    def met(self):
+        bound = 1 if self.beside is None else self.limit
+        return self.ratio >= bound if self.at_least else self.ratio <= bound
+
+
+def targets(results):
+    return [
+        *of_engine(results), *of_http(results), *of_size(results), *of_many(results),
+        *of_server(results), *of_storage(results), *of_writing(results), *of_statements(results),
+    ]
+
+
+def at_most(what, measured, unit, limit, text):
+    return Target(what, f"at most {text}", measured, unit, None, limit)
+
+
+def of_engine(results):
+    largest = max(row["sources"] for row in results["one object"])
+    p50 = {(row["reader"], row["columns"]): row["p50"] for row in results["one object"] if row["sources"] == largest}
+    names = {"postgres": "PostgreSQL", "bare": "the bare reader"}
+    for columns, peer, limit in ((FOUR, "postgres", 0.5), (FOUR, "bare", 3), (ALL, "postgres", 1.2), (ALL, "bare", 1.5)):
+        text = f"at most {limit} x {names[peer]}"
+        yield Target(f"engine, one id, {columns}, p50", text, p50["engine", columns], US, p50[peer, columns], limit)
+
+
+def of_http(results):
+    formats = {(row["format"], row["columns"]): row for row in results["formats"]}
+    json = formats["json", FOUR]
+    yield at_most("HTTP JSON, one id, 4 columns, p50", json["p50"] / 1000, MS, 0.5, "0.5 ms")
+    yield at_most("HTTP JSON, one id, 4 columns, p99", json["p99"] / 1000, MS, 3, "3 ms")
+    rate = next(row["per second"] for row in results["connections"] if row["connections"] == 32)
+    yield Target("HTTP JSON, one id, 4 columns, 32 connections", "at least 4,000/s", rate, "/s", None, 4000, at_least=True)
+    for (name, columns), row in formats.items():
+        if columns == ALL:
+            yield at_most(f"HTTP {name}, one id, all columns, p50", row["p50"] / 1000, MS, 2.5, "2.5 ms")
+
+
+def of_size(results):
+    rows = [row for row in results["by size"] if row["reader"] == "engine"]
+    for columns in (FOUR, ALL):
+        p50 = {row["sources"]: row["p50"] for row in rows if row["columns"] == columns}
+        what = f"engine, one id, {columns}, p50 in {max(p50):,} sources"
+        text = f"at most 1.25 x that in {min(p50):,}"
+        yield Target(what, text, p50[max(p50)], US, p50[min(p50)], 1.25)
+
+
+def of_many(results):
+    largest = max(row["sources"] for row in results["many objects"])
+    count = max(row["ids"] for row in results["many objects"] if row["sources"] == largest)
+    alike = [row for row in results["many objects"] if (row["sources"], row["ids"], row["columns"]) == (largest, count, FOUR)]
+    ours = next(row["p50"] for row in alike if row["reader"] == "engine") / 1e6
+    files = min(row["p50"] for row in alike if row["reader"] in ("duckdb", "duckdb join")) / 1e6
+    what = f"engine, {count:,} ids, 4 columns"
+    yield at_most(what, ours, S, 1, "1 s")
+    yield Target(what, "5 x faster than DuckDB, same files", ours, S, files, 1 / 5)
+
+
+def of_server(results):
+    largest = max(results["readiness"], key=lambda row: row["sources"])
+    held = largest["held"]
+    index = sum(size for name, size in held.items() if "index" in name) or held["footer_cache"]
+    where = f"{largest['sources']:,} sources"
+    yield at_most(f"index, {where}", index / largest["sources"], "B a source", 2, "2 bytes a source")
+    yield at_most(f"memory while serving lookups, {where}", largest["VmHWM"], MIB, 1024, "1 GiB")
+    yield at_most(f"start to ready, {where}, local", largest["ready_s"], S, 3, "3 s")
+
+
+def of_storage(results):
+    for row in results["storage"]:
+        what = f"object storage, {row['delay_ms']} ms a request, {row['columns']}"
+        yield at_most(what, row["in_sequence at most"], "in sequence", 2, "2 requests in sequence")
+
+
+def of_writing(results):
+    rates = {row["writer"]: row["rows/s a core"] / 1000 for row in results["writing"]}
+    made = max(results["surveys"], key=lambda survey: survey["objects"])
+    rates["diaflight generate"] = made["rows"]["sources"] / made["generate"]["cpu_seconds"] / 1000
+    for writer in ("diaflight generate", "diaflight ingest"):
+        text = "at least DuckDB sorting and writing (LZ4)"
+        yield Target(f"{writer}, sources", text, rates[writer], "thousand rows/s a core", rates["DuckDB, lz4"], 1, at_least=True)
+
+
+def of_statements(results):
+    for row in results["statements"]:
+        yield Target(f"SQL, {row['statement']}", "at most 1.2 x DuckDB, same files", row["diaflight"], S, row["duckdb"], 1.2)
