@@ -11,6 +11,11 @@ use diaflight::config::{self, Refusal, Task};
 use diaflight::error::{Error, Result};
 use diaflight::log;
 use diaflight::tasks;
+use mimalloc::MiMalloc;
+
+/// A lookup makes and drops hundreds of small buffers: a quarter of its time with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let cli = match config::read(std::env::args_os().collect()) {

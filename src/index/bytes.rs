@@ -13,6 +13,7 @@ use parquet::file::reader::{ChunkReader, Length};
 
 use super::file::FileIndex;
 use super::pages::GroupPages;
+use super::values::WantedOfPage;
 use crate::error::Result;
 
 /// Rows of one row group that may be wanted.
@@ -49,6 +50,8 @@ pub struct Fetched {
 pub struct Window {
     /// Runs of consecutive pages, with their rows in the group.
     runs: Vec<(Range<usize>, Range<usize>)>,
+    /// The first row of each page, in the window.
+    pages: Vec<usize>,
     pub rows: usize,
 }
 
@@ -70,8 +73,30 @@ impl Window {
                 (pages, rows)
             })
             .collect();
-        let rows = runs.iter().map(|(_, rows)| rows.len()).sum();
-        Self { runs, rows }
+        let (mut pages, mut before) = (Vec::new(), 0);
+        for (run, rows) in &runs {
+            pages.extend(run.clone().map(|page| row(page) - rows.start + before));
+            before += rows.len();
+        }
+        Self { runs, pages, rows: before }
+    }
+
+    /// Rows of the window (ascending) by its pages.
+    pub fn of_pages(&self, rows: &[Range<usize>]) -> Vec<WantedOfPage> {
+        let ends = self.pages.iter().skip(1).chain([&self.rows]);
+        let mut next = 0;
+        let wanted = self.pages.iter().zip(ends).map(|(&first, &end)| {
+            let mut wanted = Vec::new();
+            while let Some(range) = rows.get(next).filter(|range| range.start < end) {
+                wanted.push(range.start.max(first) - first..range.end.min(end) - first);
+                if range.end > end {
+                    break; // the rest is in the next page
+                }
+                next += 1;
+            }
+            (end - first, wanted)
+        });
+        wanted.collect()
     }
 
     /// Rows of the group (ascending, all of them in the window), as rows of the window.
@@ -161,24 +186,23 @@ fn layout(
     if dictionary > 0 {
         ranges.push(0..dictionary);
     }
-    let (mut offset, mut row) = (dictionary, 0);
-    for (run, rows) in &windows[pages.cut(column)].runs {
+    let window = &windows[pages.cut(column)];
+    let (mut offset, mut first_rows) = (dictionary, window.pages.iter());
+    for (run, _) in &window.runs {
         let range = start(run.start)..start(run.end);
         match ranges.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,
             _ => ranges.push(range),
         }
-        for page in run.clone() {
+        for (page, first_row) in run.clone().zip(first_rows.by_ref()) {
             let length = start(page + 1) - start(page);
-            let first_row = pages.first_row(pages.cut(column), page, rows.end) - rows.start;
             locations.push(PageLocation {
                 offset: offset as i64,
                 compressed_page_size: length as i32,
-                first_row_index: (row + first_row) as i64,
+                first_row_index: *first_row as i64,
             });
             offset += length;
         }
-        row += rows.len();
     }
     let in_file = |range: Range<u64>| chunk.start + range.start..chunk.start + range.end;
     (ranges.into_iter().map(in_file).collect(), Some(locations))

@@ -63,7 +63,7 @@ impl FileIndex {
         Ok(Self {
             number: FILES.fetch_add(1, Ordering::Relaxed),
             file: file.clone(),
-            groups: groups.iter().map(|group| RowGroup::of(group, columns.key)).collect(),
+            groups: groups.iter().map(|group| RowGroup::of(group, columns.key.column)).collect(),
             chunks: chunks.collect(),
             columns,
         })

@@ -9,10 +9,12 @@ mod bytes;
 mod decode;
 mod file;
 mod held;
+mod hybrid;
 mod pages;
 mod projection;
 mod read;
 mod table;
+mod values;
 
 pub use bytes::Place;
 pub use held::{Held, IndexUse};

@@ -89,7 +89,7 @@ impl GroupPages {
             let footer = self::footer(file, group)?;
             let indexed = decode(footer, size, Optional, Skip, Some(keys))?;
             let column = indexed.column_index().and_then(|groups| groups.first());
-            let column = column.and_then(|columns| columns.get(file.columns.key));
+            let column = column.and_then(|columns| columns.get(file.columns.key.column));
             pages.keys = column.map(key_ranges).unwrap_or_default();
         }
         Ok(pages)
@@ -196,7 +196,7 @@ fn footer(file: &FileIndex, group: usize) -> parquet::errors::Result<ParquetMeta
     let FileIndex { columns, groups, .. } = file;
     let chunks = file.chunks(group).iter().zip(columns.descriptor.columns()).enumerate();
     let chunks = chunks.map(|(column, (chunk, described))| {
-        let index = groups[group].key_pages.clone().filter(|_| column == columns.key);
+        let index = groups[group].key_pages.clone().filter(|_| column == columns.key.column);
         let (start, length) = place(index);
         let (offsets_start, offsets_length) = place(chunk.offset_index());
         ColumnChunkMetaData::builder(described.clone())

@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::SchemaRef;
-use parquet::arrow::{FieldLevels, ProjectionMask, parquet_to_arrow_field_levels};
+use arrow::datatypes::{DataType, SchemaRef};
+use parquet::arrow::{
+    FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
+};
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 
@@ -20,9 +22,8 @@ use crate::warehouse::stored_name;
 pub struct FileColumns {
     pub descriptor: SchemaDescPtr,
     by_name: HashMap<String, usize>,
-    pub key: usize,
-    pub time: Option<usize>,
-    pub key_levels: FieldLevels,
+    pub key: Leaf,
+    pub time: Option<Leaf>,
     /// A footer that describes the columns and has no row group.
     pub footer: ParquetMetaData,
 }
@@ -34,11 +35,11 @@ impl FileColumns {
             names.enumerate().map(|(leaf, name)| (name.to_string(), leaf)).collect();
         let no_key = || Error::new(Kind::Storage, format!("no column {KEY}"));
         let key = *by_name.get(KEY).ok_or_else(no_key)?;
+        let time = by_name.get(TIME).map(|&time| Leaf::of(&descriptor, time));
         Ok(Self {
-            key,
-            time: by_name.get(TIME).copied(),
+            key: Leaf::of(&descriptor, key)?,
+            time: time.transpose()?,
             by_name,
-            key_levels: levels(&descriptor, [key])?,
             footer: footer(&descriptor, Vec::new()),
             descriptor,
         })
@@ -55,13 +56,35 @@ fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetM
     ParquetMetaData::new(file, groups)
 }
 
-/// How to decode some columns. Types are Parquet's own, whatever a writer hints at.
-pub fn levels(
-    descriptor: &SchemaDescriptor,
-    leaves: impl IntoIterator<Item = usize>,
-) -> Result<FieldLevels> {
-    let mask = ProjectionMask::leaves(descriptor, leaves);
-    Ok(parquet_to_arrow_field_levels(descriptor, mask, None)?)
+/// A column to decode.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// Its place in the file.
+    pub column: usize,
+    /// Parquet's own, whatever a writer hints at.
+    pub data_type: DataType,
+    /// `None` where it is not flat.
+    pub nullable: Option<bool>,
+}
+
+impl Leaf {
+    fn of(descriptor: &SchemaDescriptor, column: usize) -> Result<Self> {
+        let mask = ProjectionMask::leaves(descriptor, [column]);
+        let schema = parquet_to_arrow_schema_by_columns(descriptor, mask, None)?;
+        let described = descriptor.column(column);
+        let flat = described.max_rep_level() == 0 && described.max_def_level() <= 1;
+        Ok(Self {
+            column,
+            data_type: schema.field(0).data_type().clone(),
+            nullable: flat.then(|| described.max_def_level() == 1),
+        })
+    }
+
+    /// What the Parquet reader needs to decode it.
+    pub fn levels(&self, columns: &FileColumns) -> Result<FieldLevels> {
+        let mask = ProjectionMask::leaves(&columns.descriptor, [self.column]);
+        Ok(parquet_to_arrow_field_levels(&columns.descriptor, mask, None)?)
+    }
 }
 
 /// Some columns of a table.
@@ -76,9 +99,8 @@ pub struct Projection {
 #[derive(Debug)]
 pub struct FileProjection {
     pub columns: Arc<FileColumns>,
-    /// Ascending.
-    pub leaves: Vec<usize>,
-    pub levels: FieldLevels,
+    /// In the order of the file.
+    pub leaves: Vec<Leaf>,
     /// For each column of the answer its place among the leaves.
     places: Vec<Option<usize>>,
 }
@@ -99,10 +121,11 @@ impl Projection {
         let mut leaves: Vec<_> = found.iter().copied().flatten().collect();
         leaves.sort_unstable();
         let place = |leaf: Option<usize>| leaves.binary_search(&leaf?).ok();
+        let places = found.into_iter().map(place).collect();
+        let leaves = leaves.into_iter().map(|column| Leaf::of(&columns.descriptor, column));
         let new = Arc::new(FileProjection {
-            places: found.into_iter().map(place).collect(),
-            levels: levels(&columns.descriptor, leaves.iter().copied())?,
-            leaves,
+            places,
+            leaves: leaves.collect::<Result<_>>()?,
             columns: columns.clone(),
         });
         files.push(new.clone());

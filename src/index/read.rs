@@ -1,7 +1,6 @@
 //! The scan. In: what is wanted of a snapshot. Out: batches of its rows, in the order of the files. Many row groups are
 //! fetched ahead and decoded side by side; a page is read once, whatever number of objects is in it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -40,6 +39,8 @@ pub struct Lookup {
     pub table: Arc<TableIndex>,
     pub projection: Arc<Projection>,
     pub wanted: Arc<Wanted>,
+    /// Of each row group the last row first.
+    pub reversed: bool,
     pub counts: Counts,
 }
 
@@ -60,7 +61,7 @@ async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RecordBatch>>
         // What most ask for, an object in one row group, is done on the spot.
         let Some(place) = places.pop() else { return Ok(stream::empty().boxed()) };
         let fetched = fetched(&lookup, place).await?;
-        let batch = decode(&fetched, &lookup.projection, &lookup.wanted);
+        let batch = decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed);
         return Ok(stream::iter([batch]).boxed());
     }
     let of = lookup.clone();
@@ -86,7 +87,9 @@ fn side_by_side(
         let lookup = lookup.clone();
         async move {
             let fetched = fetched?;
-            let work = async move { decode(&fetched, &lookup.projection, &lookup.wanted) };
+            let work = async move {
+                decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed)
+            };
             let done = SpawnedTask::spawn(work).await;
             done.map_err(|error| Error::internal(format!("decoding: {error}")))?
         }
@@ -98,9 +101,11 @@ fn side_by_side(
 async fn fetched(lookup: &Lookup, place: Place) -> Result<Fetched> {
     let columns = place.file.columns.clone();
     let of_file = lookup.projection.of_file(&columns)?;
-    let time = columns.time.filter(|_| lookup.wanted.times_mjd.is_some());
-    let needed =
-        BTreeSet::from_iter(of_file.leaves.iter().copied().chain([columns.key]).chain(time));
+    let time = columns.time.as_ref().filter(|_| lookup.wanted.times_mjd.is_some());
+    let leaves = of_file.leaves.iter().chain([&columns.key]).chain(time);
+    let mut needed: Vec<_> = leaves.map(|leaf| leaf.column).collect();
+    needed.sort_unstable();
+    needed.dedup();
     let fetched = fetch(&lookup.table.snapshot.store, place, needed.into_iter()).await?;
     let Counts { row_groups, pages, bytes, requests } = &lookup.counts;
     row_groups.add(1);

@@ -77,7 +77,7 @@ impl TableIndex {
     pub async fn places(&self, selected: Selected, wanted: &Wanted) -> Result<Vec<Place>> {
         let (file, group) = selected;
         let pages = self.held.pages(&self.snapshot.store, &file, group).await?;
-        let rows = pages.candidates(file.columns.key, file.groups[group].rows, wanted);
+        let rows = pages.candidates(file.columns.key.column, file.groups[group].rows, wanted);
         let mut places: Vec<Place> = Vec::new();
         for page in rows {
             match places.last_mut() {

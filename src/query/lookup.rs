@@ -34,6 +34,8 @@ pub struct LookupExec {
     conditions: Conditions,
     /// `None` while the parameters are open.
     wanted: Option<Arc<Wanted>>,
+    /// The last row of each row group first.
+    reversed: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
@@ -42,21 +44,21 @@ impl LookupExec {
     /// A scan for the fields of `schema`. Where the conditions have parameters, it is to be [`bound`](Self::bound).
     pub fn new(table: Arc<TableIndex>, schema: SchemaRef, conditions: Conditions) -> Self {
         let order = order(&table, &schema);
-        let equivalence = EquivalenceProperties::new_with_orderings(schema.clone(), order);
-        let properties = PlanProperties::new(
-            equivalence,
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            Boundedness::Bounded,
-        );
         Self {
             table,
-            projection: Arc::new(Projection::new(schema)),
+            projection: Arc::new(Projection::new(schema.clone())),
             wanted: conditions.closed().map(Arc::new),
             conditions,
-            properties: Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative)),
+            reversed: false,
+            properties: properties(schema, order),
             metrics: ExecutionPlanMetricsSet::new(),
         }
+    }
+
+    /// The same rows, those of each row group the last one first: for an object the newest.
+    pub fn reversed(&self) -> Self {
+        let properties = properties(self.projection.schema.clone(), None);
+        Self { reversed: true, properties, ..self.clone() }
     }
 
     /// The same scan for what is wanted.
@@ -96,6 +98,17 @@ pub fn bind(
     let bound = replace_children_if_necessary(plan.clone(), children.collect::<Result<_>>()?)?;
     // Without this, every execution would leave its metrics in the plan.
     bound.reset_state()
+}
+
+/// Of one partition, whose rows are in an order or not.
+fn properties(schema: SchemaRef, order: Option<LexOrdering>) -> Arc<PlanProperties> {
+    let properties = PlanProperties::new(
+        EquivalenceProperties::new_with_orderings(schema, order),
+        Partitioning::UnknownPartitioning(1),
+        EmissionType::Incremental,
+        Boundedness::Bounded,
+    );
+    Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
 /// The order of the rows as far as the columns tell, put as SQL's own: nulls last; in these columns there are none.
@@ -157,6 +170,7 @@ impl ExecutionPlan for LookupExec {
             table: self.table.clone(),
             projection: self.projection.clone(),
             wanted: wanted.ok_or_else(|| internal_datafusion_err!("a lookup without values"))?,
+            reversed: self.reversed,
             counts: self.counts(),
         };
         let rows = read(lookup).map_err(DataFusionError::from);

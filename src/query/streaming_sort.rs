@@ -1,6 +1,7 @@
 //! Sorting rows that come in the order of their objects. In: a physical plan. Out: the same, in which a sort whose first keys its
 //! input is sorted by already goes object by object, in memory for one batch, instead of over all rows at once; where the other
-//! keys are only the wrong way round, rows are turned round instead ([`ReverseWithin`]).
+//! keys are only the wrong way round, rows are turned round instead ([`ReverseWithin`]). A lookup is sorted only where it has to be
+//! ([`SortUnlessSorted`]).
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::reverse_within::ReverseWithin;
+use super::sort_unless_sorted::SortUnlessSorted;
 
 /// DataFusion does so only for inputs without an end.
 #[derive(Debug)]
@@ -45,7 +47,8 @@ impl PhysicalOptimizerRule for StreamingSort {
 fn streaming(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let prefix = sorted_prefix(sort)?;
     if prefix == 0 {
-        return Ok(None);
+        let unless = SortUnlessSorted::of(sort);
+        return Ok(unless.map(|sort| Arc::new(sort) as Arc<dyn ExecutionPlan>));
     }
     let (keys, input) = (sort.expr().clone(), sort.input().clone());
     let per_partition =

@@ -23,8 +23,13 @@ use clap::Parser;
 use delayed::Delayed;
 use diaflight::warehouse::Warehouse;
 use engine::EngineReader;
+use mimalloc::MiMalloc;
 use serde::Deserialize;
 use tokio::runtime::Runtime;
+
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Parser)]
 struct Arguments {

@@ -1,0 +1,279 @@
+//! Some rows of one column. In: its pages, and which rows are wanted. Out: an array of just these. The Parquet reader sets up much
+//! to decode whole columns; a lookup wants a few rows of a page of each of a hundred columns, which is most often a copy.
+//!
+//! Read here is what the tables' own files have: flat columns in plain or dictionary encoding. All else, and whatever looks
+//! wrong, is left to the Parquet reader. See "Data Pages" of the Parquet format's README.md, and its Encodings.md.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringBuilder};
+use arrow::buffer::{MutableBuffer, NullBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
+use bytes::Bytes;
+use parquet::basic::Encoding;
+use parquet::column::page::{Page, PageReader};
+
+use super::hybrid;
+
+/// A page's number of rows, and those of them that are wanted, ascending.
+pub type WantedOfPage = (usize, Vec<Range<usize>>);
+
+/// The wanted rows of a column, `nullable` or not, whose array is of a type; `reversed`: the last one first. `None`: not for
+/// this module.
+pub fn read(
+    reader: &mut dyn PageReader,
+    pages: &[WantedOfPage],
+    data_type: &DataType,
+    nullable: bool,
+    reversed: bool,
+) -> Option<ArrayRef> {
+    let mut rows = Rows { values: Values::of(data_type)?, valid: Vec::new() };
+    let mut dictionary = None;
+    if reader.peek_next_page().ok()??.is_dict {
+        let Page::DictionaryPage { buf, .. } = reader.get_next_page().ok()?? else { return None };
+        dictionary = Some(Plain::of(buf, &rows.values, usize::MAX));
+    }
+    for (count, wanted) in pages {
+        if wanted.is_empty() {
+            reader.skip_next_page().ok()?;
+        } else {
+            let page = reader.get_next_page().ok()??;
+            rows.add(&page, *count, wanted, nullable, dictionary.as_ref())?;
+        }
+    }
+    rows.array(data_type, reversed)
+}
+
+/// What was gathered.
+struct Rows {
+    values: Values,
+    valid: Vec<bool>,
+}
+
+enum Values {
+    /// Numbers of so many bytes.
+    Numbers(usize, MutableBuffer),
+    Flags(Vec<bool>),
+    Texts(Vec<Bytes>),
+}
+
+impl Values {
+    fn of(data_type: &DataType) -> Option<Self> {
+        Some(match data_type {
+            DataType::Int32 | DataType::Float32 => Self::Numbers(4, MutableBuffer::new(0)),
+            DataType::Int64 | DataType::Float64 => Self::Numbers(8, MutableBuffer::new(0)),
+            DataType::Boolean => Self::Flags(Vec::new()),
+            DataType::Utf8 => Self::Texts(Vec::new()),
+            _ => return None,
+        })
+    }
+
+    /// Appends some values of a plain sequence.
+    fn add(&mut self, plain: &Plain, places: Range<usize>) -> Option<()> {
+        match self {
+            Self::Numbers(width, bytes) => {
+                let bytes_of = places.start * *width..places.end * *width;
+                bytes.extend_from_slice(plain.bytes.get(bytes_of)?);
+            }
+            Self::Flags(flags) => {
+                for place in places {
+                    flags.push(plain.bytes.get(place / 8)? >> (place % 8) & 1 == 1);
+                }
+            }
+            Self::Texts(texts) => {
+                let of = plain.texts.get(places)?.iter();
+                texts.extend(of.map(|text| plain.bytes.slice(text.clone())));
+            }
+        }
+        Some(())
+    }
+
+    /// Appends a value that a null hides.
+    fn add_null(&mut self) {
+        match self {
+            Self::Numbers(width, bytes) => bytes.extend_zeros(*width),
+            Self::Flags(flags) => flags.push(false),
+            Self::Texts(texts) => texts.push(Bytes::new()),
+        }
+    }
+}
+
+/// A sequence of values in plain encoding.
+struct Plain {
+    bytes: Bytes,
+    /// Where each text is, without its length.
+    texts: Vec<Range<usize>>,
+}
+
+impl Plain {
+    /// The first `count` values, or all there are.
+    fn of(bytes: Bytes, values: &Values, count: usize) -> Self {
+        let mut texts = Vec::new();
+        if let Values::Texts(_) = values {
+            let mut place = 0;
+            while texts.len() < count
+                && let Some(length) = bytes.get(place..).and_then(|rest| rest.first_chunk())
+                && let start = place + 4
+                && let Some(end) = start.checked_add(u32::from_le_bytes(*length) as usize)
+                && end <= bytes.len()
+            {
+                texts.push(start..end);
+                place = end;
+            }
+        }
+        Self { bytes, texts }
+    }
+}
+
+impl Rows {
+    fn add(
+        &mut self,
+        page: &Page,
+        count: usize,
+        wanted: &[Range<usize>],
+        nullable: bool,
+        dictionary: Option<&Plain>,
+    ) -> Option<()> {
+        let (levels, bytes, encoding) = parts(page, count, nullable)?;
+        let end = wanted.last()?.end;
+        let present = match levels.filter(|levels| !hybrid::all_set(levels, end)) {
+            Some(levels) => Some(hybrid::decode(&levels, 1, end)?),
+            None => None,
+        };
+        let before = |rows: Range<usize>| match &present {
+            Some(present) => present[rows].iter().sum::<u32>() as usize,
+            None => rows.len(),
+        };
+        let count = before(0..end);
+        let (plain, indices) = match encoding {
+            Encoding::PLAIN => (&Plain::of(bytes, &self.values, count), None),
+            Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
+                let (&bits, packed) = bytes.split_first()?;
+                let indices = hybrid::decode(packed, (bits <= 32).then_some(bits)?, count)?;
+                (dictionary?, Some(indices))
+            }
+            _ => return None,
+        };
+        // The next row that was not looked at, and the place of its value.
+        let (mut row, mut place) = (0, 0);
+        for rows in wanted {
+            place += before(row..rows.start);
+            row = rows.end;
+            for (valid, length) in runs(rows.clone(), present.as_deref()) {
+                self.valid.resize(self.valid.len() + length, valid);
+                if !valid {
+                    (0..length).for_each(|_| self.values.add_null());
+                    continue;
+                }
+                let places = place..place + length;
+                place = places.end;
+                match &indices {
+                    None => self.values.add(plain, places)?,
+                    Some(indices) => {
+                        for &index in indices.get(places)? {
+                            self.values.add(plain, index as usize..index as usize + 1)?;
+                        }
+                    }
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn array(self, data_type: &DataType, reversed: bool) -> Option<ArrayRef> {
+        let Self { values, mut valid } = self;
+        if reversed {
+            valid.reverse();
+        }
+        let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+        Some(match (values, data_type) {
+            (Values::Numbers(_, bytes), DataType::Int32) => {
+                numbers::<Int32Type>(bytes, nulls, reversed)
+            }
+            (Values::Numbers(_, bytes), DataType::Float32) => {
+                numbers::<Float32Type>(bytes, nulls, reversed)
+            }
+            (Values::Numbers(_, bytes), DataType::Int64) => {
+                numbers::<Int64Type>(bytes, nulls, reversed)
+            }
+            (Values::Numbers(_, bytes), _) => numbers::<Float64Type>(bytes, nulls, reversed),
+            (Values::Flags(mut flags), _) => {
+                if reversed {
+                    flags.reverse();
+                }
+                Arc::new(BooleanArray::new(flags.into(), nulls))
+            }
+            (Values::Texts(mut texts), _) => {
+                if reversed {
+                    texts.reverse();
+                }
+                let mut built =
+                    StringBuilder::with_capacity(texts.len(), texts.iter().map(Bytes::len).sum());
+                for (row, text) in texts.iter().enumerate() {
+                    match nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+                        true => built.append_value(str::from_utf8(text).ok()?),
+                        false => built.append_null(),
+                    }
+                }
+                Arc::new(built.finish())
+            }
+        })
+    }
+}
+
+fn numbers<T: ArrowPrimitiveType>(
+    bytes: MutableBuffer,
+    nulls: Option<NullBuffer>,
+    reversed: bool,
+) -> ArrayRef {
+    let values = ScalarBuffer::<T::Native>::from(bytes);
+    let values = match reversed {
+        true => values.iter().rev().copied().collect(),
+        false => values,
+    };
+    Arc::new(PrimitiveArray::<T>::new(values, nulls))
+}
+
+/// The levels of a data page of so many rows, its values, and their encoding.
+fn parts(page: &Page, count: usize, nullable: bool) -> Option<(Option<Bytes>, Bytes, Encoding)> {
+    match page {
+        Page::DataPage { buf, num_values, encoding, def_level_encoding, .. } => {
+            if *num_values as usize != count || *def_level_encoding != Encoding::RLE {
+                return None;
+            }
+            if !nullable {
+                return Some((None, buf.clone(), *encoding));
+            }
+            let start = 4 + u32::from_le_bytes(*buf.first_chunk()?) as usize;
+            (start <= buf.len()).then(|| (Some(buf.slice(4..start)), buf.slice(start..), *encoding))
+        }
+        Page::DataPageV2 {
+            buf,
+            num_rows,
+            encoding,
+            def_levels_byte_len,
+            rep_levels_byte_len,
+            ..
+        } => {
+            let start = *def_levels_byte_len as usize;
+            if *num_rows as usize != count || *rep_levels_byte_len != 0 || start > buf.len() {
+                return None;
+            }
+            let levels = nullable.then(|| buf.slice(..start));
+            Some((levels, buf.slice(start..), *encoding))
+        }
+        Page::DictionaryPage { .. } => None,
+    }
+}
+
+/// Runs of rows that are all there or all null.
+fn runs(
+    rows: Range<usize>,
+    present: Option<&[u32]>,
+) -> impl Iterator<Item = (bool, usize)> + use<'_> {
+    let all = present.is_none().then(|| (true, rows.len()));
+    let levels = present.map_or(&[][..], |present| &present[rows]);
+    let runs = levels.chunk_by(|a, b| a == b).map(|run| (run[0] == 1, run.len()));
+    all.into_iter().chain(runs)
+}

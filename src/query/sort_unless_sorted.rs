@@ -1,0 +1,156 @@
+//! The order of a lookup's answer. In: rows of a lookup. Out: the same rows, sorted. What most ask for, one object from one file,
+//! comes in one batch and in order: it is passed on as it is, where DataFusion's sort would copy every column of it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use arrow::compute::{LexicographicalComparator, SortColumn};
+use arrow::datatypes::SchemaRef;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{Result, internal_err};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr};
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, EmptyRecordBatchStream, ExecutionPlan, ExecutionPlanProperties,
+    PlanProperties,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::lookup::LookupExec;
+
+/// Sorts the rows of its input, which is of one partition.
+#[derive(Debug)]
+pub struct SortUnlessSorted {
+    input: Arc<dyn ExecutionPlan>,
+    ordering: LexOrdering,
+    properties: Arc<PlanProperties>,
+}
+
+impl SortUnlessSorted {
+    /// In place of a sort of a lookup's rows, all of them; `None` for another sort.
+    pub fn of(sort: &SortExec) -> Option<Self> {
+        let lookup =
+            sort.input().downcast_ref::<LookupExec>().filter(|_| sort.fetch().is_none())?;
+        let input: Arc<dyn ExecutionPlan> = Arc::new(lookup.reversed());
+        let ordering = sort.expr().clone();
+        let equivalence =
+            EquivalenceProperties::new_with_orderings(input.schema(), [ordering.clone()]);
+        let properties = PlanProperties::new(
+            equivalence,
+            input.output_partitioning().clone(),
+            input.pipeline_behavior(),
+            input.boundedness(),
+        );
+        Some(Self { input, ordering, properties: Arc::new(properties) })
+    }
+}
+
+impl DisplayAs for SortUnlessSorted {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SortUnlessSorted: [{}]", self.ordering)
+    }
+}
+
+impl ExecutionPlan for SortUnlessSorted {
+    fn name(&self) -> &str {
+        "SortUnlessSorted"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        for key in self.ordering.iter() {
+            if f(&key.expr)? == TreeNodeRecursion::Stop {
+                return Ok(TreeNodeRecursion::Stop);
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        mut children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let (ordering, properties) = (self.ordering.clone(), self.properties.clone());
+        Ok(Arc::new(Self { input, ordering, properties }))
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let (schema, ordering) = (self.input.schema(), self.ordering.clone());
+        let rows = self.input.execute(partition, context.clone())?;
+        let sorted = stream::once(sort(rows, ordering, context)).try_flatten();
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, sorted)))
+    }
+}
+
+async fn sort(
+    mut rows: SendableRecordBatchStream,
+    ordering: LexOrdering,
+    context: Arc<TaskContext>,
+) -> Result<SendableRecordBatchStream> {
+    let schema = rows.schema();
+    let Some(first) = rows.try_next().await? else {
+        return Ok(Box::pin(EmptyRecordBatchStream::new(schema)));
+    };
+    let second = rows.try_next().await?;
+    if second.is_none() && is_sorted(&first, &ordering)? {
+        let first = stream::iter([Ok(first)]);
+        return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, first)));
+    }
+    let begun = stream::iter([Some(first), second].into_iter().flatten().map(Ok));
+    let all = RecordBatchStreamAdapter::new(schema.clone(), begun.chain(rows));
+    let all = Begun { schema: schema.clone(), rows: Mutex::new(Some(Box::pin(all))) };
+    let all = StreamingTableExec::try_new(schema, vec![Arc::new(all)], None, [], false, None)?;
+    SortExec::new(ordering, Arc::new(all)).execute(0, context)
+}
+
+fn is_sorted(rows: &RecordBatch, ordering: &LexOrdering) -> Result<bool> {
+    let column = |key: &datafusion::physical_expr::PhysicalSortExpr| {
+        let values = key.expr.evaluate(rows)?.into_array(rows.num_rows())?;
+        Ok(SortColumn { values, options: Some(key.options) })
+    };
+    let columns = ordering.iter().map(column).collect::<Result<Vec<_>>>()?;
+    let order = LexicographicalComparator::try_new(&columns)?;
+    Ok((1..rows.num_rows()).all(|row| order.compare(row - 1, row).is_le()))
+}
+
+/// Rows that are on their way already, as the input of a plan that is executed once.
+struct Begun {
+    schema: SchemaRef,
+    rows: Mutex<Option<SendableRecordBatchStream>>,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Begun")
+    }
+}
+
+impl PartitionStream for Begun {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        rows.unwrap_or_else(|| Box::pin(EmptyRecordBatchStream::new(self.schema.clone())))
+    }
+}
