@@ -40,18 +40,18 @@ class Measurer:
         line = self.process.stdout.readline()
         return json.loads(line) if line else sys.exit(f"{self.command[0]} ended: see above")
 
-    def reader(self, name):
-        return Reader(self, name)
+    def reader(self, kind, name=None):
+        return Reader(self, kind, name or kind)
 
 
 class Reader:
-    """One of the readers of benches/peers/engine."""
+    """One of the readers of benches/peers/engine; its name is for the results."""
 
-    def __init__(self, measurer, name):
-        self.measurer, self.name = measurer, name
+    def __init__(self, measurer, kind, name):
+        self.measurer, self.kind, self.name = measurer, kind, name
 
     def ask(self, columns, lookups, **more):
-        return self.measurer.ask({"reader": self.name, "columns": columns, "lookups": lookups, **more})
+        return self.measurer.ask({"lookups": {"reader": self.kind, "columns": columns, "lookups": lookups, **more}})
 
 
 class Postgres:

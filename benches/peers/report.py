@@ -11,6 +11,7 @@ from string import Template
 
 import plots
 import tables
+from parts import check_complete
 from targets import targets
 
 HERE = Path(__file__).parent
@@ -23,11 +24,12 @@ def main():
     parser.add_argument("--plots", type=Path, default=HERE / "plots")
     arguments = parser.parse_args()
     results = json.loads(arguments.results.read_text())
+    check_complete(results)
     plots.draw(results, arguments.plots)
     template = Template((HERE / "BENCHMARKS.template.md").read_text())
     largest = max(row["sources"] for row in results["one object"])
     text = template.substitute(
-        machine=tables.machine(results["machine"]),
+        machine=tables.machine(results),
         rounds=results["rounds"],
         lookups=results["lookups"],
         compared=tables.millions(largest),
@@ -43,6 +45,8 @@ def main():
         statements=tables.statements(results["statements"]),
         surveys=tables.surveys(results["surveys"]),
         writing=tables.writing(results["writing"]),
+        default_layout=tables.default_layout(results["layouts"]),
+        layouts=tables.layouts(results["layouts"]),
     )
     arguments.report.write_text(text)
 

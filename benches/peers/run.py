@@ -4,6 +4,8 @@ In: a folder for surveys and programs, and the sizes of the surveys. Out: result
 and its plots. It ends every process that it starts, also when it fails; surveys stay, and the next run makes them anew.
 
     python benches/peers/run.py --folder /tmp/diaflight-peers
+
+A long run can be made in pieces: `--only lookups,layouts` measures these parts alone, and keeps what results.json has of the others.
 """
 
 import argparse
@@ -15,8 +17,10 @@ from pathlib import Path
 
 import machine
 import programs
+from layouts import layouts
 from load import load
 from lookups import by_rows, by_size, many_objects, one_object
+from parts import PARTS, chosen, earlier, part_of
 from postgres import Cluster
 from readers import DuckFiles, DuckTable, Measurer, Postgres
 from readiness import readiness
@@ -34,39 +38,58 @@ def main():
     arguments.folder.mkdir(parents=True, exist_ok=True)
     programs.install()
     built = programs.built_in(arguments.programs) if arguments.programs else programs.build(arguments.folder)
-    results = {"machine": machine.describe(built), "rounds": arguments.rounds, "lookups": arguments.lookups}
+    results = earlier(arguments) if arguments.only != set(PARTS) else {}
+    results |= {"machine": machine.describe(built), "rounds": arguments.rounds, "lookups": arguments.lookups}
+    replaced = set()
     for name, measured in measurements(arguments, built):
-        results.setdefault(name, []).extend(measured)
+        results[name] = [*(results[name] if name in replaced else []), *measured]
+        replaced.add(name)
+        results.setdefault("made", {})[part_of(name)] = {what: results["machine"][what] for what in ("date", "diaflight")}
         arguments.results.write_text(json.dumps(results, indent=1) + "\n")
         print(f"measured: {name}", file=sys.stderr)
 
 
 def measurements(arguments, built):
     """Pairs of a name in the results and what was measured. The largest surveys are made when the peers' own tables are gone."""
-    surveys = []
+    only, surveys = arguments.only, []
     for objects in sorted(arguments.objects):
-        survey = Survey.made(built, arguments.folder, objects, arguments.reuse)
+        survey = made(built, arguments, objects)
         surveys.append(survey)
-        yield "surveys", [survey.described()]
-        if objects <= arguments.peers_up_to:
-            largest_beside = survey
+        if "surveys" in only:
+            yield "surveys", [survey.described()]
+        if "lookups" in only and objects <= arguments.peers_up_to:
             with ExitStack() as opened:
                 readers = peers(opened, built, survey)
                 yield "one object", one_object(survey, readers, arguments)
                 yield "by rows", by_rows(survey, readers, arguments)
                 yield "many objects", many_objects(survey, readers, arguments)
-        yield "readiness", readiness(built, survey, arguments)
-    yield "by size", by_size(built, surveys, arguments)
-    yield "storage", storage(built, surveys[-1])
-    yield from load(built, largest_beside, arguments)
-    yield "statements", statements(built, largest_beside, arguments.rounds)
-    yield "writing", writing(built, surveys[0], arguments)
+        if "readiness" in only:
+            yield "readiness", readiness(built, survey, arguments)
+    largest_beside = [survey for survey in surveys if survey.objects <= arguments.peers_up_to][-1]
+    if "size" in only:
+        yield "by size", by_size(built, surveys, arguments)
+    if "storage" in only:
+        yield "storage", storage(built, surveys[-1])
+    if "http" in only:
+        yield from load(built, largest_beside, arguments)
+    if "statements" in only:
+        yield "statements", statements(built, largest_beside, arguments.rounds)
+    if "writing" in only:
+        yield "writing", writing(built, surveys[0], arguments)
+    if "layouts" in only:
+        yield "layouts", layouts(built, surveys[0], arguments)
+
+
+def made(built, arguments, objects):
+    survey = Survey.made(built, arguments.folder, objects, arguments.reuse)
+    with Measurer([built.measurer, "--warehouse", survey.folder]) as measurer:
+        survey.columns = measurer.hello["columns"]
+    return survey
 
 
 def peers(opened, built, survey):
     """The readers of a survey, the engine first."""
     measurer = opened.enter_context(Measurer([built.measurer, "--warehouse", survey.folder]))
-    survey.columns = measurer.hello["columns"]
     cluster = opened.enter_context(Cluster())
     cluster.load(survey)
     client = opened.enter_context(Measurer([built.postgres, cluster.parameters], hello=False))
@@ -91,6 +114,7 @@ def parse():
     parser.add_argument("--seconds", type=int, default=10, help="of load at each number of connections")
     parser.add_argument("--programs", type=Path, help="folder of built programs, instead of building them")
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
+    parser.add_argument("--only", type=chosen, default=set(PARTS), metavar="PART,...", help=f"of {', '.join(PARTS)}")
     arguments = parser.parse_args()
     if min(arguments.objects) > arguments.peers_up_to:
         parser.error("--peers-up-to: no survey is that small")

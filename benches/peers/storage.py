@@ -12,22 +12,27 @@ LOOKUPS = 100
 
 
 def storage(built, survey):
-    lookups = [[dia_object_id] for dia_object_id in survey.draw(0, LOOKUPS)]
+    with Measurer([built.measurer, "--warehouse", survey.folder]) as measurer:
+        return traffic(measurer, survey, LOOKUPS)
+
+
+def traffic(measurer, survey, count):
+    """Of `count` lookups, or fewer."""
+    lookups = [[dia_object_id] for dia_object_id in survey.draw(0, min(count, LOOKUPS))]
     asked = {dia_object_id for [dia_object_id] in lookups}
     warm = [[other] for other in survey.draw(WARM_SEED, WARM_LOOKUPS) if other not in asked]
+    local, delayed = measurer.reader("engine"), measurer.reader("storage")
     results = []
-    with Measurer([built.measurer, "--warehouse", survey.folder]) as measurer:
-        local, delayed = measurer.reader("engine"), measurer.reader("storage")
-        for name, columns in COLUMNS.items():
-            delayed.ask(columns, warm)
-            answer = delayed.ask(columns, lookups, delay_ms=DELAY_MS)
-            compare([local, delayed], [local.ask(columns, lookups), answer])
-            of_lookup = {key: [one[key] for one in answer["traffic"]] for key in ("requests", "in_sequence", "bytes")}
-            millis = numpy.array(answer["micros"]) / 1000
-            results.append({
-                "sources": survey.sources, "columns": name, "delay_ms": DELAY_MS,
-                "p50_ms": float(numpy.percentile(millis, 50)), "p99_ms": float(numpy.percentile(millis, 99)),
-                **{key: float(numpy.median(values)) for key, values in of_lookup.items()},
-                **{f"{key} at most": max(values) for key, values in of_lookup.items()},
-            })
+    for name, columns in COLUMNS.items():
+        delayed.ask(columns, warm)
+        answer = delayed.ask(columns, lookups, delay_ms=DELAY_MS)
+        compare([local, delayed], [local.ask(columns, lookups), answer])
+        of_lookup = {key: [one[key] for one in answer["traffic"]] for key in ("requests", "in_sequence", "bytes")}
+        millis = numpy.array(answer["micros"]) / 1000
+        results.append({
+            "sources": survey.sources, "columns": name, "delay_ms": DELAY_MS,
+            "p50_ms": float(numpy.percentile(millis, 50)), "p99_ms": float(numpy.percentile(millis, 99)),
+            **{key: float(numpy.median(values)) for key, values in of_lookup.items()},
+            **{f"{key} at most": max(values) for key, values in of_lookup.items()},
+        })
     return results

@@ -4,6 +4,7 @@ NAMES = {
     "engine": "diaflight", "bare": "bare reader", "postgres": "PostgreSQL", "duckdb": "DuckDB, `IN`",
     "duckdb join": "DuckDB, join", "duckdb table": "DuckDB's own table",
 }
+COLUMNS = ["4 columns", "all columns"]
 
 
 def figure(value):
@@ -22,8 +23,14 @@ def table(head, rows):
     return "\n".join([f"| {' | '.join(head)} |", "|---" * len(head) + "|", *map(cells, rows)])
 
 
-def machine(known):
-    return "\n".join(f"- {name}: {value}" for name, value in known.items())
+def machine(results):
+    """Parts that were measured on another day or of another commit say so."""
+    known, others = results["machine"], {}
+    for part, made in results.get("made", {}).items():
+        if any(made[what] != known[what] for what in made):
+            others.setdefault(f"{made['date']}, diaflight {made['diaflight']}", []).append(part)
+    lines = known | {", ".join(parts): made for made, parts in others.items()}
+    return "\n".join(f"- {name}: {value}" for name, value in lines.items())
 
 
 def targets(found):
@@ -126,3 +133,28 @@ def writing(rows):
     head = ["writer", "sources", "s", "CPU s", "sources/s a core"]
     of = lambda row: [row["writer"], row["sources"], row["seconds"], row["cpu_seconds"], row["rows/s a core"]]
     return table(head, map(of, rows))
+
+
+def layouts(rows):
+    head = [
+        "layout", "bytes a source", "index, bytes a source", *(f"{columns}, p50 µs" for columns in COLUMNS),
+        "scan s", "DuckDB", "aggregate s", "DuckDB",
+        *(f"{what}, {columns}" for what in ("requests", "KiB") for columns in COLUMNS),
+    ]
+    return table(head, [layout(row, is_default=row is rows[0]) for row in rows])
+
+
+def default_layout(rows):
+    default = rows[0]["properties"]
+    groups, pages = (f"{default[what]:,}" for what in ("row_group_rows", "page_rows"))
+    return f"row groups of {groups} rows, pages of {pages}, {default['codec']}, dictionaries for {default['dictionary']}"
+
+
+def layout(row, is_default):
+    by_columns = lambda part, figure: [next(of[figure] for of in row[part] if of["columns"] == columns) for columns in COLUMNS]
+    return [
+        f"**{row['layout']}**" if is_default else row["layout"],
+        row["bytes"] / row["sources"], sum(row["index"].values()) / row["sources"], *by_columns("lookups", "p50"),
+        *(row["seconds"][statement][reader] for statement in ("scan", "aggregate") for reader in ("diaflight", "duckdb")),
+        *by_columns("storage", "requests"), *(read / 1024 for read in by_columns("storage", "bytes")),
+    ]

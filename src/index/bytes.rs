@@ -1,6 +1,7 @@
 //! The bytes that hold some rows of a row group. In: the rows and the columns. Out: for each column its pages, read in one
 //! request and put side by side as if they were all the column has, so that rows count from the first of them.
 
+use std::iter::once;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -60,7 +61,7 @@ impl Window {
         let rows = place.file.groups[place.group].rows;
         let runs = match place.pages.known() {
             true => place.pages.holding(cut, &place.rows),
-            false => vec![0..1],
+            false => once(0..1).collect(),
         };
         let row = |page| match place.pages.known() {
             true => place.pages.first_row(cut, page, rows),
@@ -178,7 +179,7 @@ fn layout(
 ) -> (Vec<Range<u64>>, Option<Vec<PageLocation>>) {
     let (pages, chunk) = (&place.pages, &place.file.chunks(place.group)[column]);
     if !pages.known() {
-        return (vec![chunk.start..chunk.start + chunk.length], None);
+        return (once(chunk.start..chunk.start + chunk.length).collect(), None);
     }
     let start = |page| pages.start(column, page, chunk);
     let (mut ranges, mut locations) = (Vec::new(), Vec::new());

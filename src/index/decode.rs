@@ -1,6 +1,7 @@
 //! Pages to rows. In: the pages of a row group that may hold what is wanted. Out: one batch of exactly the wanted rows.
 //! The key is decoded first: of every other column only the rows it leaves are.
 
+use std::iter::once;
 use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
@@ -58,7 +59,7 @@ fn rows_of(
 /// The rows of the group that have one of the keys (ascending).
 fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
     let key = &fetched.place.file.columns.key;
-    let all: Vec<_> = fetched.windows.iter().map(|window| vec![0..window.rows]).collect();
+    let all: Vec<_> = fetched.windows.iter().map(|window| once(0..window.rows).collect()).collect();
     let decoded = column(fetched, key, &all, false)?;
     let values = decoded.as_primitive_opt::<Int64Type>();
     let values = values.ok_or_else(|| Error::internal("the key is no int64"))?;

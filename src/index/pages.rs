@@ -1,6 +1,7 @@
 //! The pages of one row group, as small as they can be held: four bytes a page and column. In: the file's page index. Out: which
 //! rows may be of an object, and which bytes of which columns hold them.
 
+use std::iter::once;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
@@ -121,7 +122,7 @@ impl GroupPages {
     /// ascending.
     pub fn candidates(&self, key: usize, rows: usize, wanted: &Wanted) -> Vec<Range<usize>> {
         if self.keys.is_empty() {
-            return vec![0..rows];
+            return once(0..rows).collect();
         }
         let pages = self.keys.iter().enumerate();
         let wanted = pages.filter(|(_, keys)| wanted.any_within(keys)).map(|(page, _)| page);

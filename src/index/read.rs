@@ -16,10 +16,9 @@ use super::projection::Projection;
 use super::table::TableIndex;
 use crate::error::{Error, Result};
 
-/// Requests to the store at once: some that wait, however far away it is.
-const REQUESTS_AT_ONCE: usize = 16;
-/// Row groups decoded at once, by as many tasks.
-const DECODED_AT_ONCE: usize = 4;
+/// Parts of row groups being read and decoded at once: enough to have the next ones asked for, however far away the store
+/// is, while others are decoded on every thread there is.
+const PLACES_AT_ONCE: usize = 16;
 
 /// What a scan read.
 #[derive(Clone, Debug, Default)]
@@ -60,16 +59,14 @@ async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RecordBatch>>
         }
         // What most ask for, an object in one row group, is done on the spot.
         let Some(place) = places.pop() else { return Ok(stream::empty().boxed()) };
-        let fetched = fetched(&lookup, place).await?;
-        let batch = decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed);
-        return Ok(stream::iter([batch]).boxed());
+        return Ok(stream::iter([rows(&lookup, place).await]).boxed());
     }
     let of = lookup.clone();
     let places = stream::iter(groups).map(move |group| {
         let lookup = of.clone();
         async move { lookup.table.places(group, &lookup.wanted).await }
     });
-    let places = places.buffered(REQUESTS_AT_ONCE);
+    let places = places.buffered(PLACES_AT_ONCE);
     let places = places.map_ok(|places| stream::iter(places.into_iter().map(Ok))).try_flatten();
     Ok(side_by_side(lookup, places.boxed()))
 }
@@ -78,23 +75,21 @@ fn side_by_side(
     lookup: Lookup,
     places: BoxStream<'static, Result<Place>>,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    let fetching = lookup.clone();
-    let fetched = places.map(move |place| {
-        let lookup = fetching.clone();
-        async move { fetched(&lookup, place?).await }
-    });
-    let decoded = fetched.buffered(REQUESTS_AT_ONCE).map(move |fetched| {
+    let batches = places.map(move |place| {
         let lookup = lookup.clone();
-        async move {
-            let fetched = fetched?;
-            let work = async move {
-                decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed)
-            };
+        let work = async move { rows(&lookup, place?).await };
+        async {
             let done = SpawnedTask::spawn(work).await;
             done.map_err(|error| Error::internal(format!("decoding: {error}")))?
         }
     });
-    decoded.buffered(DECODED_AT_ONCE).boxed()
+    batches.buffered(PLACES_AT_ONCE).boxed()
+}
+
+/// The wanted rows of a place.
+async fn rows(lookup: &Lookup, place: Place) -> Result<RecordBatch> {
+    let fetched = fetched(lookup, place).await?;
+    decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed)
 }
 
 /// The pages of a place, of every column that is needed.

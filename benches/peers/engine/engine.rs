@@ -1,15 +1,17 @@
 //! The engine as a reader of lookups. In: a warehouse, or the same files in another store. Out: the batches of a lookup,
-//! from the query to the last of them.
+//! from the query to the last of them; and its table for statements.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, Source};
+use datafusion::prelude::SessionContext;
+use diaflight::query::{Columns, Engine, EngineOptions, Query, SnapshotTable, Source, base_config};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
+use serde_json::{Value, json};
 
 pub struct EngineReader(Engine);
 
@@ -50,6 +52,22 @@ impl EngineReader {
         let query = Query::of(Table::Sources, ids.to_vec(), columns.clone());
         let answer = self.0.run(&query).await.expect("an answer");
         answer.rows.try_collect().await.expect("batches")
+    }
+
+    /// The sources for statements, which read them as a server's do.
+    pub async fn session(&self) -> SessionContext {
+        let table = self.0.table(Table::Sources, None).await.expect("sources");
+        let session = SessionContext::new_with_config(base_config());
+        let url = SnapshotTable::store_url(table.snapshot()).expect("a URL");
+        session.register_object_store(url.as_ref(), table.snapshot().store.clone());
+        session.register_table(Table::Sources.name(), table).expect("a table");
+        session
+    }
+
+    /// What the index holds, in bytes.
+    pub fn index(&self) -> Value {
+        let held = self.0.usage().index;
+        json!({ "files": held.file_bytes, "row groups": held.group_bytes })
     }
 }
 
