@@ -1,0 +1,187 @@
+//! What a lookup costs, counted and not timed: files, requests, pages, plans. And that its own way of decoding pages answers
+//! as the Parquet reader does, however a file was written.
+
+mod counted;
+mod layouts;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use counted::{Counted, Request};
+use diaflight::query::{Columns, Engine, EngineOptions, Order, Query, Source};
+use diaflight::schema::Table;
+use diaflight::warehouse::{Location, Warehouse};
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+
+const FOUR: [&str; 4] = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
+const ROWS_PER_OBJECT: i64 = 20;
+/// 26 objects a page.
+const PAGE_ROWS: usize = 512;
+
+/// The sources of some objects, flat and sorted: 20 columns of numbers beside those that a table needs.
+fn sources(ids: std::ops::Range<i64>) -> RecordBatch {
+    let rows: Vec<_> = ids.flat_map(|id| (0..ROWS_PER_OBJECT).map(move |k| (id, k))).collect();
+    let ints = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(rows.iter().map(of)))
+    };
+    let flux = |factor: f32| -> ArrayRef {
+        Arc::new(Float32Array::from_iter_values(
+            rows.iter().map(|(id, k)| factor * (id * k) as f32),
+        ))
+    };
+    let times = Float64Array::from_iter_values(rows.iter().map(|(_, k)| 60000.0 + *k as f64));
+    let bands =
+        StringArray::from_iter_values(rows.iter().map(|(_, k)| ["g", "r"][*k as usize % 2]));
+    let mut columns: Vec<(String, ArrayRef)> = vec![
+        ("diaObjectId".into(), ints(|row| row.0)),
+        ("midpointMjdTai".into(), Arc::new(times)),
+        ("diaSourceId".into(), ints(|row| row.0 * 1000 + row.1)),
+        ("band".into(), Arc::new(bands)),
+        ("psfFlux".into(), flux(1.5)),
+        ("psfFluxErr".into(), flux(0.1)),
+    ];
+    columns.extend((0..20).map(|i| (format!("extra{i}"), flux(i as f32))));
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+fn parquet_of(batch: &RecordBatch, properties: WriterProperties) -> Vec<u8> {
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).unwrap();
+    writer.write(batch).unwrap();
+    writer.into_inner().unwrap()
+}
+
+/// An engine over sources in a folder of files, and its store.
+async fn engine_over(
+    name: &str,
+    files: Vec<Vec<u8>>,
+    index_bytes: usize,
+) -> (Arc<Counted>, Engine) {
+    let warehouse = Warehouse::open(&format!("memory://lookup-{name}")).unwrap();
+    let Location { url, store, prefix } = warehouse.location().clone();
+    for (i, file) in files.into_iter().enumerate() {
+        let path = prefix.clone().join("files").join(format!("{i:04}.parquet"));
+        store.put(&path, file.into()).await.unwrap();
+    }
+    let counted = Counted::over(store);
+    let store: Arc<dyn ObjectStore> = counted.clone();
+    let sources = Source::Folder(Location { url, store, prefix: prefix.join("files") });
+    let refresh = Duration::from_secs(3600);
+    let options = EngineOptions::of_warehouse(&warehouse);
+    let engine = Engine::open(EngineOptions { sources, refresh, index_bytes, ..options }).await;
+    counted.take();
+    (counted, engine.unwrap())
+}
+
+/// A hundred files of 1,000 objects each.
+async fn hundred_files(name: &str) -> (Arc<Counted>, Engine) {
+    let paged = || {
+        WriterProperties::builder()
+            .set_data_page_row_count_limit(PAGE_ROWS)
+            .set_write_batch_size(PAGE_ROWS)
+            .build()
+    };
+    let files = (0..100).map(|i| parquet_of(&sources(i * 1000..(i + 1) * 1000), paged()));
+    engine_over(name, files.collect(), 1 << 20).await
+}
+
+fn query(ids: &[i64], columns: Columns) -> Query {
+    Query::of(Table::Sources, ids.to_vec(), columns)
+}
+
+fn four() -> Columns {
+    Columns::Named(FOUR.map(String::from).to_vec())
+}
+
+async fn rows(engine: &Engine, query: &Query) -> RecordBatch {
+    let answer = engine.run(query).await.unwrap();
+    let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
+    concat_batches(&answer.schema, &batches).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lookup_in_a_hundred_files_reads_pages_of_one_in_one_request() {
+    let (store, engine) = hundred_files("one").await;
+    for columns in [four(), Columns::All] {
+        let count = if columns == Columns::All { 26 } else { 6 };
+        assert_eq!(rows(&engine, &query(&[42_500], columns.clone())).await.num_rows(), 20);
+        let cold = store.take();
+        // The index of the row group is read once, then the pages.
+        assert_eq!(cold.len(), if columns == Columns::All { 1 } else { 2 }, "{cold:?}");
+        assert_eq!(rows(&engine, &query(&[42_502], columns)).await.num_rows(), 20);
+        let [warm] = &store.take()[..] else { panic!("more than one request") };
+        assert!(warm.file.as_ref().ends_with("0042.parquet"));
+        // A page of every column that is asked for or sorted by, and dictionaries before them.
+        assert!((count..=2 * count).contains(&warm.ranges.len()), "{warm:?}");
+    }
+    let usage = engine.usage().index;
+    assert_eq!((usage.files, usage.reads, usage.groups), (100, 1, 1));
+    assert_eq!(usage.hits, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_is_not_there_costs_a_page_or_nothing() {
+    let (store, engine) = hundred_files("none").await;
+    assert_eq!(rows(&engine, &query(&[-1, 100_000, i64::MAX], four())).await.num_rows(), 0);
+    assert_eq!(store.take(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_the_same_pages_are_read_together() {
+    let (store, engine) = hundred_files("many").await;
+    rows(&engine, &query(&[7_000, 9_000], four())).await;
+    store.take();
+    rows(&engine, &query(&[7_002], four())).await;
+    let one = store.take();
+    // Objects 0 to 24 of a file are in its first page.
+    assert_eq!(
+        rows(&engine, &query(&(7_000..7_025).collect::<Vec<_>>(), four())).await.num_rows(),
+        500
+    );
+    assert_eq!(store.take(), one);
+    let two = rows(&engine, &query(&[9_900, 7_002, 7_002], four())).await;
+    assert_eq!(two.num_rows(), 40);
+    let mut read = store.take();
+    read.sort_by(|a, b| a.file.cmp(&b.file));
+    assert_eq!(read.len(), 2);
+    assert_eq!(read[0], one[0]);
+    assert_eq!(read.iter().map(Request::bytes).max() < Some(2 * one[0].bytes()), true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_made_once_for_each_order_columns_and_limit() {
+    let (_, engine) = hundred_files("plans").await;
+    for id in [1, 2, 99_000] {
+        let ids = [id, id + 1];
+        for limit in [None, Some(5)] {
+            let newest_first = Query { limit, ..query(&ids, four()) };
+            let by_object = Query { order: Order::ByObject, ..newest_first.clone() };
+            let count = if limit.is_some() { 5 } else { 40 };
+            assert_eq!(rows(&engine, &newest_first).await.num_rows(), count);
+            assert_eq!(rows(&engine, &by_object).await.num_rows(), count);
+        }
+    }
+    let usage = engine.usage();
+    assert_eq!((usage.plans_made, usage.plan_hits), (4, 8));
+    // One with a predicate may call now(): it is made each time.
+    let filtered = Query { filter: Some("band = 'g'".into()), ..query(&[5], four()) };
+    for made in [5, 6] {
+        assert_eq!(rows(&engine, &filtered).await.num_rows(), 10);
+        assert_eq!(engine.usage().plans_made, made);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_too_large_for_its_memory_is_read_again() {
+    let file = parquet_of(&sources(0..1000), WriterProperties::builder().build());
+    let (_, engine) = engine_over("small", vec![file], 1).await;
+    for reads in 1..4 {
+        assert_eq!(rows(&engine, &query(&[7], four())).await.num_rows(), 20);
+        let usage = engine.usage().index;
+        assert_eq!((usage.reads, usage.group_bytes), (reads, 0));
+    }
+}

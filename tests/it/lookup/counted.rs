@@ -1,0 +1,105 @@
+//! A store that remembers what was read of it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// One request, and the ranges it asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub file: Path,
+    pub ranges: Vec<Range<u64>>,
+}
+
+impl Request {
+    pub fn bytes(&self) -> u64 {
+        self.ranges.iter().map(|range| range.end - range.start).sum()
+    }
+}
+
+#[derive(Debug)]
+pub struct Counted {
+    store: Arc<dyn ObjectStore>,
+    requests: Mutex<Vec<Request>>,
+}
+
+impl Counted {
+    pub fn over(store: Arc<dyn ObjectStore>) -> Arc<Self> {
+        Arc::new(Self { store, requests: Mutex::default() })
+    }
+
+    /// What was asked for since the last time, other than lists.
+    pub fn take(&self) -> Vec<Request> {
+        std::mem::take(&mut self.requests.lock().unwrap())
+    }
+
+    fn note(&self, file: &Path, ranges: &[Range<u64>]) {
+        let request = Request { file: file.clone(), ranges: ranges.to_vec() };
+        self.requests.lock().unwrap().push(request);
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "counted {}", self.store)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Counted {
+    async fn get_opts(&self, file: &Path, options: GetOptions) -> Result<GetResult> {
+        let result = self.store.get_opts(file, options).await?;
+        self.note(file, std::slice::from_ref(&result.range));
+        Ok(result)
+    }
+
+    async fn get_ranges(&self, file: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.note(file, ranges);
+        self.store.get_ranges(file, ranges).await
+    }
+
+    async fn put_opts(
+        &self,
+        to: &Path,
+        bytes: PutPayload,
+        options: PutOptions,
+    ) -> Result<PutResult> {
+        self.store.put_opts(to, bytes, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        to: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.store.put_multipart_opts(to, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        files: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.store.delete_stream(files)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.store.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.store.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.store.copy_opts(from, to, options).await
+    }
+}
