@@ -37,14 +37,19 @@ def by_rows(survey, readers, arguments):
     return results
 
 
-def many_objects(survey, readers, arguments):
+def many_objects(survey, readers, arguments, columns=COLUMNS):
     readers = [reader for reader in readers if reader.name != "bare"]  # it knows one object at a time
     results = []
     for count, lookups in MANY.items():
         if count <= survey.objects:
             draw = lambda seed: [survey.draw(1000 * seed + i, count) for i in range(lookups)]
-            results += [{"ids": count, **result} for result in measured(survey, readers, draw, arguments.rounds)]
+            results += [{"ids": count, **result} for result in measured(survey, readers, draw, arguments.rounds, columns)]
     return results
+
+
+def many_objects_of_files(survey, readers, arguments):
+    """Where the table is too large for peers to load it, and for DuckDB to read all columns of its files again and again."""
+    return many_objects(survey, readers, arguments, {"4 columns": FOUR})
 
 
 def by_size(built, surveys, arguments):
@@ -53,22 +58,25 @@ def by_size(built, surveys, arguments):
         measurers = [opened.enter_context(Measurer([built.measurer, "--warehouse", s.folder])) for s in surveys]
         readers = [measurer.reader(name) for measurer in measurers for name in ("engine", "bare")]
         draw = lambda seed: [[dia_object_id] for dia_object_id in surveys[0].draw(seed, arguments.lookups)]
-        results = measured(surveys[0], readers, draw, arguments.rounds)
+        results = measured(surveys[0], readers, draw, arguments.rounds, cached=True)
         for i, result in enumerate(results):
             survey = surveys[i % len(readers) // 2]
             result |= {"objects": survey.objects, "sources": survey.sources}
         return results
 
 
-def measured(survey, readers, draw, rounds):
-    """One result for each reader and choice of columns; `draw` makes the lookups of a round."""
+def measured(survey, readers, draw, rounds, chosen=COLUMNS, cached=False):
+    """One result for each reader and choice of columns; `draw` makes the lookups of a round. `cached`: each is asked once before, so that the
+    system has its pages in memory, whatever the size of the table."""
     results = []
-    for name, columns in COLUMNS.items():
+    for name, columns in chosen.items():
         for reader in readers:
             reader.ask(columns, draw(WARM_SEED))
         of_readers, rows = [[] for _ in readers], []
         for seed in range(rounds):
             lookups = draw(seed)
+            if cached:
+                [reader.ask(columns, lookups) for reader in readers]
             answers = [reader.ask(columns, lookups) for reader in readers]
             compare(readers, answers)
             for percentiles, answer in zip(of_readers, answers):

@@ -37,7 +37,7 @@ def main():
         one_object=tables.one_object(results["one object"]),
         by_rows=tables.by_rows(results["by rows"], largest),
         by_size=tables.by_size(results["by size"]),
-        many_objects=tables.many_objects(results["many objects"], largest),
+        many_objects=tables.many_objects(results["many objects"]),
         formats=tables.formats(results["formats"]),
         connections=tables.connections(results["connections"]),
         storage=tables.storage(results["storage"]),

@@ -19,7 +19,7 @@ import machine
 import programs
 from layouts import layouts
 from load import load
-from lookups import by_rows, by_size, many_objects, one_object
+from lookups import by_rows, by_size, many_objects, many_objects_of_files, one_object
 from parts import PARTS, chosen, earlier, part_of
 from postgres import Cluster
 from readers import DuckFiles, DuckTable, Measurer, Postgres
@@ -57,12 +57,16 @@ def measurements(arguments, built):
         surveys.append(survey)
         if "surveys" in only:
             yield "surveys", [survey.described()]
-        if "lookups" in only and objects <= arguments.peers_up_to:
+        if "lookups" in only:
             with ExitStack() as opened:
-                readers = peers(opened, built, survey)
-                yield "one object", one_object(survey, readers, arguments)
-                yield "by rows", by_rows(survey, readers, arguments)
-                yield "many objects", many_objects(survey, readers, arguments)
+                if objects <= arguments.peers_up_to:
+                    readers = peers(opened, built, survey)
+                    yield "one object", one_object(survey, readers, arguments)
+                    yield "by rows", by_rows(survey, readers, arguments)
+                    yield "many objects", many_objects(survey, readers, arguments)
+                else:
+                    readers = of_files(opened, built, survey)
+                    yield "many objects", many_objects_of_files(survey, readers, arguments)
         if "readiness" in only:
             yield "readiness", readiness(built, survey, arguments)
     largest_beside = [survey for survey in surveys if survey.objects <= arguments.peers_up_to][-1]
@@ -101,6 +105,13 @@ def peers(opened, built, survey):
         opened.enter_context(DuckFiles(survey, join=True)),
         opened.enter_context(DuckTable(survey)),
     ]
+
+
+def of_files(opened, built, survey):
+    """Those that load nothing."""
+    measurer = opened.enter_context(Measurer([built.measurer, "--warehouse", survey.folder]))
+    duck = [opened.enter_context(DuckFiles(survey, join)) for join in (False, True)]
+    return [measurer.reader("engine"), *duck]
 
 
 def parse():

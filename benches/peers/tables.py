@@ -62,8 +62,9 @@ def by_size(rows):
     return pivot(rows, ["columns", "sources"], 1)
 
 
-def many_objects(rows, sources):
-    return pivot([row for row in rows if row["sources"] == sources], ["columns", "ids", "rows"], 1000)
+def many_objects(rows):
+    rows = [row | {"sources": millions(row["sources"])} for row in rows]
+    return pivot(rows, ["sources", "columns", "ids", "rows"], 1000)
 
 
 def pivot(rows, keys, scale):

@@ -69,14 +69,13 @@ def of_size(results):
 
 
 def of_many(results):
-    largest = max(row["sources"] for row in results["many objects"])
-    count = max(row["ids"] for row in results["many objects"] if row["sources"] == largest)
-    alike = [row for row in results["many objects"] if (row["sources"], row["ids"], row["columns"]) == (largest, count, FOUR)]
-    ours = next(row["p50"] for row in alike if row["reader"] == "engine") / 1e6
-    files = min(row["p50"] for row in alike if row["reader"] in ("duckdb", "duckdb join")) / 1e6
-    what = f"engine, {count:,} ids, 4 columns"
-    yield at_most(what, ours, S, 1, "1 s")
-    yield Target(what, "5 x faster than DuckDB, same files", ours, S, files, 1 / 5)
+    count = max(row["ids"] for row in results["many objects"])
+    alike = [row for row in results["many objects"] if (row["ids"], row["columns"]) == (count, FOUR)]
+    for sources in sorted({row["sources"] for row in alike}):
+        p50 = {row["reader"]: row["p50"] / 1e6 for row in alike if row["sources"] == sources}
+        what = f"engine, {count:,} ids, 4 columns, {sources:,} sources"
+        yield at_most(what, p50["engine"], S, 1, "1 s")
+        yield Target(what, "5 x faster than DuckDB, same files", p50["engine"], S, min(p50["duckdb"], p50["duckdb join"]), 1 / 5)
 
 
 def of_server(results):

@@ -15,6 +15,7 @@ use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::bytes::{ColumnBytes, Fetched, Window};
 use super::projection::{Leaf, Projection};
+use super::values::WantedOfPage;
 use super::{Wanted, values};
 use crate::error::{Error, Result};
 
@@ -59,7 +60,8 @@ fn rows_of(
 /// The rows of the group that have one of the keys (ascending).
 fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
     let key = &fetched.place.file.columns.key;
-    let all: Vec<_> = fetched.windows.iter().map(|window| once(0..window.rows).collect()).collect();
+    let all = |window: &Window| WindowRows::of(window, once(0..window.rows).collect());
+    let all: Vec<_> = fetched.windows.iter().map(all).collect();
     let decoded = column(fetched, key, &all, false)?;
     let values = decoded.as_primitive_opt::<Int64Type>();
     let values = values.ok_or_else(|| Error::internal("the key is no int64"))?;
@@ -76,9 +78,22 @@ fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
     Ok(ranges(wanted.map(|row| window.row(row))))
 }
 
+/// Rows of a window, and the same by its pages.
+struct WindowRows {
+    rows: Vec<Range<usize>>,
+    of_pages: Vec<WantedOfPage>,
+}
+
+impl WindowRows {
+    fn of(window: &Window, rows: Vec<Range<usize>>) -> Self {
+        Self { of_pages: window.of_pages(&rows), rows }
+    }
+}
+
 /// Rows of the group as rows of each window.
-fn of_cuts(fetched: &Fetched, rows: &[Range<usize>]) -> Vec<Vec<Range<usize>>> {
-    fetched.windows.iter().map(|window| window.rows(rows)).collect()
+fn of_cuts(fetched: &Fetched, rows: &[Range<usize>]) -> Vec<WindowRows> {
+    let of = |window: &Window| WindowRows::of(window, window.rows(rows));
+    fetched.windows.iter().map(of).collect()
 }
 
 /// Ascending rows as ranges.
@@ -94,19 +109,13 @@ fn ranges(rows: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
 }
 
 /// Rows of a column; they are named for each way in which columns are cut.
-fn column(
-    fetched: &Fetched,
-    leaf: &Leaf,
-    rows: &[Vec<Range<usize>>],
-    reversed: bool,
-) -> Result<ArrayRef> {
+fn column(fetched: &Fetched, leaf: &Leaf, rows: &[WindowRows], reversed: bool) -> Result<ArrayRef> {
     let cut = fetched.place.pages.cut(leaf.column);
     let pages = Pages { fetched, window: &fetched.windows[cut] };
-    let rows = &rows[cut];
+    let WindowRows { rows, of_pages } = &rows[cut];
     if let (Some(nullable), true) = (leaf.nullable, fetched.place.pages.known()) {
-        let wanted = pages.window.of_pages(rows);
         let mut reader = pages.reader(leaf.column)?;
-        let read = values::read(&mut reader, &wanted, &leaf.data_type, nullable, reversed);
+        let read = values::read(&mut reader, of_pages, &leaf.data_type, nullable, reversed);
         if let Some(array) = read {
             return Ok(array);
         }

@@ -3,7 +3,7 @@
 //!
 //! Three levels, each found by the one before: the log's key ranges name files; a [`FileIndex`](file), made of a file's
 //! footer and kept while a snapshot names the file, names row groups; [`GroupPages`](pages), read when a row group is first
-//! needed and kept within a budget, names pages. A lookup then reads those pages and nothing else, in one request.
+//! needed or before, and kept within a budget, names pages. A lookup then reads those pages and nothing else, in one request.
 
 mod bytes;
 mod decode;

@@ -39,23 +39,24 @@ struct ColumnPages {
 }
 
 impl GroupPages {
-    /// Reads the page index of a row group.
+    /// Reads the page index of some row groups of a file, in one request.
     pub async fn load(
         store: &Arc<dyn ObjectStore>,
         file: &FileIndex,
-        group: usize,
-    ) -> Result<Self> {
-        let chunks = file.chunks(group);
-        let Some(offsets) = hull(chunks.iter().map(Chunk::offset_index)) else {
-            return Ok(Self::default());
-        };
-        let key_pages = file.groups[group].key_pages.clone();
-        let ranges: Vec<_> = key_pages.clone().into_iter().chain([offsets.clone()]).collect();
+        groups: &[usize],
+    ) -> Result<Vec<Self>> {
+        let places = groups.iter().map(|&group| IndexPlace::of(file, group));
+        let places: Vec<_> = places.collect();
+        let ranges: Vec<_> = places.iter().flatten().flat_map(IndexPlace::ranges).collect();
         let read = store.get_ranges(&file.file.path, &ranges).await;
-        let mut read = read.map_err(|error| file.failed(error))?;
-        let offsets = (offsets, read.pop().unwrap_or_default());
-        let keys = key_pages.zip(read.pop());
-        Self::decode(file, group, keys, offsets).map_err(|error| file.failed(error))
+        let mut read = read.map_err(|error| file.failed(error))?.into_iter();
+        let pages = groups.iter().zip(places).map(|(&group, place)| {
+            let Some(IndexPlace { keys, offsets }) = place else { return Ok(Self::default()) };
+            let keys = keys.and_then(|keys| Some((keys, read.next()?)));
+            let offsets = (offsets, read.next().unwrap_or_default());
+            Self::decode(file, group, keys, offsets).map_err(|error| file.failed(error))
+        });
+        pages.collect()
     }
 
     fn decode(
@@ -74,7 +75,8 @@ impl GroupPages {
         let mut pages = Self::default();
         let (mut columns, mut starts) = (Vec::new(), Vec::new());
         for (chunk, located) in file.chunks(group).iter().zip(located) {
-            let Some((first_rows, offsets)) = compact(chunk, located.page_locations()) else {
+            let rows = file.groups[group].rows;
+            let Some((first_rows, offsets)) = compact(chunk, rows, located.page_locations()) else {
                 return Ok(Self::default());
             };
             let cut = pages.cuts.iter().position(|cut| **cut == *first_rows);
@@ -91,7 +93,11 @@ impl GroupPages {
             let indexed = decode(footer, size, Optional, Skip, Some(keys))?;
             let column = indexed.column_index().and_then(|groups| groups.first());
             let column = column.and_then(|columns| columns.get(file.columns.key.column));
-            pages.keys = column.map(key_ranges).unwrap_or_default();
+            let keys = column.map(key_ranges).unwrap_or_default();
+            let cut = pages.cut(file.columns.key.column);
+            if keys.len() == pages.cuts[cut].len() {
+                pages.keys = keys;
+            }
         }
         Ok(pages)
     }
@@ -162,9 +168,29 @@ impl GroupPages {
     }
 }
 
+/// Where the page index of a row group is.
+struct IndexPlace {
+    /// Of the key's column, the ranges of its pages.
+    keys: Option<Range<u64>>,
+    /// Of all columns, the places of their pages.
+    offsets: Range<u64>,
+}
+
+impl IndexPlace {
+    /// `None` where a column has none.
+    fn of(file: &FileIndex, group: usize) -> Option<Self> {
+        let offsets = hull(file.chunks(group).iter().map(Chunk::offset_index))?;
+        Some(Self { keys: file.groups[group].key_pages.clone(), offsets })
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = Range<u64>> + use<> {
+        self.keys.clone().into_iter().chain([self.offsets.clone()])
+    }
+}
+
 /// The first row and the start of each page; `None` where pages are not side by side up to the chunk's end, as every
-/// writer has them.
-fn compact(chunk: &Chunk, pages: &[PageLocation]) -> Option<(Vec<u32>, Vec<u32>)> {
+/// writer has them, or do not begin at ascending rows of the `rows` there are.
+fn compact(chunk: &Chunk, rows: usize, pages: &[PageLocation]) -> Option<(Vec<u32>, Vec<u32>)> {
     let end = |page: &PageLocation| page.offset.checked_add(page.compressed_page_size.into());
     let next = pages.iter().skip(1).map(|page| page.offset);
     let chunk_end = i64::try_from(chunk.start + chunk.length).ok()?;
@@ -175,7 +201,9 @@ fn compact(chunk: &Chunk, pages: &[PageLocation]) -> Option<(Vec<u32>, Vec<u32>)
     let first_rows: Vec<_> = pages.iter().map(first_row).collect::<Option<_>>()?;
     let start = |page: &PageLocation| u64::try_from(page.offset).ok()?.checked_sub(chunk.start);
     let starts = pages.iter().map(|page| u32::try_from(start(page)?).ok());
-    (first_rows.first() == Some(&0) && first_rows.is_sorted())
+    let in_order = first_rows.is_sorted_by(|a, b| a < b);
+    let within = first_rows.last().is_some_and(|&last| (last as usize) < rows);
+    (first_rows.first() == Some(&0) && in_order && within)
         .then_some((first_rows, starts.collect::<Option<_>>()?))
 }
 

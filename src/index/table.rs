@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use datafusion::common::runtime::SpawnedTask;
 use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStore;
 use tokio::sync::OnceCell;
 
 use super::Wanted;
 use super::bytes::Place;
 use super::file::FileIndex;
 use super::held::Held;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::warehouse::Snapshot;
 
 /// Files whose footers are read at once.
@@ -23,6 +25,16 @@ pub struct TableIndex {
     pub held: Arc<Held>,
     /// Of the snapshot's files, in their order.
     files: Vec<OnceCell<Arc<FileIndex>>>,
+    /// Reads the pages of row groups before they are needed; ends with the last user of the table.
+    _filling: SpawnedTask<()>,
+}
+
+async fn fill(store: Arc<dyn ObjectStore>, held: Arc<Held>, files: Vec<Arc<FileIndex>>) {
+    for file in files {
+        if let Err(error) = held.fill(&store, &file).await {
+            tracing::debug!(%error, "pages are left to the lookup that needs them");
+        }
+    }
 }
 
 /// A row group that may hold what is wanted.
@@ -31,18 +43,25 @@ pub type Selected = (Arc<FileIndex>, usize);
 impl TableIndex {
     /// The index of every file, read now, so that lookups need not. What cannot be read is left to the lookup that needs it.
     pub async fn open(snapshot: Arc<Snapshot>, held: Arc<Held>) -> Self {
-        let files = snapshot.files.iter().map(|_| OnceCell::new()).collect();
-        let index = Self { snapshot, held, files };
-        let every = stream::iter(0..index.files.len()).map(|file| index.file(file));
-        let mut read = every.buffer_unordered(FILES_AT_ONCE);
-        while let Some(file) = read.next().await {
-            if let Err(error) = file {
-                let (table, version) = (index.snapshot.table.name(), index.snapshot.version);
+        let every = stream::iter(snapshot.files.clone()).map(|file| {
+            let (held, store) = (held.clone(), snapshot.store.clone());
+            // Footers are large: they are decoded side by side.
+            SpawnedTask::spawn(async move { held.file(&store, &file).await })
+        });
+        let mut every = every.buffered(FILES_AT_ONCE);
+        let mut files = Vec::with_capacity(snapshot.files.len());
+        while let Some(read) = every.next().await {
+            let read = read.map_err(|error| Error::internal(error.to_string())).flatten();
+            if let Err(error) = &read {
+                let (table, version) = (snapshot.table.name(), snapshot.version);
                 tracing::warn!(table, version, %error, "a file is not in the index");
             }
+            files.push(read.map_or_else(|_| OnceCell::new(), OnceCell::from));
         }
-        drop(read);
-        index
+        drop(every);
+        let known: Vec<_> = files.iter().filter_map(OnceCell::get).cloned().collect();
+        let filling = SpawnedTask::spawn(fill(snapshot.store.clone(), held.clone(), known));
+        Self { snapshot, held, files, _filling: filling }
     }
 
     /// The index of a file, by its place in the snapshot.

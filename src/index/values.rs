@@ -7,7 +7,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, StringBuilder};
+use arrow::array::{
+    ArrayRef, ArrowPrimitiveType, BooleanArray, NullBufferBuilder, PrimitiveArray, StringBuilder,
+};
 use arrow::buffer::{MutableBuffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 use bytes::Bytes;
@@ -28,7 +30,7 @@ pub fn read(
     nullable: bool,
     reversed: bool,
 ) -> Option<ArrayRef> {
-    let mut rows = Rows { values: Values::of(data_type)?, valid: Vec::new() };
+    let mut rows = Rows { values: Values::of(data_type)?, nulls: NullBufferBuilder::new(0) };
     let mut dictionary = None;
     if reader.peek_next_page().ok()??.is_dict {
         let Page::DictionaryPage { buf, .. } = reader.get_next_page().ok()?? else { return None };
@@ -48,7 +50,7 @@ pub fn read(
 /// What was gathered.
 struct Rows {
     values: Values,
-    valid: Vec<bool>,
+    nulls: NullBufferBuilder,
 }
 
 enum Values {
@@ -89,12 +91,12 @@ impl Values {
         Some(())
     }
 
-    /// Appends a value that a null hides.
-    fn add_null(&mut self) {
+    /// Appends values that nulls hide.
+    fn add_nulls(&mut self, count: usize) {
         match self {
-            Self::Numbers(width, bytes) => bytes.extend_zeros(*width),
-            Self::Flags(flags) => flags.push(false),
-            Self::Texts(texts) => texts.push(Bytes::new()),
+            Self::Numbers(width, bytes) => bytes.extend_zeros(count * *width),
+            Self::Flags(flags) => flags.resize(flags.len() + count, false),
+            Self::Texts(texts) => texts.resize(texts.len() + count, Bytes::new()),
         }
     }
 }
@@ -161,11 +163,12 @@ impl Rows {
             place += before(row..rows.start);
             row = rows.end;
             for (valid, length) in runs(rows.clone(), present.as_deref()) {
-                self.valid.resize(self.valid.len() + length, valid);
                 if !valid {
-                    (0..length).for_each(|_| self.values.add_null());
+                    self.nulls.append_n_nulls(length);
+                    self.values.add_nulls(length);
                     continue;
                 }
+                self.nulls.append_n_non_nulls(length);
                 let places = place..place + length;
                 place = places.end;
                 match &indices {
@@ -182,11 +185,11 @@ impl Rows {
     }
 
     fn array(self, data_type: &DataType, reversed: bool) -> Option<ArrayRef> {
-        let Self { values, mut valid } = self;
-        if reversed {
-            valid.reverse();
-        }
-        let nulls = valid.contains(&false).then(|| NullBuffer::from(valid));
+        let Self { values, mut nulls } = self;
+        let nulls = nulls.finish().map(|nulls| match reversed {
+            true => NullBuffer::from_iter((0..nulls.len()).rev().map(|row| nulls.is_valid(row))),
+            false => nulls,
+        });
         Some(match (values, data_type) {
             (Values::Numbers(_, bytes), DataType::Int32) => {
                 numbers::<Int32Type>(bytes, nulls, reversed)

@@ -31,7 +31,7 @@ use crate::index::{Counts, Lookup, Projection, TableIndex, Wanted, read};
 pub struct LookupExec {
     table: Arc<TableIndex>,
     projection: Arc<Projection>,
-    conditions: Conditions,
+    conditions: Arc<Conditions>,
     /// `None` while the parameters are open.
     wanted: Option<Arc<Wanted>>,
     /// The last row of each row group first.
@@ -48,7 +48,7 @@ impl LookupExec {
             table,
             projection: Arc::new(Projection::new(schema.clone())),
             wanted: conditions.closed().map(Arc::new),
-            conditions,
+            conditions: Arc::new(conditions),
             reversed: false,
             properties: properties(schema, order),
             metrics: ExecutionPlanMetricsSet::new(),

@@ -17,11 +17,24 @@ pub struct EngineReader(Engine);
 
 /// No engine looks for new commits while it is measured.
 const REFRESH: Duration = Duration::from_secs(24 * 3600);
+/// An engine that has read nothing of its index for so long has read it all.
+const READ_AHEAD: Duration = Duration::from_millis(500);
 
 impl EngineReader {
     pub async fn open(warehouse: &Warehouse) -> Self {
         let options = EngineOptions { refresh: REFRESH, ..EngineOptions::of_warehouse(warehouse) };
-        Self(Engine::open(options).await.expect("an engine"))
+        Self::of(options).await
+    }
+
+    /// Measured once it has read its index ahead, as a server does in its first seconds.
+    async fn of(options: EngineOptions) -> Self {
+        let engine = Engine::open(options).await.expect("an engine");
+        let mut before = None;
+        while before != Some(engine.usage().index.reads) {
+            before = Some(engine.usage().index.reads);
+            tokio::time::sleep(READ_AHEAD).await;
+        }
+        Self(engine)
     }
 
     /// Over the same Parquet files in another store.
@@ -39,7 +52,7 @@ impl EngineReader {
             refresh: REFRESH,
             ..EngineOptions::of_warehouse(warehouse)
         };
-        Self(Engine::open(options).await.expect("an engine"))
+        Self::of(options).await
     }
 
     /// The served columns of the sources.
