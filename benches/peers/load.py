@@ -49,7 +49,7 @@ def ids_of(survey):
 
 def wrk(server, ids, connections, path, seconds):
     script = Path(__file__).with_name("lookup.lua")
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, f"http://{server.address}", "--", ids, path]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", script, f"http://{server.address}", "--", ids, path]
     said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     counted = json.loads(said.splitlines()[-1])
     if counted["errors"] or not counted["requests"]:

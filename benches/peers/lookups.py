@@ -37,19 +37,19 @@ def by_rows(survey, readers, arguments):
     return results
 
 
-def many_objects(survey, readers, arguments, columns=COLUMNS):
+def many_objects(survey, readers, arguments, columns=COLUMNS, cached=False):
     readers = [reader for reader in readers if reader.name != "bare"]  # it knows one object at a time
     results = []
     for count, lookups in MANY.items():
         if count <= survey.objects:
             draw = lambda seed: [survey.draw(1000 * seed + i, count) for i in range(lookups)]
-            results += [{"ids": count, **result} for result in measured(survey, readers, draw, arguments.rounds, columns)]
+            results += [{"ids": count, **result} for result in measured(survey, readers, draw, arguments.rounds, columns, cached)]
     return results
 
 
 def many_objects_of_files(survey, readers, arguments):
-    """Where the table is too large for peers to load it, and for DuckDB to read all columns of its files again and again."""
-    return many_objects(survey, readers, arguments, {"4 columns": FOUR})
+    """Where the table is too large for peers to load it, for the system's cache, and for DuckDB to read all columns again and again."""
+    return many_objects(survey, readers, arguments, {"4 columns": FOUR}, cached=True)
 
 
 def by_size(built, surveys, arguments):

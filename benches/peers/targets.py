@@ -80,10 +80,10 @@ def of_many(results):
 
 def of_server(results):
     largest = max(results["readiness"], key=lambda row: row["sources"])
-    held = largest["held"]
-    index = sum(size for name, size in held.items() if "index" in name) or held["footer_cache"]
+    default = results["layouts"][0]
+    index = sum(default["index"].values()) / default["sources"]
+    yield at_most("index of the sources, held whole", index, "B a source", 2, "2 bytes a source")
     where = f"{largest['sources']:,} sources"
-    yield at_most(f"index, {where}", index / largest["sources"], "B a source", 2, "2 bytes a source")
     yield at_most(f"memory while serving lookups, {where}", largest["VmHWM"], MIB, 1024, "1 GiB")
     yield at_most(f"start to ready, {where}, local", largest["ready_s"], S, 3, "3 s")
 

@@ -1,7 +1,7 @@
 //! What the index keeps of a file as long as it is served. In: the file's footer. Out: the keys of each row group, and where
 //! in the file each of its column chunks and their page index are: some 30 bytes a chunk.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,8 +30,8 @@ pub struct FileIndex {
 #[derive(Clone, Debug)]
 pub struct RowGroup {
     pub rows: usize,
-    /// The keys in it; all of `i64` where the footer does not tell.
-    pub keys: RangeInclusive<i64>,
+    /// The first and the last key in it; all of `i64` where the footer does not tell.
+    pub keys: (i64, i64),
     /// Where the column index of the key is.
     pub key_pages: Option<Range<u64>>,
 }
@@ -93,10 +93,9 @@ impl RowGroup {
             Some(Statistics::Int64(keys)) => keys.min_opt().copied().zip(keys.max_opt().copied()),
             _ => None,
         };
-        let (first, last) = keys.unwrap_or((i64::MIN, i64::MAX));
         Self {
             rows: usize::try_from(group.num_rows()).unwrap_or_default(),
-            keys: first..=last,
+            keys: keys.unwrap_or((i64::MIN, i64::MAX)),
             key_pages: range(key.column_index_offset(), key.column_index_length()),
         }
     }

@@ -27,7 +27,7 @@ const GROUPS_AT_ONCE: usize = 8;
 pub struct Held {
     files: Mutex<HashMap<Name, Weak<FileIndex>>>,
     columns: Mutex<Vec<Weak<FileColumns>>>,
-    groups: Cache<(u64, usize), Arc<GroupPages>, Bytes>,
+    groups: Cache<(u64, usize), Arc<GroupPages>, ByBytes>,
     hits: AtomicUsize,
     reads: AtomicUsize,
 }
@@ -55,7 +55,7 @@ impl Held {
         Self {
             files: Mutex::default(),
             columns: Mutex::default(),
-            groups: Cache::with_weighter(expected, group_bytes as u64, Bytes),
+            groups: Cache::with_weighter(expected, group_bytes as u64, ByBytes),
             hits: AtomicUsize::default(),
             reads: AtomicUsize::default(),
         }
@@ -158,9 +158,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 #[derive(Clone, Debug)]
-struct Bytes;
+struct ByBytes;
 
-impl Weighter<(u64, usize), Arc<GroupPages>> for Bytes {
+impl Weighter<(u64, usize), Arc<GroupPages>> for ByBytes {
     fn weight(&self, _: &(u64, usize), pages: &Arc<GroupPages>) -> u64 {
         pages.bytes() as u64
     }

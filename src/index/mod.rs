@@ -34,9 +34,9 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether any of the keys lies in a range.
-    fn any_within(&self, range: &RangeInclusive<i64>) -> bool {
-        let first = self.keys.partition_point(|key| key < range.start());
-        self.keys.get(first).is_some_and(|key| key <= range.end())
+    /// Whether any of the keys lies between two, both included.
+    fn any_within(&self, first: i64, last: i64) -> bool {
+        let next = self.keys.partition_point(|&key| key < first);
+        self.keys.get(next).is_some_and(|&key| key <= last)
     }
 }

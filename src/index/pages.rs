@@ -2,7 +2,7 @@
 //! rows may be of an object, and which bytes of which columns hold them.
 
 use std::iter::once;
-use std::ops::{Range, RangeInclusive};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -22,8 +22,8 @@ use crate::error::Result;
 /// Without a page index every list is empty, and a chunk is read whole.
 #[derive(Debug, Default, PartialEq)]
 pub struct GroupPages {
-    /// The keys of each page of the key's column.
-    keys: Box<[RangeInclusive<i64>]>,
+    /// The first and the last key of each page of the key's column.
+    keys: Box<[(i64, i64)]>,
     /// The ways in which columns are cut into pages, most often one: the first row of each page.
     cuts: Vec<Box<[u32]>>,
     columns: Box<[ColumnPages]>,
@@ -131,7 +131,8 @@ impl GroupPages {
             return once(0..rows).collect();
         }
         let pages = self.keys.iter().enumerate();
-        let wanted = pages.filter(|(_, keys)| wanted.any_within(keys)).map(|(page, _)| page);
+        let wanted = pages.filter(|(_, (first, last))| wanted.any_within(*first, *last));
+        let wanted = wanted.map(|(page, _)| page);
         let cut = self.cut(key);
         wanted
             .map(|page| self.first_row(cut, page, rows)..self.first_row(cut, page + 1, rows))
@@ -207,17 +208,16 @@ fn compact(chunk: &Chunk, rows: usize, pages: &[PageLocation]) -> Option<(Vec<u3
         .then_some((first_rows, starts.collect::<Option<_>>()?))
 }
 
-/// A page of nulls alone holds no key.
-fn key_ranges(index: &ColumnIndexMetaData) -> Box<[RangeInclusive<i64>]> {
+/// A page of nulls alone holds no key: its first comes after its last.
+fn key_ranges(index: &ColumnIndexMetaData) -> Box<[(i64, i64)]> {
     let ColumnIndexMetaData::INT64(index) = index else { return Box::default() };
     let ranges = index.min_values_iter().zip(index.max_values_iter());
-    #[expect(clippy::reversed_empty_ranges, reason = "a range that holds nothing")]
-    let nothing = i64::MAX..=i64::MIN;
-    let range = |(min, max): (Option<&i64>, Option<&i64>)| match (min, max) {
-        (Some(&min), Some(&max)) => min..=max,
-        _ => nothing.clone(),
-    };
-    ranges.map(range).collect()
+    ranges
+        .map(|range| match range {
+            (Some(&min), Some(&max)) => (min, max),
+            _ => (i64::MAX, i64::MIN),
+        })
+        .collect()
 }
 
 /// A footer that has this row group alone, and says of it where its page index is.

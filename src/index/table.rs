@@ -29,14 +29,6 @@ pub struct TableIndex {
     _filling: SpawnedTask<()>,
 }
 
-async fn fill(store: Arc<dyn ObjectStore>, held: Arc<Held>, files: Vec<Arc<FileIndex>>) {
-    for file in files {
-        if let Err(error) = held.fill(&store, &file).await {
-            tracing::debug!(%error, "pages are left to the lookup that needs them");
-        }
-    }
-}
-
 /// A row group that may hold what is wanted.
 pub type Selected = (Arc<FileIndex>, usize);
 
@@ -82,10 +74,10 @@ impl TableIndex {
     pub async fn groups(&self, wanted: &Wanted) -> Result<Vec<Selected>> {
         let mut selected = Vec::new();
         for (i, file) in self.snapshot.files.iter().enumerate() {
-            if wanted.any_within(&file.keys) {
+            if wanted.any_within(*file.keys.start(), *file.keys.end()) {
                 let file = self.file(i).await?;
                 let groups = file.groups.iter().enumerate();
-                let groups = groups.filter(|(_, group)| wanted.any_within(&group.keys));
+                let groups = groups.filter(|(_, group)| wanted.any_within(group.keys.0, group.keys.1));
                 selected.extend(groups.map(|(group, _)| (file.clone(), group)));
             }
         }
@@ -117,5 +109,14 @@ impl TableIndex {
         let groups = stream::iter(self.groups(wanted).await?);
         let places = groups.map(|group| self.places(group, wanted)).buffered(FILES_AT_ONCE);
         places.try_concat().await
+    }
+}
+
+/// Reads ahead the pages of all row groups.
+async fn fill(store: Arc<dyn ObjectStore>, held: Arc<Held>, files: Vec<Arc<FileIndex>>) {
+    for file in files {
+        if let Err(error) = held.fill(&store, &file).await {
+            tracing::debug!(%error, "pages are left to the lookup that needs them");
+        }
     }
 }

@@ -40,7 +40,7 @@ pub async fn split(index: &TableIndex) -> Result<Split> {
                     .await?
                     .groups
                     .iter()
-                    .map(|group| Piece { first_key: *group.keys.start(), rows: group.rows as u64 }),
+                    .map(|group| Piece { first_key: group.keys.0, rows: group.rows as u64 }),
             );
         }
     }
