@@ -77,7 +77,8 @@ impl TableIndex {
             if wanted.any_within(*file.keys.start(), *file.keys.end()) {
                 let file = self.file(i).await?;
                 let groups = file.groups.iter().enumerate();
-                let groups = groups.filter(|(_, group)| wanted.any_within(group.keys.0, group.keys.1));
+                let groups =
+                    groups.filter(|(_, group)| wanted.any_within(group.keys.0, group.keys.1));
                 selected.extend(groups.map(|(group, _)| (file.clone(), group)));
             }
         }

@@ -80,10 +80,10 @@ impl Conditions {
 
     /// What is wanted where the text says it all; `None` where parameters are open.
     pub fn closed(&self) -> Option<Wanted> {
-        let Self { named: Some(named), keys: None, first_key: None, .. } = self else {
-            return None;
-        };
-        Some(Wanted { keys: named.iter().copied().collect(), times_mjd: None })
+        let Self { named, keys, first_key, last_key, first_time, last_time } = self;
+        let parameters = [keys, first_key, last_key, first_time, last_time];
+        let keys = named.as_ref().filter(|_| parameters.iter().all(|name| name.is_none()))?;
+        Some(Wanted { keys: keys.iter().copied().collect(), times_mjd: None })
     }
 
     /// What a query wants. One that names no objects is an `Internal` error: it is not for the index.

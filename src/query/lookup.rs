@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, internal_datafusion_err};
+use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
@@ -169,7 +169,7 @@ impl ExecutionPlan for LookupExec {
         let lookup = Lookup {
             table: self.table.clone(),
             projection: self.projection.clone(),
-            wanted: wanted.ok_or_else(|| internal_datafusion_err!("a lookup without values"))?,
+            wanted: wanted.ok_or_else(|| exec_datafusion_err!("a parameter has no value"))?,
             reversed: self.reversed,
             counts: self.counts(),
         };
