@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
-use counted::{Counted, Request};
+use counted::Counted;
 use diaflight::query::{Columns, Engine, EngineOptions, Order, Query, Source};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
