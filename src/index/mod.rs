@@ -1,8 +1,8 @@
 //! The key index and its scan: which pages of which files hold an object, and the rows in them. In: a snapshot, and the
 //! objects [`Wanted`] of it. Out: batches of exactly their rows.
 //!
-//! Three levels, each found by the one before: the log's key ranges name files; a [`FileIndex`](file), made of a file's
-//! footer and kept while a snapshot names the file, names row groups; [`GroupPages`](pages), read when a row group is first
+//! Three levels, each found by the one before: the log's key ranges name files; a [`FileIndex`](file::FileIndex), made of a file's
+//! footer and kept while a snapshot names the file, names row groups; [`GroupPages`](pages::GroupPages), read when a row group is first
 //! needed or before, and kept within a budget, names pages. A lookup then reads those pages and nothing else, in one request.
 
 mod bytes;
