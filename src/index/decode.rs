@@ -40,7 +40,9 @@ fn rows_of(
     let columns = &fetched.place.file.columns;
     let file = projection.of_file(columns)?;
     let mut rows = keyed(fetched, &wanted.keys)?;
-    if let (Some(times), Some(time)) = (&wanted.times_mjd, &columns.time) {
+    if let (Some(times), Some(time)) = (&wanted.times_mjd, &columns.time)
+        && !rows.is_empty()
+    {
         let values = column(fetched, time, &of_cuts(fetched, &rows), false)?;
         let values = values.as_primitive_opt::<Float64Type>();
         let values = values.ok_or_else(|| Error::internal("the time is no float64"))?;
