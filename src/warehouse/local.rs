@@ -1,5 +1,5 @@
 //! Files of this machine. In: ranges of a file. Out: their bytes: at once where the system has them in memory, else through
-//! the threads that may wait for a disk. Handing a lookup to such a thread and back costs more than reading its pages.
+//! the threads that may wait for a disk. A lookup whose pages are in memory is spared the way to such a thread and back.
 
 use std::fmt;
 use std::fs::File;
