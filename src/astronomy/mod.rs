@@ -14,6 +14,8 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 use function::Function;
+pub use photometry::{ab_mag, ab_mag_err};
+pub use time::mjd_to_iso_utc;
 
 /// Every function.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
