@@ -6,6 +6,7 @@ background until another one serves or the document ends. Every id in a block ha
 Prints how many blocks of each document ran as one JSON object; fails at the first that does, naming file and line.
 Usage: readme.py REPOSITORY DIAFLIGHT FOLDER (AWS_* variables: an S3 server with a bucket my-bucket)
 """
+import contextlib
 import json
 import os
 import re
@@ -100,8 +101,8 @@ def server_log():
 def end_server():
     serving = FOLDER / "serving.pid"
     if serving.exists():
-        os.kill(int(serving.read_text()), signal.SIGTERM)
-        serving.unlink()
+        with contextlib.suppress(ProcessLookupError):  # it could not even start
+            os.kill(int(serving.read_text()), signal.SIGTERM)
 
 
 def main():
