@@ -1,7 +1,7 @@
 """One object's light curve as an astropy table with units: AB magnitudes, and dates in UTC.
 
 Usage: astropy_table.py http://localhost:8080 [diaObjectId]
-Needs: pip install astropy requests adbc-driver-flightsql
+Needs: pip install astropy requests pyarrow adbc-driver-flightsql
 """
 import io
 import sys

@@ -1,7 +1,7 @@
 """Some objects' light curves from REST as a polars frame: the colour of each object in each night.
 
 Usage: polars_rest.py http://localhost:8080 [diaObjectId ...]
-Needs: pip install polars requests adbc-driver-flightsql pyarrow
+Needs: pip install polars requests pyarrow adbc-driver-flightsql
 """
 import sys
 

@@ -5,7 +5,7 @@
 and wrap the dictionaries: `Target(**fields)`, `ReducedDatum(target=target, **fields)`.
 
 Usage: tom_harvester.py http://localhost:8080 [diaObjectId]
-Needs: pip install requests astropy adbc-driver-flightsql
+Needs: pip install requests astropy pyarrow adbc-driver-flightsql
 """
 import json
 import sys

@@ -1,7 +1,7 @@
 """Some objects' detections as a VOTable for TOPCAT, held against the standard by astropy's validator.
 
 Usage: topcat.py http://localhost:8080 [FILE.vot [diaObjectId ...]]
-Needs: pip install astropy requests adbc-driver-flightsql
+Needs: pip install astropy requests pyarrow adbc-driver-flightsql
 """
 import io
 import sys

@@ -26,7 +26,7 @@ SUBSTITUTIONS = [  # where it stands in a line, what is run instead, why
     (r"\blocalhost:8080\b", ADDRESS, "tests take a free port"),
     (r"^cargo run (--locked )?--(?= )", "target/debug/diaflight", "this run has built it"),
     (r"^cargo (build|test)\b.*", "true", ".ci/run does"),
-    (r"^pip install .*", "true", "the tests' environment has exact versions"),
+    (r"^(pip install|python3 -m venv) .*", "true", "the tests' environment has exact versions"),
     (r"^git clone .*", "true", "this is the clone"),
     (r"^docker compose .*", "true", "tests/it/compose.rs runs the services as processes"),
     (r"^(.*\S)\s+# a prompt$", r"echo 'SELECT 1' | \1", "tests/python/prompt.py types at it"),
