@@ -86,8 +86,9 @@ class Machine:
         words = [self.placed(name, word) for word in arguments]
         program = PROGRAMS.get(words[0], words[0])
         words[:1] = program if isinstance(program, list) else [program]
-        log = open(self.folder / f"{name}.log", "ab")
-        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.variables(name), cwd=self.folder)
+        with open(self.folder / f"{name}.log", "ab") as log:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log}
+            return subprocess.Popen(words, env=self.variables(name), cwd=self.folder, **streams)
 
     def variables(self, name):
         path = f"{Path(DIAFLIGHT).parent}:{os.environ['PATH']}"

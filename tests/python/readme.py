@@ -36,7 +36,10 @@ SERVES = r"^((?:\w+=\S+ )*(?:target/debug/)?diaflight (?:serve|demo)\b.*?)(?:\s+
 PRELUDE = f"""
 set -Eeuo pipefail
 trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
-ended() {{ if [ -s serving.pid ]; then kill "$(<serving.pid)"; while kill -0 "$(<serving.pid)" 2>&-; do sleep 0.1; done; fi; rm -f serving.pid; }}
+ended() {{
+    if [ -s serving.pid ]; then kill "$(<serving.pid)"; while kill -0 "$(<serving.pid)" 2>&-; do sleep 0.1; done; fi
+    rm -f serving.pid
+}}
 ready() {{ echo $! > serving.pid; until curl -o /dev/null {ADDRESS}/health/ready 2>&-; do kill -0 $!; sleep 0.1; done; }}
 """
 CURLRC = "fail-with-body\nshow-error\nsilent\nnoproxy = *\n"  # an error of the server is one of the command
