@@ -1,0 +1,89 @@
+"""Targets and photometry for a TOM: what a harvester and a broker of the TOM Toolkit answer, without Django around it.
+
+`Harvester` has the shape of tom_catalogs' AbstractHarvester: `query` finds, `to_target` gives the fields of a Target.
+`to_reduced_datums` gives the fields of ReducedDatum, one for each detection. In a TOM, derive it from AbstractHarvester
+and wrap the dictionaries: `Target(**fields)`, `ReducedDatum(target=target, **fields)`.
+
+Usage: tom_harvester.py http://localhost:8080 [diaObjectId]
+Needs: pip install requests astropy pyarrow adbc-driver-flightsql
+"""
+import json
+import sys
+from datetime import UTC
+
+import requests
+from adbc_driver_flightsql import dbapi
+from astropy import units as u
+from astropy.time import Time
+
+
+class Harvester:
+    name = "diaflight"
+
+    def __init__(self, url):
+        self.url = url
+        self.catalog_data = {}
+
+    def query(self, term):
+        """Finds an object by its diaObjectId."""
+        found = self.ask("objects", diaObjectId=str(term).strip())
+        self.catalog_data = found[0] if found else {}
+
+    def to_target(self):
+        """The fields of a Target. Positions are ICRS, in degrees."""
+        row = self.found()
+        return {"name": f"LSST {row['r:diaObjectId']}", "type": "SIDEREAL", "ra": row["r:ra"], "dec": row["r:dec"]}
+
+    def to_reduced_datums(self):
+        """The fields of a ReducedDatum for each detection that has a magnitude, the oldest first."""
+        columns = "r:diaSourceId,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr"
+        rows = self.ask("sources", diaObjectId=str(self.found()["r:diaObjectId"]), columns=columns)
+        return [self.datum(row) for row in reversed(rows) if (row["r:psfFlux"] or 0) > 0]
+
+    def datum(self, row):
+        flux = row["r:psfFlux"] * u.nJy
+        time = Time(row["r:midpointMjdTai"], format="mjd", scale="tai").utc
+        return {
+            "data_type": "photometry",
+            "source_name": self.name,
+            "source_location": f"{self.url}/api/v1/sources?diaObjectId={self.found()['r:diaObjectId']}",
+            "timestamp": time.to_datetime(timezone=UTC),
+            "value": {
+                "filter": row["r:band"],
+                "magnitude": round(flux.to_value(u.ABmag), 4),
+                "error": round(1.0857362 * row["r:psfFluxErr"] / row["r:psfFlux"], 4),
+                "diaSourceId": str(row["r:diaSourceId"]),  # a long, which JavaScript would round
+            },
+        }
+
+    def found(self):
+        if not self.catalog_data:
+            raise LookupError("no catalog data: call query() with the diaObjectId of a known object")
+        return self.catalog_data
+
+    def ask(self, endpoint, **arguments):
+        answer = requests.post(f"{self.url}/api/v1/{endpoint}", json=arguments, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+
+if __name__ == "__main__":
+    url = sys.argv[1]
+    if len(sys.argv) > 2:
+        dia_object_id = sys.argv[2]
+    else:  # the newest object that rose, as a transient does, and was seen more than ten times
+        statement = (
+            "SELECT diaObjectId FROM objects WHERE nDiaSources > 10 AND r_psfFluxMean > 0 "
+            "ORDER BY firstDiaSourceMjdTai DESC LIMIT 1"
+        )
+        with dbapi.connect(url.replace("http", "grpc", 1), autocommit=True) as connection:
+            with connection.cursor() as cursor:
+                (dia_object_id,) = cursor.execute(statement).fetchone()
+
+    harvester = Harvester(url)
+    harvester.query(dia_object_id)
+    print("target:", json.dumps(harvester.to_target()))
+    datums = harvester.to_reduced_datums()
+    print(f"{len(datums)} photometric points, the last of them:")
+    for datum in datums[-1:]:
+        print(json.dumps(datum, default=str, indent=2))
