@@ -26,17 +26,18 @@ url = sys.argv[1]
 dia_object_id = sys.argv[2] if len(sys.argv) > 2 else most_measured(url)
 arguments = {
     "diaObjectId": dia_object_id,
-    "columns": "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr",
+    "columns": "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr,v:abMag",
     "output-format": "votable",  # brings units and descriptions with it
 }
 answer = requests.get(f"{url}/api/v1/sources", params=arguments, timeout=60)
 answer.raise_for_status()
 rows = QTable.read(io.BytesIO(answer.content), format="votable")
-rows.rename_columns(rows.colnames, [name.split(":")[-1].removeprefix("r_") for name in rows.colnames])
+rows.rename_columns(rows.colnames, [name.split(":")[-1].removeprefix("r_").removeprefix("v_") for name in rows.colnames])
 
 # A difference flux may be negative, where the object is fainter than in the template: it has no magnitude.
 rows = rows[rows["psfFlux"] > 0]
 rows["ab_mag"] = rows["psfFlux"].to(u.ABmag)
+assert np.allclose(rows["ab_mag"].value, rows["abMag"].value)  # the server computes the same: v:abMag
 rows["ab_mag_err"] = 2.5 / np.log(10) * (rows["psfFluxErr"] / rows["psfFlux"]).value * u.mag
 # The server's times are TAI, 37 seconds ahead of UTC: astropy knows the leap seconds.
 rows["utc"] = Time(rows["midpointMjdTai"].value, format="mjd", scale="tai").utc.isot

@@ -1,4 +1,5 @@
-"""The light curve of one object as a picture: flux in each band with error bars, detections and forced photometry told apart.
+"""The light curve of one object as a picture: flux in each band with error bars; detections, those of bad quality, forced
+photometry and upper limits told apart.
 
 Usage: pandas_light_curve.py http://localhost:8080 [diaObjectId] [PICTURE.png]
 Needs: pip install pandas pyarrow requests matplotlib adbc-driver-flightsql
@@ -13,6 +14,7 @@ from adbc_driver_flightsql import dbapi
 
 matplotlib.use("Agg")  # a file, no window
 from matplotlib import pyplot
+from matplotlib.markers import CARETDOWN
 
 # Rubin's own colours and markers, which the colour-blind can tell apart.
 STYLES = {
@@ -29,8 +31,8 @@ def most_measured(url):
         return str(pandas.read_sql(statement, connection).iloc[0, 0])
 
 
-def read(url, endpoint, dia_object_id):
-    arguments = {"diaObjectId": dia_object_id, "columns": COLUMNS, "output-format": "parquet"}
+def read(url, endpoint, dia_object_id, columns, **more):
+    arguments = {"diaObjectId": dia_object_id, "columns": columns, "output-format": "parquet", **more}
     answer = requests.post(f"{url}/api/v1/{endpoint}", json=arguments, timeout=60)
     answer.raise_for_status()
     rows = pandas.read_parquet(io.BytesIO(answer.content))
@@ -49,16 +51,21 @@ def draw(axes, rows, **style):
 url = sys.argv[1]
 dia_object_id = sys.argv[2] if len(sys.argv) > 2 else most_measured(url)
 picture = sys.argv[3] if len(sys.argv) > 3 else f"{dia_object_id}.png"
-sources, forced = (read(url, endpoint, dia_object_id) for endpoint in ["sources", "fp"])
+tagged = read(url, "sources", dia_object_id, f"{COLUMNS},v:tag,v:fluxLimit", withupperlim=True)
+forced = read(url, "fp", dia_object_id, COLUMNS)
+sources, limits = tagged[tagged.tag != "upperlim"], tagged[tagged.tag == "upperlim"]
 
 figure, axes = pyplot.subplots(figsize=(9, 5), layout="constrained")
 draw(axes, forced, markersize=3, alpha=0.35, markerfacecolor="none")
-draw(axes, sources, markersize=5)
+draw(axes, sources[sources.tag == "badquality"], markersize=5, markerfacecolor="none")
+draw(axes, sources[sources.tag == "valid"], markersize=5)
+for band, points in limits.groupby("band"):
+    axes.scatter(points.midpointMjdTai, points.fluxLimit, marker=CARETDOWN, color=STYLES[band][0], s=25)
 axes.axhline(0, color="gray", linewidth=0.8)
 axes.set(xlabel="MJD (TAI)", ylabel="difference flux (nJy)", title=f"diaObjectId {dia_object_id}")
 named = [pyplot.Line2D([], [], color=c, marker=m, linestyle="none", label=b) for b, (c, m) in STYLES.items()]
-axes.legend(handles=named, ncols=6, title="filled: detections; pale: forced photometry")
+axes.legend(handles=named, ncols=6, title="filled: clean detections; pale: forced photometry; carets: 5 sigma limits")
 figure.savefig(picture, dpi=120)
 
-print(f"object {dia_object_id}: {len(sources)} detections, {len(forced)} forced measurements, drawn in {picture}")
+print(f"object {dia_object_id}: {len(sources)} detections, {len(forced)} forced measurements, {len(limits)} upper limits, drawn in {picture}")
 print(sources.groupby("band").psfFlux.describe()[["count", "mean", "min", "max"]].round(1).to_string())

@@ -1,7 +1,7 @@
 """Targets and photometry for a TOM: what a harvester and a broker of the TOM Toolkit answer, without Django around it.
 
 `Harvester` has the shape of tom_catalogs' AbstractHarvester: `query` finds, `to_target` gives the fields of a Target.
-`to_reduced_datums` gives the fields of ReducedDatum, one for each detection. In a TOM, derive it from AbstractHarvester
+`to_reduced_datums` gives the fields of ReducedDatum, one for each clean detection or upper limit. In a TOM, derive it from AbstractHarvester
 and wrap the dictionaries: `Target(**fields)`, `ReducedDatum(target=target, **fields)`.
 
 Usage: tom_harvester.py http://localhost:8080 [diaObjectId]
@@ -35,25 +35,31 @@ class Harvester:
         return {"name": f"LSST {row['r:diaObjectId']}", "type": "SIDEREAL", "ra": row["r:ra"], "dec": row["r:dec"]}
 
     def to_reduced_datums(self):
-        """The fields of a ReducedDatum for each detection that has a magnitude, the oldest first."""
-        columns = "r:diaSourceId,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr"
-        rows = self.ask("sources", diaObjectId=str(self.found()["r:diaObjectId"]), columns=columns)
-        return [self.datum(row) for row in reversed(rows) if (row["r:psfFlux"] or 0) > 0]
+        """The fields of a ReducedDatum for each clean detection that has a magnitude, and each upper limit, the oldest first."""
+        columns = "r:diaSourceId,r:midpointMjdTai,r:band,v:tag,v:fluxLimit,v:abMag,v:abMagErr"
+        dia_object_id = str(self.found()["r:diaObjectId"])
+        rows = self.ask("sources", diaObjectId=dia_object_id, columns=columns, withupperlim=True)
+        limits_and_clean = (row for row in reversed(rows) if row["v:tag"] != "badquality")
+        return [self.datum(row) for row in limits_and_clean if row["v:tag"] == "upperlim" or row["v:abMag"]]
 
     def datum(self, row):
-        flux = row["r:psfFlux"] * u.nJy
+        if row["v:tag"] == "upperlim":
+            limit = (row["v:fluxLimit"] * u.nJy).to_value(u.ABmag)
+            value = {"filter": row["r:band"], "limit": round(limit, 4)}
+        else:
+            value = {
+                "filter": row["r:band"],
+                "magnitude": round(row["v:abMag"], 4),
+                "error": round(row["v:abMagErr"], 4),
+                "diaSourceId": str(row["r:diaSourceId"]),  # a long, which JavaScript would round
+            }
         time = Time(row["r:midpointMjdTai"], format="mjd", scale="tai").utc
         return {
             "data_type": "photometry",
             "source_name": self.name,
             "source_location": f"{self.url}/api/v1/sources?diaObjectId={self.found()['r:diaObjectId']}",
             "timestamp": time.to_datetime(timezone=UTC),
-            "value": {
-                "filter": row["r:band"],
-                "magnitude": round(flux.to_value(u.ABmag), 4),
-                "error": round(1.0857362 * row["r:psfFluxErr"] / row["r:psfFlux"], 4),
-                "diaSourceId": str(row["r:diaSourceId"]),  # a long, which JavaScript would round
-            },
+            "value": value,
         }
 
     def found(self):

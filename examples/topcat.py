@@ -24,7 +24,7 @@ file = sys.argv[2] if len(sys.argv) > 2 else "sources.vot"
 ids = sys.argv[3:] or newest(url)
 arguments = {
     "diaObjectId": ",".join(ids),
-    "columns": "r:diaObjectId,r:diaSourceId,r:ra,r:dec,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr,r:reliability",
+    "columns": "r:diaObjectId,r:diaSourceId,r:ra,r:dec,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc,r:reliability",
     "output-format": "votable",
 }
 answer = requests.get(f"{url}/api/v1/sources", params=arguments, timeout=60)

@@ -78,7 +78,7 @@ async fn the_examples_say_what_the_survey_has() {
 
     let picture = served.file("light_curve.png");
     let said = format!("object {id}: {} detections", longest.sources);
-    served.run("pandas_light_curve", &[&http, &id, &picture], &[&said]);
+    served.run("pandas_light_curve", &[&http, &id, &picture], &[&said, "upper limits"]);
     assert!(fs::read(&picture).unwrap().starts_with(b"\x89PNG"));
     let said = format!("object {other}: {} detections of positive flux", transient.sources);
     served.run("astropy_table", &[&http, &other], &[&said, "psfFlux [nJy]", "mag(AB)"]);
@@ -88,8 +88,8 @@ async fn the_examples_say_what_the_survey_has() {
     let warehouse = served.file("warehouse");
     let said = format!("{sources} sources in all");
     served.run("duckdb_files", &[&warehouse, &http], &[&said, "the server says the same"]);
-    let said = format!("{} photometric points", transient.sources);
-    served.run("tom_harvester", &[&http, &other], &[&format!("LSST {other}"), &said]);
+    let target = format!("LSST {other}");
+    served.run("tom_harvester", &[&http, &other], &[&target, "photometric points", "\"filter\""]);
 
     let features = served.file("features.parquet");
     let printed = served.run("features", &[&grpc, "200", &features], &["of 200 objects"]);
