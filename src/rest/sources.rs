@@ -5,5 +5,5 @@ use crate::schema::Table;
 
 pub const DEFINITION: Definition = Definition {
     table: Table::Sources,
-    about: "The light curves of objects, one row per diaSource: ask with diaObjectId, and columns, midpointMjdTai, output-format if you like.",
+    about: "The light curves of objects, one row per diaSource: ask with diaObjectId, and columns, midpointMjdTai, withupperlim, output-format if you like.",
 };

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::path::PathItemBuilder;
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
     PathsBuilder,
@@ -49,7 +50,9 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
 /// The document; `object` is the id in its examples.
 fn document(object: &str) -> OpenApi {
     let mut paths = PathsBuilder::new();
+    let mut tags = Vec::new();
     for documented in endpoints() {
+        tags.push(TagBuilder::new().name(documented.name()).build());
         let get = documented.get(object);
         let post = documented.post(object);
         let item = PathItemBuilder::new()
@@ -69,6 +72,7 @@ fn document(object: &str) -> OpenApi {
     OpenApiBuilder::new()
         .info(info.build())
         .paths(paths.build())
+        .tags(Some(tags))
         .components(Some(components.schema("Error", operation::error()).build()))
         .build()
 }

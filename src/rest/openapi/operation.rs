@@ -69,7 +69,8 @@ impl Documented {
         self.operation().request_body(Some(body.build())).operation_id(Some(id)).build()
     }
 
-    fn name(&self) -> &str {
+    /// The last part of the path.
+    pub fn name(&self) -> &'static str {
         self.path.rsplit('/').next().unwrap_or(self.path)
     }
 
