@@ -1,4 +1,5 @@
-//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session.
+//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and two of them
+//! for single values.
 //!
 //! Each field of work lists its functions as a table of [`definition::Definition`]s: [`photometry`],
 //! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.
@@ -14,6 +15,8 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 use function::Function;
+pub use photometry::ab_mag;
+pub use time::mjd_to_iso_utc;
 
 /// Every function.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {

@@ -27,8 +27,8 @@ pub static DEFINITIONS: [Definition; 2] = [
 /// The AB magnitude of 1 nJy, 1e-32 erg/s/cm2/Hz: 80 - 48.6.
 const ZERO_POINT: f64 = 31.4;
 
-/// NaN, a flux that could not be measured, stays NaN.
-fn ab_mag(flux_njy: f64) -> Option<f64> {
+/// `None` where the flux is not positive. NaN, a flux that could not be measured, stays NaN.
+pub fn ab_mag(flux_njy: f64) -> Option<f64> {
     if flux_njy <= 0.0 { None } else { Some(ZERO_POINT - 2.5 * flux_njy.log10()) }
 }
 

@@ -98,7 +98,8 @@ fn mjd_to_iso_tai(mjd_tai: f64) -> Option<String> {
     DayTime::tai(mjd_tai)?.iso()
 }
 
-fn mjd_to_iso_utc(mjd_tai: f64) -> Option<String> {
+/// In UTC, to the nearest millisecond; `None` before 1972.
+pub fn mjd_to_iso_utc(mjd_tai: f64) -> Option<String> {
     DayTime::utc(mjd_tai)?.iso()
 }
 

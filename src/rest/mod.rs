@@ -12,6 +12,7 @@ mod fp;
 mod health;
 mod metrics;
 mod objects;
+mod pages;
 mod received;
 mod rows;
 mod schema;
@@ -47,6 +48,7 @@ GET or POST /api/v1/sources    the light curves of objects
 GET or POST /api/v1/objects    their newest state
 GET or POST /api/v1/fp         their forced photometry
 GET or POST /api/v1/schema     the fields of an endpoint
+GET /<diaObjectId>             the page of an object, for a browser
 GET /health/live, /health/ready, /metrics
 
 Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
@@ -84,7 +86,7 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/schema", get(schema::answer).post(schema::answer))
         .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit));
     let router = work
-        .route("/", get(ABOUT))
+        .merge(pages::router(&app))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::answer))

@@ -1,0 +1,100 @@
+//! The light curve of an object: what scripts need to draw it, and a picture where there are none.
+
+use askama::Template;
+
+use super::bands::Band;
+
+/// The shapes of RTN-045, as the plot has them.
+pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
+<symbol id="band-u" viewBox="-6 -6 12 12"><circle r="4.6"/></symbol>
+<symbol id="band-g" viewBox="-6 -6 12 12"><path d="M0-5.2 5 3.8H-5Z"/></symbol>
+<symbol id="band-r" viewBox="-6 -6 12 12"><path d="M0 5.2 5-3.8H-5Z"/></symbol>
+<symbol id="band-i" viewBox="-6 -6 12 12"><path d="M-4.2-4.2H4.2V4.2H-4.2Z"/></symbol>
+<symbol id="band-z" viewBox="-6 -6 12 12"><path d="M0-5.8 1.38-1.9 5.52-1.79 2.23.73 3.41 4.69 0 2.35-3.41 4.69-2.23.73-5.52-1.79-1.38-1.9Z"/></symbol>
+<symbol id="band-y" viewBox="-6 -6 12 12"><path d="M0-5.2 4.95-1.61 3.06 4.21H-3.06L-4.95-1.61Z"/></symbol>
+<symbol id="what-detection" viewBox="-6 -6 12 12"><circle r="4.4" fill="currentColor"/></symbol>
+<symbol id="what-poor" viewBox="-6 -6 12 12"><circle r="4.4" fill="none"/><circle r="1.2" fill="currentColor"/></symbol>
+<symbol id="what-forced" viewBox="-6 -6 12 12"><circle r="4.4" fill="none"/></symbol>
+<symbol id="what-limit" viewBox="-6 -6 12 12"><path d="M-4-4.5H4M0-4.5V4.5M-3 1.5 0 4.5 3 1.5" fill="none"/></symbol>
+</defs></svg>
+"#;
+
+/// The rows that scripts draw.
+pub struct Data {
+    sources: String,
+    fp: String,
+}
+
+impl Data {
+    pub fn of(id: i64) -> Self {
+        let asked =
+            "r:midpointMjdTai,r:band,r:visit,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc";
+        let sources = format!(
+            "/api/v1/sources?diaObjectId={id}&withupperlim=True&columns={asked},v:tag,v:fluxLimit"
+        );
+        Self { sources, fp: format!("/api/v1/fp?diaObjectId={id}&columns={asked}") }
+    }
+}
+
+/// What the document's head says of them, so that everything is under way before the page is read to its end.
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<link rel="preload" as="fetch" crossorigin="anonymous" href="{{ data.sources }}">
+<link rel="preload" as="fetch" crossorigin="anonymous" href="{{ data.fp }}">
+<script defer src="{{ assets }}/plotly-basic.min.js"></script>
+<script type="module" src="{{ assets }}/light_curve.js"></script>
+<script type="module" src="{{ assets }}/copy.js"></script>
+{% for module in MODULES %}<link rel="modulepreload" href="{{ assets }}/{{ module }}">
+{% endfor %}"#
+)]
+pub struct Head<'a> {
+    pub data: &'a Data,
+    pub assets: &'static str,
+}
+
+/// What `light_curve.js` imports.
+const MODULES: [&str; 6] =
+    ["bands.js", "dates.js", "plot.js", "points.js", "readout.js", "zoom.js"];
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r##"<figure class="curve" data-sources="{{ data.sources }}" data-fp="{{ data.fp }}">
+<form class="controls" autocomplete="off" hidden>
+<fieldset><legend>Scale</legend>
+<label><input type="radio" name="scale" value="flux" checked>flux</label>
+<label><input type="radio" name="scale" value="mag">AB magnitude</label></fieldset>
+<fieldset><legend>Bands</legend>
+{% for band in bands %}<label><input type="checkbox" name="band" value="{{ band.name }}" checked><svg class="mark band-{{ band.name }}" aria-hidden="true"><use href="#band-{{ band.name }}"/></svg>{{ band.name }}</label>
+{% endfor %}</fieldset>
+<fieldset><legend>Show</legend>
+{% for (what, name) in SHOWN %}<label><input type="checkbox" name="what" value="{{ what }}" checked><svg class="mark" aria-hidden="true"><use href="#what-{{ what }}"/></svg>{{ name }}</label>
+{% endfor %}</fieldset>
+<fieldset><legend>Zoom</legend>
+<button type="button" data-zoom="in" aria-label="Zoom in">+</button>
+<button type="button" data-zoom="out" aria-label="Zoom out">−</button>
+<button type="button" data-zoom="reset">all</button></fieldset>
+</form>
+<div id="plot" tabindex="0" role="application" aria-label="Light curve of {{ id }}" aria-describedby="keys" hidden></div>
+<noscript><img src="/api/v1/plot?diaObjectId={{ id }}&amp;output-format=svg" alt="Light curve of {{ id }}: difference flux over time" width="900" height="500"></noscript>
+<figcaption><output id="readout" aria-live="polite" hidden></output>
+<p class="hint" id="hidden"></p>
+<p class="hint" id="keys" hidden>Point at a measurement, or step through them with the arrow keys when the plot has the focus.
+Drag to zoom in; a double click shows all again.</p></figcaption>
+</figure>
+"##
+)]
+pub struct Figure<'a> {
+    pub id: i64,
+    pub data: &'a Data,
+    pub bands: &'a [Band],
+}
+
+/// What a point may be.
+const SHOWN: [(&str, &str); 4] = [
+    ("detection", "detections"),
+    ("poor", "poor quality"),
+    ("forced", "forced"),
+    ("limit", "below 5σ"),
+];

@@ -1,0 +1,94 @@
+// Draws the light curve of an object's page, and keeps it as the reader wants it. Everything on the page is there without it.
+
+import { colours } from "./bands.js";
+import { ticks } from "./dates.js";
+import { height, layout, ranges, traces } from "./plot.js";
+import { points } from "./points.js";
+import { steppable, tell } from "./readout.js";
+import { moved, zoomed } from "./zoom.js";
+
+const figure = document.querySelector("figure.curve");
+const [plot, readout, controls] = ["#plot", "#readout", ".controls"].map((name) => figure.querySelector(name));
+const state = { points: [], current: null, whole: null, goTo };
+
+function choice() {
+  const form = new FormData(controls);
+  return { scale: form.get("scale"), bands: new Set(form.getAll("band")), whats: new Set(form.getAll("what")) };
+}
+
+function xRange() {
+  return plot.layout ? plot.layout.xaxis.range.map(Number) : state.whole.x;
+}
+
+/** Draws anew: the range of time stays as it is. */
+async function draw() {
+  const [chosen, palette] = [choice(), colours()];
+  state.whole = ranges(state.points, chosen);
+  const shape = layout(chosen.scale, xRange(), state.whole, plot.clientWidth, palette);
+  await Plotly.react(plot, traces(state.points, chosen, palette), shape, {
+    displayModeBar: false, doubleClick: false, responsive: true,
+  });
+  tellHidden(chosen);
+  figure.dataset.drawn = chosen.scale;
+}
+
+/** What the chosen scale cannot show is told, not dropped. */
+function tellHidden({ scale, whats }) {
+  const hidden = state.points.filter((point) => whats.has(point.what) && !height(point, scale)).length;
+  const text = hidden === 1 ? "1 measurement has" : `${hidden} measurements have`;
+  figure.querySelector("#hidden").textContent = hidden > 0 ? `${text} no positive flux, and so no magnitude.` : "";
+}
+
+function show(range) {
+  return Plotly.relayout(plot, { "xaxis.range": range });
+}
+
+/** Moves to a point by keyboard. */
+async function goTo({ point, curveNumber, pointNumber }) {
+  state.current = point;
+  tell(readout, point);
+  await show(moved(xRange(), point.mjd));
+  Plotly.Fx.hover(plot, [{ curveNumber, pointNumber }]);
+}
+
+function listen() {
+  controls.addEventListener("change", draw);
+  controls.addEventListener("click", ({ target }) => {
+    const direction = target.dataset?.zoom;
+    if (direction === "reset") reset();
+    else if (direction) show(zoomed(xRange(), direction, state.current?.mjd, state.whole.x));
+  });
+  plot.on("plotly_hover", ({ points: [{ customdata }] }) => {
+    state.current = customdata;
+    tell(readout, customdata);
+  });
+  plot.on("plotly_doubleclick", reset);
+  plot.on("plotly_relayout", (change) => {
+    if (Object.keys(change).some((name) => name.startsWith("xaxis.range") || name === "autosize")) retick();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  steppable(plot, state);
+}
+
+function reset() {
+  return Plotly.relayout(plot, { "xaxis.range": state.whole.x, "yaxis.range": state.whole.y });
+}
+
+function retick() {
+  const { tickvals, ticktext } = ticks(xRange(), plot.clientWidth / 115);
+  Plotly.relayout(plot, { "xaxis.tickvals": tickvals, "xaxis.ticktext": ticktext });
+}
+
+async function start() {
+  for (const hidden of figure.querySelectorAll("[hidden]")) hidden.hidden = false;
+  try {
+    state.points = await points(figure.dataset.sources, figure.dataset.fp);
+    await draw();
+    listen();
+    performance.mark("drawn");
+  } catch (error) {
+    readout.textContent = `The light curve could not be drawn: ${error.message}`;
+  }
+}
+
+start();
