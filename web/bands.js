@@ -4,8 +4,7 @@ const SYMBOLS = { u: "circle", g: "triangle-up", r: "triangle-down", i: "square"
 const VARIANTS = { detection: "", poor: "-open-dot", forced: "-open", limit: "-open" };
 
 /** plotly's symbol of what a point is, in its band. */
-export function symbol(band, what, asLimit) {
-  if (asLimit) return "arrow-bar-down-open";
+export function symbol(band, what) {
   return (SYMBOLS[band] ?? "circle") + VARIANTS[what];
 }
 

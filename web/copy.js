@@ -8,7 +8,6 @@ async function copy(code) {
 }
 
 for (const button of document.querySelectorAll("[data-copy]")) {
-  button.hidden = false;
   button.addEventListener("click", async () => {
     await copy(document.getElementById(button.dataset.copy));
     button.textContent = "Copied";

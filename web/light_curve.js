@@ -1,5 +1,6 @@
 // Draws the light curve of an object's page, and keeps it as the reader wants it. Everything on the page is there without it.
 
+import "./plotly-basic.min.js";
 import { colours } from "./bands.js";
 import { ticks } from "./dates.js";
 import { height, layout, ranges, traces } from "./plot.js";
@@ -28,15 +29,15 @@ async function draw() {
   await Plotly.react(plot, traces(state.points, chosen, palette), shape, {
     displayModeBar: false, doubleClick: false, responsive: true,
   });
-  tellHidden(chosen);
+  tellWithout(chosen);
   figure.dataset.drawn = chosen.scale;
 }
 
 /** What the chosen scale cannot show is told, not dropped. */
-function tellHidden({ scale, whats }) {
+function tellWithout({ scale, whats }) {
   const hidden = state.points.filter((point) => whats.has(point.what) && !height(point, scale)).length;
   const text = hidden === 1 ? "1 measurement has" : `${hidden} measurements have`;
-  figure.querySelector("#hidden").textContent = hidden > 0 ? `${text} no positive flux, and so no magnitude.` : "";
+  figure.querySelector("#without").textContent = hidden > 0 ? `${text} no positive flux, and so no magnitude.` : "";
 }
 
 function show(range) {
@@ -80,7 +81,6 @@ function retick() {
 }
 
 async function start() {
-  for (const hidden of figure.querySelectorAll("[hidden]")) hidden.hidden = false;
   try {
     state.points = await points(figure.dataset.sources, figure.dataset.fp);
     await draw();

@@ -7,7 +7,7 @@ import { label } from "./readout.js";
 
 /** Drawn in this order, so that detections lie on top. */
 const LAYERS = ["limit", "forced", "poor", "detection"];
-const SIZES = { limit: 6, forced: 6, poor: 8, detection: 8 };
+const SIZES = { limit: 5, forced: 6, poor: 8, detection: 8 };
 
 /** Where a point is on the y axis, with its uncertainty; null where it has no place on it. */
 export function height(point, scale) {
@@ -18,44 +18,57 @@ export function height(point, scale) {
   return point.mag === null || point.mag === undefined ? null : { y: point.mag, error: point.magErr };
 }
 
-/** A trace of markers for each band and what its points are, and before each one line of all their error bars. */
+/** The error bars of each band, then a trace of markers for each band and what its points are. */
 export function traces(points, { scale, bands, whats }, colours) {
-  const made = [];
-  for (const what of LAYERS.filter((what) => whats.has(what))) {
-    for (const band of bands) {
-      const shown = points.filter((point) => point.what === what && point.band === band && height(point, scale));
-      if (shown.length > 0) made.push(bars(shown, scale, colours.of(band)), markers(shown, scale, colours));
+  const [bars, marks] = [[], []];
+  for (const band of bands) {
+    const ofBand = points.filter((point) => point.band === band && whats.has(point.what) && height(point, scale));
+    if (ofBand.length > 0) bars.push(errorBars(ofBand, scale, colours.of(band)));
+    for (const what of LAYERS) {
+      const shown = ofBand.filter((point) => point.what === what);
+      if (shown.length > 0) marks.push(markers(shown, scale, colours));
     }
   }
-  return made;
+  marks.sort((a, b) => LAYERS.indexOf(a.meta) - LAYERS.indexOf(b.meta));
+  return [...bars, ...marks];
 }
 
 function markers(shown, scale, colours) {
   const [{ band, what }] = shown;
   const colour = colours.of(band);
-  const asLimit = scale === "mag" && what === "limit";
-  const isOpen = what !== "detection";
+  const isFilled = what === "detection";
   return {
     type: "scatter",
     mode: "markers",
+    meta: what,
     x: shown.map((point) => point.mjd),
     y: shown.map((point) => height(point, scale).y),
     customdata: shown,
-    text: shown.map(label),
-    hovertemplate: "%{text}<extra></extra>",
-    hoverlabel: { bgcolor: colours.surface, bordercolor: colour, font: { color: colours.text }, align: "left" },
-    opacity: isOpen ? 0.75 : 1,
-    marker: {
-      symbol: symbol(band, what, asLimit),
-      size: asLimit ? 9 : SIZES[what],
-      color: colour,
-      line: { width: isOpen ? 1.25 : 0.6, color: isOpen ? colour : colours.outline },
+    hovertext: shown.map(label),
+    hovertemplate: "%{hovertext}<extra></extra>",
+    hoverlabel: {
+      bgcolor: colours.surface, bordercolor: colour, align: "left", font: { color: colours.text, family: fontFamily() },
     },
+    opacity: isFilled ? 1 : 0.75,
+    marker: {
+      symbol: symbol(band, what),
+      size: SIZES[what],
+      color: colour,
+      line: { width: isFilled ? 0.6 : 1.25, color: isFilled ? colours.outline : colour },
+    },
+    ...(scale === "mag" && what === "limit" ? arrows(shown, colour) : {}),
   };
 }
 
-/** One path for them all: hundreds of times less to lay out than a bar for each. */
-function bars(shown, scale, colour) {
+/** From the limit to where the flux may be: fainter. */
+function arrows(shown, colour) {
+  return {
+    mode: "markers+text", text: shown.map(() => "↓"), textposition: "bottom center", textfont: { color: colour, size: 14 },
+  };
+}
+
+/** One path for them all: a hundred times less to lay out than a bar for each. */
+function errorBars(shown, scale, colour) {
   const [x, y] = [[], []];
   for (const point of shown) {
     const { y: middle, error } = height(point, scale);
@@ -63,9 +76,8 @@ function bars(shown, scale, colour) {
     x.push(point.mjd, point.mjd, null);
     y.push(middle - error, middle + error, null);
   }
-  const isFaint = shown[0].what !== "detection";
   return {
-    type: "scatter", mode: "lines", x, y, hoverinfo: "skip", opacity: isFaint ? 0.3 : 0.6,
+    type: "scatter", mode: "lines", x, y, hoverinfo: "skip", opacity: 0.45,
     line: { color: colour, width: 1, simplify: false },
   };
 }
@@ -87,18 +99,22 @@ export function ranges(points, { scale, bands, whats }) {
   return { x: range(points.map((point) => point.mjd), 0.03), y: scale === "mag" ? y.reverse() : y };
 }
 
+function fontFamily() {
+  return getComputedStyle(document.body).fontFamily;
+}
+
 /** `x` is the range of time to show; `whole` what the axes reach without zooming. */
 export function layout(scale, x, whole, width, colours) {
   const axis = {
     gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.muted, zerolinewidth: 1,
-    tickfont: { size: 12 }, title: { font: { size: 13 } }, automargin: true,
+    tickfont: { size: 12 }, title: { font: { size: 13 }, standoff: 8 },
   };
   const title = scale === "mag" ? "AB magnitude" : "psfFlux, nJy";
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, color: colours.muted },
-    margin: { l: 10, r: 12, t: 10, b: 10 },
+    font: { family: fontFamily(), color: colours.muted },
+    margin: { l: 72, r: 12, t: 10, b: 62 }, // margins that plotly finds by itself cost it a second drawing
     showlegend: false,
     hovermode: "closest",
     hoverdistance: 24,

@@ -1,4 +1,5 @@
-//! The light curve of an object: what scripts need to draw it, and a picture where there are none.
+//! The light curve of an object: what scripts need to draw it, and a picture where there are none. It is drawn as soon as what
+//! it needs is there; a browser may have thousands of table rows to go until then.
 
 use askama::Template;
 
@@ -15,7 +16,7 @@ pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
 <symbol id="what-detection" viewBox="-6 -6 12 12"><circle r="4.4" fill="currentColor"/></symbol>
 <symbol id="what-poor" viewBox="-6 -6 12 12"><circle r="4.4" fill="none"/><circle r="1.2" fill="currentColor"/></symbol>
 <symbol id="what-forced" viewBox="-6 -6 12 12"><circle r="4.4" fill="none"/></symbol>
-<symbol id="what-limit" viewBox="-6 -6 12 12"><path d="M-4-4.5H4M0-4.5V4.5M-3 1.5 0 4.5 3 1.5" fill="none"/></symbol>
+<symbol id="what-limit" viewBox="-6 -6 12 12"><path d="M0-1.4V5.2M-2.4 2.8 0 5.2 2.4 2.8" fill="none"/><circle cy="-3.4" r="2" fill="none"/></symbol>
 </defs></svg>
 "#;
 
@@ -42,8 +43,6 @@ impl Data {
     ext = "html",
     source = r#"<link rel="preload" as="fetch" crossorigin="anonymous" href="{{ data.sources }}">
 <link rel="preload" as="fetch" crossorigin="anonymous" href="{{ data.fp }}">
-<script defer src="{{ assets }}/plotly-basic.min.js"></script>
-<script type="module" src="{{ assets }}/light_curve.js"></script>
 <script type="module" src="{{ assets }}/copy.js"></script>
 {% for module in MODULES %}<link rel="modulepreload" href="{{ assets }}/{{ module }}">
 {% endfor %}"#
@@ -53,15 +52,23 @@ pub struct Head<'a> {
     pub assets: &'static str,
 }
 
-/// What `light_curve.js` imports.
-const MODULES: [&str; 6] =
-    ["bands.js", "dates.js", "plot.js", "points.js", "readout.js", "zoom.js"];
+/// `light_curve.js` and what it imports.
+const MODULES: [&str; 8] = [
+    "light_curve.js",
+    "bands.js",
+    "dates.js",
+    "plot.js",
+    "plotly-basic.min.js",
+    "points.js",
+    "readout.js",
+    "zoom.js",
+];
 
 #[derive(Template)]
 #[template(
     ext = "html",
     source = r##"<figure class="curve" data-sources="{{ data.sources }}" data-fp="{{ data.fp }}">
-<form class="controls" autocomplete="off" hidden>
+<form class="controls scripted" autocomplete="off">
 <fieldset><legend>Scale</legend>
 <label><input type="radio" name="scale" value="flux" checked>flux</label>
 <label><input type="radio" name="scale" value="mag">AB magnitude</label></fieldset>
@@ -76,18 +83,18 @@ const MODULES: [&str; 6] =
 <button type="button" data-zoom="out" aria-label="Zoom out">−</button>
 <button type="button" data-zoom="reset">all</button></fieldset>
 </form>
-<div id="plot" tabindex="0" role="application" aria-label="Light curve of {{ id }}" aria-describedby="keys" hidden></div>
+<div id="plot" class="scripted" tabindex="0" role="application" aria-label="Light curve of {{ id }}" aria-describedby="readout"></div>
 <noscript><img src="/api/v1/plot?diaObjectId={{ id }}&amp;output-format=svg" alt="Light curve of {{ id }}: difference flux over time" width="900" height="500"></noscript>
-<figcaption><output id="readout" aria-live="polite" hidden></output>
-<p class="hint" id="hidden"></p>
-<p class="hint" id="keys" hidden>Point at a measurement, or step through them with the arrow keys when the plot has the focus.
-Drag to zoom in; a double click shows all again.</p></figcaption>
+<figcaption class="scripted"><output id="readout" aria-live="polite">Point at a measurement, or step through them with the arrow keys when the plot has the focus.</output>
+<p class="hint" id="without"></p></figcaption>
 </figure>
+<script type="module" async src="{{ assets }}/light_curve.js"></script>
 "##
 )]
 pub struct Figure<'a> {
     pub id: i64,
     pub data: &'a Data,
+    pub assets: &'static str,
     pub bands: &'a [Band],
 }
 

@@ -32,22 +32,22 @@ object, by its diaObjectId.</p>
 <section aria-labelledby="state"><h2 id="state">What is here</h2>
 <dl class="state">
 {% for table in tables %}<div><dt>{{ table.what }}</dt><dd class="figure numbers">{{ table.rows }}</dd><dd class="hint">{{ table.from }}</dd></div>
-{% endfor %}<div><dt>Newest measurement</dt><dd class="figure numbers">{{ newest }}</dd><dd class="hint">{{ newest_mjd }}</dd></div>
+{% endfor %}<div><dt>Newest measurement</dt><dd class="figure numbers">{{ newest }}</dd><dd class="hint">{{ newest_time }}</dd></div>
 </dl></section>
 <section aria-labelledby="programs"><h2 id="programs">From a program</h2>
-<div class="columns">
-<div><ul class="links">
+<ul class="links">
 <li><a href="/docs">API documentation</a>: every argument, example and error; <a href="/openapi.json">openapi.json</a></li>
 <li><a href="/api/v1/schema?endpoint=/api/v1/sources">The columns</a> with their units and descriptions</li>
 <li>Arrow Flight and Flight SQL on the same port, for bulk reads and <code>SELECT</code></li>
 <li><a href="/health/ready">Health</a> and <a href="/metrics">metrics</a>, for operators</li>
-</ul></div>
-<div><pre tabindex="0" role="region" aria-label="A request with curl"><code>curl '{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=csv'</code></pre>
+</ul>
+<pre tabindex="0" role="region" aria-label="A request with curl"><code>curl '{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=csv'</code></pre>
 <pre tabindex="0" role="region" aria-label="A request with pandas"><code>import pandas
+
 light_curve = pandas.read_parquet(
     "{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=parquet"
-)</code></pre></div>
-</div></section>
+)</code></pre>
+</section>
 "##
 )]
 struct Home {
@@ -56,7 +56,7 @@ struct Home {
     example: String,
     tables: [Shown; 3],
     newest: String,
-    newest_mjd: String,
+    newest_time: String,
     origin: String,
 }
 
@@ -80,14 +80,16 @@ pub async fn page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resul
     let tables = state::tables(&app.engine);
     let of = |table| tables.iter().find(|state: &&TableState| state.table == table);
     let newest = of(Table::Sources).and_then(|sources| sources.newest_mjd_tai);
+    let date = newest.map(utc);
+    let (night, time) = date.as_deref().and_then(|date| date.split_once(' ')).unzip();
     // Without them the page is as good.
     let examples = app.engine.some_objects(3).await.unwrap_or_default();
     let body = Home {
         example: examples.first().map_or("313897383979122767".to_string(), i64::to_string),
         examples,
         tables: TABLES.map(|(table, what)| Shown::of(table, what, of(table))),
-        newest: newest.map_or(NOTHING.to_string(), |mjd| utc(mjd).chars().take(16).collect()),
-        newest_mjd: format!("UTC, MJD {}", fixed(newest, 5)),
+        newest: night.unwrap_or(NOTHING).to_string(),
+        newest_time: format!("{} UTC, MJD {}", time.unwrap_or(NOTHING), fixed(newest, 5)),
         origin: Origin::of(&uri, &headers).http(),
     };
     Layout { title: "diaflight: light curves of Rubin alerts", head: "", search: false }

@@ -35,9 +35,9 @@ use crate::schema::Table;
 {% endif %}</div>
 <h2 id="bands">Bands</h2>
 {{ bands|safe }}
+{{ requests|safe }}
 <h2 id="measurements">Measurements</h2>
 {% for table in tables %}{{ table|safe }}{% endfor %}
-{{ requests|safe }}
 "##
 )]
 struct Object<'a> {
@@ -46,8 +46,8 @@ struct Object<'a> {
     summary: Summary,
     labels: Labels,
     bands: Bands<'a>,
-    tables: [Measurements<'a>; 2],
     requests: Requests,
+    tables: [Measurements<'a>; 2],
 }
 
 pub async fn page(
@@ -66,19 +66,19 @@ pub async fn page(
     )?;
     let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
     let (sources, forced) = (&sources.rows[..], &fp.rows[..]);
-    let (bands, data) = (bands(sources, forced), Data::of(id));
+    let (bands, data, assets) = (bands(sources, forced), Data::of(id), assets::folder());
     let body = Object {
         id,
-        figure: Figure { id, data: &data, bands: &bands },
+        figure: Figure { id, data: &data, assets, bands: &bands },
         summary: Summary::of(row, sources, forced),
         labels: Labels { labels: labels(row, &object.schema) },
         bands: Bands { bands: &bands },
+        requests: Requests::of(id, &Origin::of(&uri, &headers)),
         tables: [
             Measurements { name: "Detections", rows: sources, open: true },
             Measurements { name: "Forced photometry", rows: forced, open: false },
         ],
-        requests: Requests::of(id, &Origin::of(&uri, &headers)),
     };
-    let head = written(&Head { data: &data, assets: assets::folder() })?;
+    let head = written(&Head { data: &data, assets })?;
     Layout { title: &format!("{id} · diaflight"), head: &head, search: true }.answer(&body)
 }

@@ -67,7 +67,7 @@ const ENDPOINTS: [Endpoint; 3] = [
 <h2 id="requests">The same from a program</h2>
 {% for request in requests %}<section class="request">
 <h3 id="{{ request.id }}-name">{{ request.name }}</h3>
-<button type="button" data-copy="{{ request.id }}" hidden>Copy</button>
+<button type="button" data-copy="{{ request.id }}" class="scripted">Copy</button>
 <pre tabindex="0" role="region" aria-labelledby="{{ request.id }}-name"><code id="{{ request.id }}">{{ request.text }}</code></pre>
 </section>
 {% endfor %}<p class="unseen" id="copied" aria-live="polite"></p>
