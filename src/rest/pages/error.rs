@@ -31,7 +31,10 @@ pub fn page(status: StatusCode, text: &str) -> String {
         StatusCode::GATEWAY_TIMEOUT => "Too slow",
         _ => status.canonical_reason().unwrap_or("Not possible"),
     };
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    let text = format!("{first}{}.", chars.as_str());
     let layout = Layout { title: &format!("{title} · diaflight"), head: "", search: true };
-    let body = Message { status: status.as_u16(), title, text };
+    let body = Message { status: status.as_u16(), title, text: &text };
     layout.document(&body).unwrap_or_else(|error| error.to_string())
 }

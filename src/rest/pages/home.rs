@@ -24,7 +24,7 @@ use crate::schema::Table;
 object, by its diaObjectId.</p>
 <form class="search large" role="search" action="/objects">
 <label for="search">diaObjectId</label>
-<input id="search" type="search" name="diaObjectId" placeholder="one, or several separated by commas" autocomplete="off" spellcheck="false" required autofocus>
+<input id="search" type="search" name="diaObjectId" placeholder="one, or several" autocomplete="off" spellcheck="false" required autofocus>
 <button>Find</button>
 </form>
 {% if !examples.is_empty() %}<p class="examples">For example {% for id in examples %}<a class="numbers" href="/{{ id }}">{{ id }}</a>{% if !loop.last %}, {% endif %}{% endfor %}</p>
