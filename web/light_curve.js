@@ -25,19 +25,25 @@ function xRange() {
 async function draw() {
   const [chosen, palette] = [choice(), colours()];
   state.whole = ranges(state.points, chosen);
-  const shape = layout(chosen.scale, xRange(), state.whole, plot.clientWidth, palette);
+  const shape = layout(chosen.scale, xRange(), state.whole.home, plot.clientWidth, palette);
   await Plotly.react(plot, traces(state.points, chosen, palette), shape, {
     displayModeBar: false, doubleClick: false, responsive: true,
   });
-  tellWithout(chosen);
+  tellWithout(chosen, state.whole.home);
   figure.dataset.drawn = chosen.scale;
 }
 
-/** What the chosen scale cannot show is told, not dropped. */
-function tellWithout({ scale, whats }) {
-  const hidden = state.points.filter((point) => whats.has(point.what) && !height(point, scale)).length;
-  const text = hidden === 1 ? "1 measurement has" : `${hidden} measurements have`;
-  figure.querySelector("#without").textContent = hidden > 0 ? `${text} no positive flux, and so no magnitude.` : "";
+/** What the plot does not show is told, not dropped. */
+function tellWithout({ scale, bands, whats }, yRange) {
+  const chosen = state.points.filter((point) => whats.has(point.what) && bands.has(point.band));
+  const heights = chosen.map((point) => height(point, scale));
+  const [low, high] = yRange.toSorted((a, b) => a - b);
+  const sentences = [
+    [heights.filter((h) => !h).length, "without a positive flux, and so without a magnitude"],
+    [heights.filter((h) => h && (h.y < low || h.y > high)).length, "beyond the axis: \u201call\u201d shows them"],
+  ];
+  const told = sentences.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  figure.querySelector("#without").textContent = told.length > 0 ? `Measurements not shown: ${told.join("; ")}.` : "";
 }
 
 function show(range) {
@@ -72,6 +78,7 @@ function listen() {
 }
 
 function reset() {
+  tellWithout(choice(), state.whole.y);
   return Plotly.relayout(plot, { "xaxis.range": state.whole.x, "yaxis.range": state.whole.y });
 }
 

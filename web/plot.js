@@ -72,7 +72,7 @@ function errorBars(shown, scale, colour) {
   const [x, y] = [[], []];
   for (const point of shown) {
     const { y: middle, error } = height(point, scale);
-    if (error === null || error === undefined) continue;
+    if (error === null || error === undefined || isUnbounded(error, scale)) continue;
     x.push(point.mjd, point.mjd, null);
     y.push(middle - error, middle + error, null);
   }
@@ -82,7 +82,11 @@ function errorBars(shown, scale, colour) {
   };
 }
 
-/** The range of values that the points themselves take: the bars of faint ones reach too far. */
+/** Where the noise is as large as the flux, a magnitude has no fainter end. */
+function isUnbounded(error, scale) {
+  return scale === "mag" && error > 1;
+}
+
 function range(values, margin) {
   if (values.length === 0) return [0, 1];
   const [least, most] = [Math.min(...values), Math.max(...values)];
@@ -90,21 +94,37 @@ function range(values, margin) {
   return [least - room, most + room];
 }
 
-/** The whole range in time and on the y axis. */
+/** All but the hundredth part at either end. */
+function central(values) {
+  const sorted = values.toSorted((a, b) => a - b);
+  const last = sorted.length - 1;
+  return sorted.slice(Math.floor(0.01 * last), Math.ceil(0.99 * last) + 1);
+}
+
+/**
+ * What the axes reach: `x` and `y` everything; `home` on the y axis what is shown at first, the good detections and the greater
+ * part of all else, since a few bad measurements may be far from all others.
+ */
 export function ranges(points, { scale, bands, whats }) {
   const shown = points.filter((point) => whats.has(point.what) && bands.has(point.band));
-  // Where the noise is as large as the flux, a magnitude says little and would stretch the axis.
-  const told = shown.map((point) => height(point, scale)).filter((h) => h && !(scale === "mag" && h.error > 1));
-  const y = range(told.map((h) => h.y), 0.06);
-  return { x: range(points.map((point) => point.mjd), 0.03), y: scale === "mag" ? y.reverse() : y };
+  const told = shown.map((point) => ({ what: point.what, ...height(point, scale) })).filter(({ y }) => y !== undefined);
+  const heights = (points) => points.map(({ y }) => y);
+  const good = told.filter(({ what }) => what === "detection");
+  const others = told.filter(({ what, error }) => what !== "detection" && !isUnbounded(error, scale));
+  const oriented = (range) => (scale === "mag" ? range.reverse() : range);
+  return {
+    x: range(points.map((point) => point.mjd), 0.03),
+    y: oriented(range(heights(told), 0.06)),
+    home: oriented(range([...heights(good), ...central(heights(others))], 0.06)),
+  };
 }
 
 function fontFamily() {
   return getComputedStyle(document.body).fontFamily;
 }
 
-/** `x` is the range of time to show; `whole` what the axes reach without zooming. */
-export function layout(scale, x, whole, width, colours) {
+/** `x` is the range of time to show, `y` that of the other axis. */
+export function layout(scale, x, y, width, colours) {
   const axis = {
     gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.muted, zerolinewidth: 1,
     tickfont: { size: 12 }, title: { font: { size: 13 }, standoff: 8 },
@@ -121,7 +141,7 @@ export function layout(scale, x, whole, width, colours) {
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
     xaxis: { ...axis, ...ticks(x, width / 115), range: x, zeroline: false, title: { ...axis.title, text: "MJD (TAI), date (UTC)" } },
     yaxis: {
-      ...axis, range: whole.y, zeroline: scale === "flux", tickformat: scale === "flux" ? ",~r" : ".1f",
+      ...axis, range: y, zeroline: scale === "flux", tickformat: scale === "flux" ? ",~r" : ".1f",
       title: { ...axis.title, text: title },
     },
   };

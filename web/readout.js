@@ -13,20 +13,19 @@ function date(point) {
   return point.utc ? `${point.utc.slice(0, 19).replace("T", " ")} UTC` : null;
 }
 
-function flux(point) {
-  return `${nJy.format(point.flux)} ± ${nJy.format(point.fluxErr)} nJy`;
-}
-
-function magnitude(point) {
-  if (point.what === "limit") return null;
-  return point.mag === null || point.mag === undefined ? null : `${point.mag.toFixed(3)} ± ${point.magErr.toFixed(3)} AB mag`;
+/** A value with its uncertainty, where it has one. */
+function measured(value, error, format, unit) {
+  if (value === null || value === undefined) return null;
+  return `${format(value)}${error > 0 ? ` ± ${format(error)}` : ""} ${unit}`;
 }
 
 /** The parts that there are. */
 function parts(point) {
-  const limit = point.limit ? `5σ limit ${nJy.format(point.limit)} nJy` : null;
   const what = `${point.band}, ${NAMES[point.what]}`;
-  return [what, flux(point), magnitude(point), limit, `MJD ${point.mjd.toFixed(5)}`, date(point)].filter(Boolean);
+  const flux = measured(point.flux, point.fluxErr, nJy.format, "nJy");
+  const mag = point.what === "limit" ? null : measured(point.mag, point.magErr, (mag) => mag.toFixed(3), "AB mag");
+  const limit = point.limit ? `5σ limit ${nJy.format(point.limit)} nJy` : null;
+  return [what, flux, mag, limit, `MJD ${point.mjd.toFixed(5)}`, date(point)].filter(Boolean);
 }
 
 /** For plotly's label at the point. */
@@ -37,7 +36,8 @@ export function label(point) {
 
 /** Tells of a point below the plot, where screen readers hear it. */
 export function tell(output, point) {
-  output.textContent = [...parts(point), `visit ${point.visit}`].join(" · ");
+  const visit = point.visit === null ? [] : [`visit ${point.visit}`];
+  output.textContent = [...parts(point), ...visit].join(" · ");
 }
 
 /** Steps through the points that are drawn: the arrow keys, Home and End. */

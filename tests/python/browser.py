@@ -118,7 +118,7 @@ def switch(page):
     top, bottom = page.evaluate("() => document.querySelector('#plot').layout.yaxis.range.toReversed()")
     assert 14 < top < bottom < 32, (top, bottom)
     assert any("limit" in name for name in markers(page))
-    assert page.locator("#plot .textpoint").count() > 0 and "no magnitude" in page.inner_text("#without")
+    assert page.locator("#plot .textpoint").count() > 0 and "without a magnitude" in page.inner_text("#without")
     page.get_by_role("radio", name="flux").check()
     drawn(page, "flux")
 
