@@ -54,7 +54,8 @@ function show(range) {
 async function goTo({ point, curveNumber, pointNumber }) {
   state.current = point;
   tell(readout, point);
-  await show(moved(xRange(), point.mjd));
+  const next = moved(xRange(), point.mjd);
+  if (next) await show(next);
   Plotly.Fx.hover(plot, [{ curveNumber, pointNumber }]);
 }
 

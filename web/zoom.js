@@ -9,9 +9,9 @@ export function zoomed([from, to], direction, around, whole) {
   return [Math.max(next[0], whole[0]), Math.min(next[1], whole[1])];
 }
 
-/** The same range, moved just so far that a time is in it. */
+/** The range moved so that a time is in its middle; null where it is in it already. */
 export function moved([from, to], time) {
-  if (time >= from && time <= to) return [from, to];
+  if (time >= from && time <= to) return null;
   const half = (to - from) / 2;
   return [time - half, time + half];
 }

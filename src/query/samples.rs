@@ -49,6 +49,6 @@ mod tests {
     fn objects_in_two_row_groups_come_first() {
         assert_eq!(of_groups(&[(1, 5), (6, 9), (9, 12)]), [9, 1, 5, 6, 12]);
         assert_eq!(of_groups(&[(7, 7)]), [7]);
-        assert_eq!(of_groups(&[(i64::MIN, i64::MAX)]), []);
+        assert!(of_groups(&[(i64::MIN, i64::MAX)]).is_empty());
     }
 }

@@ -35,8 +35,9 @@ async fn people_find_read_and_take_away_light_curves() {
 fn chromium() -> Option<PathBuf> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let places = env::split_paths(&folders);
-    let mut programs =
-        places.flat_map(|folder| ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name)));
+    let mut programs = places.flat_map(|folder| {
+        ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
+    });
     let found = programs.find(|program| program.is_file());
     if found.is_none() {
         let missing = "there is no chromium in PATH (Debian: apt-get install chromium)";
