@@ -27,7 +27,7 @@ async fn people_find_read_and_take_away_light_curves() {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/browser.py");
     let arguments =
         [&server.url, &ids.join(","), pictures.to_str().unwrap(), chromium.to_str().unwrap()];
-    let said = tokio::task::block_in_place(|| python::run(&script, &arguments, &[]));
+    let said = python::run(&script, &arguments, &[]);
     println!("{said}pictures are in {}", pictures.display());
 }
 
