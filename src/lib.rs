@@ -22,6 +22,7 @@ pub mod index;
 pub mod query;
 pub mod sql;
 pub mod encode;
+pub mod plot;
 pub mod request;
 pub mod watch;
 pub mod failure;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use datafusion::logical_expr::ScalarUDF;
 
 use function::Function;
-pub use photometry::ab_mag;
+pub use photometry::{ab_mag, ab_mag_err};
 pub use time::mjd_to_iso_utc;
 
 /// Every function.

@@ -98,7 +98,7 @@ fn mjd_to_iso_tai(mjd_tai: f64) -> Option<String> {
     DayTime::tai(mjd_tai)?.iso()
 }
 
-/// In UTC, to the nearest millisecond; `None` before 1972.
+/// ISO 8601 text of a time in UTC, to the millisecond; `None` where no date says it.
 pub fn mjd_to_iso_utc(mjd_tai: f64) -> Option<String> {
     DayTime::utc(mjd_tai)?.iso()
 }

@@ -18,7 +18,7 @@ use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, SnapshotTable, explain, samples};
+use super::{Query, SnapshotTable, Versions, explain, samples};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Held, IndexUse};
 use crate::schema::Table;
@@ -76,8 +76,8 @@ pub struct Answer {
     /// Served names (`r:psfFlux`), with unit, ucd and description as field metadata; equal to the
     /// stream's schema.
     pub schema: SchemaRef,
-    /// The version of the table all rows are from.
-    pub version: u64,
+    /// All rows are from.
+    pub versions: Versions,
     /// Names asked for that the table does not have.
     pub unknown_columns: Vec<String>,
     /// Batches in the endpoint's order. Dropping it stops the work.
@@ -126,33 +126,43 @@ impl Engine {
         Table::ALL.into_iter().all(|table| self.tables.current(table).is_some())
     }
 
-    /// The version a query would be answered from, and nothing else: for `If-None-Match`.
+    /// The versions a query would be answered from, and nothing else: for `If-None-Match`.
     /// `NotReady` where the table does not exist (yet), `Argument` for an `as_of` that is not there.
-    pub async fn version(&self, table: Table, as_of: Option<&AsOf>) -> Result<u64> {
-        Ok(self.prepared(table, as_of).await?.snapshot().version)
+    pub async fn versions(&self, query: &Query) -> Result<Versions> {
+        Ok(self.prepared_for(query).await?.versions())
     }
 
     /// The served schema of a table, described.
     pub fn schema(&self, table: Table) -> Result<SchemaRef> {
-        Ok(self.tables.current(table).ok_or_else(|| not_ready(table))?.served_schema())
+        Ok(self.tables.current(table).ok_or_else(|| not_ready(table))?.columns().schema())
+    }
+
+    /// The columns that the server computes of a table, and those that come with upper limits.
+    pub async fn computed_schema(&self, table: Table) -> Result<SchemaRef> {
+        let plain = self.prepared(table, None).await?;
+        let with_limits = match table {
+            Table::Sources => self.with_upper_limits(None).await.ok(),
+            Table::Objects | Table::Fp => None,
+        };
+        Ok(with_limits.unwrap_or(plain).columns().computed())
     }
 
     /// Plans and starts a query.
     pub async fn run(&self, query: &Query) -> Result<Answer> {
-        let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
+        let prepared = self.prepared_for(query).await?;
         let Planned { plan, schema, unknown_columns } = prepared.plan(query).await?;
         let rows = match plan {
             None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
             Some(plan) => with_schema(execute_stream(plan, prepared.context())?, schema.clone()),
         };
-        Ok(Answer { schema, version: prepared.snapshot().version, unknown_columns, rows })
+        Ok(Answer { schema, versions: prepared.versions(), unknown_columns, rows })
     }
 
     /// The SQL, its parameters and the physical plan, as text.
     pub async fn explain(&self, query: &Query) -> Result<String> {
-        let prepared = self.prepared(query.table, query.as_of.as_ref()).await?;
+        let prepared = self.prepared_for(query).await?;
         let Planned { plan, .. } = prepared.plan(query).await?;
-        explain::text(query, prepared.snapshot(), plan).await
+        explain::text(query, &prepared, plan).await
     }
 
     /// How to read a whole table in parts.
@@ -163,6 +173,12 @@ impl Engine {
     /// A few objects that have sources, those of the newest file first: from the index alone.
     pub async fn some_objects(&self, count: usize) -> Result<Vec<i64>> {
         samples::some_keys(self.prepared(Table::Sources, None).await?.table.index(), count).await
+    }
+
+    /// The first object that a table has; `None` for an empty one.
+    pub fn first_object(&self, table: Table) -> Result<Option<i64>> {
+        let current = self.tables.current(table).ok_or_else(|| not_ready(table))?;
+        Ok(current.snapshot().files.iter().map(|file| *file.keys.start()).min())
     }
 
     /// The newest tables that exist, as one refresh found them.
@@ -195,6 +211,24 @@ impl Engine {
             plan_hits: plans.hits.load(Ordering::Relaxed),
             plans_made: plans.made.load(Ordering::Relaxed),
         }
+    }
+
+    async fn prepared_for(&self, query: &Query) -> Result<Arc<Prepared>> {
+        match query.upper_limits {
+            true => self.with_upper_limits(query.as_of.as_ref()).await,
+            false => self.prepared(query.table, query.as_of.as_ref()).await,
+        }
+    }
+
+    async fn with_upper_limits(&self, as_of: Option<&AsOf>) -> Result<Arc<Prepared>> {
+        if let Some(AsOf::Version(_)) = as_of {
+            return Err(Error::argument(
+                "as_of must be a time where withupperlim is asked for: a version names one table, and two are read",
+            ));
+        }
+        let fp = self.prepared(Table::Fp, as_of).await?;
+        let sources = self.prepared(Table::Sources, as_of).await?;
+        self.tables.with_upper_limits(&sources, &fp).await
     }
 
     async fn prepared(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<Prepared>> {

@@ -9,19 +9,19 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 use super::lookup::LookupExec;
+use super::prepared::Prepared;
 use super::{Query, template};
 use crate::error::Result;
 use crate::index::Place;
-use crate::warehouse::Snapshot;
 
-/// The explanation of a query against a snapshot.
+/// The explanation of a query against snapshots.
 pub async fn text(
     query: &Query,
-    snapshot: &Snapshot,
+    prepared: &Prepared,
     plan: Option<Arc<dyn ExecutionPlan>>,
 ) -> Result<String> {
-    let mut text =
-        format!("-- SQL\n{}\n-- Parameters\n", template::sql(query.table, query.order).trim_end());
+    let sql = template::sql(query.table, query.order, query.upper_limits).trim_end();
+    let mut text = format!("-- SQL\n{sql}\n-- Parameters\n");
     for (name, value) in template::parameters(query) {
         let _ = writeln!(text, "${name} = {value}");
     }
@@ -35,10 +35,10 @@ pub async fn text(
         let _ = writeln!(text, "\n-- No plan: none of the columns is there");
         return Ok(text);
     };
-    let version = snapshot.version;
-    let _ =
-        write!(text, "\n-- Plan, snapshot {version}\n{}", displayable(plan.as_ref()).indent(false));
-    let _ = writeln!(text, "\n-- Scan, of {} files", snapshot.files.len());
+    let (versions, shown) = (prepared.versions(), displayable(plan.as_ref()).indent(false));
+    let _ = write!(text, "\n-- Plan, snapshot {versions}\n{shown}");
+    let fp = prepared.fp.as_ref().map_or(0, |fp| fp.snapshot().files.len());
+    let _ = writeln!(text, "\n-- Scan, of {} files", prepared.snapshot().files.len() + fp);
     scans(&plan, &mut text).await?;
     Ok(text)
 }

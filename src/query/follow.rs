@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use super::prepared::{Prepared, Shared};
-use super::{EngineOptions, SnapshotTable, Source};
+use super::{EngineOptions, SnapshotTable, Source, Versions};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::schema::Table;
@@ -24,11 +24,19 @@ pub struct Tables {
     current: RwLock<HashMap<Table, Arc<Prepared>>>,
     /// With the time of their last use, the latest first.
     older: Mutex<VecDeque<(Instant, Arc<Prepared>)>>,
+    /// The sources with their upper limits, as last asked for.
+    with_upper_limits: Mutex<Option<Arc<Prepared>>>,
 }
 
 impl Tables {
     pub fn new(options: EngineOptions, shared: Shared) -> Self {
-        Self { options, shared, current: RwLock::default(), older: Mutex::default() }
+        Self {
+            options,
+            shared,
+            current: RwLock::default(),
+            older: Mutex::default(),
+            with_upper_limits: Mutex::default(),
+        }
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.
@@ -53,6 +61,23 @@ impl Tables {
         let prepared = Arc::new(self.prepare(snapshot).await?);
         self.keep(prepared.clone());
         Ok(Some(prepared))
+    }
+
+    /// The sources with the upper limits of the forced photometry, made when first asked for.
+    pub async fn with_upper_limits(
+        &self,
+        sources: &Prepared,
+        fp: &Prepared,
+    ) -> Result<Arc<Prepared>> {
+        let versions =
+            Versions { table: sources.snapshot().version, fp: Some(fp.snapshot().version) };
+        let held = || self.with_upper_limits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = held().as_ref().filter(|made| made.versions() == versions) {
+            return Ok(made.clone());
+        }
+        let made = Arc::new(Prepared::with_upper_limits(sources, fp, &self.shared).await?);
+        *held() = Some(made.clone());
+        Ok(made)
     }
 
     async fn prepare(&self, snapshot: Snapshot) -> Result<Prepared> {

@@ -4,6 +4,7 @@
 //! A query goes: [`Engine::run`] picks the snapshot and the plan that [`plans`] has of the query's shape, made from the SQL of
 //! its endpoint (a file in `sql/`, see [`template`]); [`lookup`] binds its values and reads what the [`index`](crate::index) names.
 
+mod columns;
 mod condition;
 mod engine;
 mod explain;
@@ -30,6 +31,7 @@ pub use split::Split;
 pub use streaming_sort::StreamingSort;
 pub use time::TimeMatch;
 
+use std::fmt;
 use std::ops::RangeInclusive;
 
 use crate::schema::Table;
@@ -78,6 +80,24 @@ pub struct Query {
     /// At most so many rows, the first ones in the order.
     pub limit: Option<usize>,
     pub as_of: Option<AsOf>,
+    /// Sources of named objects only: also what is no clean detection, upper limits of the forced photometry among it, and the
+    /// columns that tell them apart.
+    pub upper_limits: bool,
+}
+
+/// The versions of the tables that an answer is from.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub struct Versions {
+    pub table: u64,
+    /// Of the forced photometry, where its upper limits are among the rows.
+    pub fp: Option<u64>,
+}
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.table)?;
+        self.fp.map_or(Ok(()), |fp| write!(f, "; fp={fp}"))
+    }
 }
 
 impl Query {
@@ -92,6 +112,7 @@ impl Query {
             filter: None,
             limit: None,
             as_of: None,
+            upper_limits: false,
         }
     }
 }

@@ -1,25 +1,25 @@
 //! A snapshot made ready for queries: its table registered, its endpoint's SQL parsed, its served
 //! columns described. In: a snapshot. Out: physical plans of queries against it.
 
-use std::collections::HashMap;
+use std::iter;
 use std::sync::Arc;
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::datasource::ViewTable;
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
+use super::columns::{Selection, ServedColumns};
 use super::condition::Conditions;
 use super::plans::{PlanCounts, Planned, Plans};
 use super::provider::SnapshotTable;
 use super::streaming_sort::StreamingSort;
-use super::{Columns, Order, Query, Rows, filter, lookup, template};
+use super::{Order, Query, Rows, Versions, filter, lookup, template};
 use crate::astronomy;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{Held, TableIndex};
-use crate::schema;
 use crate::warehouse::Snapshot;
 
 /// What all snapshots share.
@@ -32,91 +32,67 @@ pub struct Shared {
 /// A snapshot and what every query against it shares.
 pub struct Prepared {
     pub table: Arc<SnapshotTable>,
+    /// The forced photometry whose upper limits stand among the rows.
+    pub fp: Option<Arc<SnapshotTable>>,
     session: SessionContext,
     /// Every execution's: what the session's plans need to run.
     context: Arc<TaskContext>,
     newest_first: LogicalPlan,
     by_object: LogicalPlan,
     plans: Plans,
-    /// Served fields (`r:psfFlux`) in byte-wise order of their names, with the stored name of each.
-    served: Vec<(Arc<Field>, String)>,
-    by_name: HashMap<String, usize>,
-}
-
-/// The columns of one answer.
-struct Selection<'a> {
-    /// Stored names, in the order asked.
-    stored: Vec<&'a str>,
-    schema: SchemaRef,
-    unknown: Vec<String>,
+    columns: ServedColumns,
 }
 
 impl Prepared {
     pub async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
-        let table = Arc::new(SnapshotTable::new(Arc::new(index)));
-        let snapshot = table.snapshot();
-        let runtime = shared.runtime.clone();
-        let url = SnapshotTable::store_url(snapshot)?;
-        runtime.register_object_store(url.as_ref(), snapshot.store.clone());
-        let mut state = SessionStateBuilder::new()
-            .with_config(lookup_config())
-            .with_runtime_env(runtime)
-            .with_default_features()
-            .with_physical_optimizer_rule(Arc::new(StreamingSort))
-            .build();
-        for function in astronomy::functions() {
-            state.register_udf(function)?;
+        Self::of(Arc::new(SnapshotTable::new(Arc::new(index))), None, shared).await
+    }
+
+    /// The sources with the upper limits of the forced photometry. Errors: `Argument` where the tables are foreign ones without
+    /// the columns that this takes.
+    pub async fn with_upper_limits(sources: &Self, fp: &Self, shared: &Shared) -> Result<Self> {
+        let prepared = Self::of(sources.table.clone(), Some(fp.table.clone()), shared).await;
+        prepared.map_err(|error| Error::argument(format!("withupperlim: {error}")))
+    }
+
+    async fn of(
+        table: Arc<SnapshotTable>,
+        fp: Option<Arc<SnapshotTable>>,
+        shared: &Shared,
+    ) -> Result<Self> {
+        let session = session(shared)?;
+        for table in iter::once(&table).chain(&fp) {
+            let (snapshot, provider) = (table.snapshot(), table.clone());
+            let url = SnapshotTable::store_url(snapshot)?;
+            session.runtime_env().register_object_store(url.as_ref(), snapshot.store.clone());
+            session.register_table(snapshot.table.name(), provider)?;
         }
-        let session = SessionContext::new_with_state(state);
-        session.register_table(snapshot.table.name(), table.clone())?;
-        let newest_first = template::plan(&session, snapshot.table, Order::NewestFirst).await?;
-        let by_object = template::plan(&session, snapshot.table, Order::ByObject).await?;
-        let columns = schema::served_columns(&snapshot.schema);
-        let served: Vec<_> = columns
-            .into_iter()
-            .filter_map(|(_, i)| {
-                let stored = snapshot.schema.field(i);
-                let field = schema::describe(snapshot.table, stored)?;
-                Some((Arc::new(field), stored.name().clone()))
-            })
-            .collect();
-        let by_name =
-            served.iter().enumerate().map(|(i, (field, _))| (field.name().clone(), i)).collect();
+        if fp.is_some() {
+            let (name, sql) = template::TAGGED_SOURCES;
+            let view = session.state().create_logical_plan(sql).await?;
+            session.register_table(name, Arc::new(ViewTable::new(view, Some(sql.to_string()))))?;
+        }
+        let of = table.snapshot().table;
+        let template = |order| template::plan(&session, of, order, fp.is_some());
+        let newest_first = template(Order::NewestFirst).await?;
+        let by_object = template(Order::ByObject).await?;
+        let columns = ServedColumns::new(&session.state(), &newest_first, &table, fp.as_ref())?;
         let (context, plans) = (session.task_ctx(), Plans::new(shared.plans.clone()));
-        Ok(Self { context, session, newest_first, by_object, plans, served, by_name, table })
+        Ok(Self { table, fp, session, context, newest_first, by_object, plans, columns })
     }
 
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         self.table.snapshot()
     }
 
-    /// Every served field.
-    pub fn served_schema(&self) -> SchemaRef {
-        Arc::new(Schema::new(
-            self.served.iter().map(|(field, _)| field.clone()).collect::<Vec<_>>(),
-        ))
+    pub fn versions(&self) -> Versions {
+        let fp = self.fp.as_ref().map(|fp| fp.snapshot().version);
+        Versions { table: self.snapshot().version, fp }
     }
 
-    /// The columns of an answer: those asked for that are known, each once.
-    fn select(&self, columns: &Columns) -> Selection<'_> {
-        let mut unknown = Vec::new();
-        let chosen: Vec<usize> = match columns {
-            Columns::All => (0..self.served.len()).collect(),
-            Columns::Named(names) => {
-                let mut seen = vec![false; self.served.len()];
-                let known = names.iter().filter_map(|name| match self.by_name.get(name) {
-                    Some(&i) => (!std::mem::replace(&mut seen[i], true)).then_some(i),
-                    None => {
-                        unknown.push(name.clone());
-                        None
-                    }
-                });
-                known.collect()
-            }
-        };
-        let fields: Vec<_> = chosen.iter().map(|&i| self.served[i].0.clone()).collect();
-        let stored = chosen.iter().map(|&i| self.served[i].1.as_str()).collect();
-        Selection { stored, schema: Arc::new(Schema::new(fields)), unknown }
+    /// Every served field.
+    pub fn columns(&self) -> &ServedColumns {
+        &self.columns
     }
 
     /// The plan of a query, its values bound. For objects it is at hand most often; for a range of keys it is made
@@ -137,9 +113,9 @@ impl Prepared {
         query: &Query,
         bind: impl FnOnce(LogicalPlan) -> datafusion::error::Result<LogicalPlan>,
     ) -> Result<Planned> {
-        let Selection { stored, schema, unknown } = self.select(&query.columns);
+        let Selection { expressions, schema, unknown } = self.columns.select(&query.columns);
         let mut planned = Planned { plan: None, schema, unknown_columns: unknown };
-        if !stored.is_empty() {
+        if !expressions.is_empty() {
             let state = self.session.state();
             let template = match query.order {
                 Order::NewestFirst => &self.newest_first,
@@ -147,7 +123,7 @@ impl Prepared {
             };
             let filter = query.filter.as_deref();
             let filter = filter.map(|text| filter::parse(&state, self.snapshot(), text));
-            let shaped = template::shape(template, filter.transpose()?, query.limit, &stored)?;
+            let shaped = template::shape(template, filter.transpose()?, query.limit, expressions)?;
             planned.plan = Some(state.create_physical_plan(&bind(shaped)?).await?);
         }
         Ok(planned)
@@ -156,6 +132,19 @@ impl Prepared {
     pub fn context(&self) -> Arc<TaskContext> {
         self.context.clone()
     }
+}
+
+fn session(shared: &Shared) -> Result<SessionContext> {
+    let mut state = SessionStateBuilder::new()
+        .with_config(lookup_config())
+        .with_runtime_env(shared.runtime.clone())
+        .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(StreamingSort))
+        .build();
+    for function in astronomy::functions() {
+        state.register_udf(function)?;
+    }
+    Ok(SessionContext::new_with_state(state))
 }
 
 /// What every session over snapshots has in common.

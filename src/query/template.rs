@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
-use datafusion::common::{Column, ParamValues, Result, ScalarValue};
+use datafusion::common::{ParamValues, Result, ScalarValue};
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
@@ -13,8 +13,15 @@ use datafusion::prelude::SessionContext;
 use super::{Order, Query, Rows};
 use crate::schema::Table;
 
-/// The text of an endpoint's query.
-pub fn sql(table: Table, order: Order) -> &'static str {
+/// The view of the sources that upper limits stand beside: the quality cuts.
+pub const TAGGED_SOURCES: (&str, &str) =
+    ("tagged_sources", include_str!("../../sql/views/tagged_sources.sql"));
+
+/// The text of an endpoint's query. With upper limits there is one order only.
+pub fn sql(table: Table, order: Order, upper_limits: bool) -> &'static str {
+    if upper_limits {
+        return include_str!("../../sql/newest_first/sources_withupperlim.sql");
+    }
     match (table, order) {
         (Table::Sources, Order::NewestFirst) => include_str!("../../sql/newest_first/sources.sql"),
         (Table::Objects, Order::NewestFirst) => include_str!("../../sql/newest_first/objects.sql"),
@@ -25,9 +32,14 @@ pub fn sql(table: Table, order: Order) -> &'static str {
     }
 }
 
-/// Parses an endpoint's query against the table registered in `session`; parameters stay open, their types known.
-pub async fn plan(session: &SessionContext, table: Table, order: Order) -> Result<LogicalPlan> {
-    let plan = session.state().create_logical_plan(sql(table, order)).await?;
+/// Parses an endpoint's query against the tables registered in `session`; parameters stay open, their types known.
+pub async fn plan(
+    session: &SessionContext,
+    table: Table,
+    order: Order,
+    upper_limits: bool,
+) -> Result<LogicalPlan> {
+    let plan = session.state().create_logical_plan(sql(table, order, upper_limits)).await?;
     let typed =
         |plan: LogicalPlan| plan.map_expressions(|expr| expr.transform(|expr| Ok(typed(expr))));
     plan.transform(typed).data()
@@ -96,13 +108,13 @@ pub fn bind(plan: LogicalPlan, query: &Query) -> Result<LogicalPlan> {
     plan.with_param_values(ParamValues::from(values.collect::<Vec<_>>()))
 }
 
-/// The endpoint's plan with what a query asks for beside its parameters: the predicate `filter`, a limit, and the stored columns
-/// `columns` in that order.
+/// The endpoint's plan with what a query asks for beside its parameters: the predicate `filter`, a limit, and the
+/// columns in that order.
 pub fn shape(
     plan: &LogicalPlan,
     filter: Option<Expr>,
     limit: Option<usize>,
-    columns: &[&str],
+    columns: Vec<Expr>,
 ) -> Result<LogicalPlan> {
     let mut shaped = LogicalPlanBuilder::from(plan.clone());
     if let Some(filter) = filter {
@@ -111,6 +123,5 @@ pub fn shape(
     if limit.is_some() {
         shaped = shaped.limit(0, limit)?;
     }
-    let columns = columns.iter().map(|name| Expr::Column(Column::from_name(*name)));
     shaped.project(columns)?.build()
 }

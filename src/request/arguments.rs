@@ -7,11 +7,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::argument::{COLUMNS, ID};
 use super::json::{self, Scalar, Value};
 use crate::error::Result;
-
-pub const ID: &str = "diaObjectId";
-pub const COLUMNS: &str = "columns";
 
 /// Values by argument name.
 pub type Arguments<'a> = HashMap<Cow<'a, str>, Value<'a>>;
@@ -29,8 +27,8 @@ pub fn read<'a>(json: &'a [u8], query: &'a str) -> Result<Arguments<'a>> {
 fn merge<'a>(given: impl Iterator<Item = (Cow<'a, str>, Value<'a>)>) -> Arguments<'a> {
     let mut arguments = Arguments::new();
     for (name, value) in given {
-        let name = if name == "objectId" { Cow::Borrowed(ID) } else { name };
-        let adds_up = name == ID || name == COLUMNS;
+        let name = if name == "objectId" { Cow::Borrowed(ID.name) } else { name };
+        let adds_up = name == ID.name || name == COLUMNS.name;
         match arguments.remove(&name) {
             None => arguments.insert(name, value),
             Some(before) if adds_up => {
@@ -65,17 +63,23 @@ mod tests {
 
     #[test]
     fn the_query_string_wins_and_repeated_lists_add_up() {
-        assert_eq!(merged("diaObjectId=1", r#"{"diaObjectId": 2}"#), one(ID, "`1`"));
-        assert_eq!(merged("objectId=1", r#"{"diaObjectId": 2}"#), one(ID, "`1`"));
-        assert_eq!(merged("diaObjectId=1&objectId=2&diaObjectId=3", ""), one(ID, "`1` `2` `3`"));
-        assert_eq!(merged("columns=r%3Ara&columns=+r:dec", ""), one(COLUMNS, "`r:ra` ` r:dec`"));
+        assert_eq!(merged("diaObjectId=1", r#"{"diaObjectId": 2}"#), one(ID.name, "`1`"));
+        assert_eq!(merged("objectId=1", r#"{"diaObjectId": 2}"#), one(ID.name, "`1`"));
+        assert_eq!(
+            merged("diaObjectId=1&objectId=2&diaObjectId=3", ""),
+            one(ID.name, "`1` `2` `3`")
+        );
+        assert_eq!(
+            merged("columns=r%3Ara&columns=+r:dec", ""),
+            one(COLUMNS.name, "`r:ra` ` r:dec`")
+        );
         assert_eq!(
             merged("output-format=csv&output-format=json", ""),
             one("output-format", "`csv`")
         );
         assert_eq!(
             merged("", r#"{"objectId": 2, "diaObjectId": ["3"]}"#),
-            one(ID, "the number 2 `3`")
+            one(ID.name, "the number 2 `3`")
         );
         assert_eq!(merged("a=1&", r#"{"b": true}"#).len(), 2);
         assert_eq!(merged("", ""), []);

@@ -30,6 +30,10 @@ impl Ignored {
         self.shown.push(shown);
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+
     /// `reason: a, b (and 3 more)`; `None` when there is nothing to say.
     fn sentence(&self, reason: &str) -> Option<String> {
         let more = match self.more {

@@ -3,12 +3,13 @@
 
 use std::collections::HashSet;
 
-use super::arguments::{Arguments, COLUMNS, ID};
+use super::argument::{AS_OF, Argument, COLUMNS, ID, MIDPOINT_MJD_TAI};
+use super::arguments::Arguments;
 use super::ignored::Ignored;
 use super::json::{Scalar, Value};
 use crate::error::{Error, Result};
 use crate::query::{Columns, Order, Query, Rows, TimeMatch};
-use crate::schema::{TIME, Table};
+use crate::schema::Table;
 use crate::warehouse::AsOf;
 
 /// Takes the arguments of a query, and tells what stands among the ids without being one. The ids are sorted, each once;
@@ -18,21 +19,22 @@ pub fn query(
     order: Order,
     arguments: &mut Arguments<'_>,
 ) -> Result<(Query, Ignored)> {
-    let mut take = |name: &str| arguments.remove(name);
-    let (rows, ignored) = match take(ID) {
+    let mut take = |argument: &Argument| arguments.remove(argument.name);
+    let (rows, ignored) = match take(&ID) {
         Some(value) => ids(value).map(|(ids, ignored)| (Rows::Of(ids), ignored))?,
         None => (Rows::Within(i64::MIN..=i64::MAX), Ignored::default()),
     };
-    let time = if table == Table::Sources { take(TIME) } else { None };
+    let time = if table == Table::Sources { take(&MIDPOINT_MJD_TAI) } else { None };
     let query = Query {
         table,
         rows,
         order,
-        columns: columns(take(COLUMNS))?,
+        columns: columns(take(&COLUMNS))?,
         time: time.map(|value| TimeMatch::parse(&decimal(value)?)).transpose()?,
         filter: None,
         limit: None,
-        as_of: take("as_of").map(|value| AsOf::parse(&version_or_time(value)?)).transpose()?,
+        upper_limits: false,
+        as_of: take(&AS_OF).map(|value| AsOf::parse(&version_or_time(value)?)).transpose()?,
     };
     Ok((query, ignored))
 }
@@ -64,7 +66,11 @@ fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
             Scalar::Text(text) => text.split(',').map(str::trim).for_each(&mut add),
             Scalar::Number(text) if !text.contains(['.', 'e', 'E']) => add(&text),
             other => {
-                return Err(wrong(ID, "digits in a text, an integer, or an array of these", other));
+                return Err(wrong(
+                    ID.name,
+                    "digits in a text, an integer, or an array of these",
+                    other,
+                ));
             }
         }
     }
@@ -83,7 +89,7 @@ fn columns(value: Option<Value<'_>>) -> Result<Columns> {
     for scalar in scalars {
         let Scalar::Text(text) = scalar else {
             let right = "names such as `r:psfFlux`, separated by commas, or an array of names";
-            return Err(wrong(COLUMNS, right, scalar));
+            return Err(wrong(COLUMNS.name, right, scalar));
         };
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             if seen.insert(name.to_string()) {
@@ -99,14 +105,14 @@ fn columns(value: Option<Value<'_>>) -> Result<Columns> {
 fn decimal(value: Value<'_>) -> Result<String> {
     match value {
         Value::One(Scalar::Text(text) | Scalar::Number(text)) => Ok(text.into_owned()),
-        other => Err(wrong(TIME, "a number, or its decimals in a text", other)),
+        other => Err(wrong(MIDPOINT_MJD_TAI.name, "a number, or its decimals in a text", other)),
     }
 }
 
 fn version_or_time(value: Value<'_>) -> Result<String> {
     match value {
         Value::One(Scalar::Text(text) | Scalar::Number(text)) => Ok(text.trim().to_string()),
-        other => Err(wrong("as_of", "a version or an RFC 3339 time", other)),
+        other => Err(wrong(AS_OF.name, "a version or an RFC 3339 time", other)),
     }
 }
 

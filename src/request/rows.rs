@@ -1,7 +1,10 @@
 //! A request of REST for rows, understood. In: the merged arguments. Out: a [`Query`] and how to answer
 //! it, or the error that names the argument and what would be right.
 
-use super::arguments::{Arguments, ID};
+use super::argument::{
+    AS_OF, Argument, COLUMNS, EXPLAIN, ID, MIDPOINT_MJD_TAI, OUTPUT_FORMAT, WITH_UPPER_LIMITS,
+};
+use super::arguments::Arguments;
 use super::ignored::Ignored;
 use super::json::{Scalar, Value};
 use super::query::{query, wrong};
@@ -22,15 +25,28 @@ pub struct RowRequest {
 }
 
 impl RowRequest {
+    /// The arguments of a table's endpoint.
+    pub fn arguments(table: Table) -> Vec<&'static Argument> {
+        let mut arguments = vec![&ID, &COLUMNS, &OUTPUT_FORMAT];
+        if table == Table::Sources {
+            arguments.extend([&MIDPOINT_MJD_TAI, &WITH_UPPER_LIMITS]);
+        }
+        arguments.extend([&AS_OF, &EXPLAIN]);
+        arguments
+    }
+
     pub fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
-        if !arguments.contains_key(ID) {
+        if !arguments.contains_key(ID.name) {
             return Err(Error::argument(
                 "diaObjectId is missing: give one id, several separated by commas, or an array",
             ));
         }
-        let (query, ignored_ids) = query(table, Order::NewestFirst, &mut arguments)?;
-        let format = arguments.remove("output-format").map_or(Ok(Format::Json), format)?;
-        let explain = arguments.remove("explain").map_or(Ok(false), flag)?;
+        let (mut query, ignored_ids) = query(table, Order::NewestFirst, &mut arguments)?;
+        let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
+        let explain = flag(&EXPLAIN, &mut arguments)?;
+        if table == Table::Sources {
+            query.upper_limits = flag(&WITH_UPPER_LIMITS, &mut arguments)?;
+        }
         Ok(Self { query, format, explain, ignored_ids })
     }
 }
@@ -42,16 +58,18 @@ fn format(value: Value<'_>) -> Result<Format> {
     };
     known.ok_or_else(|| {
         let names = Format::ALL.map(Format::name).join(", ");
-        wrong("output-format", &format!("one of {names}"), value)
+        wrong(OUTPUT_FORMAT.name, &format!("one of {names}"), value)
     })
 }
 
-fn flag(value: Value<'_>) -> Result<bool> {
+/// The value of a flag, false where it is not given. Python's spelling is as good as JSON's.
+pub fn flag(argument: &Argument, arguments: &mut Arguments<'_>) -> Result<bool> {
+    let Some(value) = arguments.remove(argument.name) else { return Ok(false) };
     match &value {
         Value::One(Scalar::Bool(flag)) => Ok(*flag),
-        Value::One(Scalar::Text(text)) if text == "true" => Ok(true),
-        Value::One(Scalar::Text(text)) if text == "false" => Ok(false),
-        _ => Err(wrong("explain", "true or false", value)),
+        Value::One(Scalar::Text(text)) if text == "true" || text == "True" => Ok(true),
+        Value::One(Scalar::Text(text)) if text == "false" || text == "False" => Ok(false),
+        _ => Err(wrong(argument.name, "true or false", value)),
     }
 }
 

@@ -8,25 +8,24 @@ use axum::http::{HeaderMap, HeaderValue};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
-use crate::query::Columns;
+use crate::query::{Query, Versions};
 use crate::request::RowRequest;
 
-/// The tag of the answer to a request from one version of its table: equal for equal questions,
+/// The tag of the answer to a question from one version of its tables: equal for equal questions,
 /// however they were written. `instance` stands for the running server: versions of two servers' tables are
 /// not comparable, nor are the bytes of two releases.
-pub fn tag(instance: Uuid, version: u64, request: &RowRequest) -> Result<HeaderValue> {
-    let query = &request.query;
+pub fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Result<HeaderValue> {
     let mut hash = DefaultHasher::new();
-    (instance, query.table, &query.rows, request.format).hash(&mut hash);
-    match &query.columns {
-        Columns::All => None,
-        Columns::Named(names) => Some(names),
-    }
-    .hash(&mut hash);
-    let time = query.time.as_ref().map(|time| (time.from_mjd.to_bits(), time.to_mjd.to_bits()));
-    time.hash(&mut hash);
-    let text = format!("W/\"{version}-{:016x}\"", hash.finish());
+    (instance, versions, question).hash(&mut hash);
+    let text = format!("W/\"{}-{:016x}\"", versions.table, hash.finish());
     HeaderValue::try_from(text).map_err(|error| Error::internal(format!("making an ETag: {error}")))
+}
+
+/// What makes the answer to a request for rows another one, its table's version aside.
+pub fn question(request: &RowRequest) -> impl Hash {
+    let Query { table, rows, columns, time, upper_limits, .. } = &request.query;
+    let time = time.as_ref().map(|time| (time.from_mjd.to_bits(), time.to_mjd.to_bits()));
+    (*table, rows, columns, time, *upper_limits, request.format)
 }
 
 /// Whether `If-None-Match` holds the tag, by weak comparison (RFC 9110, 13.1.2). `*` is any.

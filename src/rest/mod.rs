@@ -12,7 +12,9 @@ mod fp;
 mod health;
 mod metrics;
 mod objects;
+mod openapi;
 mod pages;
+mod plot;
 mod received;
 mod rows;
 mod schema;
@@ -37,6 +39,7 @@ use crate::encode::Format;
 use crate::error::{Error, Kind};
 use crate::limits::Limits;
 use crate::query::Engine;
+use crate::schema::Table;
 use crate::watch::Metrics;
 
 /// Smaller bodies are not worth compressing.
@@ -47,8 +50,10 @@ const ABOUT: &str = "diaflight: light curves of Rubin alerts
 GET or POST /api/v1/sources    the light curves of objects
 GET or POST /api/v1/objects    their newest state
 GET or POST /api/v1/fp         their forced photometry
+GET or POST /api/v1/plot       a light curve as a picture
 GET or POST /api/v1/schema     the fields of an endpoint
 GET /<diaObjectId>             the page of an object, for a browser
+GET /docs, /openapi.json       all of this, and how to ask
 GET /health/live, /health/ready, /metrics
 
 Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
@@ -80,13 +85,16 @@ impl App {
 /// Every route.
 pub fn router(app: App) -> Router {
     let work = Router::new()
-        .route("/api/v1/sources", rows::route(&app, sources::DEFINITION))
-        .route("/api/v1/objects", rows::route(&app, objects::DEFINITION))
-        .route("/api/v1/fp", rows::route(&app, fp::DEFINITION))
+        .route(Table::Sources.path(), rows::route(&app, sources::DEFINITION))
+        .route(Table::Objects.path(), rows::route(&app, objects::DEFINITION))
+        .route(Table::Fp.path(), rows::route(&app, fp::DEFINITION))
+        .route("/api/v1/plot", get(plot::answer).post(plot::answer))
         .route("/api/v1/schema", get(schema::answer).post(schema::answer))
         .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit));
     let router = work
         .merge(pages::router(&app))
+        .route("/openapi.json", get(openapi::answer))
+        .merge(openapi::page())
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::answer))

@@ -26,7 +26,7 @@ use super::{App, etag};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::query::{Query, Rows};
+use crate::query::{Query, Rows, Versions};
 use crate::request::RowRequest;
 use crate::request::ignored::Warning;
 use crate::watch::RowsSent;
@@ -59,18 +59,17 @@ async fn answer(
         return Ok(app.engine.explain(query).await.map_err(failure::of_reading)?.into_response());
     }
     if headers.contains_key(IF_NONE_MATCH) {
-        let version = app.engine.version(query.table, query.as_of.as_ref());
-        let version = version.await.map_err(failure::of_reading)?;
-        let tag = etag::tag(app.instance, version, &request)?;
+        let versions = app.engine.versions(query).await.map_err(failure::of_reading)?;
+        let tag = etag::tag(app.instance, versions, etag::question(&request))?;
         if etag::matches(&headers, &tag) {
-            return Ok((StatusCode::NOT_MODIFIED, validators(version, tag)).into_response());
+            return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
         }
     }
     let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
-    let tag = etag::tag(app.instance, answer.version, &request)?;
+    let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
     let body = begun(encode(request.format, rows)).await?;
-    let mut response = (validators(answer.version, tag), body).into_response();
+    let mut response = (validators(answer.versions, tag)?, body).into_response();
     response.extensions_mut().insert(sent);
     let columns = answer.unknown_columns.iter().collect();
     let warning = Warning { ids: request.ignored_ids, columns, ..Warning::default() }.text();
@@ -81,13 +80,14 @@ async fn answer(
 }
 
 /// What a client needs to ask again only for what changed.
-fn validators(version: u64, tag: HeaderValue) -> [(HeaderName, HeaderValue); 4] {
-    [
-        (SNAPSHOT, HeaderValue::from(version)),
+pub fn validators(versions: Versions, tag: HeaderValue) -> Result<[(HeaderName, HeaderValue); 4]> {
+    let snapshot = HeaderValue::try_from(versions.to_string());
+    Ok([
+        (SNAPSHOT, snapshot.map_err(|error| Error::internal(error.to_string()))?),
         (ETAG, tag),
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (VARY, HeaderValue::from_static("accept-encoding")),
-    ]
+    ])
 }
 
 /// What the body is; a file name for what is saved rather than read at once.

@@ -6,11 +6,13 @@
 //! they say which alert a row came from, decide which of two copies of a row wins, and are not served.
 
 mod catalog;
+mod computed;
 pub mod provenance;
 
 use arrow::datatypes::{DataType, Field, Schema};
 
 pub use catalog::{CatalogColumn, catalog, describe, described, new_table_schema};
+pub use computed::{COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
 
 /// Field metadata keys.
 pub const FAMILY: &str = "family";
@@ -45,6 +47,15 @@ impl Table {
             Table::Sources => "sources",
             Table::Objects => "objects",
             Table::Fp => "fp",
+        }
+    }
+
+    /// Its endpoint of REST.
+    pub fn path(self) -> &'static str {
+        match self {
+            Table::Sources => "/api/v1/sources",
+            Table::Objects => "/api/v1/objects",
+            Table::Fp => "/api/v1/fp",
         }
     }
 

@@ -5,4 +5,5 @@ pub const VIEWS: &[(&str, &str)] = &[
     ("light_curves", include_str!("../../sql/views/light_curves.sql")),
     ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
     ("nights", include_str!("../../sql/views/nights.sql")),
+    ("tagged_sources", include_str!("../../sql/views/tagged_sources.sql")),
 ];

@@ -15,6 +15,7 @@ mod flight_sql;
 mod formats;
 mod ingest;
 mod ingest_properties;
+mod light_curves;
 mod lookup;
 mod nights;
 mod program;

@@ -56,7 +56,7 @@ async fn answered(
     let first = first.map_err(|status| of_messages(status.into()))?.unwrap_or_default();
     let request = request_of(&first)?;
     let answer = without_rows(&engine, &request.query).await?;
-    let (schema, snapshot) = (answer.schema, answer.version);
+    let (schema, snapshot) = (answer.schema, answer.versions.table);
     let warning = request.warning(&answer.unknown_columns);
     let query = Query { as_of: Some(AsOf::Version(snapshot)), ..request.query };
 

@@ -72,20 +72,20 @@ impl Named {
         request: &NamedRequest,
     ) -> Result<FlightInfo> {
         let query = &request.query;
-        let Answer { schema, version, unknown_columns, .. } = self.planned(query).await?;
+        let Answer { schema, versions, unknown_columns, .. } = self.planned(query).await?;
         let split = match request.is_whole_table() {
-            true => Some(self.split(query, version).await?),
+            true => Some(self.split(query, versions.table).await?),
             false => None,
         };
         let all = query.filter.is_none() && query.time.is_none() && query.limit.is_none();
         let heading = Heading {
             schema: &schema,
-            snapshot: version,
+            snapshot: versions.table,
             rows: split.as_ref().and_then(|split| split.rows).filter(|_| all),
             warning: request.warning(&unknown_columns),
         };
         let parts = split.map(|split| split.keys);
-        let endpoints = info::endpoints(&request.text, version, parts)?;
+        let endpoints = info::endpoints(&request.text, versions.table, parts)?;
         Ok(heading.info(descriptor)?.with_endpoints(endpoints))
     }
 

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::error::{Error, Kind, Result};
 use crate::flight::wire;
 use crate::query::{Order, Query, Rows};
+use crate::request::argument::{ID, WITH_UPPER_LIMITS};
 use crate::request::arguments::{self, Arguments};
 use crate::request::ignored::{Ignored, Warning};
 use crate::request::json::{Scalar, Value};
@@ -47,7 +48,7 @@ impl NamedRequest {
                 Self::parse(json!({ENDPOINT: endpoint}).to_string())
             }
             (DescriptorType::Path, [endpoint, ids]) => {
-                Self::parse(json!({ENDPOINT: endpoint, arguments::ID: ids}).to_string())
+                Self::parse(json!({ENDPOINT: endpoint, ID.name: ids}).to_string())
             }
             _ => Err(Error::argument(format!(
                 "a descriptor is an endpoint, an endpoint and ids, or a command: give {EXAMPLES}"
@@ -59,6 +60,12 @@ impl NamedRequest {
     pub fn parse(text: String) -> Result<Self> {
         let mut arguments = arguments::read(text.as_bytes(), "")?;
         let table = endpoint(arguments.remove(ENDPOINT))?;
+        if arguments.contains_key(WITH_UPPER_LIMITS.name) {
+            return Err(Error::argument(format!(
+                "{} is answered over REST (output-format: arrow or parquet); over Flight, ask fp beside sources",
+                WITH_UPPER_LIMITS.name
+            )));
+        }
         let (query, ignored_ids) = query(table, Order::ByObject, &mut arguments)?;
         let filter = arguments.remove("filter").map(filter).transpose()?;
         let limit = arguments.remove("limit").map(limit).transpose()?;

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::measurements::Measurement;
+use super::measurement::Measurement;
 use super::text::{count, fixed};
 use crate::astronomy::ab_mag;
 

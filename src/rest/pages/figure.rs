@@ -27,13 +27,14 @@ pub struct Data {
 }
 
 impl Data {
-    pub fn of(id: i64) -> Self {
-        let asked =
+    /// `tagged`: whether the tables have what tells good detections from poor ones.
+    pub fn of(id: i64, tagged: bool) -> Self {
+        let columns =
             "r:midpointMjdTai,r:band,r:visit,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc";
-        let sources = format!(
-            "/api/v1/sources?diaObjectId={id}&withupperlim=True&columns={asked},v:tag,v:fluxLimit"
-        );
-        Self { sources, fp: format!("/api/v1/fp?diaObjectId={id}&columns={asked}") }
+        let [sources, fp] = ["sources", "fp"]
+            .map(|table| format!("/api/v1/{table}?diaObjectId={id}&columns={columns}"));
+        let limits = if tagged { ",v:tag,v:fluxLimit&withupperlim=True" } else { "" };
+        Self { sources: sources + limits, fp }
     }
 }
 

@@ -11,6 +11,7 @@ mod home;
 mod ids;
 mod labels;
 mod layout;
+mod measurement;
 mod measurements;
 mod object;
 mod objects;

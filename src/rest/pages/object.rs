@@ -11,7 +11,8 @@ use super::bands::{Bands, bands};
 use super::figure::{Data, Figure, Head, MARKS};
 use super::labels::{Labels, labels};
 use super::layout::{Layout, written};
-use super::measurements::{self, Measurement, Measurements};
+use super::measurement::Newest;
+use super::measurements::Measurements;
 use super::read::read;
 use super::requests::{Origin, Requests};
 use super::summary::Summary;
@@ -58,25 +59,24 @@ pub async fn page(
 ) -> Result<Response> {
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
     let object = Query::of(Table::Objects, vec![id], Columns::All);
-    let [sources, fp] = [Table::Sources, Table::Fp].map(|table| measurements::query(table, id));
-    let (object, sources, fp) = tokio::try_join!(
+    let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &object),
-        read::<Measurement>(&app.engine, &sources),
-        read::<Measurement>(&app.engine, &fp),
+        Newest::detections(&app.engine, id),
+        Newest::forced(&app.engine, id),
     )?;
     let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
-    let (sources, forced) = (&sources.rows[..], &fp.rows[..]);
-    let (bands, data, assets) = (bands(sources, forced), Data::of(id), assets::folder());
+    let bands = bands(&detections.rows, &forced.rows);
+    let (data, assets) = (Data::of(id, detections.are_tagged()), assets::folder());
     let body = Object {
         id,
         figure: Figure { id, data: &data, assets, bands: &bands },
-        summary: Summary::of(row, sources, forced),
+        summary: Summary::of(row, &detections, &forced),
         labels: Labels { labels: labels(row, &object.schema) },
         bands: Bands { bands: &bands },
         requests: Requests::of(id, &Origin::of(&uri, &headers)),
         tables: [
-            Measurements { name: "Detections", rows: sources, open: true },
-            Measurements { name: "Forced photometry", rows: forced, open: false },
+            Measurements { name: "Detections", newest: &detections, open: true },
+            Measurements { name: "Forced photometry", newest: &forced, open: false },
         ],
     };
     let head = written(&Head { data: &data, assets })?;

@@ -23,7 +23,7 @@ pub struct Read<T> {
 
 pub async fn read<T: DeserializeOwned>(engine: &Engine, query: &Query) -> Result<Read<T>> {
     let answer = engine.run(query).await.map_err(failure::of_reading)?;
-    let (schema, version) = (answer.schema, answer.version);
+    let (schema, version) = (answer.schema, answer.versions.table);
     let chunks = encode(Format::Json, answer.rows).try_collect::<Vec<Bytes>>();
     let json = chunks.await.map_err(failure::of_reading)?.concat();
     let rows = serde_json::from_slice(&json).map_err(|error| {

@@ -4,7 +4,7 @@
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::measurements::{Measurement, how_many};
+use super::measurement::{Measurement, Newest};
 use super::position::{dms, hms};
 use super::text::{self, count, fixed};
 
@@ -51,22 +51,19 @@ struct When {
 }
 
 impl Summary {
-    pub fn of(
-        object: &Map<String, Value>,
-        sources: &[Measurement],
-        forced: &[Measurement],
-    ) -> Self {
+    pub fn of(object: &Map<String, Value>, detections: &Newest, forced: &Newest) -> Self {
         let number = |name| object.get(name).and_then(Value::as_f64);
         let rubin = object.get("r:nDiaSources").and_then(Value::as_u64);
+        let sources = &detections.rows;
         let poor = sources.iter().filter(|row| row.tag.as_deref() == Some("badquality")).count();
         Self {
             place: number("r:ra").zip(number("r:dec")).map(|(ra, dec)| Place::of(ra, dec)),
             first: When::of(sources.last()),
             last: When::of(sources.first()),
-            detections: how_many(sources),
+            detections: detections.how_many(),
             poor: (poor > 0).then(|| count(poor as u64)),
             counted: rubin.filter(|rubin| *rubin != sources.len() as u64).map(count),
-            forced: how_many(forced),
+            forced: forced.how_many(),
         }
     }
 }

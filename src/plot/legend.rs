@@ -1,0 +1,56 @@
+//! The line above a plot that says what it shows. In: the bands and kinds of points that are there. Out: drawn markers and words.
+
+use std::collections::HashSet;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+use super::band::{BANDS, Band, OTHER};
+use super::marker::{Part, marker};
+use super::points::{Kind, Point};
+
+const TEXT_PX: i32 = 24;
+/// Of a letter, on average.
+const LETTER_PX: i32 = 13;
+const GAP_PX: i32 = 28;
+
+/// What a kind is called, in the order shown.
+const KINDS: [(Kind, &str); 4] = [
+    (Kind::Valid, "detection"),
+    (Kind::BadQuality, "of bad quality"),
+    (Kind::Forced, "forced photometry"),
+    (Kind::UpperLimit, "5 sigma limit"),
+];
+
+/// Draws a line of markers and words for what is among the points, from `(x, y)` on.
+pub fn draw<'a, DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    (mut x, y): (i32, i32),
+    points: impl Iterator<Item = &'a Point>,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    let (mut shown_bands, mut shown_kinds) = (HashSet::new(), HashSet::new());
+    for point in points {
+        shown_bands.insert(point.band.name);
+        shown_kinds.insert(point.kind);
+    }
+    let bands = BANDS.iter().chain([&OTHER]);
+    let bands = bands.filter(|band| shown_bands.contains(band.name));
+    let bands: Vec<(&'static Band, Kind, &str)> =
+        bands.map(|band| (band, Kind::Valid, band.name)).collect();
+    let kinds = KINDS.iter().filter(|(kind, _)| shown_kinds.contains(kind));
+    let kinds = kinds.map(|&(kind, name)| (&OTHER, kind, name));
+    for (band, kind, name) in bands.into_iter().chain(kinds) {
+        let middle = if kind == Kind::UpperLimit { y - TEXT_PX / 3 } else { y };
+        for part in marker(band, kind) {
+            let at = EmptyElement::at((x, middle));
+            match part {
+                Part::Filled(shape) => area.draw(&(at + shape))?,
+                Part::Line(line) => area.draw(&(at + line))?,
+            }
+        }
+        let style = ("sans-serif", TEXT_PX).into_font().color(&BLACK);
+        area.draw(&Text::new(name.to_string(), (x + 16, y - TEXT_PX / 2), style))?;
+        x += 16 + LETTER_PX * name.len() as i32 + GAP_PX;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! A light curve as a picture. In: the [`Point`]s of an object. Out: SVG or PNG, with the bands, markers and kinds of points that the
+//! object's page has.
+
+mod band;
+mod chart;
+mod legend;
+mod marker;
+mod png;
+mod points;
+
+pub use chart::svg;
+pub use png::png;
+pub use points::{Kind, Point, forced, tagged};
+
+/// What a light curve is drawn in.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Quantity {
+    /// The flux on the difference image, in nJy.
+    Flux,
+    /// Its AB magnitude, where it has one, and upper limits.
+    Magnitude,
+}
+
+impl Quantity {
+    pub const ALL: [Quantity; 2] = [Quantity::Flux, Quantity::Magnitude];
+
+    /// Its word in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Quantity::Flux => "flux",
+            Quantity::Magnitude => "magnitude",
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The columns that an endpoint serves. In: its SQL planned, and the tables it reads. Out: what each name that a client may ask for
+//! is computed from, and its field: `r:` and `f:` as they are stored, `v:` as the server computes them.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::Column;
+use datafusion::execution::SessionState;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+
+use super::{Columns, SnapshotTable};
+use crate::error::Result;
+use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
+
+/// A column that can be asked for.
+struct Served {
+    field: Arc<Field>,
+    expression: Expr,
+    /// It is there when no column is named.
+    by_default: bool,
+}
+
+/// The columns of an endpoint, in byte-wise order of their names.
+pub struct ServedColumns {
+    columns: Vec<Served>,
+    by_name: HashMap<String, usize>,
+}
+
+/// The columns of one answer.
+pub struct Selection {
+    /// In the order asked.
+    pub expressions: Vec<Expr>,
+    pub schema: SchemaRef,
+    pub unknown: Vec<String>,
+}
+
+impl ServedColumns {
+    /// Of the SQL `plan`, whose rows are of `table` and, as upper limits, of `fp`.
+    pub fn new(
+        session: &SessionState,
+        plan: &LogicalPlan,
+        table: &SnapshotTable,
+        fp: Option<&Arc<SnapshotTable>>,
+    ) -> Result<Self> {
+        let mut columns = stored(table);
+        let own = fp.map(|fp| stored(fp)).unwrap_or_default();
+        let own: Vec<_> = own.into_iter().filter(|column| !is_among(&columns, column)).collect();
+        columns.extend(own);
+        let of_light_curve = if fp.is_some() { &OF_A_LIGHT_CURVE[..] } else { &[] };
+        columns.extend(computed(session, plan, of_light_curve, true)?);
+        columns.extend(computed(session, plan, &OF_A_MEASUREMENT, false)?);
+        columns.sort_by(|a, b| a.field.name().cmp(b.field.name()));
+        let names = columns.iter().map(|column| column.field.name().clone());
+        let by_name = names.enumerate().map(|(i, name)| (name, i)).collect();
+        Ok(Self { columns, by_name })
+    }
+
+    /// The fields of an answer when no column is named.
+    pub fn schema(&self) -> SchemaRef {
+        self.select(&Columns::All).schema
+    }
+
+    /// The fields of the columns that the server computes.
+    pub fn computed(&self) -> SchemaRef {
+        let fields = self.columns.iter().map(|column| column.field.clone());
+        let prefix = format!("{COMPUTED}:");
+        Arc::new(Schema::new(
+            fields.filter(|field| field.name().starts_with(&prefix)).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// Those asked for that are known, each once.
+    pub fn select(&self, asked: &Columns) -> Selection {
+        let mut unknown = Vec::new();
+        let chosen: Vec<&Served> = match asked {
+            Columns::All => self.columns.iter().filter(|column| column.by_default).collect(),
+            Columns::Named(names) => {
+                let mut seen = vec![false; self.columns.len()];
+                let known = names.iter().filter_map(|name| match self.by_name.get(name) {
+                    Some(&i) => (!mem::replace(&mut seen[i], true)).then_some(&self.columns[i]),
+                    None => {
+                        unknown.push(name.clone());
+                        None
+                    }
+                });
+                known.collect()
+            }
+        };
+        let fields: Vec<_> = chosen.iter().map(|column| column.field.clone()).collect();
+        let expressions = chosen.iter().map(|column| column.expression.clone()).collect();
+        Selection { expressions, schema: Arc::new(Schema::new(fields)), unknown }
+    }
+}
+
+fn stored(table: &SnapshotTable) -> Vec<Served> {
+    let snapshot = table.snapshot();
+    let columns = schema::served_columns(&snapshot.schema).into_iter().filter_map(|(_, i)| {
+        let stored = snapshot.schema.field(i);
+        let field = Arc::new(schema::describe(snapshot.table, stored)?);
+        let expression = Expr::Column(Column::from_name(stored.name()));
+        Some(Served { field, expression, by_default: true })
+    });
+    columns.collect()
+}
+
+fn is_among(columns: &[Served], column: &Served) -> bool {
+    columns.iter().any(|known| known.field.name() == column.field.name())
+}
+
+/// Those of `columns` whose SQL names columns that the plan has.
+fn computed(
+    session: &SessionState,
+    plan: &LogicalPlan,
+    columns: &[ComputedColumn],
+    by_default: bool,
+) -> Result<Vec<Served>> {
+    let mut served = Vec::new();
+    for column in columns {
+        // Foreign tables may lack any of them.
+        let Ok(expression) = session.create_logical_expr(column.sql, plan.schema()) else {
+            continue;
+        };
+        let field = column.field(expression.get_type(plan.schema())?);
+        let expression = expression.alias(field.name());
+        served.push(Served { field: Arc::new(field), expression, by_default });
+    }
+    Ok(served)
+}

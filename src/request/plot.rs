@@ -1,0 +1,131 @@
+//! A request for a picture, understood. In: the merged arguments. Out: a [`PlotRequest`], or the error that names the argument and
+//! what would be right.
+
+use super::argument::{AS_OF, Argument, ID, PICTURE_FORMAT, QUANTITY};
+use super::arguments::Arguments;
+use super::json::{Scalar, Value};
+use super::query::{query, wrong};
+use crate::error::{Error, Result};
+use crate::plot::Quantity;
+use crate::query::{Columns, Order, Query, Rows};
+use crate::schema::Table;
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Picture {
+    Svg,
+    Png,
+}
+
+impl Picture {
+    pub const ALL: [Picture; 2] = [Picture::Svg, Picture::Png];
+
+    /// The word of `output-format`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Picture::Svg => "svg",
+            Picture::Png => "png",
+        }
+    }
+
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Picture::Svg => "image/svg+xml",
+            Picture::Png => "image/png",
+        }
+    }
+}
+
+/// The arguments of `/api/v1/plot`.
+#[derive(Debug)]
+pub struct PlotRequest {
+    pub dia_object_id: i64,
+    pub picture: Picture,
+    pub quantity: Quantity,
+    /// The detections, and the upper limits among them.
+    pub detections: Query,
+    pub forced: Query,
+}
+
+impl PlotRequest {
+    pub const ARGUMENTS: [&'static Argument; 4] = [&ID, &PICTURE_FORMAT, &QUANTITY, &AS_OF];
+
+    pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
+        if !arguments.contains_key(ID.name) {
+            return Err(Error::argument("diaObjectId is missing: give the id of an object"));
+        }
+        let (asked, ignored) = query(Table::Sources, Order::NewestFirst, &mut arguments)?;
+        let dia_object_id = match &asked.rows {
+            Rows::Of(ids) if ids.len() == 1 && ignored.is_empty() => ids[0],
+            _ => {
+                let text = "diaObjectId must be one id, all digits: a picture shows one object";
+                return Err(Error::argument(text));
+            }
+        };
+        let picture = word(&PICTURE_FORMAT, Picture::ALL, Picture::name, &mut arguments)?;
+        let quantity = word(&QUANTITY, Quantity::ALL, Quantity::name, &mut arguments)?;
+        let named =
+            |names: &[&str]| Columns::Named(names.iter().map(|name| name.to_string()).collect());
+        let measured = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
+        let tagged = [&measured[..], &["v:tag", "v:fluxLimit"]].concat();
+        let of = |table, columns| Query {
+            as_of: asked.as_of.clone(),
+            ..Query::of(table, vec![dia_object_id], columns)
+        };
+        let detections = Query { upper_limits: true, ..of(Table::Sources, named(&tagged)) };
+        let forced = of(Table::Fp, named(&measured));
+        Ok(Self { dia_object_id, picture, quantity, detections, forced })
+    }
+}
+
+/// The one of `all` that an argument names; the first where it is not given.
+fn word<T: Copy, const N: usize>(
+    argument: &Argument,
+    all: [T; N],
+    name: fn(T) -> &'static str,
+    arguments: &mut Arguments<'_>,
+) -> Result<T> {
+    let Some(value) = arguments.remove(argument.name) else { return Ok(all[0]) };
+    let known = match &value {
+        Value::One(Scalar::Text(text)) => all.into_iter().find(|one| name(*one) == text),
+        _ => None,
+    };
+    known.ok_or_else(|| {
+        let right = format!("one of {}", all.map(name).join(", "));
+        wrong(argument.name, &right, value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::arguments;
+
+    fn parsed(query: &str) -> Result<PlotRequest> {
+        PlotRequest::parse(arguments::read(b"", query)?)
+    }
+
+    #[test]
+    fn one_object_is_drawn_as_asked() {
+        let plain = parsed("diaObjectId=7").unwrap();
+        assert_eq!((plain.picture, plain.quantity), (Picture::Svg, Quantity::Flux));
+        assert!(plain.detections.upper_limits && !plain.forced.upper_limits);
+        let asked = parsed("objectId=+7&output-format=png&quantity=magnitude").unwrap();
+        assert_eq!((asked.picture, asked.quantity), (Picture::Png, Quantity::Magnitude));
+        assert_eq!(asked.forced.rows, Rows::Of(vec![7]));
+    }
+
+    #[test]
+    fn a_wrong_argument_is_refused_by_name() {
+        for (query, name, right) in [
+            ("quantity=flux", "diaObjectId", "missing"),
+            ("diaObjectId=7,8", "diaObjectId", "one id"),
+            ("diaObjectId=seven", "diaObjectId", "one id"),
+            ("diaObjectId=7&output-format=gif", "output-format", "svg, png"),
+            ("diaObjectId=7&quantity=mass", "quantity", "flux, magnitude"),
+        ] {
+            let text = parsed(query).err().unwrap().to_string();
+            assert!(text.contains(name) && text.contains(right), "{query}: {text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! `/openapi.json`, what the endpoints are for programs, and `/docs`, the same for people. In: the arguments that requests are read by,
+//! the columns of the catalog, the kinds of errors. Out: an OpenAPI document, with an object of the data in its examples.
+
+mod operation;
+mod row;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::PathItemBuilder;
+use utoipa::openapi::{
+    ComponentsBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
+    PathsBuilder,
+};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use self::operation::Documented;
+use super::schema::SchemaRequest;
+use super::{App, fp, objects, sources};
+use crate::error::{Error, Result};
+use crate::request::{Picture, PlotRequest, RowRequest};
+use crate::schema::Table;
+
+const ABOUT: &str = "The light curves of Rubin's alerts: all measurements of an object, or of ten thousand. Every path answers `GET` with \
+    arguments in the query string, and `POST` with the same arguments in a JSON object. Integers are exact and floats have the fewest digits \
+    that read back; times are MJD in TAI, fluxes nJy, positions degrees. Arrow Flight and Flight SQL answer on the same port.";
+
+/// Swagger UI, served by the program itself.
+pub fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let config =
+        Config::from("/openapi.json").try_it_out_enabled(true).default_models_expand_depth(0);
+    SwaggerUi::new("/docs").config(config).into()
+}
+
+pub async fn answer(State(app): State<App>) -> Result<Response> {
+    let object = app.engine.first_object(Table::Objects).ok().flatten();
+    let object = object.map(|id| id.to_string()).unwrap_or_default();
+    let text = serde_json::to_string(&document(&object))
+        .map_err(|error| Error::internal(format!("writing the OpenAPI document: {error}")))?;
+    Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
+}
+
+/// The document; `object` is the id in its examples.
+fn document(object: &str) -> OpenApi {
+    let mut paths = PathsBuilder::new();
+    for documented in endpoints() {
+        let get = documented.get(object);
+        let post = documented.post(object);
+        let item = PathItemBuilder::new()
+            .operation(HttpMethod::Get, get)
+            .operation(HttpMethod::Post, post);
+        paths = paths.path(documented.path, item.build());
+    }
+    let components = Table::ALL.into_iter().fold(ComponentsBuilder::new(), |components, table| {
+        components.schema(row::name(table), row::schema(table))
+    });
+    let license = LicenseBuilder::new().name("Apache-2.0").build();
+    let info = InfoBuilder::new()
+        .title("diaflight")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .license(Some(license));
+    OpenApiBuilder::new()
+        .info(info.build())
+        .paths(paths.build())
+        .components(Some(components.schema("Error", operation::error()).build()))
+        .build()
+}
+
+fn endpoints() -> Vec<Documented> {
+    let rows =
+        [sources::DEFINITION, objects::DEFINITION, fp::DEFINITION].map(|definition| Documented {
+            path: definition.table.path(),
+            about: definition.about,
+            arguments: RowRequest::arguments(definition.table),
+            answers: operation::rows(definition.table),
+        });
+    let plot = Documented {
+        path: "/api/v1/plot",
+        about: super::plot::ABOUT,
+        arguments: PlotRequest::ARGUMENTS.to_vec(),
+        answers: operation::of_types(Picture::ALL.map(Picture::content_type)),
+    };
+    let schema = Documented {
+        path: "/api/v1/schema",
+        about: super::schema::ABOUT,
+        arguments: SchemaRequest::ARGUMENTS.to_vec(),
+        answers: operation::of_types(["application/json"]),
+    };
+    rows.into_iter().chain([plot, schema]).collect()
+}

@@ -1,0 +1,162 @@
+//! One endpoint as OpenAPI has it. In: its arguments and what it answers. Out: its operations, with examples and errors.
+
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{AnyOfBuilder, Array, ArrayBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
+
+use super::row;
+use crate::encode::Format;
+use crate::error::Kind;
+use crate::request::argument::{Argument, ENDPOINT, ID, Takes};
+use crate::schema::Table;
+
+/// An endpoint.
+pub struct Documented {
+    pub path: &'static str,
+    pub about: &'static str,
+    pub arguments: Vec<&'static Argument>,
+    /// What comes with a 200, by media type.
+    pub answers: Vec<(&'static str, Content)>,
+}
+
+/// What a client has to be ready for, with an example of what it is told.
+const ERRORS: [(Kind, &str); 8] = [
+    (
+        Kind::Argument,
+        "diaObjectId is missing: give one id, several separated by commas, or an array",
+    ),
+    (Kind::NotFound, "diaObjectId 7: there is no measurement of it"),
+    (Kind::Method, "/api/v1/sources has no method PUT; the Allow header names those it has"),
+    (Kind::TooLarge, "the body has 104857601 bytes; the limit is 104857600"),
+    (
+        Kind::MediaType,
+        "a body must be JSON and say so: send the header `Content-Type: application/json`",
+    ),
+    (Kind::Busy, "over capacity: try again in a second"),
+    (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
+    (Kind::Timeout, "over the time limit of 60 s: ask for fewer objects or columns"),
+];
+
+impl Documented {
+    pub fn get(&self, object: &str) -> Operation {
+        let operation = self.arguments.iter().fold(self.operation(), |operation, argument| {
+            let parameter = ParameterBuilder::new()
+                .name(argument.name)
+                .parameter_in(ParameterIn::Query)
+                .required(required(argument))
+                .description(Some(argument.about))
+                .schema(Some(values(argument)))
+                .example(Some(example(argument, object)));
+            operation.parameter(parameter.build())
+        });
+        operation.operation_id(Some(format!("get_{}", self.name()))).build()
+    }
+
+    pub fn post(&self, object: &str) -> Operation {
+        let mut body = ObjectBuilder::new();
+        let mut asked = serde_json::Map::new();
+        for argument in &self.arguments {
+            body = body.property(argument.name, values(argument));
+            if required(argument) == Required::True {
+                body = body.required(argument.name);
+                asked.insert(argument.name.to_string(), example(argument, object));
+            }
+        }
+        let body = ContentBuilder::new().schema(Some(body.build())).example(Some(asked.into()));
+        let body = RequestBodyBuilder::new()
+            .content("application/json", body.build())
+            .required(Some(Required::True));
+        let id = format!("post_{}", self.name());
+        self.operation().request_body(Some(body.build())).operation_id(Some(id)).build()
+    }
+
+    fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+
+    fn operation(&self) -> OperationBuilder {
+        let answers = self.answers.iter().cloned();
+        let answered = answers.fold(ResponseBuilder::new(), |answered, (media_type, content)| {
+            answered.content(media_type, content)
+        });
+        let answered = answered.description("What was asked for.").build();
+        let operation = OperationBuilder::new().tag(self.name()).summary(Some(self.about));
+        let operation = operation.response("200", answered);
+        ERRORS.iter().fold(operation, |operation, (kind, text)| {
+            operation.response(kind.http_status().to_string(), refused(text))
+        })
+    }
+}
+
+/// Rows of a table, in every format.
+pub fn rows(table: Table) -> Vec<(&'static str, Content)> {
+    let row = RefOr::Ref(Ref::from_schema_name(row::name(table)));
+    let of = |format| match format {
+        Format::Json => Content::new(Some(Schema::Array(Array::new(row.clone())))),
+        _ => Content::new(None::<Schema>),
+    };
+    Format::ALL.map(|format| (format.content_type(), of(format))).to_vec()
+}
+
+/// Bytes of one of these media types.
+pub fn of_types<const N: usize>(types: [&'static str; N]) -> Vec<(&'static str, Content)> {
+    types.map(|media_type| (media_type, Content::new(None::<Schema>))).to_vec()
+}
+
+/// The body of every error.
+pub fn error() -> Schema {
+    let text =
+        |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
+    let body = ObjectBuilder::new()
+        .property("status", text("`error`").enum_values(Some(["error"])))
+        .property("text", text("Names the argument, and what would be right."))
+        .required("status")
+        .required("text");
+    Schema::Object(body.build())
+}
+
+fn refused(text: &str) -> Response {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Error")))
+        .example(Some(json!({"status": "error", "text": text})));
+    ResponseBuilder::new().description(text).content("application/json", content.build()).build()
+}
+
+fn required(argument: &Argument) -> Required {
+    match argument.name == ID.name || argument.name == ENDPOINT.name {
+        true => Required::True,
+        false => Required::False,
+    }
+}
+
+fn values(argument: &Argument) -> Schema {
+    let one = |of: Type| ObjectBuilder::new().schema_type(of);
+    let any = |types: &[Type]| {
+        types.iter().fold(AnyOfBuilder::new(), |any, of| any.item(one(of.clone())))
+    };
+    let list = |of: AnyOfBuilder| ArrayBuilder::new().items(RefOr::T(Schema::AnyOf(of.build())));
+    let schema = match &argument.takes {
+        Takes::Ids => {
+            let id = [Type::String, Type::Integer];
+            Schema::AnyOf(any(&id).item(list(any(&id))).build())
+        }
+        Takes::Names => {
+            Schema::AnyOf(any(&[Type::String]).item(list(any(&[Type::String]))).build())
+        }
+        Takes::Word(words) => Schema::Object(one(Type::String).enum_values(Some(words())).build()),
+        Takes::Flag => Schema::Object(one(Type::Boolean).build()),
+        Takes::Decimal => Schema::Object(one(Type::Number).build()),
+        Takes::VersionOrTime => Schema::AnyOf(any(&[Type::Integer, Type::String]).build()),
+    };
+    schema
+}
+
+fn example(argument: &Argument, object: &str) -> Value {
+    match argument.takes {
+        Takes::Ids => object.into(),
+        Takes::Flag => (argument.example == "true").into(),
+        _ => argument.example.into(),
+    }
+}

@@ -1,0 +1,50 @@
+//! A row of a table as OpenAPI has it. In: the columns of the schema room. Out: an object schema with their types, units and
+//! descriptions.
+
+use arrow::datatypes::{DataType, Field};
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+
+use crate::schema::{
+    self, ComputedColumn, DESCRIPTION, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, Table, UNIT,
+};
+
+/// What it is called among the components: `sources`' row is a `diaSource`.
+pub fn name(table: Table) -> &'static str {
+    match table {
+        Table::Sources => "diaSource",
+        Table::Objects => "diaObject",
+        Table::Fp => "diaForcedSource",
+    }
+}
+
+pub fn schema(table: Table) -> Schema {
+    let stored = schema::new_table_schema(table);
+    let stored = stored.fields().iter().filter_map(|field| schema::describe(table, field));
+    let computed: Vec<&ComputedColumn> = match table {
+        Table::Sources => OF_A_LIGHT_CURVE.iter().chain(&OF_A_MEASUREMENT).collect(),
+        Table::Fp => OF_A_MEASUREMENT.iter().collect(),
+        Table::Objects => Vec::new(),
+    };
+    let computed = computed.into_iter().map(ComputedColumn::documented);
+    let row = stored.chain(computed).fold(ObjectBuilder::new(), |row, field| {
+        row.property(field.name().clone(), column(&field))
+    });
+    Schema::Object(row.build())
+}
+
+/// Every column can be null.
+fn column(field: &Field) -> ObjectBuilder {
+    let of = match field.data_type() {
+        DataType::Boolean => Type::Boolean,
+        DataType::Int32 | DataType::Int64 => Type::Integer,
+        DataType::Float32 | DataType::Float64 => Type::Number,
+        _ => Type::String,
+    };
+    let told = |key: &str| field.metadata().get(key).map(String::as_str).unwrap_or_default();
+    let about = match told(UNIT) {
+        "" => told(DESCRIPTION).to_string(),
+        unit => format!("{} Unit: {unit}.", told(DESCRIPTION)),
+    };
+    let of = SchemaType::from_iter([of, Type::Null]);
+    ObjectBuilder::new().schema_type(of).description(Some(about))
+}

@@ -1,0 +1,96 @@
+//! The columns that the server computes (`v:`): their names, units, UCDs and descriptions, and the SQL of each. They are served
+//! beside the stored ones wherever the columns that their SQL names are, and only to who asks for them by name.
+
+use arrow::datatypes::{DataType, Field};
+
+use super::{DESCRIPTION, FAMILY, UCD, UNIT};
+
+/// `v`, the family of every one of them.
+pub const COMPUTED: &str = "v";
+
+/// A computed column.
+#[derive(Clone, Debug)]
+pub struct ComputedColumn {
+    /// Without the family.
+    pub name: &'static str,
+    /// What the SQL makes of our own tables' columns.
+    pub data_type: DataType,
+    /// VOUnit; empty: dimensionless.
+    pub unit: &'static str,
+    /// UCD1+ words, separated by `;`.
+    pub ucd: &'static str,
+    /// One sentence.
+    pub description: &'static str,
+    /// An expression over the columns of a row.
+    pub sql: &'static str,
+}
+
+/// Of every table that has the columns.
+pub static OF_A_MEASUREMENT: [ComputedColumn; 3] = [
+    ComputedColumn {
+        name: "abMag",
+        data_type: DataType::Float64,
+        unit: "mag",
+        ucd: "phot.mag",
+        description: "AB magnitude of psfFlux; null where it is not positive.",
+        sql: include_str!("../../sql/computed/abMag.sql"),
+    },
+    ComputedColumn {
+        name: "abMagErr",
+        data_type: DataType::Float64,
+        unit: "mag",
+        ucd: "stat.error;phot.mag",
+        description: "Uncertainty of abMag; null where psfFlux is not positive.",
+        sql: include_str!("../../sql/computed/abMagErr.sql"),
+    },
+    ComputedColumn {
+        name: "dateUtc",
+        data_type: DataType::Utf8,
+        unit: "",
+        ucd: "time.epoch",
+        description: "Effective middle of the visit in UTC as ISO 8601 text.",
+        sql: include_str!("../../sql/computed/dateUtc.sql"),
+    },
+];
+
+/// Of a light curve with its upper limits, whose own SQL computes them.
+pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
+    ComputedColumn {
+        name: "fluxLimit",
+        data_type: DataType::Float32,
+        unit: "nJy",
+        ucd: "stat.max;phot.flux.density",
+        description: "Five times psfFluxErr where the tag is upperlim; null elsewhere.",
+        sql: "fluxLimit",
+    },
+    ComputedColumn {
+        name: "tag",
+        data_type: DataType::Utf8,
+        unit: "",
+        ucd: "meta.code.qual",
+        description: "valid: a detection that passes the quality cuts; badquality: one that does not; upperlim: a forced \
+                      measurement below five sigma at a visit without a detection.",
+        sql: "tag",
+    },
+];
+
+impl ComputedColumn {
+    /// The served field as documents have it, where no table is at hand.
+    pub fn documented(&self) -> Field {
+        self.field(self.data_type.clone())
+    }
+
+    /// The served field, `v:abMag`.
+    pub fn field(&self, data_type: DataType) -> Field {
+        let told = [
+            (FAMILY, COMPUTED),
+            (UNIT, self.unit),
+            (UCD, self.ucd),
+            (DESCRIPTION, self.description),
+        ];
+        let told = told.into_iter().filter(|(_, value)| !value.is_empty());
+        let metadata = told.map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        let name = format!("{COMPUTED}:{}", self.name);
+        Field::new(name, data_type, true).with_metadata(metadata)
+    }
+}

@@ -1,0 +1,227 @@
+//! Light curves as people mean them, over REST: what is no clean detection beside what is, told apart and held against the plain
+//! answers; and the columns that the server computes.
+
+use std::collections::HashSet;
+
+use diaflight::survey::{SurveyOptions, generate};
+use diaflight::warehouse::Warehouse;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::server::Server;
+
+/// The flags that Fink's good quality excludes.
+const FLAGS: [&str; 10] = [
+    "isDipole",
+    "shape_flag",
+    "forced_PsfFlux_flag",
+    "forced_PsfFlux_flag_edge",
+    "psfFlux_flag",
+    "apFlux_flag",
+    "centroid_flag",
+    "pixelFlags_bad",
+    "pixelFlags_cr",
+    "pixelFlags_interpolated",
+];
+
+struct Survey {
+    server: Server,
+    ids: Vec<i64>,
+    _folder: TempDir,
+}
+
+impl Survey {
+    async fn served() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let warehouse = folder.path().join("warehouse").to_str().unwrap().to_string();
+        let made = Warehouse::open(&warehouse).unwrap();
+        let options = SurveyOptions { objects: 400, seed: 3 };
+        let made = generate(&made, &options, &|_| {}).await.unwrap();
+        let ids = made.examples.iter().map(|example| example.dia_object_id).collect();
+        Self { server: Server::serve(&warehouse, &[]).await, ids, _folder: folder }
+    }
+
+    fn ids(&self) -> String {
+        self.ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
+    }
+
+    async fn rows(&self, endpoint: &str, more: &str) -> Vec<Value> {
+        let path = format!("/api/v1/{endpoint}?diaObjectId={}{more}", self.ids());
+        let answer = self.server.get(&path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+}
+
+fn number(row: &Value, column: &str) -> f64 {
+    row[column].as_f64().unwrap_or_else(|| panic!("{column} of {row}"))
+}
+
+fn visit(row: &Value) -> (i64, i64) {
+    (row["r:diaObjectId"].as_i64().unwrap(), row["r:visit"].as_i64().unwrap())
+}
+
+/// Of a row of `sources`.
+fn tag(source: &Value) -> &'static str {
+    let flagged = FLAGS.iter().any(|flag| source[format!("r:{flag}")] == true);
+    if flagged || !source["r:timeWithdrawnMjdTai"].is_null() { "badquality" } else { "valid" }
+}
+
+fn is_limit(forced: &Value, detected: &HashSet<(i64, i64)>) -> bool {
+    let (flux, error) = (forced["r:psfFlux"].as_f64(), forced["r:psfFluxErr"].as_f64());
+    let faint = flux.zip(error).is_some_and(|(flux, error)| flux < 5.0 * error);
+    faint && !detected.contains(&visit(forced))
+}
+
+#[tokio::test]
+async fn upper_limits_stand_beside_tagged_sources() {
+    let survey = Survey::served().await;
+    let (sources, fp) = (survey.rows("sources", "").await, survey.rows("fp", "").await);
+    let tagged = survey.rows("sources", "&withupperlim=True").await;
+
+    let of = |wanted: &str| tagged.iter().filter(|row| row["v:tag"] == wanted).collect::<Vec<_>>();
+    for quality in ["valid", "badquality"] {
+        let want: Vec<_> = sources.iter().filter(|row| tag(row) == quality).collect();
+        assert!(!want.is_empty(), "the survey has no {quality} source");
+        let mut got = of(quality).into_iter().cloned().collect::<Vec<_>>();
+        for row in &mut got {
+            let row = row.as_object_mut().unwrap();
+            for own in ["v:tag", "v:fluxLimit", "r:diaForcedSourceId"] {
+                assert!(row.remove(own).is_some(), "{own}");
+            }
+        }
+        assert_eq!(got.iter().collect::<Vec<_>>(), want, "{quality}");
+    }
+
+    let detected: HashSet<_> = sources.iter().map(visit).collect();
+    let want: Vec<_> = fp.iter().filter(|row| is_limit(row, &detected)).collect();
+    assert!(!want.is_empty() && want.len() < fp.len(), "the survey has no telling limits");
+    let got = of("upperlim");
+    let id = |row: &&Value| row["r:diaForcedSourceId"].as_i64().unwrap();
+    assert_eq!(got.iter().map(id).collect::<Vec<_>>(), want.iter().map(id).collect::<Vec<_>>());
+    for (got, want) in got.iter().zip(want) {
+        assert_eq!(got["r:psfFlux"], want["r:psfFlux"]);
+        let (limit, five) = (number(got, "v:fluxLimit"), 5.0 * number(want, "r:psfFluxErr"));
+        assert!((limit / five - 1.0).abs() < 1e-6, "{got}");
+        assert_eq!((&got["r:diaSourceId"], &got["r:snr"]), (&Value::Null, &Value::Null));
+    }
+    let detections = tagged.iter().filter(|row| row["v:tag"] != "upperlim");
+    assert!(detections.into_iter().all(|row| row["v:fluxLimit"].is_null()));
+    assert!(
+        tagged.is_sorted_by(|a, b| number(a, "r:midpointMjdTai") >= number(b, "r:midpointMjdTai"))
+    );
+    assert_eq!(tagged.len(), sources.len() + of("upperlim").len());
+}
+
+#[tokio::test]
+async fn upper_limits_take_the_arguments_of_sources() {
+    let survey = Survey::served().await;
+    let columns = "&columns=v:tag,r:midpointMjdTai,v:abMag";
+    let tagged = survey.rows("sources", &format!("&withupperlim=true{columns}")).await;
+    let names: Vec<_> = tagged[0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["v:tag", "r:midpointMjdTai", "v:abMag"]);
+    let limit = tagged.iter().find(|row| row["v:tag"] == "upperlim").unwrap();
+    let time = &limit["r:midpointMjdTai"];
+    let at = survey.rows("sources", &format!("&withupperlim=true&midpointMjdTai={time}")).await;
+    assert!(at.iter().any(|row| row["v:tag"] == "upperlim" && row["r:midpointMjdTai"] == *time));
+    assert!(at.len() < tagged.len());
+
+    let plain = survey.rows("sources", "&withupperlim=False").await;
+    assert_eq!(plain, survey.rows("sources", "").await);
+    assert_eq!(survey.rows("fp", "&withupperlim=maybe").await, survey.rows("fp", "").await);
+
+    let ids = survey.ids();
+    let refused = |more: String| {
+        let path = format!("/api/v1/sources?diaObjectId={ids}{more}");
+        let server = &survey.server;
+        async move {
+            let answer = server.get(&path).await;
+            assert_eq!(answer.status(), 400, "{path}");
+            answer.text().await.unwrap()
+        }
+    };
+    assert!(
+        refused("&withupperlim=maybe".into()).await.contains("withupperlim must be true or false")
+    );
+    let version = refused("&withupperlim=true&as_of=0".into()).await;
+    assert!(version.contains("as_of must be a time"), "{version}");
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let then = survey.rows("sources", &format!("&withupperlim=true&as_of={now}{columns}")).await;
+    assert_eq!(then, tagged);
+
+    let path = format!("/api/v1/sources?diaObjectId={ids}&withupperlim=true");
+    let explained = survey.server.get(&format!("{path}&explain=true")).await.text().await.unwrap();
+    for part in ["tagged_sources", "upperlim", "LookupExec: table=sources", "LookupExec: table=fp"]
+    {
+        assert!(explained.contains(part), "{part} is not in\n{explained}");
+    }
+    let unlike = survey.server.get(&format!("/api/v1/sources?diaObjectId={ids}")).await;
+    let answer = survey.server.get(&path).await;
+    assert_eq!(answer.headers()["x-diaflight-snapshot"], "0; fp=0");
+    assert_ne!(answer.headers()["etag"], unlike.headers()["etag"]);
+}
+
+#[tokio::test]
+async fn computed_columns_are_there_by_name() {
+    let survey = Survey::served().await;
+    let all = survey.rows("sources", "").await;
+    assert!(all[0].as_object().unwrap().keys().all(|name| !name.starts_with("v:")));
+    let columns =
+        "&columns=r:psfFlux,r:psfFluxErr,r:midpointMjdTai,v:abMag,v:abMagErr,v:dateUtc,v:tag";
+    for endpoint in ["sources", "fp"] {
+        let rows = survey.rows(endpoint, columns).await;
+        let (bright, faint): (Vec<_>, Vec<_>) =
+            rows.iter().partition(|row| number(row, "r:psfFlux") > 0.0);
+        assert!(!bright.is_empty() && !faint.is_empty());
+        for row in bright {
+            let (flux, error) = (number(row, "r:psfFlux"), number(row, "r:psfFluxErr"));
+            assert!((number(row, "v:abMag") - (31.4 - 2.5 * flux.log10())).abs() < 1e-9, "{row}");
+            assert!((number(row, "v:abMagErr") - 1.0857362 * error / flux).abs() < 1e-6, "{row}");
+        }
+        for row in faint {
+            assert_eq!(
+                (&row["v:abMag"], &row["v:abMagErr"]),
+                (&Value::Null, &Value::Null),
+                "{row}"
+            );
+        }
+        for row in &rows {
+            let days = number(row, "r:midpointMjdTai") - 37.0 / 86400.0 - 40587.0;
+            let date = chrono::DateTime::parse_from_rfc3339(row["v:dateUtc"].as_str().unwrap());
+            let late_ms = date.unwrap().timestamp_millis() as f64 - days * 86_400_000.0;
+            assert!(late_ms.abs() <= 1.0, "{row}");
+            assert!(row.get("v:tag").is_none(), "it comes with withupperlim alone");
+        }
+    }
+}
+
+#[tokio::test]
+async fn computed_columns_are_described_everywhere() {
+    let survey = Survey::served().await;
+    let asked = json!({"endpoint": "/api/v1/sources", "computed": true});
+    let schema: Value = serde_json::from_slice(
+        &survey.server.post("/api/v1/schema", &asked).await.bytes().await.unwrap(),
+    )
+    .unwrap();
+    let block = schema["Computed by the server (v:)"].as_object().unwrap();
+    let names: Vec<_> = block.keys().cloned().collect();
+    assert_eq!(names, ["abMag", "abMagErr", "dateUtc", "fluxLimit", "tag"]);
+    assert_eq!(
+        block["abMag"],
+        json!({"type": "double", "doc": "AB magnitude of psfFlux; null where it is not positive.", "unit": "mag", "ucd": "phot.mag"})
+    );
+    let asked = json!({"endpoint": "/api/v1/objects", "computed": true});
+    let objects = survey.server.post("/api/v1/schema", &asked).await.text().await.unwrap();
+    assert!(objects.contains("\"Computed by the server (v:)\":{}"), "{objects}");
+
+    let path = format!(
+        "/api/v1/sources?diaObjectId={}&withupperlim=true&output-format=votable",
+        survey.ids()
+    );
+    let votable = survey.server.get(&path).await.text().await.unwrap();
+    let field = "<FIELD ID=\"v_fluxLimit\" name=\"v:fluxLimit\" datatype=\"float\" unit=\"nJy\"";
+    assert!(votable.contains(field), "{}", &votable[..2000]);
+    let abmag = format!("{path}&columns=v:abMag");
+    let votable = survey.server.get(&abmag).await.text().await.unwrap();
+    assert!(votable.contains("unit=\"mag\" ucd=\"phot.mag\""), "{}", &votable[..1000]);
+}
