@@ -16,7 +16,7 @@ pub struct Band {
     forced: Mean,
 }
 
-/// The mean of fluxes, each weighted by the inverse of its variance.
+/// The mean of fluxes but for those of poor quality, each weighted by the inverse of its variance; and the count of all.
 #[derive(Default)]
 struct Mean {
     count: u64,
@@ -28,6 +28,9 @@ impl Mean {
     fn of<'a>(measurements: impl Iterator<Item = &'a Measurement>) -> Self {
         measurements.fold(Self::default(), |mut mean, measurement| {
             mean.count += 1;
+            if measurement.is_poor() {
+                return mean;
+            }
             if let (Some(flux), Some(error)) = (measurement.psf_flux, measurement.psf_flux_err)
                 && error > 0.0
             {
@@ -98,7 +101,7 @@ fn of<'a>(rows: &'a [Measurement], band: &'a str) -> impl Iterator<Item = &'a Me
 {% endfor %}</tbody>
 </table>
 </div>
-<p class="hint">Means of the measurements below, each weighted by the inverse of its variance; the magnitude is that of the mean flux.</p>
+<p class="hint">Means of the measurements below but for those of poor quality, each weighted by the inverse of its variance; the magnitude is that of the mean flux.</p>
 "##
 )]
 pub struct Bands<'a> {
@@ -117,12 +120,17 @@ mod tests {
             let row = |(band, flux, error): &(&str, Option<f64>, f64)| json!({"r:band": band, "r:psfFlux": flux, "r:psfFluxErr": error});
             from_value(values.iter().map(row).collect()).unwrap()
         };
-        let sources = rows(&[("z", Some(100.0), 1.0), ("z", Some(200.0), 2.0), ("z", None, 1.0)]);
+        let sources = rows(&[
+            ("z", Some(100.0), 1.0),
+            ("z", Some(200.0), 2.0),
+            ("z", None, 1.0),
+            ("z", Some(1e6), 1.0),
+        ]);
         let forced = rows(&[("w", Some(-3.0), 1.0), ("g", None, 0.0)]);
         let bands = bands(&sources, &forced);
         assert_eq!(bands.iter().map(|band| &band.name[..]).collect::<Vec<_>>(), ["g", "z", "w"]);
         let [g, z, w] = &bands[..] else { panic!() };
-        assert_eq!((z.detections.count(), z.detections.flux()), ("3".into(), "120.0 ± 0.9".into()));
+        assert_eq!((z.detections.count(), z.detections.flux()), ("4".into(), "120.0 ± 0.9".into()));
         assert_eq!(z.detections.mag(), "26.202");
         assert_eq!(
             (g.forced.count(), g.forced.flux(), g.forced.mag()),

@@ -33,7 +33,7 @@ pub struct Measurement {
     #[serde(rename = "v:dateUtc")]
     date_utc: Option<String>,
     #[serde(rename = "v:tag")]
-    pub tag: Option<String>,
+    tag: Option<String>,
 }
 
 const COLUMNS: [&str; 9] = [
@@ -98,6 +98,11 @@ fn query(table: Table, id: i64) -> Query {
 }
 
 impl Measurement {
+    /// A detection that does not pass the quality cuts.
+    pub fn is_poor(&self) -> bool {
+        self.tag.as_deref() == Some("badquality")
+    }
+
     pub fn date(&self) -> String {
         self.date_utc.as_deref().map_or_else(|| NOTHING.to_string(), text::date)
     }
@@ -135,10 +140,6 @@ impl Measurement {
     }
 
     pub fn quality(&self) -> &str {
-        match self.tag.as_deref() {
-            Some("valid") => "good",
-            Some("badquality") => "poor",
-            other => other.unwrap_or(NOTHING),
-        }
+        if self.is_poor() { "poor" } else { "good" }
     }
 }

@@ -55,7 +55,7 @@ impl Summary {
         let number = |name| object.get(name).and_then(Value::as_f64);
         let rubin = object.get("r:nDiaSources").and_then(Value::as_u64);
         let sources = &detections.rows;
-        let poor = sources.iter().filter(|row| row.tag.as_deref() == Some("badquality")).count();
+        let poor = sources.iter().filter(|row| row.is_poor()).count();
         Self {
             place: number("r:ra").zip(number("r:dec")).map(|(ra, dec)| Place::of(ra, dec)),
             first: When::of(sources.last()),
