@@ -1,6 +1,7 @@
 """Reads a whole table as it comes, in constant memory: how many bright sources there are in each band.
 
 Usage: bulk.py grpc://localhost:8080
+Needs: pip install pyarrow
 """
 import collections
 import json

@@ -1,6 +1,7 @@
 """Sends the ids of many objects, as from a catalogue or a cross-match, and gets the forced photometry of them all.
 
 Usage: exchange.py grpc://localhost:8080
+Needs: pip install pyarrow
 """
 import json
 import sys

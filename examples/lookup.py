@@ -1,6 +1,7 @@
 """The light curves of some objects.
 
 Usage: lookup.py grpc://localhost:8080 [diaObjectId ...]
+Needs: pip install pyarrow pandas
 """
 import json
 import sys

@@ -1,6 +1,7 @@
 """Reads a whole table with several connections at once, into one Arrow table.
 
 Usage: parallel.py grpc://localhost:8080 [table]
+Needs: pip install pyarrow
 """
 import concurrent.futures
 import sys

@@ -1,6 +1,7 @@
 """A statement's answer as a polars frame: the mean flux of each object in each band.
 
 Usage: polars_frame.py grpc://localhost:8080
+Needs: pip install polars pyarrow adbc-driver-flightsql
 """
 import sys
 

@@ -88,20 +88,3 @@ async fn whole_tables_need_the_token_and_a_place() {
     let url = flight_alone(&warehouse, options, Some(TOKEN)).await;
     run("tests/python/flight_access.py", &[&url, TOKEN]).await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_examples_run() {
-    let folder = synthetic(500).await;
-    let server = Server::serve(&folder.path().to_string_lossy(), &[]).await;
-    for (example, said) in [
-        ("lookup", "sources of"),
-        ("bulk", "sources in band r"),
-        ("parallel", "rows of sources"),
-        ("exchange", "500 objects asked for"),
-        ("adbc_sql", "measurements"),
-        ("polars_frame", "diaObjectId"),
-    ] {
-        let printed = run(&format!("examples/{example}.py"), &[&grpc(&server)]).await;
-        assert!(printed.contains(said), "{example}: {printed}");
-    }
-}

@@ -187,20 +187,25 @@ async fn a_time_keeps_the_measurements_at_it() {
     assert!(text.contains("$time_from = 60041.5"), "{text}");
 }
 
+/// The version that the engine answers from.
+async fn seen(engine: &Engine, table: Table) -> u64 {
+    engine.table(table, None).await.unwrap().snapshot().version
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn new_commits_are_followed_and_older_snapshots_stay() {
     let (warehouse, engine) = engine("follow").await;
     assert!(!engine.is_ready(), "objects and fp do not exist");
-    let seen = engine.version(Table::Sources, None).await.unwrap();
+    let before = seen(&engine, Table::Sources).await;
     assert_eq!(rows(&engine, &query(&[2000], &["r:psfFlux"])).await.num_rows(), 0);
     let version = append(&warehouse, 2000..2001).await;
-    while engine.version(Table::Sources, None).await.unwrap() < version {
+    while seen(&engine, Table::Sources).await < version {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(rows(&engine, &query(&[2000], &["r:psfFlux"])).await.num_rows(), 100);
-    let before = Query { as_of: Some(AsOf::Version(seen)), ..query(&[2000], &["r:psfFlux"]) };
-    assert_eq!(rows(&engine, &before).await.num_rows(), 0);
-    assert_eq!(engine.run(&before).await.unwrap().version, seen);
+    let asked = Query { as_of: Some(AsOf::Version(before)), ..query(&[2000], &["r:psfFlux"]) };
+    assert_eq!(rows(&engine, &asked).await.num_rows(), 0);
+    assert_eq!(engine.run(&asked).await.unwrap().versions.table, before);
     let never = Query { as_of: Some(AsOf::Version(99)), ..query(&[2000], &["r:psfFlux"]) };
     let error = engine.run(&never).await.err().unwrap();
     assert!(error.kind() == Kind::Argument && error.to_string().contains("as_of"), "{error}");
@@ -243,7 +248,7 @@ async fn a_folder_of_flat_parquet_is_served_in_place_of_a_table() {
     let scan = text.split("-- Scan").nth(1).unwrap();
     assert!(scan.contains("a.parquet") && !scan.contains("b.parquet"), "{text}");
     write_flat(&folder.path().join("c.parquet"), 600..1000, true);
-    while engine.version(Table::Sources, None).await.unwrap() == 0 {
+    while seen(&engine, Table::Sources).await == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let asked = Query { columns: Columns::All, ..query(&[42, 999], &[]) };

@@ -167,7 +167,7 @@ async fn parameters_are_bound_and_cast() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_version_is_a_table_of_its_own() {
     let (warehouse, engine) = engine("versions").await;
-    let before = engine.version(Table::Objects, None).await.unwrap();
+    let before = engine.table(Table::Objects, None).await.unwrap().snapshot().version;
     let sql = Sql::new(engine.clone(), Workers::new().unwrap(), &SqlOptions::default()).unwrap();
     let statement = sql.prepare("SELECT count(*) FROM objects", None).await.unwrap();
     assert_eq!(statement.versions().objects, Some(before));
@@ -178,7 +178,7 @@ async fn an_older_version_is_a_table_of_its_own() {
     let (operation, schema) = (Operation::Ingest, base.schema.clone());
     let emptied = Change { operation, schema, add: vec![], remove: base.files.clone() };
     let version = warehouse.commit(Table::Objects, Some(&base), emptied).await.unwrap();
-    while engine.version(Table::Objects, None).await.unwrap() < version {
+    while engine.table(Table::Objects, None).await.unwrap().snapshot().version < version {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert_eq!(number(&sql, "SELECT count(*) FROM objects").await, 0);

@@ -18,13 +18,18 @@ use utoipa_swagger_ui::{Config, SwaggerUi};
 use self::operation::Documented;
 use super::schema::SchemaRequest;
 use super::{App, fp, objects, sources};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::request::{Picture, PlotRequest, RowRequest};
 use crate::schema::Table;
 
 const ABOUT: &str = "The light curves of Rubin's alerts: all measurements of an object, or of ten thousand. Every path answers `GET` with \
     arguments in the query string, and `POST` with the same arguments in a JSON object. Integers are exact and floats have the fewest digits \
     that read back; times are MJD in TAI, fluxes nJy, positions degrees. Arrow Flight and Flight SQL answer on the same port.";
+
+const MISSING: (Kind, &str) = (
+    Kind::Argument,
+    "diaObjectId is missing: give one id, several separated by commas, or an array",
+);
 
 /// Swagger UI, served by the program itself.
 pub fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
@@ -75,18 +80,30 @@ fn endpoints() -> Vec<Documented> {
             about: definition.about,
             arguments: RowRequest::arguments(definition.table),
             answers: operation::rows(definition.table),
+            errors: vec![MISSING],
         });
     let plot = Documented {
         path: "/api/v1/plot",
         about: super::plot::ABOUT,
         arguments: PlotRequest::ARGUMENTS.to_vec(),
         answers: operation::of_types(Picture::ALL.map(Picture::content_type)),
+        errors: vec![MISSING, (Kind::NotFound, "diaObjectId 7: there is no measurement of it")],
     };
     let schema = Documented {
         path: "/api/v1/schema",
         about: super::schema::ABOUT,
         arguments: SchemaRequest::ARGUMENTS.to_vec(),
         answers: operation::of_types(["application/json"]),
+        errors: vec![
+            (
+                Kind::Argument,
+                "endpoint is missing: give one of /api/v1/fp, /api/v1/objects, /api/v1/sources",
+            ),
+            (
+                Kind::NotFound,
+                "endpoint must be one of /api/v1/fp, /api/v1/objects, /api/v1/sources, not `/fp`",
+            ),
+        ],
     };
     rows.into_iter().chain([plot, schema]).collect()
 }

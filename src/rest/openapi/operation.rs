@@ -19,24 +19,21 @@ pub struct Documented {
     pub arguments: Vec<&'static Argument>,
     /// What comes with a 200, by media type.
     pub answers: Vec<(&'static str, Content)>,
+    /// What is told of arguments that it cannot take, and of what it does not have.
+    pub errors: Vec<(Kind, &'static str)>,
 }
 
-/// What a client has to be ready for, with an example of what it is told.
-const ERRORS: [(Kind, &str); 8] = [
-    (
-        Kind::Argument,
-        "diaObjectId is missing: give one id, several separated by commas, or an array",
-    ),
-    (Kind::NotFound, "diaObjectId 7: there is no measurement of it"),
-    (Kind::Method, "/api/v1/sources has no method PUT; the Allow header names those it has"),
+/// What every client has to be ready for, with an example of what it is told.
+const ERRORS: [(Kind, &str); 6] = [
     (Kind::TooLarge, "the body has 104857601 bytes; the limit is 104857600"),
     (
         Kind::MediaType,
         "a body must be JSON and say so: send the header `Content-Type: application/json`",
     ),
-    (Kind::Busy, "over capacity: try again in a second"),
+    (Kind::Busy, "over capacity: 256 requests at once is the limit; try again"),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
-    (Kind::Timeout, "over the time limit of 60 s: ask for fewer objects or columns"),
+    (Kind::Timeout, "over the time limit of 60 s; ask for fewer objects or columns at once"),
+    (Kind::Internal, "internal error; please report it with the request id 5f0c"),
 ];
 
 impl Documented {
@@ -46,9 +43,9 @@ impl Documented {
                 .name(argument.name)
                 .parameter_in(ParameterIn::Query)
                 .required(required(argument))
-                .description(Some(argument.about))
-                .schema(Some(values(argument)))
-                .example(Some(example(argument, object)));
+                .description(Some(about(argument)))
+                .schema(Some(text(argument)))
+                .example(prefilled(argument).then(|| example(argument, object)));
             operation.parameter(parameter.build())
         });
         operation.operation_id(Some(format!("get_{}", self.name()))).build()
@@ -84,7 +81,7 @@ impl Documented {
         let answered = answered.description("What was asked for.").build();
         let operation = OperationBuilder::new().tag(self.name()).summary(Some(self.about));
         let operation = operation.response("200", answered);
-        ERRORS.iter().fold(operation, |operation, (kind, text)| {
+        self.errors.iter().chain(&ERRORS).fold(operation, |operation, (kind, text)| {
             operation.response(kind.http_status().to_string(), refused(text))
         })
     }
@@ -131,13 +128,36 @@ fn required(argument: &Argument) -> Required {
     }
 }
 
+/// The page fills in examples when it is tried out: those that would leave out rows are told in words.
+fn prefilled(argument: &Argument) -> bool {
+    matches!(argument.takes, Takes::Ids | Takes::Names | Takes::Word(_))
+}
+
+fn about(argument: &Argument) -> String {
+    match prefilled(argument) {
+        true => argument.about.to_string(),
+        false => format!("{} For example `{}`.", argument.about, argument.example),
+    }
+}
+
+/// Its values in a query string.
+fn text(argument: &Argument) -> Schema {
+    match argument.takes {
+        Takes::Ids | Takes::Names | Takes::VersionOrTime => {
+            Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
+        }
+        _ => values(argument),
+    }
+}
+
+/// Its values in a JSON object.
 fn values(argument: &Argument) -> Schema {
     let one = |of: Type| ObjectBuilder::new().schema_type(of);
     let any = |types: &[Type]| {
         types.iter().fold(AnyOfBuilder::new(), |any, of| any.item(one(of.clone())))
     };
     let list = |of: AnyOfBuilder| ArrayBuilder::new().items(RefOr::T(Schema::AnyOf(of.build())));
-    let schema = match &argument.takes {
+    match &argument.takes {
         Takes::Ids => {
             let id = [Type::String, Type::Integer];
             Schema::AnyOf(any(&id).item(list(any(&id))).build())
@@ -149,8 +169,7 @@ fn values(argument: &Argument) -> Schema {
         Takes::Flag => Schema::Object(one(Type::Boolean).build()),
         Takes::Decimal => Schema::Object(one(Type::Number).build()),
         Takes::VersionOrTime => Schema::AnyOf(any(&[Type::Integer, Type::String]).build()),
-    };
-    schema
+    }
 }
 
 fn example(argument: &Argument, object: &str) -> Value {

@@ -1,0 +1,49 @@
+//! `docker-compose.yml`: its file as docker-compose reads it, and its services as plain processes of this machine, until
+//! an id is looked up over S3 and Prometheus has read the counts.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::program::finish;
+use crate::python;
+
+const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Whether a program of Debian's is there. `.ci/run` installs it, so where `CI` is true it has to be.
+fn installed(name: &str) -> bool {
+    let found = Command::new(name).arg("--version").output().is_ok();
+    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "{name} is not installed");
+    if !found {
+        // Not `eprintln!`, which is shown for tests that fail alone.
+        let _ = writeln!(io::stderr(), "SKIPPED: {name} is not installed (Debian: {name})");
+    }
+    found
+}
+
+#[test]
+fn the_compose_file_is_one() {
+    if installed("docker-compose") {
+        let mut config = Command::new("docker-compose");
+        config.current_dir(REPOSITORY).args(["config", "--services"]);
+        let mut services: Vec<_> =
+            finish(&mut config).succeeded().stdout.lines().map(str::to_string).collect();
+        services.sort_unstable();
+        assert_eq!(services, ["data", "prometheus", "server", "storage"]);
+    }
+}
+
+#[test]
+fn its_services_work_together() {
+    let script = Path::new(REPOSITORY).join("tests/python/compose.py");
+    let mut arguments = vec![REPOSITORY, env!("CARGO_BIN_EXE_diaflight")];
+    let watched = installed("prometheus");
+    if !watched {
+        arguments.push("prometheus");
+    }
+    let seen: Value = serde_json::from_str(&python::run(&script, &arguments, &[])).unwrap();
+    assert!(seen["detections"].as_u64() > Some(100), "{seen}");
+    assert_eq!(seen["prometheus"]["target"].as_str(), watched.then_some("up"), "{seen}");
+}
