@@ -1,4 +1,5 @@
-//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session.
+//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and two of them
+//! for single values.
 //!
 //! Each field of work lists its functions as a table of [`definition::Definition`]s: [`photometry`],
 //! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.

@@ -18,7 +18,7 @@ use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, SnapshotTable, Versions, explain};
+use super::{Query, SnapshotTable, Versions, explain, samples};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Held, IndexUse};
 use crate::schema::Table;
@@ -168,6 +168,11 @@ impl Engine {
     /// How to read a whole table in parts.
     pub async fn split(&self, table: Table, as_of: Option<&AsOf>) -> Result<Split> {
         split::split(self.prepared(table, as_of).await?.table.index()).await
+    }
+
+    /// A few objects that have sources, those of the newest file first: from the index alone.
+    pub async fn some_objects(&self, count: usize) -> Result<Vec<i64>> {
+        samples::some_keys(self.prepared(Table::Sources, None).await?.table.index(), count).await
     }
 
     /// The first object that a table has; `None` for an empty one.

@@ -17,6 +17,7 @@ mod plans;
 mod prepared;
 mod provider;
 mod reverse_within;
+mod samples;
 mod sort_unless_sorted;
 mod split;
 mod streaming_sort;

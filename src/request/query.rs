@@ -44,6 +44,11 @@ pub fn wrong(argument: &str, right: &str, value: impl std::fmt::Display) -> Erro
     Error::argument(format!("{argument} must be {right}, not {value}"))
 }
 
+/// The id that a text is: digits alone, within 64 bits.
+pub fn id(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// The ids, and what stands in their place without being one.
 fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
     let (mut ids, mut ignored) = (Vec::new(), Ignored::default());
@@ -51,10 +56,10 @@ fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
     if scalars.is_empty() {
         ignored.push("[]");
     }
-    let mut add = |text: &str| match text.parse() {
-        Ok(id) if text.bytes().all(|byte| byte.is_ascii_digit()) => ids.push(id),
-        _ if text.is_empty() => ignored.push("\"\""),
-        _ => ignored.push(text),
+    let mut add = |text: &str| match id(text) {
+        Some(id) => ids.push(id),
+        None if text.is_empty() => ignored.push("\"\""),
+        None => ignored.push(text),
     };
     for scalar in scalars {
         match scalar {

@@ -1,5 +1,5 @@
-//! Errors as clients see them: `{"status": "error", "text": "..."}`, whatever layer they come from.
-//! In: an [`Error`] of a handler, or a bare status of the router. Out: the JSON body, and the
+//! Errors as clients see them: `{"status": "error", "text": "..."}`, or a page with that text, whatever layer they come from.
+//! In: an [`Error`] of a handler, or a bare status of the router. Out: the body, and the
 //! details of what is ours to mend in the log, under the request id that the client is told.
 
 use std::any::Any;
@@ -27,6 +27,10 @@ impl IntoResponse for Error {
     }
 }
 
+/// Writes the page of an error, from its status and text: put by a route into its answers for clients that read HTML.
+#[derive(Clone, Copy)]
+pub struct ErrorPage(pub fn(StatusCode, &str) -> String);
+
 /// The client gets a 500.
 pub fn of_panic(panic: Box<dyn Any + Send>) -> Response {
     failure::of_panic(panic).into_response()
@@ -51,9 +55,13 @@ pub async fn describe(request: Request, next: Next) -> Response {
         }
         None => text_of_status(status, &method, &path),
     };
+    let (content_type, body) = match parts.extensions.remove::<ErrorPage>() {
+        Some(ErrorPage(write)) => ("text/html; charset=utf-8", write(status, &text)),
+        None => ("application/json", json!({"status": "error", "text": text}).to_string()),
+    };
     parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Response::from_parts(parts, Body::from(json!({"status": "error", "text": text}).to_string()))
+    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Response::from_parts(parts, Body::from(body))
 }
 
 /// For the router's own refusals. It adds the `Allow` header of a 405 only later.

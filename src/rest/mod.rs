@@ -13,6 +13,7 @@ mod health;
 mod metrics;
 mod objects;
 mod openapi;
+mod pages;
 mod plot;
 mod received;
 mod rows;
@@ -51,6 +52,7 @@ GET or POST /api/v1/objects    their newest state
 GET or POST /api/v1/fp         their forced photometry
 GET or POST /api/v1/plot       a light curve as a picture
 GET or POST /api/v1/schema     the fields of an endpoint
+GET /<diaObjectId>             the page of an object, for a browser
 GET /docs, /openapi.json       all of this, and how to ask
 GET /health/live, /health/ready, /metrics
 
@@ -90,9 +92,9 @@ pub fn router(app: App) -> Router {
         .route("/api/v1/schema", get(schema::answer).post(schema::answer))
         .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit));
     let router = work
+        .merge(pages::router(&app))
         .route("/openapi.json", get(openapi::answer))
         .merge(openapi::page())
-        .route("/", get(ABOUT))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::answer))

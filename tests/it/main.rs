@@ -5,6 +5,7 @@
 mod alerts;
 mod answers;
 mod astronomy;
+mod browser;
 mod cli;
 mod compose;
 mod conformance;

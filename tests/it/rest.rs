@@ -1,6 +1,7 @@
-//! The REST API as a client sees it: over a socket, against tables in memory.
+//! The REST API and the pages as a client sees them: over a socket, against tables in memory.
 
 mod answers;
 mod documented;
 mod errors;
+mod pages;
 mod survey;

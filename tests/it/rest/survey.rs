@@ -127,9 +127,13 @@ impl Server {
         self.ended.await.unwrap();
     }
 
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let method = method.parse().unwrap();
-        self.client.request(method, format!("{}{path}", self.url)).header("Origin", "https://a.b")
+        self.client.request(method, self.url(path)).header("Origin", "https://a.b")
     }
 
     pub async fn get(&self, path: &str) -> Response {

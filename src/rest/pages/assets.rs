@@ -1,0 +1,136 @@
+//! `/assets/...`: the files that pages need, part of the program. In: a name. Out: the file, compressed once for all
+//! requests, under a path that changes with its contents, so that a browser never asks for it twice.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::error::{Error, Kind, Result};
+
+/// A file as it is in the program.
+struct Asset {
+    name: &'static str,
+    content_type: &'static str,
+    contents: &'static [u8],
+}
+
+const fn script(name: &'static str, contents: &'static [u8]) -> Asset {
+    Asset { name, content_type: "text/javascript; charset=utf-8", contents }
+}
+
+static ASSETS: [Asset; 11] = [
+    script("bands.js", include_bytes!("../../../web/bands.js")),
+    script("copy.js", include_bytes!("../../../web/copy.js")),
+    script("dates.js", include_bytes!("../../../web/dates.js")),
+    script("light_curve.js", include_bytes!("../../../web/light_curve.js")),
+    script("plot.js", include_bytes!("../../../web/plot.js")),
+    script("plotly-basic.min.js", include_bytes!("../../../web/vendor/plotly-basic.min.js")),
+    script("points.js", include_bytes!("../../../web/points.js")),
+    script("readout.js", include_bytes!("../../../web/readout.js")),
+    script("zoom.js", include_bytes!("../../../web/zoom.js")),
+    Asset {
+        name: "style.css",
+        content_type: "text/css; charset=utf-8",
+        contents: include_bytes!("../../../web/style.css"),
+    },
+    Asset {
+        name: "icon.svg",
+        content_type: "image/svg+xml",
+        contents: include_bytes!("../../../web/icon.svg"),
+    },
+];
+
+/// The files as they are served.
+struct Assets {
+    folder: String,
+    /// In the order of [`ASSETS`].
+    compressed: Vec<Bytes>,
+}
+
+static SERVED: LazyLock<Assets> = LazyLock::new(|| {
+    let mut hash = DefaultHasher::new();
+    ASSETS.iter().for_each(|asset| asset.contents.hash(&mut hash));
+    Assets {
+        folder: format!("/assets/{:016x}", hash.finish()),
+        compressed: ASSETS.iter().map(|asset| compressed(asset.contents)).collect(),
+    }
+});
+
+/// Empty where compression fails, as it does only without memory.
+fn compressed(contents: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(contents).and_then(|()| encoder.finish());
+    written.map(Bytes::from).unwrap_or_default()
+}
+
+/// Where they are, without a slash at the end: scripts name each other beside themselves.
+pub fn folder() -> &'static str {
+    &SERVED.folder
+}
+
+/// One file. Under the path of another release it is answered all the same, but not to be kept: a page may come from one
+/// server and its files from the next.
+pub async fn asset(
+    Path((version, name)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let index = ASSETS.iter().position(|asset| asset.name == name);
+    let index = index.ok_or_else(|| Error::new(Kind::NotFound, "there is no such file"))?;
+    let (asset, served) = (&ASSETS[index], &*SERVED);
+    let is_current = served.folder.strip_prefix("/assets/") == Some(version.as_str());
+    let kept = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let common = [
+        (CONTENT_TYPE, asset.content_type),
+        (CACHE_CONTROL, kept),
+        (VARY, "accept-encoding"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let gzip = &served.compressed[index];
+    Ok(match accepts_gzip(&headers) && !gzip.is_empty() {
+        true => (common, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response(),
+        false => (common, asset.contents).into_response(),
+    })
+}
+
+fn accepts_gzip(headers: &HeaderMap) -> bool {
+    let value = headers.get(ACCEPT_ENCODING).map(HeaderValue::to_str);
+    let mut codings = value.and_then(Result::ok).unwrap_or_default().split(',');
+    codings.any(|coding| {
+        let coding: String = coding.split_whitespace().collect();
+        coding == "gzip"
+            || coding.starts_with("gzip;q=") && coding.contains(|c| ('1'..='9').contains(&c))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::ACCEPT_ENCODING;
+
+    use super::*;
+
+    #[test]
+    fn a_client_that_refuses_gzip_gets_none() {
+        let accepts = |value| {
+            accepts_gzip(&HeaderMap::from_iter([(
+                ACCEPT_ENCODING,
+                HeaderValue::from_static(value),
+            )]))
+        };
+        for value in ["gzip", "gzip, deflate, br, zstd", "br;q=1.0, gzip;q=0.8", "gzip ; q=1"] {
+            assert!(accepts(value), "{value}");
+        }
+        for value in ["", "br", "gzip;q=0", "gzip;q=0.0, br", "x-gzip"] {
+            assert!(!accepts(value), "{value}");
+        }
+    }
+}

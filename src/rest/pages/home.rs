@@ -1,0 +1,109 @@
+//! `/`: where everyone begins. In: nothing. Out: what this is, a search box, what there is to see, and how to ask from a program;
+//! for clients that do not read HTML, the list of what there is as text. It does no work, so it answers at any load.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+
+use super::layout::Layout;
+use super::requests::Origin;
+use super::state::{self, TableState};
+use super::text::{NOTHING, count, fixed, utc};
+use super::{App, accepts_html};
+use crate::error::Result;
+use crate::rest::ABOUT;
+use crate::schema::Table;
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r##"<section class="hero">
+<h1>Light curves of Rubin alerts</h1>
+<p class="lead">Every night the Rubin Observatory sends out alerts of what changed on the sky. Here are all measurements of an
+object, by its diaObjectId.</p>
+<form class="search large" role="search" action="/objects">
+<label for="search">diaObjectId</label>
+<input id="search" type="search" name="diaObjectId" placeholder="one, or several" autocomplete="off" spellcheck="false" required autofocus>
+<button>Find</button>
+</form>
+{% if !examples.is_empty() %}<p class="examples">For example {% for id in examples %}<a class="numbers" href="/{{ id }}">{{ id }}</a>{% if !loop.last %}, {% endif %}{% endfor %}</p>
+{% endif %}</section>
+<section aria-labelledby="state"><h2 id="state">What is here</h2>
+<dl class="state">
+{% for table in tables %}<div><dt>{{ table.what }}</dt><dd class="figure numbers">{{ table.rows }}</dd><dd class="hint">{{ table.from }}</dd></div>
+{% endfor %}<div><dt>Newest measurement</dt><dd class="figure numbers">{{ newest }}</dd><dd class="hint">{{ newest_time }}</dd></div>
+</dl></section>
+<section aria-labelledby="programs"><h2 id="programs">From a program</h2>
+<ul class="links">
+<li><a href="/docs">API documentation</a>: every argument, example and error; <a href="/openapi.json">openapi.json</a></li>
+<li><a href="/api/v1/schema?endpoint=/api/v1/sources">The columns</a> with their units and descriptions</li>
+<li>Arrow Flight and Flight SQL on the same port, for bulk reads and <code>SELECT</code></li>
+<li><a href="/health/ready">Health</a> and <a href="/metrics">metrics</a>, for operators</li>
+</ul>
+<pre tabindex="0" role="region" aria-label="A request with curl"><code>curl '{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=csv'</code></pre>
+<pre tabindex="0" role="region" aria-label="A request with pandas"><code>import pandas
+
+light_curve = pandas.read_parquet(
+    "{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=parquet"
+)</code></pre>
+</section>
+"##
+)]
+struct Home {
+    examples: Vec<i64>,
+    /// Stands in the requests.
+    example: String,
+    tables: [Shown; 3],
+    newest: String,
+    newest_time: String,
+    origin: String,
+}
+
+/// A table as it is told of.
+struct Shown {
+    what: &'static str,
+    rows: String,
+    from: String,
+}
+
+const TABLES: [(Table, &str); 3] = [
+    (Table::Objects, "Objects"),
+    (Table::Sources, "Detections"),
+    (Table::Fp, "Forced measurements"),
+];
+
+pub async fn page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response> {
+    if !accepts_html(&headers) {
+        return Ok(ABOUT.into_response());
+    }
+    let tables = state::tables(&app.engine);
+    let of = |table| tables.iter().find(|state: &&TableState| state.table == table);
+    let newest = of(Table::Sources).and_then(|sources| sources.newest_mjd_tai);
+    let date = newest.map(utc);
+    let (night, time) = date.as_deref().and_then(|date| date.split_once(' ')).unzip();
+    // Without them the page is as good.
+    let examples = app.engine.some_objects(3).await.unwrap_or_default();
+    let body = Home {
+        example: examples.first().map_or("313897383979122767".to_string(), i64::to_string),
+        examples,
+        tables: TABLES.map(|(table, what)| Shown::of(table, what, of(table))),
+        newest: night.unwrap_or(NOTHING).to_string(),
+        newest_time: format!("{} UTC, MJD {}", time.unwrap_or(NOTHING), fixed(newest, 5)),
+        origin: Origin::of(&uri, &headers).http(),
+    };
+    Layout { title: "diaflight: light curves of Rubin alerts", head: "", search: false }
+        .answer(&body)
+}
+
+impl Shown {
+    fn of(table: Table, what: &'static str, state: Option<&TableState>) -> Self {
+        let name = table.name();
+        let Some(TableState { rows, version, .. }) = state else {
+            let from = format!("the table {name} does not exist yet");
+            return Self { what, rows: NOTHING.to_string(), from };
+        };
+        let rows = rows.map_or_else(|| NOTHING.to_string(), count);
+        Self { what, rows, from: format!("{name}, version {version}") }
+    }
+}

@@ -1,0 +1,85 @@
+//! What every page has around its body. In: a title and a body. Out: an HTML document as an answer.
+
+use askama::Template;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+use super::assets;
+use crate::error::{Error, Result};
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r##"<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{{ title }}</title>
+<link rel="icon" type="image/svg+xml" href="{{ assets }}/icon.svg">
+<link rel="stylesheet" href="{{ assets }}/style.css">
+{{ head|safe }}
+</head>
+<body>
+<a class="skip" href="#main">Skip to the content</a>
+<header class="top">
+<a class="brand" href="/"><img src="{{ assets }}/icon.svg" alt="" width="24" height="24">diaflight</a>
+{% if search %}
+<form class="search" role="search" action="/objects">
+<label class="unseen" for="search">diaObjectId, one or several</label>
+<input id="search" type="search" name="diaObjectId" placeholder="diaObjectId, one or several" autocomplete="off" spellcheck="false" required>
+<button>Find</button>
+</form>
+{% endif %}
+<nav aria-label="Site"><a href="/docs">API</a></nav>
+</header>
+<main id="main">
+{{ body|safe }}
+</main>
+<footer>
+<p>diaflight {{ version }}: light curves of Rubin alerts. Times are MJD in TAI and dates in UTC, fluxes are difference fluxes in nJy, positions ICRS.</p>
+</footer>
+</body>
+</html>
+"##
+)]
+struct Document<'a> {
+    title: &'a str,
+    head: &'a str,
+    assets: &'a str,
+    search: bool,
+    body: &'a str,
+    version: &'static str,
+}
+
+/// A page to be.
+pub struct Layout<'a> {
+    pub title: &'a str,
+    /// More of the document's head, as HTML.
+    pub head: &'a str,
+    /// Whether there is a search box above the body.
+    pub search: bool,
+}
+
+impl Layout<'_> {
+    /// The document with a body.
+    pub fn document(&self, body: &impl Template) -> Result<String> {
+        let Self { title, head, search } = *self;
+        let body = written(body)?;
+        let (assets, version) = (assets::folder(), env!("CARGO_PKG_VERSION"));
+        let document = Document { title, head, assets, search, body: &body, version };
+        written(&document)
+    }
+
+    /// The same as an answer.
+    pub fn answer(&self, body: &impl Template) -> Result<Response> {
+        let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
+        Ok((headers, self.document(body)?).into_response())
+    }
+}
+
+/// A template as text.
+pub fn written(template: &impl Template) -> Result<String> {
+    template.render().map_err(|error| Error::internal(format!("writing a page: {error}")))
+}

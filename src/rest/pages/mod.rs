@@ -1,0 +1,100 @@
+//! The pages for people with a browser. In: requests that accept HTML. Out: pages that are whole without scripts, and the
+//! scripts, styles and plot library that make more of them, all from this program.
+//!
+//! A page is a [`layout::Layout`] around a body; each part of a body is a template beside the code that fills it.
+
+mod assets;
+mod bands;
+mod error;
+mod figure;
+mod home;
+mod ids;
+mod labels;
+mod layout;
+mod measurement;
+mod measurements;
+mod object;
+mod objects;
+mod position;
+mod read;
+mod requests;
+mod state;
+mod summary;
+mod text;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::get;
+
+use super::failure::ErrorPage;
+use super::{App, bounded};
+
+/// Everything comes from this server; plotly sets styles as it draws.
+const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
+    base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (VARY, HeaderValue::from_static("accept")),
+];
+
+/// The routes of the pages: those that look something up are within the limits, as other lookups are.
+pub fn router(app: &App) -> Router<App> {
+    Router::new()
+        .route("/objects", get(objects::page))
+        .route("/{diaObjectId}", get(object::page))
+        .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit))
+        .route("/", get(home::page))
+        .route_layer(from_fn(for_people))
+        .route("/assets/{version}/{name}", get(assets::asset))
+}
+
+/// Gives every answer the headers of a page, and its errors the form of one where that is what the client can read.
+async fn for_people(request: Request, next: Next) -> Response {
+    let html = accepts_html(request.headers());
+    let mut response = next.run(request).await;
+    response.headers_mut().extend(HEADERS);
+    if html {
+        response.extensions_mut().insert(ErrorPage(error::page));
+    }
+    response
+}
+
+/// Whether a client says that it reads HTML, as browsers do and programs do not: `*/*` says nothing.
+fn accepts_html(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut types = values.flat_map(|value| value.split(','));
+    types.any(|value| {
+        let essence = value.split(';').next().unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case("text/html")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_read_html_and_programs_do_not() {
+        let accepts = |value: &'static str| {
+            accepts_html(&HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(value))]))
+        };
+        for value in
+            ["text/html", "text/html,application/xml;q=0.9,*/*;q=0.8", "image/png, TEXT/HTML;q=0.5"]
+        {
+            assert!(accepts(value), "{value}");
+        }
+        for value in ["*/*", "application/json", "", "text/htmlx"] {
+            assert!(!accepts(value), "{value}");
+        }
+        assert!(!accepts_html(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,84 @@
+//! `/{diaObjectId}`: everything about one object. In: its id. Out: its light curve, what it is, its measurements, and how to
+//! have them.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde_json::{Map, Value};
+
+use super::bands::{Bands, bands};
+use super::figure::{Data, Figure, Head, MARKS};
+use super::labels::{Labels, labels};
+use super::layout::{Layout, written};
+use super::measurement::Newest;
+use super::measurements::Measurements;
+use super::read::read;
+use super::requests::{Origin, Requests};
+use super::summary::Summary;
+use super::{App, assets, ids};
+use crate::error::Result;
+use crate::query::{Columns, Query};
+use crate::request::query::id;
+use crate::schema::Table;
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r##"{{ MARKS|safe }}
+<h1><span class="kind">diaObject</span> <span class="numbers">{{ id }}</span></h1>
+{{ figure|safe }}
+<div class="columns">
+<section aria-labelledby="summary"><h2 id="summary">Summary</h2>
+{{ summary|safe }}</section>
+{% if !labels.labels.is_empty() %}<section aria-labelledby="labels"><h2 id="labels">Fink's labels</h2>
+{{ labels|safe }}</section>
+{% endif %}</div>
+<h2 id="bands">Bands</h2>
+{{ bands|safe }}
+{{ requests|safe }}
+<h2 id="measurements">Measurements</h2>
+{% for table in tables %}{{ table|safe }}{% endfor %}
+"##
+)]
+struct Object<'a> {
+    id: i64,
+    figure: Figure<'a>,
+    summary: Summary,
+    labels: Labels,
+    bands: Bands<'a>,
+    requests: Requests,
+    tables: [Measurements<'a>; 2],
+}
+
+pub async fn page(
+    State(app): State<App>,
+    Path(text): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response> {
+    let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
+    let object = Query::of(Table::Objects, vec![id], Columns::All);
+    let (object, detections, forced) = tokio::try_join!(
+        read::<Map<String, Value>>(&app.engine, &object),
+        Newest::detections(&app.engine, id),
+        Newest::forced(&app.engine, id),
+    )?;
+    let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
+    let bands = bands(&detections.rows, &forced.rows);
+    let (data, assets) = (Data::of(id, detections.are_tagged()), assets::folder());
+    let body = Object {
+        id,
+        figure: Figure { id, data: &data, assets, bands: &bands },
+        summary: Summary::of(row, &detections, &forced),
+        labels: Labels { labels: labels(row, &object.schema) },
+        bands: Bands { bands: &bands },
+        requests: Requests::of(id, &Origin::of(&uri, &headers)),
+        tables: [
+            Measurements { name: "Detections", newest: &detections, open: true },
+            Measurements { name: "Forced photometry", newest: &forced, open: false },
+        ],
+    };
+    let head = written(&Head { data: &data, assets })?;
+    Layout { title: &format!("{id} · diaflight"), head: &head, search: true }.answer(&body)
+}

@@ -1,0 +1,93 @@
+//! An object at a glance. In: its row of `objects` and its measurements, newest first. Out: where it is, when it was seen and
+//! how often, with links to what others know of the place.
+
+use askama::Template;
+use serde_json::{Map, Value};
+
+use super::measurement::{Measurement, Newest};
+use super::position::{dms, hms};
+use super::text::{self, count, fixed};
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<dl class="facts">
+{% if let Some(place) = place %}<div><dt>Position (ICRS)</dt>
+<dd class="numbers">{{ place.hms }} {{ place.dms }}</dd>
+<dd class="numbers">{{ place.degrees }}</dd>
+<dd>at this place: <a href="{{ place.simbad }}" rel="noreferrer">SIMBAD</a>, <a href="{{ place.vizier }}" rel="noreferrer">VizieR</a>,
+<a href="{{ place.aladin }}" rel="noreferrer">Aladin Lite</a></dd></div>
+{% endif %}<div><dt>First detection</dt><dd class="numbers">{{ first.utc }} UTC</dd><dd class="numbers">MJD {{ first.mjd }}</dd></div>
+<div><dt>Last detection</dt><dd class="numbers">{{ last.utc }} UTC</dd><dd class="numbers">MJD {{ last.mjd }}</dd></div>
+<div><dt>Measurements</dt><dd>{{ detections }} detections{% if let Some(poor) = poor %}, {{ poor }} of poor quality{% endif %}</dd>
+{% if let Some(counted) = counted %}<dd>{{ counted }} by Rubin's count</dd>
+{% endif %}<dd>{{ forced }} forced</dd></div>
+</dl>
+"#
+)]
+pub struct Summary {
+    place: Option<Place>,
+    first: When,
+    last: When,
+    detections: String,
+    poor: Option<String>,
+    /// `nDiaSources`, where the table has another number of them.
+    counted: Option<String>,
+    forced: String,
+}
+
+struct Place {
+    hms: String,
+    dms: String,
+    degrees: String,
+    simbad: String,
+    vizier: String,
+    aladin: String,
+}
+
+struct When {
+    utc: String,
+    mjd: String,
+}
+
+impl Summary {
+    pub fn of(object: &Map<String, Value>, detections: &Newest, forced: &Newest) -> Self {
+        let number = |name| object.get(name).and_then(Value::as_f64);
+        let rubin = object.get("r:nDiaSources").and_then(Value::as_u64);
+        let sources = &detections.rows;
+        let poor = sources.iter().filter(|row| row.is_poor()).count();
+        Self {
+            place: number("r:ra").zip(number("r:dec")).map(|(ra, dec)| Place::of(ra, dec)),
+            first: When::of(sources.last()),
+            last: When::of(sources.first()),
+            detections: detections.how_many(),
+            poor: (poor > 0).then(|| count(poor as u64)),
+            counted: rubin.filter(|rubin| *rubin != sources.len() as u64).map(count),
+            forced: forced.how_many(),
+        }
+    }
+}
+
+impl Place {
+    fn of(ra_deg: f64, dec_deg: f64) -> Self {
+        let place = format!("{ra_deg:.7}%20{dec_deg:+.7}").replace('+', "%2B");
+        Self {
+            hms: hms(ra_deg),
+            dms: dms(dec_deg),
+            degrees: format!("{ra_deg:.7} {dec_deg:+.7}"),
+            simbad: format!(
+                "https://simbad.cds.unistra.fr/simbad/sim-coo?Coord={place}&Radius=5&Radius.unit=arcsec"
+            ),
+            vizier: format!("https://vizier.cds.unistra.fr/viz-bin/VizieR?-c={place}&-c.rs=5"),
+            aladin: format!("https://aladin.cds.unistra.fr/AladinLite/?target={place}&fov=0.03"),
+        }
+    }
+}
+
+impl When {
+    fn of(measurement: Option<&Measurement>) -> Self {
+        let mjd_tai = measurement.and_then(|row| row.midpoint_mjd_tai);
+        let utc = mjd_tai.map_or_else(|| text::NOTHING.to_string(), text::utc);
+        Self { utc, mjd: fixed(mjd_tai, 6) }
+    }
+}

@@ -1,0 +1,50 @@
+//! Values as people read them. In: numbers and times. Out: texts, a dash where there is nothing to tell.
+
+use crate::astronomy;
+
+pub const NOTHING: &str = "–";
+
+/// With so many decimals.
+pub fn fixed(value: Option<f64>, decimals: usize) -> String {
+    let value = value.filter(|value| value.is_finite());
+    value.map_or_else(|| NOTHING.to_string(), |value| format!("{value:.decimals$}"))
+}
+
+/// A count, its thousands apart.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push('\u{202f}'); // a narrow space that does not break
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A time as ISO 8601 has it, to the second and without the `T`.
+pub fn date(iso: &str) -> String {
+    iso.split('.').next().unwrap_or_default().replace('T', " ")
+}
+
+/// The date in UTC of an MJD in TAI.
+pub fn utc(mjd_tai: f64) -> String {
+    astronomy::mjd_to_iso_utc(mjd_tai).map_or_else(|| NOTHING.to_string(), |iso| date(&iso))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_readable() {
+        assert_eq!(fixed(Some(-1234.5678), 2), "-1234.57");
+        assert_eq!([fixed(None, 2), fixed(Some(f64::NAN), 0)], ["–", "–"]);
+        for (value, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (12_345_678, "12 345 678")] {
+            assert_eq!(count(value).replace('\u{202f}', " "), text);
+        }
+        assert_eq!(utc(61_041.226_178_580_66), "2026-01-01 05:25:04");
+        assert_eq!(utc(f64::NAN), "–");
+    }
+}

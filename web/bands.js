@@ -1,0 +1,23 @@
+// How bands look: the colours and symbols of Rubin's RTN-045. The colours stand in style.css, one set for each background.
+
+const SYMBOLS = { u: "circle", g: "triangle-up", r: "triangle-down", i: "square", z: "star", y: "pentagon" };
+const VARIANTS = { detection: "", poor: "-open-dot", forced: "-open", limit: "-open" };
+
+/** plotly's symbol of what a point is, in its band. */
+export function symbol(band, what) {
+  return (SYMBOLS[band] ?? "circle") + VARIANTS[what];
+}
+
+/** The colours of the page as it is now, light or dark. */
+export function colours() {
+  const style = getComputedStyle(document.documentElement);
+  const named = (name) => style.getPropertyValue(name).trim();
+  return {
+    text: named("--text"),
+    muted: named("--muted"),
+    line: named("--line"),
+    surface: named("--surface"),
+    outline: named("--outline"),
+    of: (band) => named(`--band-${band}`) || named("--muted"),
+  };
+}
