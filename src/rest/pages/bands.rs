@@ -117,7 +117,10 @@ mod tests {
     #[test]
     fn means_are_weighted_and_bands_in_order() {
         let rows = |values: &[(&str, Option<f64>, f64)]| -> Vec<Measurement> {
-            let row = |(band, flux, error): &(&str, Option<f64>, f64)| json!({"r:band": band, "r:psfFlux": flux, "r:psfFluxErr": error});
+            let row = |(band, flux, error): &(&str, Option<f64>, f64)| {
+                let tag = if *flux == Some(1e6) { "badquality" } else { "valid" };
+                json!({"r:band": band, "r:psfFlux": flux, "r:psfFluxErr": error, "v:tag": tag})
+            };
             from_value(values.iter().map(row).collect()).unwrap()
         };
         let sources = rows(&[
