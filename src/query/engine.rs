@@ -175,12 +175,6 @@ impl Engine {
         samples::some_keys(self.prepared(Table::Sources, None).await?.table.index(), count).await
     }
 
-    /// The first object that a table has; `None` for an empty one.
-    pub fn first_object(&self, table: Table) -> Result<Option<i64>> {
-        let current = self.tables.current(table).ok_or_else(|| not_ready(table))?;
-        Ok(current.snapshot().files.iter().map(|file| *file.keys.start()).min())
-    }
-
     /// The newest tables that exist, as one refresh found them.
     pub fn tables(&self) -> Vec<Arc<SnapshotTable>> {
         self.tables.all()
