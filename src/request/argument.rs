@@ -68,7 +68,7 @@ pub static WITH_UPPER_LIMITS: Argument = Argument {
     name: "withupperlim",
     about: "Also what is no clean detection, told apart by `v:tag`: `valid`, a diaSource that passes the quality cuts; `badquality`, one \
             that does not; `upperlim`, a forced measurement below five sigma at a visit without a diaSource, with its limit in \
-            `v:fluxLimit`.",
+            `v:fluxLimit`. Where `columns` lacks `v:tag`, it is ignored: nothing would tell the rows apart.",
     takes: Takes::Flag,
     example: "true",
 };

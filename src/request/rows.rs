@@ -10,7 +10,7 @@ use super::json::{Scalar, Value};
 use super::query::{query, wrong};
 use crate::encode::Format;
 use crate::error::{Error, Result};
-use crate::query::{Order, Query};
+use crate::query::{Columns, Order, Query};
 use crate::schema::Table;
 
 /// The arguments of `/api/v1/{sources,objects,fp}`.
@@ -22,6 +22,7 @@ pub struct RowRequest {
     /// The plan is asked for, not the rows.
     pub explain: bool,
     pub ignored_ids: Ignored,
+    pub ignored_arguments: Ignored,
 }
 
 impl RowRequest {
@@ -44,10 +45,22 @@ impl RowRequest {
         let (mut query, ignored_ids) = query(table, Order::NewestFirst, &mut arguments)?;
         let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
         let explain = flag(&EXPLAIN, &mut arguments)?;
-        if table == Table::Sources {
-            query.upper_limits = flag(&WITH_UPPER_LIMITS, &mut arguments)?;
+        let mut ignored_arguments = Ignored::default();
+        if table == Table::Sources && flag(&WITH_UPPER_LIMITS, &mut arguments)? {
+            // Rows that nothing tells apart would be taken for detections.
+            match shows_tags(&query.columns) {
+                true => query.upper_limits = true,
+                false => ignored_arguments.push("withupperlim, since columns lacks v:tag"),
+            }
         }
-        Ok(Self { query, format, explain, ignored_ids })
+        Ok(Self { query, format, explain, ignored_ids, ignored_arguments })
+    }
+}
+
+fn shows_tags(columns: &Columns) -> bool {
+    match columns {
+        Columns::All => true,
+        Columns::Named(names) => names.iter().any(|name| name == "v:tag"),
     }
 }
 

@@ -72,7 +72,8 @@ async fn answer(
     let mut response = (validators(answer.versions, tag)?, body).into_response();
     response.extensions_mut().insert(sent);
     let columns = answer.unknown_columns.iter().collect();
-    let warning = Warning { ids: request.ignored_ids, columns, ..Warning::default() }.text();
+    let (ids, arguments) = (request.ignored_ids, request.ignored_arguments);
+    let warning = Warning { ids, columns, arguments }.text();
     let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
     response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
     response.headers_mut().extend(content(query, request.format)?);

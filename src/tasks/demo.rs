@@ -31,7 +31,8 @@ pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     let engine = Engine::open(options).await?;
     let base = serve::url(&listener, &arguments.http)?;
     println!("listening on {base}");
-    println!("try, for one object and for several:");
+    println!("open {base}/{} in a browser, and {base}/docs for the API", ids[0]);
+    println!("or try, for one object and for several:");
     for url in urls(&base, &ids) {
         println!("  {url}");
     }

@@ -197,7 +197,7 @@ async fn real_alerts_have_every_view() {
     let relations = sql.relations().await.unwrap();
     let views = relations.iter().filter(|relation| relation.kind == RelationKind::View);
     let views: Vec<_> = views.map(|view| view.name.as_str()).collect();
-    assert_eq!(views, ["light_curves", "newest_objects", "nights"]);
+    assert_eq!(views, ["light_curves", "newest_objects", "nights", "tagged_sources"]);
 
     // The visits say what night they are of.
     let text =
