@@ -29,6 +29,7 @@ pub use prepared::base_config;
 pub use provider::SnapshotTable;
 pub use split::Split;
 pub use streaming_sort::StreamingSort;
+pub use template::TAGGED_SOURCES;
 pub use time::TimeMatch;
 
 use std::fmt;

@@ -4,7 +4,7 @@
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::measurement::{Measurement, Newest};
+use super::measurement::Newest;
 use super::position::{dms, hms};
 use super::text::{self, count, fixed};
 
@@ -58,8 +58,12 @@ impl Summary {
         let poor = sources.iter().filter(|row| row.is_poor()).count();
         Self {
             place: number("r:ra").zip(number("r:dec")).map(|(ra, dec)| Place::of(ra, dec)),
-            first: When::of(sources.last()),
-            last: When::of(sources.first()),
+            first: When::of(match detections.more {
+                // The oldest of the newest is not the first.
+                true => number("r:firstDiaSourceMjdTai").or(number("f:firstDiaSourceMjdTaiFink")),
+                false => sources.last().and_then(|row| row.midpoint_mjd_tai),
+            }),
+            last: When::of(sources.first().and_then(|row| row.midpoint_mjd_tai)),
             detections: detections.how_many(),
             poor: (poor > 0).then(|| count(poor as u64)),
             counted: rubin.filter(|rubin| *rubin != sources.len() as u64).map(count),
@@ -85,8 +89,7 @@ impl Place {
 }
 
 impl When {
-    fn of(measurement: Option<&Measurement>) -> Self {
-        let mjd_tai = measurement.and_then(|row| row.midpoint_mjd_tai);
+    fn of(mjd_tai: Option<f64>) -> Self {
         let utc = mjd_tai.map_or_else(|| text::NOTHING.to_string(), text::utc);
         Self { utc, mjd: fixed(mjd_tai, 6) }
     }
