@@ -154,6 +154,9 @@ pub fn base_config() -> SessionConfig {
     // Rubin's names are mixed case: `SELECT psfFlux FROM sources`.
     options.sql_parser.enable_ident_normalization = false;
     options.execution.parquet.pushdown_filters = true;
+    // Scans are of whole row groups; objects are found by the key index. Decoding the page indexes of all columns anew for each
+    // part of a table takes a fifth of the time of reading it.
+    options.execution.parquet.enable_page_index = false;
     options.execution.parquet.schema_force_view_types = false;
     options.execution.collect_statistics = false;
     config
