@@ -1,7 +1,7 @@
 //! A request for a picture, understood. In: the merged arguments. Out: a [`PlotRequest`], or the error that names the argument and
 //! what would be right.
 
-use super::argument::{AS_OF, Argument, ID, PICTURE_FORMAT, QUANTITY};
+use super::argument::{Argument, ID, PICTURE_FORMAT, QUANTITY};
 use super::arguments::Arguments;
 use super::json::{Scalar, Value};
 use super::query::{query, wrong};
@@ -48,7 +48,7 @@ pub struct PlotRequest {
 }
 
 impl PlotRequest {
-    pub const ARGUMENTS: [&'static Argument; 4] = [&ID, &PICTURE_FORMAT, &QUANTITY, &AS_OF];
+    pub const ARGUMENTS: [&'static Argument; 3] = [&ID, &PICTURE_FORMAT, &QUANTITY];
 
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
@@ -68,12 +68,9 @@ impl PlotRequest {
             |names: &[&str]| Columns::Named(names.iter().map(|name| name.to_string()).collect());
         let measured = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
         let tagged = [&measured[..], &["v:tag", "v:fluxLimit"]].concat();
-        let of = |table, columns| Query {
-            as_of: asked.as_of.clone(),
-            ..Query::of(table, vec![dia_object_id], columns)
-        };
-        let detections = Query { upper_limits: true, ..of(Table::Sources, named(&tagged)) };
-        let forced = of(Table::Fp, named(&measured));
+        let of = |table, columns| Query::of(table, vec![dia_object_id], named(columns));
+        let detections = Query { upper_limits: true, ..of(Table::Sources, &tagged) };
+        let forced = of(Table::Fp, &measured);
         Ok(Self { dia_object_id, picture, quantity, detections, forced })
     }
 }

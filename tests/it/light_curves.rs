@@ -236,3 +236,36 @@ async fn computed_columns_are_described_everywhere() {
     let votable = survey.server.get(&abmag).await.text().await.unwrap();
     assert!(votable.contains("unit=\"mag\" ucd=\"phot.mag\""), "{}", &votable[..1000]);
 }
+
+#[tokio::test]
+async fn a_light_curve_is_drawn() {
+    let survey = Survey::served().await;
+    let path = format!("/api/v1/plot?diaObjectId={}", survey.ids[0]);
+    let svg = survey.server.get(&path).await;
+    assert_eq!(
+        (svg.status().as_u16(), &svg.headers()["content-type"]),
+        (200, &"image/svg+xml".parse().unwrap())
+    );
+    let tag = svg.headers()["etag"].clone();
+    let svg = svg.text().await.unwrap();
+    // At least a line for each part of its marker, and one for its error.
+    let of_object = |row: &&Value| row["r:diaObjectId"] == survey.ids[0];
+    let measured = survey.rows("sources", "").await.iter().filter(of_object).count();
+    let drawn = svg.matches("<poly").count();
+    assert!(svg.contains("forced photometry") && drawn > 2 * measured, "{drawn}, {measured}");
+    let magnitude = survey.server.get(&format!("{path}&quantity=magnitude")).await;
+    assert_ne!(magnitude.headers()["etag"], tag);
+    assert!(magnitude.text().await.unwrap().contains("5 sigma limit"));
+    let png = survey.server.get(&format!("{path}&output-format=png")).await;
+    assert_eq!(png.headers()["content-type"], "image/png");
+    assert!(png.bytes().await.unwrap().starts_with(b"\x89PNG"));
+
+    let client = reqwest::Client::new();
+    let again = client.get(format!("{}{path}", survey.server.url)).header("If-None-Match", &tag);
+    assert_eq!(again.send().await.unwrap().status(), 304);
+    let unknown = survey.server.get("/api/v1/plot?diaObjectId=7").await;
+    assert_eq!(unknown.status(), 404);
+    assert!(unknown.text().await.unwrap().contains("diaObjectId 7"));
+    let several = survey.server.get(&format!("/api/v1/plot?diaObjectId={}", survey.ids())).await;
+    assert_eq!(several.status(), 400);
+}
