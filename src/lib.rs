@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! write:  alert packets -> ingest | survey -> warehouse (Delta tables of sorted Parquet)
-//! read:   rest | flight -> request -> query (one SQL text + bound parameters) -> index (pages to rows) -> encode -> bytes
+//! read:   rest | flight -> request -> query (one SQL text + bound parameters) -> index (pages to rows) -> encode | plot -> bytes
 //!         flight | prompt -> sql (any statement that reads) -> query's tables -> batches
 //! ```
 //! The rooms, in the order in which data flows; each uses only those above it.

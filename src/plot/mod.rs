@@ -8,6 +8,7 @@ mod marker;
 mod png;
 mod points;
 
+pub use band::BANDS;
 pub use chart::svg;
 pub use png::png;
 pub use points::{Kind, Point, forced, tagged};

@@ -1,5 +1,5 @@
-//! A snapshot made ready for queries: its table registered, its endpoint's SQL parsed, its served
-//! columns described. In: a snapshot. Out: physical plans of queries against it.
+//! A snapshot made ready for queries, or two together where upper limits are asked for: tables registered, the endpoint's SQL
+//! parsed, its served columns described. In: snapshots. Out: physical plans of queries against them.
 
 use std::iter;
 use std::sync::Arc;

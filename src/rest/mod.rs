@@ -1,5 +1,5 @@
-//! The documented REST API over the query engine. In: HTTP requests. Out: rows as streams of
-//! bytes, or errors in one shape.
+//! The documented REST API over the query engine, what documents it, and the pages for people. In: HTTP requests. Out: rows as
+//! streams of bytes, pictures, pages, or errors in one shape.
 //!
 //! A request goes through the layers of [`router`] (CORS, errors, compression), through
 //! [`bounded`] if it does work, and reaches its handler with its arguments already understood.

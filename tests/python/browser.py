@@ -27,7 +27,6 @@ READERS = {
     "arrow": lambda body: pyarrow.ipc.open_stream(body).read_pandas(),
 }
 
-
 PATIENCE_MS = 120_000
 
 

@@ -5,9 +5,7 @@ use askama::Template;
 use super::measurement::Measurement;
 use super::text::{count, fixed};
 use crate::astronomy::ab_mag;
-
-/// Rubin's filters, from the bluest.
-const RUBIN: [&str; 6] = ["u", "g", "r", "i", "z", "y"];
+use crate::plot::BANDS;
 
 /// One band of one object.
 pub struct Band {
@@ -72,7 +70,7 @@ pub fn bands(sources: &[Measurement], forced: &[Measurement]) -> Vec<Band> {
         .chain(forced)
         .filter_map(|measurement| measurement.band.as_deref())
         .collect();
-    let place = |name: &str| RUBIN.iter().position(|band| *band == name).unwrap_or(RUBIN.len());
+    let place = |name: &str| BANDS.iter().position(|band| band.name == name).unwrap_or(BANDS.len());
     names.sort_by_key(|name| (place(name), *name));
     names.dedup();
     let band = |name| Band {
