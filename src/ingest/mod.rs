@@ -38,6 +38,7 @@ use tokio::sync::mpsc;
 pub use summary::{Refused, Summary};
 
 use crate::error::{Error, Result};
+use crate::schema::Table;
 use crate::warehouse::Warehouse;
 use input::InputFile;
 use layout::Layout;
@@ -81,6 +82,7 @@ pub async fn ingest(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Summary> {
     let files = input::list(inputs).await?;
+    warehouse.check_writable(Table::ALL[0]).await?;
     let (mut summary, mut notes) = (Summary::default(), BTreeSet::new());
     let mut now = Progress {
         files_total: files.len() as u64,

@@ -95,6 +95,7 @@ pub async fn generate(
             return Err(Error::argument(message));
         }
     }
+    warehouse.check_writable(Table::ALL[0]).await?;
     let survey = Survey::new(options.objects, options.seed, ROWS_PER_BATCH)?;
     let mut writers =
         Table::ALL.map(|table| SortedWriter::new(warehouse, table, new_table_schema(table)));

@@ -66,8 +66,8 @@ impl Display for Report {
             ),
             Done::Vacuumed(done) => {
                 format!(
-                    "{table}: {} files deleted, {} bytes",
-                    done.files_deleted, done.bytes_deleted
+                    "{table}: {} files deleted, {} bytes; {} unfinished uploads ended",
+                    done.files_deleted, done.bytes_deleted, done.uploads_ended
                 )
             }
         });

@@ -49,6 +49,7 @@ impl Warehouse {
         if groups.is_empty() {
             return Ok(Compacted::default());
         }
+        self.check_writable(table).await?;
         let mut add = Vec::new();
         let done = self.replace(&base, groups, full, &mut add).await;
         if done.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {

@@ -4,20 +4,26 @@
 //! In: a URL (`file`, `s3`, `memory`, or a path), sorted batches, commits. Out: [`Snapshot`]s, which
 //! name the files of one version and the key range of each, so that a reader opens only those it needs.
 
+mod bucket;
 mod commit;
 mod compact;
+mod durable;
 mod file;
 mod folder;
 mod layout;
+mod listing;
 mod local;
 mod location;
 mod log;
 mod merge;
+mod patience;
 mod reader;
 mod snapshot;
 mod stored_names;
+mod unfinished;
 mod vacuum;
 mod versions;
+mod writable;
 mod writer;
 
 pub use commit::{Change, Operation};

@@ -10,6 +10,7 @@ use object_store::{ObjectMeta, path::Path};
 
 use super::Warehouse;
 use super::log::Log;
+use super::unfinished::end_old_uploads;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
@@ -29,10 +30,12 @@ impl Default for VacuumOptions {
 }
 
 /// What a vacuum removed.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Vacuumed {
     pub files_deleted: usize,
     pub bytes_deleted: u64,
+    /// Uploads in parts that were begun before the grace period and never completed.
+    pub uploads_ended: usize,
 }
 
 impl Warehouse {
@@ -60,35 +63,39 @@ impl Warehouse {
         let deleted = log.location.store.delete_stream(paths);
         let gone = deleted.try_fold((), |(), _| std::future::ready(Ok(())));
         gone.await.map_err(|error| log.failed(Error::from(error)))?;
+        let uploads = end_old_uploads(&log.location, expired.min(Utc::now() - DAY)).await;
         Ok(Vacuumed {
             files_deleted: unused.len(),
             bytes_deleted: unused.iter().map(|object| object.size).sum(),
+            uploads_ended: uploads.unwrap_or_else(|error| {
+                tracing::warn!(url = %log.location.url, %error, "old uploads were not ended");
+                0
+            }),
         })
     }
 }
 
-/// Everything in the table's folder but the log and what else begins with `_`.
+/// Everything in the table's folder but the log and what else begins with `_`. Of the log, what a writer that died left under
+/// a temporary name. A name that no path can have is none of the table's.
 async fn data_files(log: &Log) -> Result<Vec<ObjectMeta>> {
-    let prefix = &log.location.prefix;
-    let objects: Vec<_> = log
-        .location
-        .store
-        .list(Some(prefix))
-        .try_collect()
-        .await
-        .map_err(|error| log.failed(Error::from(error)))?;
-    let is_data = |object: &ObjectMeta| {
-        let mut parts = object.location.prefix_match(prefix).into_iter().flatten();
-        !parts.any(|part| part.as_ref().starts_with('_'))
-    };
-    Ok(objects.into_iter().filter(is_data).collect())
+    let mut objects = log.location.list().await?.objects;
+    objects.retain(|object| {
+        let below = object.location.prefix_match(&log.location.prefix).into_iter().flatten();
+        let parts: Vec<_> = below.collect();
+        let temporary = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
+        match &parts[..] {
+            [folder, name] if folder.as_ref() == "_delta_log" => temporary(name.as_ref()),
+            parts => !parts.iter().any(|part| part.as_ref().starts_with('_')),
+        }
+    });
+    Ok(objects)
 }
 
 /// When each file that the log still knows was removed from the table.
 async fn removed(log: &Log, state: DeltaTableState) -> Result<HashMap<Path, DateTime<Utc>>> {
     let tombstones = state.all_tombstones(log.delta.as_ref());
     let removed = tombstones.map_ok(|tombstone| {
-        let path = log.full_path(&Path::from(tombstone.path().as_ref()));
+        let path = log.full_path(&tombstone.path());
         let time = DateTime::from_timestamp_millis(tombstone.deletion_timestamp().unwrap_or(0));
         (path, time.unwrap_or_default())
     });

@@ -37,6 +37,8 @@ pub enum Fault {
     Trickle(usize),
     /// The connection is closed after so many bytes of its answer's body.
     CutAfter(usize),
+    /// In the body of its answer the first text is the second everywhere.
+    Altered(&'static str, &'static str),
 }
 
 struct Rule {
@@ -144,14 +146,18 @@ impl State {
             return Ok(refused());
         }
         let (head, body) = request.into_parts();
-        let mut headers = head.headers;
-        if let Some(Fault::Without(name)) = fault {
-            headers.remove(HeaderName::from_static(name));
-        }
         let body = to_bytes(body, usize::MAX).await?;
-        let forwarded = self.client.request(head.method, format!("{}{target}", self.endpoint));
-        let answer =
-            forwarded.headers(headers).body(body).send().await.map_err(axum::Error::new)?;
+        // The condition is signed, so without it the request is signed anew.
+        let forwarded = match fault {
+            Some(Fault::Unconditional) => {
+                self.client.request(head.method.clone(), self.signed(head.method, &target).await)
+            }
+            _ => {
+                let url = format!("{}{target}", self.endpoint);
+                self.client.request(head.method, url).headers(head.headers)
+            }
+        };
+        let answer = forwarded.body(body).send().await.map_err(axum::Error::new)?;
         match fault {
             Some(Fault::LoseAnswer) => return Ok(refused()),
             Some(Fault::HangUp) => return Err(axum::Error::new("told to hang up")),
@@ -167,6 +173,11 @@ impl State {
                 Body::from_stream(pieces.try_flatten())
             }
             Some(Fault::CutAfter(length)) => Body::from_stream(cut(bytes, length)),
+            Some(Fault::Altered(from, to)) => {
+                response.headers_mut().remove("content-length");
+                let whole = to_bytes(Body::from_stream(bytes), usize::MAX).await?;
+                String::from_utf8_lossy(&whole).replace(from, to).into()
+            }
             _ => Body::from_stream(bytes),
         };
         Ok(response.map(|()| body))

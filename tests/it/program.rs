@@ -1,6 +1,7 @@
 //! The built program as a script would call it. In: arguments. Out: its exit code and what it printed.
 
 use std::ffi::OsStr;
+use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
@@ -48,4 +49,15 @@ pub fn finish(command: &mut Command) -> Finished {
 /// Runs the program to its end.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
     finish(diaflight().args(arguments))
+}
+
+/// Whether a program of Debian's is there. `.ci/run` installs it, so where `CI` is true it has to be.
+pub fn installed(name: &str) -> bool {
+    let found = Command::new(name).arg("--version").output().is_ok();
+    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "{name} is not installed");
+    if !found {
+        // Not `eprintln!`, which is shown for tests that fail alone.
+        let _ = writeln!(io::stderr(), "SKIPPED: {name} is not installed (Debian: {name})");
+    }
+    found
 }

@@ -19,8 +19,11 @@ use tempfile::TempDir;
 
 mod compact;
 mod folder;
+mod foreign_paths;
+mod leftovers;
 mod refusal;
 mod vacuum;
+mod versions;
 
 /// Ids like Rubin's: no `f64` holds them.
 const FIRST_ID: i64 = 170_028_485_706_776_685;

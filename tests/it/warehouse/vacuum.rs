@@ -34,14 +34,14 @@ async fn removes_what_nothing_refers_to(warehouse: &Warehouse) {
 
     let kept = files_there(warehouse).await;
     let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
-    assert_eq!(done, Vacuumed { files_deleted: 0, bytes_deleted: 0 });
+    assert_eq!(done, Vacuumed::default());
     assert_eq!(files_there(warehouse).await, kept);
 
     // A clock tick later nothing is young any more.
     tokio::time::sleep(Duration::from_millis(5)).await;
     let done = warehouse.vacuum(Table::Sources, &NOW).await.unwrap();
     let unused = before.files.iter().chain(&orphans).map(|file| file.size_bytes);
-    assert_eq!(done, Vacuumed { files_deleted: 4, bytes_deleted: unused.sum() });
+    assert_eq!(done, Vacuumed { files_deleted: 4, bytes_deleted: unused.sum(), uploads_ended: 0 });
     assert_eq!(files_there(warehouse).await, paths(&after.files));
     assert_eq!(rows(&after).await.len(), 15);
     assert_eq!(newest(warehouse).await.unwrap().version, after.version);
@@ -75,7 +75,8 @@ async fn a_file_removed_lately_stays_however_old_it_is() {
     }
     warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
     let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
-    assert_eq!(done, Vacuumed { files_deleted: 1, bytes_deleted: orphan.size_bytes });
+    let (files_deleted, bytes_deleted) = (1, orphan.size_bytes);
+    assert_eq!(done, Vacuumed { files_deleted, bytes_deleted, uploads_ended: 0 });
     assert_eq!(rows(&base).await.len(), 5, "a reader of the old version loses its file");
 }
 
