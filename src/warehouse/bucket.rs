@@ -11,9 +11,7 @@ use object_store::client::{
     HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector,
     SpawnedReqwestConnector,
 };
-use object_store::{
-    BackoffConfig, ClientConfigKey, ClientOptions, CredentialProvider, RetryConfig,
-};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
 use tokio::runtime::Handle;
 use url::Url;
 

@@ -234,7 +234,7 @@ fn add(log: &Log, file: &DataFile, data_change: bool) -> Result<Add> {
 
 fn remove(log: &Log, file: &DataFile, data_change: bool) -> Result<Remove> {
     Ok(Remove {
-        path: relative(log, file)?,
+        path: removable(log, file)?,
         data_change,
         deletion_timestamp: Some(Utc::now().timestamp_millis()),
         extended_file_metadata: Some(true),
@@ -249,4 +249,16 @@ fn relative(log: &Log, file: &DataFile) -> Result<String> {
     let parts =
         parts.ok_or_else(|| Error::internal(format!("{} is of another table", file.path)))?;
     Ok(parts.collect::<object_store::path::Path>().to_string())
+}
+
+/// The path of a file to remove: it must stand there as in the log, and deltalake-core encodes it anew. Writers differ in which
+/// characters they encode, so a name with those others is not removed: its rows would be there twice.
+fn removable(log: &Log, file: &DataFile) -> Result<String> {
+    let path = relative(log, file)?;
+    let certain = |c: char| c.is_ascii_alphanumeric() || "-_.=/ %#?".contains(c);
+    if path.chars().all(certain) {
+        return Ok(path);
+    }
+    let why = "the log may name it in another way, so it cannot be replaced; rewrite it with the engine that wrote it";
+    Err(Error::new(Kind::Storage, format!("{}{path}: {why}", log.location.url)))
 }
