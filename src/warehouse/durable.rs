@@ -71,14 +71,18 @@ impl Drop for Draft {
 }
 
 fn make_folder(folder: &Path) -> Result<()> {
-    match fs::create_dir(folder) {
+    let parent = folder.parent().ok_or(ErrorKind::InvalidInput)?;
+    let made = match fs::create_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            make_folder(folder.parent().ok_or(error)?)?;
-            make_folder(folder)
+            make_folder(parent)?;
+            fs::create_dir(folder)
         }
+        made => made,
+    };
+    match made {
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(error),
-        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
+        Ok(()) => sync_folder(parent),
     }
 }
 
@@ -125,5 +129,14 @@ mod tests {
         assert_eq!(fs::read(&to).unwrap(), b"second");
         drop(Draft::begin(&to).unwrap());
         assert_eq!(names(to.parent().unwrap()), ["x.parquet"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_error() {
+        // A file in its way, and a file system that says of any new folder that its parent is not there.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for folder in [file.path(), Path::new("/proc/self/fd")] {
+            assert!(Draft::begin(&folder.join("new/deeper/x")).is_err());
+        }
     }
 }
