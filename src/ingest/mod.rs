@@ -22,7 +22,6 @@ mod reader;
 mod scalar;
 mod science;
 mod sections;
-mod sort;
 mod staging;
 mod stored;
 mod summary;

@@ -22,13 +22,12 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
 
 use super::filter::passing;
-use super::sort::{ASCENDING, DESCENDING, Sorter};
 use super::staging::StagedRows;
 use super::stored::read;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::schema::provenance::{self, ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
-use crate::warehouse::DataFile;
+use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Sorter};
 
 /// Whether a source is the alert's own.
 const OWN: &str = "own";

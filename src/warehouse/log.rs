@@ -71,7 +71,6 @@ impl Log {
             version: state.version(),
             schema: state.arrow_schema(),
             files,
-            sorted: true,
             store: self.location.store.clone(),
         })
     }

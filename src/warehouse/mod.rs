@@ -4,6 +4,7 @@
 //! In: a URL (`file`, `s3`, `memory`, or a path), sorted batches, commits. Out: [`Snapshot`]s, which
 //! name the files of one version and the key range of each, so that a reader opens only those it needs.
 
+mod actions;
 mod commit;
 mod compact;
 mod file;
@@ -15,34 +16,41 @@ mod log;
 mod merge;
 mod reader;
 mod snapshot;
+mod sort;
 mod stored_names;
+mod uncommitted;
+mod upload;
 mod vacuum;
 mod versions;
 mod writer;
 
 pub use commit::{Change, Operation};
 pub use compact::{CompactOptions, Compacted};
-pub use file::DataFile;
+pub use file::{DataFile, described};
 pub use layout::FileSize;
 pub use location::Location;
 pub use reader::{footer, read};
 pub use snapshot::{AsOf, Snapshot};
+pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};
 pub use vacuum::{VacuumOptions, Vacuumed};
-pub use writer::{SortedWriter, delete};
+pub use writer::SortedWriter;
 
 use crate::error::Result;
+use uncommitted::Uncommitted;
 
-/// The three tables under one prefix. Cheap to clone.
+/// The three tables under one prefix. Cheap to clone; clones share the files that no commit has named yet, which
+/// [`discard_uncommitted`](Self::discard_uncommitted) deletes.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
     location: Location,
+    uncommitted: Uncommitted,
 }
 
 impl Warehouse {
     /// Opens a warehouse. Nothing is read or created yet, but the URL is checked.
     pub fn open(url: &str) -> Result<Self> {
-        Ok(Self { location: Location::parse(url)? })
+        Ok(Self { location: Location::parse(url)?, uncommitted: Uncommitted::default() })
     }
 
     pub fn location(&self) -> &Location {

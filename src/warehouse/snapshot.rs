@@ -63,8 +63,6 @@ pub struct Snapshot {
     pub schema: SchemaRef,
     /// Sorted by `keys.start()`. Key ranges may overlap until compaction.
     pub files: Vec<DataFile>,
-    /// Whether every file is sorted by [`Table::sort_columns`], as those of a warehouse are.
-    pub sorted: bool,
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
 }

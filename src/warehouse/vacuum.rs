@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use deltalake_core::table::config::TablePropertiesExt;
 use deltalake_core::table::state::DeltaTableState;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, path::Path};
@@ -14,11 +15,13 @@ use crate::error::{Error, Result};
 use crate::schema::Table;
 
 const DAY: Duration = Duration::from_secs(86_400);
+/// How long a file that no version has named is left, whatever the grace period: it may be of an ingest under way, whose
+/// commit is yet to come. One that takes longer is refused its commit, see [`Warehouse::commit`].
+const WRITING: Duration = DAY;
 
 #[derive(Clone, Debug)]
 pub struct VacuumOptions {
-    /// Up to 30 days, for which the log knows what was removed when. It must be longer than any ingest
-    /// takes, since the files of one under way are not in the log yet.
+    /// For files that a version removed: up to 30 days, for which the log knows when that was.
     pub grace: Duration,
 }
 
@@ -37,23 +40,34 @@ pub struct Vacuumed {
 
 impl Warehouse {
     /// Deletes the files of a table that the newest version does not refer to and that were removed from
-    /// it, or if they never were in it written, before the grace period. Fails with `NotFound` where there
+    /// it before the grace period, or if they never were in it written before that and a day ago. Fails with `NotFound` where there
     /// is no table, and with `Argument` for a grace period that is too long.
     pub async fn vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
         if options.grace > 30 * DAY {
             return Err(Error::argument("grace: at most 30 days"));
         }
-        let expired = Utc::now() - options.grace;
+        let now = Utc::now();
+        let (expired, abandoned) = (now - options.grace, now - options.grace.max(WRITING));
         let log = Log::new(&self.location, table)?;
         // Listed before the log is read: a file that is committed in between is known.
         let objects = data_files(&log).await?;
         let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
+        let known = state.table_properties().deleted_file_retention_duration();
+        if options.grace > known {
+            let (table, hours) = (table.name(), known.as_secs() / 3600);
+            let message =
+                format!("grace: the log of table {table} knows removed files for {hours} hours");
+            return Err(Error::argument(message));
+        }
         let snapshot = log.snapshot(&state)?;
         let removed = removed(&log, DeltaTableState::new(state)).await?;
         let live: HashSet<_> = snapshot.files.iter().map(|file| &file.path).collect();
         let unused = |object: &ObjectMeta| {
-            let since = removed.get(&object.location).unwrap_or(&object.last_modified);
-            !live.contains(&object.location) && *since < expired
+            let old = match removed.get(&object.location) {
+                Some(removed) => *removed < expired,
+                None => object.last_modified < abandoned,
+            };
+            old && !live.contains(&object.location)
         };
         let unused: Vec<_> = objects.into_iter().filter(unused).collect();
         let paths = stream::iter(unused.clone()).map(|object| Ok(object.location)).boxed();
@@ -89,8 +103,10 @@ async fn removed(log: &Log, state: DeltaTableState) -> Result<HashMap<Path, Date
     let tombstones = state.all_tombstones(log.delta.as_ref());
     let removed = tombstones.map_ok(|tombstone| {
         let path = log.full_path(&Path::from(tombstone.path().as_ref()));
-        let time = DateTime::from_timestamp_millis(tombstone.deletion_timestamp().unwrap_or(0));
-        (path, time.unwrap_or_default())
+        // Without a time, as others may write it, the file may have been removed just now.
+        let time = tombstone.deletion_timestamp().filter(|time| *time > 0);
+        let time = time.and_then(DateTime::from_timestamp_millis).unwrap_or_else(Utc::now);
+        (path, time)
     });
     removed.try_collect().await.map_err(|error| log.failed(Error::from(error)))
 }

@@ -364,15 +364,19 @@ async fn a_file_without_the_columns_asked_for_still_has_rows() {
 }
 
 #[tokio::test]
-async fn abort_leaves_nothing() {
+async fn what_no_commit_names_can_be_discarded() {
     let (_folder, warehouse) = on_disk();
     let full = FileSize { rows: 10, ..FileSize::TARGET };
     let mut writer = SortedWriter::with_file_size(&warehouse, Table::Sources, schema(), full);
     writer.write(&sources(1, 30, 3)).await.unwrap();
-    writer.abort().await;
+    let committed = append(&warehouse, &sources(100, 30, 3)).await;
+    warehouse.discard(&committed.files).await;
+    warehouse.discard_uncommitted().await;
     let location = warehouse.location();
-    let left: Vec<_> = location.store.list(Some(&location.prefix)).collect().await;
-    assert!(left.is_empty(), "{left:?}");
+    let left: Vec<_> = location.store.list(Some(&location.prefix)).try_collect().await.unwrap();
+    let left = left.iter().map(|object| &object.location);
+    let left: Vec<_> = left.filter(|path| !path.as_ref().contains("_delta_log")).collect();
+    assert_eq!(left, [&committed.files[0].path]);
 }
 
 #[tokio::test]

