@@ -1,6 +1,9 @@
 //! A store that fails by plan: a proxy on loopback in front of a [`Bucket`]. In: a bucket, and the [`Fault`]s of its requests.
 //! Out: an endpoint for a program, and what was asked of it. Everything else goes through as it is: the store behind is the real one.
 
+mod tests;
+
+use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +20,7 @@ use object_store::aws::AmazonS3;
 use object_store::path::Path;
 use object_store::signer::Signer;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use url::Url;
 
 use crate::seaweed::Bucket;
@@ -33,6 +36,8 @@ pub enum Fault {
     HangUp,
     /// It is forwarded without the condition in its headers (`If-None-Match`), as by a store that knows none.
     Unconditional,
+    /// It is forwarded once the plans are forgotten.
+    Hold,
     /// The body of its answer comes at so many bytes a second.
     Trickle(usize),
     /// The connection is closed after so many bytes of its answer's body.
@@ -53,6 +58,7 @@ struct State {
     store: AmazonS3,
     rules: Mutex<Vec<Rule>>,
     asked: Mutex<Vec<String>>,
+    heals: watch::Sender<()>,
 }
 
 /// Ends, with all its connections, when dropped.
@@ -74,7 +80,14 @@ impl Proxy {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let (rules, asked) = (Mutex::default(), Mutex::default());
         let store = bucket.store();
-        let state = Arc::new(State { client, endpoint, store, rules, asked });
+        let state = Arc::new(State {
+            client,
+            endpoint,
+            store,
+            rules,
+            asked,
+            heals: watch::Sender::default(),
+        });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = state.clone();
         thread::spawn(move || {
@@ -97,13 +110,31 @@ impl Proxy {
     /// Lets the next `times` requests fail that have this method, and path and query like `pattern`: texts that follow each
     /// other, separated by `*`. Of several such plans the first that is not used up applies.
     pub fn fail(&self, method: &'static str, pattern: &str, times: usize, fault: Fault) {
-        let parts = pattern.split('*').map(str::to_string).collect();
-        lock(&self.state.rules).push(Rule { method, parts, times, fault });
+        let rule = Rule { method, parts: parts(pattern), times, fault };
+        lock(&self.state.rules).push(rule);
     }
 
     /// Forgets all plans.
     pub fn heal(&self) {
         lock(&self.state.rules).clear();
+        self.state.heals.send_replace(());
+    }
+
+    /// How many requests of a method there were whose path and query are like a pattern.
+    pub fn count(&self, method: &str, pattern: &str) -> usize {
+        let like = |asked: &&String| {
+            asked.strip_prefix(method).is_some_and(|target| is_like(target, &parts(pattern)))
+        };
+        lock(&self.state.asked).iter().filter(like).count()
+    }
+
+    /// Waits for more of such requests than there were, as long as the program runs.
+    pub fn wait_for_more(&self, method: &str, pattern: &str, before: usize, program: &mut Child) {
+        while self.count(method, pattern) <= before {
+            let ended = program.try_wait().unwrap();
+            assert!(ended.is_none(), "no {method} {pattern}: {:#?}", self.asked());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Every request so far: `GET /bucket/key?query`.
@@ -138,10 +169,14 @@ async fn serve(listener: std::net::TcpListener, state: Arc<State>) {
 impl State {
     async fn answer(&self, request: Request<Body>) -> Result<Response<Body>, axum::Error> {
         let target = request.uri().path_and_query().unwrap().to_string();
+        let mut heals = self.heals.subscribe();
         lock(&self.asked).push(format!("{} {target}", request.method()));
         let fault = self.fault_of(request.method().as_str(), &target);
-        if let Some(Fault::Refuse) = fault {
-            return Ok(refused());
+        match fault {
+            Some(Fault::Refuse) => return Ok(refused()),
+            // Fails where the proxy ends.
+            Some(Fault::Hold) => heals.changed().await.map_err(axum::Error::new)?,
+            _ => {}
         }
         let (head, body) = request.into_parts();
         let mut headers = head.headers;
@@ -180,22 +215,25 @@ impl State {
 
     fn fault_of(&self, method: &str, target: &str) -> Option<Fault> {
         let mut rules = lock(&self.rules);
-        let applies =
-            |rule: &&mut Rule| rule.times > 0 && rule.method == method && rule.is_like(target);
+        let applies = |rule: &&mut Rule| {
+            rule.times > 0 && rule.method == method && is_like(target, &rule.parts)
+        };
         let rule = rules.iter_mut().find(applies)?;
         rule.times -= 1;
         Some(rule.fault)
     }
 }
 
-impl Rule {
-    fn is_like(&self, target: &str) -> bool {
-        let mut rest = Some(target);
-        for part in &self.parts {
-            rest = rest.and_then(|rest| Some(rest.split_once(part.as_str())?.1));
-        }
-        rest.is_some()
+fn parts(pattern: &str) -> Vec<String> {
+    pattern.split('*').map(str::to_string).collect()
+}
+
+fn is_like(target: &str, parts: &[String]) -> bool {
+    let mut rest = Some(target);
+    for part in parts {
+        rest = rest.and_then(|rest| Some(rest.split_once(part.as_str())?.1));
     }
+    rest.is_some()
 }
 
 /// As S3 says it.
@@ -233,62 +271,4 @@ fn cut(
         left -= piece.len();
         Ok(piece)
     })
-}
-
-mod tests {
-    use object_store::aws::AmazonS3Builder;
-    use object_store::{ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
-
-    use super::*;
-
-    /// The bucket through a proxy, by a client that tries once.
-    fn store(proxy: &Proxy, bucket: &str) -> impl ObjectStore {
-        let once = RetryConfig { max_retries: 0, ..RetryConfig::default() };
-        let mut builder = AmazonS3Builder::new().with_bucket_name(bucket).with_retry(once);
-        for (key, value) in proxy.variables() {
-            builder = builder.with_config(key.to_lowercase().parse().unwrap(), value);
-        }
-        builder.build().unwrap()
-    }
-
-    #[tokio::test]
-    async fn requests_go_through_or_fail_as_planned() {
-        let bucket = Bucket::create("faults").await;
-        let proxy = Proxy::of(&bucket);
-        let (through, direct) = (store(&proxy, "faults"), bucket.store());
-        let put = async |name: &str| through.put(&Path::from(name), vec![7; 5000].into()).await;
-        let there = async |name: &str| direct.head(&Path::from(name)).await.is_ok();
-
-        put("a/as it is").await.unwrap();
-        assert!(there("a/as it is").await);
-        proxy.fail("PUT", "/faults/a/*.parquet", 1, Fault::Refuse);
-        put("a/refused").await.unwrap();
-        put("a/x.parquet").await.unwrap_err();
-        assert!(!there("a/x.parquet").await);
-        put("a/x.parquet").await.unwrap();
-        proxy.fail("PUT", "lost", 1, Fault::LoseAnswer);
-        proxy.fail("PUT", "hung", 1, Fault::HangUp);
-        for name in ["lost", "hung"] {
-            put(name).await.unwrap_err();
-            assert!(there(name).await, "{name}");
-        }
-        proxy.fail("GET", "lost", 9, Fault::CutAfter(4000));
-        let cut = through.get(&Path::from("lost")).await.unwrap().bytes().await;
-        assert!(cut.is_err());
-        proxy.heal();
-        let whole = through.get(&Path::from("lost")).await.unwrap().bytes().await.unwrap();
-        assert_eq!(whole, vec![7; 5000]);
-        proxy.fail("GET", "lost", 1, Fault::Trickle(20_000));
-        let slow = through.get(&Path::from("lost")).await.unwrap().bytes().await.unwrap();
-        assert_eq!(slow, whole);
-
-        let create = async || {
-            through.put_opts(&Path::from("once"), "1".into(), PutMode::Create.into()).await
-        };
-        create().await.unwrap();
-        create().await.unwrap_err();
-        proxy.fail("PUT", "once", 1, Fault::Unconditional);
-        create().await.unwrap();
-        assert!(proxy.asked().iter().any(|asked| asked.starts_with("GET /faults/lost")));
-    }
 }

@@ -1,7 +1,7 @@
 //! The built program as a script would call it. In: arguments. Out: its exit code and what it printed.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -48,4 +48,10 @@ pub fn finish(command: &mut Command) -> Finished {
 /// Runs the program to its end.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
     finish(diaflight().args(arguments))
+}
+
+/// Sends a signal by its name (`TERM`).
+pub fn send(signal: &str, to: &Child) {
+    let kill = ["-c", "kill -s \"$0\" \"$1\"", signal, &to.id().to_string()];
+    assert!(Command::new("sh").args(kill).status().unwrap().success(), "cannot send {signal}");
 }
