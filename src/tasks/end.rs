@@ -21,7 +21,10 @@ pub async fn clean<T>(
     let (stop, signals) = signals()?;
     let ended = tokio::select! {
         done = work => done.map(Ended::Done),
-        Ok(signal) = stop => Ok(Ended::Stopped(signal)),
+        Ok(signal) = stop => {
+            eprintln!("diaflight: stopped by signal {signal}: what was not committed is deleted");
+            Ok(Ended::Stopped(signal))
+        }
     };
     warehouse.discard_uncommitted().await;
     signals.abort();
@@ -40,10 +43,7 @@ impl<T> Ended<T> {
     pub async fn then(self, next: impl AsyncFnOnce(T) -> Result<ExitCode>) -> Result<ExitCode> {
         match self {
             Self::Done(done) => next(done).await,
-            Self::Stopped(signal) => {
-                eprintln!("diaflight: stopped by signal {signal}");
-                Ok(ExitCode::from(128 + signal))
-            }
+            Self::Stopped(signal) => Ok(ExitCode::from(128 + signal)),
         }
     }
 }

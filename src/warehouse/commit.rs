@@ -4,7 +4,6 @@
 use std::collections::HashSet;
 
 use arrow::datatypes::SchemaRef;
-use deltalake_core::DeltaTableError;
 use deltalake_core::kernel::transaction::{
     CommitBuilder, CommitProperties, PreCommit, TableReference,
 };

@@ -7,6 +7,7 @@ use object_store::ObjectStore;
 use object_store::path::Path;
 use tempfile::tempdir;
 
+use crate::alerts::{Alert, packets};
 use crate::answers::assert_same;
 use crate::faults::{Fault, Proxy};
 use crate::nights::{self, OBJECTS};
@@ -129,11 +130,13 @@ async fn a_failed_commit_leaves_no_files() {
     ran(&proxy, &warehouse, &["ingest", &first]).succeeded();
     ran(&proxy, &warehouse, &["ingest", &second]).succeeded();
     let before = files(&bucket).await;
-    for arguments in [&["maintain", "compact"][..], &["ingest", "--history", &second]] {
+    let third = [Alert::new(OBJECTS[2], 170098849600000003, 61107.1)];
+    let third = nights::write_packets(folder.path(), "third.avro", &packets(&third));
+    for arguments in [["maintain", "compact"], ["ingest", &third]] {
         // A file cannot be written, another's then goes; or no file can be found.
         for (method, pattern) in [("PUT", "/w/sources/part-"), ("HEAD", "/w/sources/part-")] {
             proxy.fail(method, pattern, 99, Fault::Refuse);
-            let failed = ran(&proxy, &warehouse, arguments);
+            let failed = ran(&proxy, &warehouse, &arguments);
             assert_eq!(failed.code, Some(1), "{failed:?}");
             proxy.heal();
             assert_eq!(files(&bucket).await, before, "{arguments:?} {method}");

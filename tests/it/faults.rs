@@ -3,6 +3,7 @@
 
 mod tests;
 
+use std::future::ready;
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -179,14 +180,19 @@ impl State {
             _ => {}
         }
         let (head, body) = request.into_parts();
-        let mut headers = head.headers;
-        if let Some(Fault::Without(name)) = fault {
-            headers.remove(HeaderName::from_static(name));
-        }
         let body = to_bytes(body, usize::MAX).await?;
-        let forwarded = self.client.request(head.method, format!("{}{target}", self.endpoint));
-        let answer =
-            forwarded.headers(headers).body(body).send().await.map_err(axum::Error::new)?;
+        let forwarded = match fault {
+            // All headers are signed: without one, the request has to be signed anew.
+            Some(Fault::Unconditional) => {
+                let url = self.signed(head.method.clone(), &target).await;
+                self.client.request(head.method, url)
+            }
+            _ => {
+                let url = format!("{}{target}", self.endpoint);
+                self.client.request(head.method, url).headers(head.headers)
+            }
+        };
+        let answer = forwarded.body(body).send().await.map_err(axum::Error::new)?;
         match fault {
             Some(Fault::LoseAnswer) => return Ok(refused()),
             Some(Fault::HangUp) => return Err(axum::Error::new("told to hang up")),
@@ -261,14 +267,14 @@ fn cut(
     bytes: impl futures::Stream<Item = Result<Bytes, axum::Error>>,
     length: usize,
 ) -> impl futures::Stream<Item = Result<Bytes, axum::Error>> {
-    let mut left = length;
-    bytes.map(move |bytes| {
-        let bytes = bytes?;
-        if left == 0 {
-            return Err(axum::Error::new("told to hang up"));
-        }
-        let piece = bytes.slice(..bytes.len().min(left));
-        left -= piece.len();
-        Ok(piece)
-    })
+    let pieces = bytes.scan(length, |left, bytes| {
+        let piece = bytes.map(|bytes| bytes.slice(..bytes.len().min(*left)));
+        *left -= piece.as_ref().map_or(0, Bytes::len);
+        ready(piece.as_ref().is_ok_and(|piece| !piece.is_empty()).then_some(piece))
+    });
+    pieces.chain(stream::once(async {
+        // What was sent is on its way by then.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err(axum::Error::new("told to hang up"))
+    }))
 }

@@ -13,7 +13,7 @@ use diaflight::schema::{Family, KEY, TIME, Table, family, provenance, stored_fie
 use diaflight::warehouse::{
     AsOf, Change, DataFile, FileSize, Operation, Snapshot, SortedWriter, Warehouse, read,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 

@@ -37,7 +37,7 @@ for name, columns in ORDER.items():
     assert info.total_records == len(expected), f"{name}: {info.total_records} rows told"
 
     ids = sorted(set(stored["diaObjectId"].to_pylist()), reverse=True)
-    batch = pa.record_batch([pa.array(ids + [5], pa.int64())], ["diaObjectId"])
+    batch = pa.record_batch([pa.array(ids + [-5], pa.int64())], ["diaObjectId"])
     writer, reader = client.do_exchange(command(endpoint=name))
     with writer:
         writer.begin(batch.schema)
