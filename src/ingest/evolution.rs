@@ -10,7 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
-use crate::schema::{Table, family, provenance, type_name};
+use crate::schema::{Table, family, type_name};
 
 /// The columns that hold rows with `known` columns and rows with `new` ones: the known ones, some
 /// widened, then those added, then provenance. Types that do not meet are an `Input` error.
@@ -42,8 +42,8 @@ fn unite(
     new: &Schema,
     meet: impl Fn(&DataType, &DataType) -> Option<DataType>,
 ) -> Result<Schema> {
-    let mut fields: Vec<FieldRef> = measured(known).cloned().collect();
-    for field in measured(new) {
+    let mut fields: Vec<FieldRef> = known.fields().to_vec();
+    for field in new.fields() {
         let Some(held) = fields.iter_mut().find(|held| held.name() == field.name()) else {
             fields.push(field.clone());
             continue;
@@ -54,17 +54,9 @@ fn unite(
         };
         *held = held.as_ref().clone().with_data_type(both).into();
     }
-    fields.extend(provenance::fields().map(FieldRef::from));
+    // Columns without a family, which are provenance, come last.
+    fields.sort_by_key(|field| family(field).is_none());
     Ok(Schema::new(fields))
-}
-
-/// The columns of a packet, without the provenance that ends every schema.
-fn measured(schema: &Schema) -> impl Iterator<Item = &FieldRef> {
-    let provenance = provenance::fields();
-    schema
-        .fields()
-        .iter()
-        .filter(move |field| provenance.iter().all(|own| own.name() != field.name()))
 }
 
 /// The narrowest type that holds all values of both exactly.
@@ -102,12 +94,12 @@ mod tests {
 
     use super::*;
     use crate::error::Kind;
-    use crate::schema::{Family, stored_field};
+    use crate::schema::{Family, provenance, stored_field};
 
     fn schema(columns: &[(&str, DataType)]) -> Schema {
         let columns = columns.iter();
         let fields = columns.map(|(name, kind)| stored_field(Family::Rubin, name, kind.clone()));
-        Schema::new(fields.chain(provenance::fields()).collect::<Vec<_>>())
+        Schema::new(fields.chain(provenance::fields(Table::Sources)).collect::<Vec<_>>())
     }
 
     #[test]
@@ -117,6 +109,29 @@ mod tests {
         let both = schema(&[("a", DataType::Int64), ("b", DataType::Utf8)]);
         assert_eq!(widen(Table::Fp, &known, &new).unwrap(), both);
         assert_eq!(extend(Table::Fp, &known, &new).unwrap(), both);
+    }
+
+    /// Tables of before have other provenance: forced measurements had some, and others less.
+    #[test]
+    fn a_table_keeps_the_provenance_it_has() {
+        let known = Schema::new(vec![
+            stored_field(Family::Rubin, "a", DataType::Int64),
+            provenance::field(provenance::ALERT_ID).unwrap(),
+        ]);
+        let measured = [("a", DataType::Int64), ("b", DataType::Utf8)];
+        let fields =
+            measured.iter().map(|(name, kind)| stored_field(Family::Rubin, name, kind.clone()));
+        let new = Schema::new(fields.collect::<Vec<_>>());
+        let names = |schema: &Schema| -> Vec<String> {
+            schema.fields().iter().map(|field| field.name().clone()).collect()
+        };
+        assert_eq!(
+            names(&extend(Table::Fp, &known, &new).unwrap()),
+            ["a", "b", "alertDiaSourceId"]
+        );
+        let all = names(&extend(Table::Sources, &known, &schema(&measured)).unwrap());
+        assert_eq!(all[..3], ["a", "b", "alertDiaSourceId"]);
+        assert_eq!(all.len(), 6);
     }
 
     #[test]

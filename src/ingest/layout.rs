@@ -25,6 +25,14 @@ pub struct Columns {
     pub paths: Vec<Path>,
 }
 
+impl Columns {
+    /// The field that becomes a column of that name.
+    pub fn path(&self, column: &str) -> Option<&Path> {
+        let at = self.schema.index_of(column).ok()?;
+        self.paths.get(at.checked_sub(1)?)
+    }
+}
+
 /// The columns of rows that a packet has a list of.
 #[derive(Debug)]
 pub struct Entries {
@@ -184,8 +192,8 @@ struct ColumnsBuilder {
 
 impl ColumnsBuilder {
     fn new(table: Table) -> Self {
-        let reserved = provenance::fields().map(|field| (field.name().clone(), "ingest".into()));
-        Self { table, key: None, fields: vec![], paths: vec![], origins: reserved.into() }
+        let reserved = provenance::all().map(|field| (field.name().clone(), "ingest".into()));
+        Self { table, key: None, fields: vec![], paths: vec![], origins: reserved.collect() }
     }
 
     /// Adds the fields of a section, which are at `path` and said to be `place`.
@@ -229,7 +237,8 @@ impl ColumnsBuilder {
 
     fn finish(self) -> Columns {
         let key = stored_field(Family::Rubin, KEY, DataType::Int64);
-        let fields = std::iter::once(key).chain(self.fields).chain(provenance::fields());
+        let provenance = provenance::fields(self.table);
+        let fields = std::iter::once(key).chain(self.fields).chain(provenance);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         Columns { schema, key: self.key, paths: self.paths }
     }

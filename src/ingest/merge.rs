@@ -2,14 +2,14 @@
 //! many rows were new, replaced an older copy, or were there already.
 //!
 //! A row is its LSST id, whatever object it is filed under: of all copies, staged and stored, the one
-//! with the greatest [precedence](crate::schema::provenance) stays. So the tables are a function
-//! of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
+//! with the greatest [precedence](crate::schema::provenance#precedence) stays, and the stored one where a copy says the same. So the tables
+//! are a function of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
 //! ingest exactly-once by itself: after a crash between two commits the same ingest, run again, finds its
 //! rows present where they were committed and adds them where not. (No `txn` action of Delta is needed; it
 //! would know batches, and could not tell that two of them overlap.)
 //!
 //! # Steps
-//! 1. [Choose](super::winners) the winners of each id, from ids and provenance alone.
+//! 1. [Choose](super::winners) the winners of each id.
 //! 2. Sort the winning staged rows into new files; copy the files that lose rows without them.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
@@ -50,7 +50,7 @@ pub struct Merged {
     pub added: u64,
     /// Ids whose stored row left for a staged one.
     pub replaced: u64,
-    /// Rows that changed nothing: the table, or this ingest, has a copy that goes before them.
+    /// Rows that changed nothing: the table, or this ingest, has a copy that says the same or goes before them.
     pub present: u64,
 }
 
@@ -123,7 +123,7 @@ impl Merge<'_> {
         };
         let files = base.as_ref().map(|base| base.files.as_slice()).unwrap_or_default();
         let store = &self.warehouse.location().store;
-        let winners = choose(table, staged, store, files, &self.sorter).await?;
+        let winners = choose(table, &schema, staged, store, files, &self.sorter).await?;
         let Winners { added, replaced, .. } = winners;
         let merged = Merged { added, replaced, present: staged.rows - added - replaced };
         if !grows && added == 0 && winners.touched.is_empty() {

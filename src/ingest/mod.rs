@@ -16,8 +16,10 @@ mod extract;
 mod filter;
 mod input;
 mod layout;
+mod listed;
 mod merge;
 mod packet;
+mod precedence;
 mod reader;
 mod scalar;
 mod science;
@@ -26,6 +28,7 @@ mod sort;
 mod staging;
 mod stored;
 mod summary;
+mod times;
 mod verdict;
 mod winners;
 
@@ -35,7 +38,8 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-pub use summary::{Refused, Summary};
+pub use listed::Listed;
+pub use summary::{ImplausibleTime, Refused, Summary};
 
 use crate::error::{Error, Result};
 use crate::warehouse::Warehouse;
@@ -92,7 +96,7 @@ pub async fn ingest(
     for file in &files {
         let before = now;
         let staged = |rows: FlatRows| -> Result<()> {
-            let Rows { packets, tables, solar_system, refused } = rows.rows;
+            let Rows { packets, tables, solar_system, refused, implausible } = rows.rows;
             for (table, batch) in &tables {
                 staging.push(*table, batch)?;
             }
@@ -101,6 +105,9 @@ pub async fn ingest(
                 record: rows.first_record + at as u64,
                 reason,
             }));
+            summary.implausible_times.extend(implausible, |(at, time)| {
+                ImplausibleTime::new(&file.name, rows.first_record + at as u64, time)
+            });
             summary.solar_system += solar_system;
             now.packets += packets;
             now.bytes = before.bytes + rows.bytes_read.min(file.size_bytes);

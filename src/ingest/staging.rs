@@ -194,7 +194,7 @@ fn ids(table: Table, batch: &RecordBatch) -> Result<&Int64Array> {
     let missing = |name: &str| {
         Error::internal(format!("rows of table {} staged without their {name}", table.name()))
     };
-    for field in provenance::fields() {
+    for field in provenance::fields(table) {
         let column = batch.column_by_name(field.name());
         if column.is_none_or(|column| column.data_type() != field.data_type()) {
             return Err(missing(field.name()));

@@ -4,8 +4,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::listed::Listed;
 use super::merge::Merged;
+use super::times::Implausible;
 use crate::schema::Table;
+use crate::schema::provenance::PLAUSIBLE_MJD;
 
 /// The outcome of one ingest, all files together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -22,6 +25,8 @@ pub struct Summary {
     pub solar_system: u64,
     /// Packets that gave no rows because something is wrong with them.
     pub refused: Vec<Refused>,
+    /// Times that are none of a measurement, in packets that gave rows all the same.
+    pub implausible_times: Listed<ImplausibleTime>,
     /// What else to know: fields of the packets that are not in the tables.
     pub notes: Vec<String>,
 }
@@ -33,6 +38,28 @@ pub struct Refused {
     /// Its place in the file: the first record is 0.
     pub record: u64,
     pub reason: String,
+}
+
+/// One time that is none of a measurement. Its row is in the tables unless a copy with a plausible time is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ImplausibleTime {
+    pub file: String,
+    /// The packet's place in the file: the first record is 0.
+    pub record: u64,
+    /// The field of the packet: `prvDiaForcedSources[3].midpointMjdTai`.
+    pub column: String,
+    pub value: f64,
+    /// What would be right.
+    pub expected: String,
+}
+
+impl ImplausibleTime {
+    pub(super) fn new(file: &str, record: u64, time: Implausible) -> Self {
+        let (least, greatest) = PLAUSIBLE_MJD.into_inner();
+        let expected = format!("an MJD from {least} to {greatest}");
+        let Implausible { field, mjd } = time;
+        Self { file: file.to_string(), record, column: field, value: mjd, expected }
+    }
 }
 
 impl Summary {
@@ -60,6 +87,20 @@ impl fmt::Display for Summary {
         write!(f, "{} packets refused", refused.len())?;
         for Refused { file, record, reason } in refused {
             write!(f, "\n  {file}, record {record} (the first is 0): {reason}")?;
+        }
+        let Listed { count, first } = &self.implausible_times;
+        if *count > 0 {
+            write!(
+                f,
+                "\n{count} times are implausible: their rows never win over a copy with a plausible one"
+            )?;
+        }
+        for ImplausibleTime { file, record, column, value, expected } in first {
+            let place = format!("{file}, record {record} (the first is 0)");
+            write!(f, "\n  {place}: {column} is {value}; {expected} is expected")?;
+        }
+        if *count > first.len() as u64 {
+            write!(f, "\n  and {} more", count - first.len() as u64)?;
         }
         self.notes.iter().try_for_each(|note| write!(f, "\nnote: {note}"))
     }

@@ -149,7 +149,7 @@ fn column(table: Table, field: &Field, hint: Option<&Field>) -> Result<Field> {
         return Err(Error::input(message));
     }
     let (named, name) = stored_name(field.name());
-    if let Some(provenance) = provenance::fields().into_iter().find(|known| known.name() == name) {
+    if let Some(provenance) = provenance::field(name) {
         return Ok(provenance);
     }
     let known = || catalog(table).iter().find(|column| column.name == name);

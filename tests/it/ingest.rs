@@ -1,5 +1,6 @@
 //! Ingest of alert files: what comes out of the real ones, and what is refused.
 
+mod copies;
 mod damaged;
 mod inputs;
 mod packets;

@@ -34,7 +34,7 @@ fn schema() -> SchemaRef {
         stored_field(Family::Rubin, "band", DataType::Utf8),
         stored_field(Family::Fink, "xm_simbad_otype", DataType::Utf8),
     ];
-    fields.extend(provenance::fields());
+    fields.extend(provenance::fields(Table::Sources));
     Arc::new(Schema::new(fields))
 }
 
@@ -61,6 +61,7 @@ fn sources(first: i64, objects: i64, each: i64) -> RecordBatch {
         Arc::new(Float64Array::from_iter_values(rows.iter().map(|_| 61200.0))),
         column(&|_, _| 7),
         Arc::new(BooleanArray::from_iter(rows.iter().map(|_| Some(true)))),
+        column(&|object, n| object ^ (n << 40)),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }

@@ -16,7 +16,8 @@ async fn a_new_column_is_null_in_older_rows() {
     let snapshot = warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
     let names: Vec<_> =
         snapshot.schema.fields().iter().map(|field| field.name().as_str()).collect();
-    assert_eq!(names, ["value", KEY, "nBand", ALERT_TIME, ALERT_ID, ALERT_ENRICHED]);
+    assert_eq!(names[..3], ["value", KEY, "nBand"]);
+    assert_eq!(names.len(), 3 + provenance::fields(Table::Objects).len());
     assert_eq!(crate::schema::family(snapshot.schema.field(2)), Some(Family::Rubin));
     for batch in stored(&warehouse, Table::Objects).await {
         for (i, key) in batch[KEY].as_primitive::<Int64Type>().values().iter().enumerate() {
