@@ -12,6 +12,7 @@ mod conformance;
 mod delta;
 mod doors;
 mod examples;
+mod faults;
 mod flight;
 mod flight_sql;
 mod formats;
