@@ -12,8 +12,9 @@ use arrow::compute::kernels::zip::zip;
 use arrow::compute::{filter_record_batch, is_not_null, take};
 use arrow::datatypes::{Float64Type, Int64Type};
 
+use super::columns::Columns;
 use super::extract::{double, extract, long};
-use super::layout::{Columns, Entries, Layout};
+use super::layout::{Entries, Layout};
 use super::scalar::to_stored;
 use super::verdict::{Verdict, verdicts};
 use crate::error::Result;

@@ -59,6 +59,14 @@ pub fn catalog(table: Table) -> &'static [CatalogColumn] {
     Table::ALL.iter().zip(columns).find(|(of, _)| **of == table).map_or(&[], |(_, columns)| columns)
 }
 
+/// What the catalog knows of a stored column.
+pub fn known(table: Table, family: Family, name: &str) -> Option<&'static CatalogColumn> {
+    let columns = catalog(table);
+    let key = (family.prefix(), name);
+    let found = columns.binary_search_by(|column| column.key().cmp(&key)).ok()?;
+    columns.get(found)
+}
+
 fn parse_line(line: &'static str) -> Option<(Table, CatalogColumn)> {
     let values: Vec<&'static str> = line.split(',').collect();
     let [table, family, name, type_name, unit, ucd, last_schema, description] = values[..] else {
@@ -81,11 +89,8 @@ pub fn new_table_schema(table: Table) -> SchemaRef {
 /// says nothing.
 pub fn described(table: Table, field: &Field) -> Field {
     let Some(family) = family(field) else { return field.clone() };
-    let key = (family.prefix(), field.name().as_str());
     let mut metadata = field.metadata().clone();
-    let columns = catalog(table);
-    if let Ok(found) = columns.binary_search_by(|column| column.key().cmp(&key)) {
-        let column = &columns[found];
+    if let Some(column) = known(table, family, field.name()) {
         let known = [(UNIT, column.unit), (UCD, column.ucd), (DESCRIPTION, column.description)];
         let known = known.into_iter().filter(|(_, value)| !value.is_empty());
         metadata.extend(known.map(|(key, value)| (key.to_string(), value.to_string())));

@@ -11,7 +11,7 @@ pub mod provenance;
 
 use arrow::datatypes::{DataType, Field, Schema};
 
-pub use catalog::{CatalogColumn, catalog, describe, described, new_table_schema};
+pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
 pub use computed::{COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
 
 /// Field metadata keys.

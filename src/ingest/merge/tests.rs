@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch,
 };
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use arrow::datatypes::{Field, Float64Type, Int64Type, Schema};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use uuid::Uuid;

@@ -149,7 +149,7 @@ async fn a_new_scalar_field_is_a_column_and_a_nested_one_is_noted() {
     assert!(summary.notes[0].starts_with("diaSource.shape is an array"));
     assert!(summary.notes[1].starts_with("xm.sky is bytes"));
     let sources = place.served(Table::Sources).await;
-    assert_eq!(column(&sources, "r:glow").data_type(), &DataType::Float32);
+    assert_eq!(column(&sources, "r:glow").data_type(), &DataType::Float64);
     assert!(sources.column_by_name("r:shape").is_none());
     let fp = place.served(Table::Fp).await;
     assert_eq!(column(&fp, "r:seeing").as_primitive::<Float64Type>().value(0), 0.75);
