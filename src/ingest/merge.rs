@@ -155,7 +155,7 @@ impl Merge<'_> {
         let rows = staying(rows, schema.clone(), winners.staged);
         let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
         let order: Vec<_> = order.collect();
-        let rows = self.sorter.sort(rows, &order)?;
+        let rows = self.sorter.sort_long(rows, &order, staged.row_bytes)?;
         change.add.extend(self.write_sorted(table, schema, rows).await?);
         for (file, stays) in winners.touched {
             let store = self.warehouse.location().store.clone();

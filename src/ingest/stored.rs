@@ -8,7 +8,7 @@ use futures::{Stream, TryStreamExt, stream};
 use object_store::ObjectStore;
 
 use super::evolution::conform;
-use super::staging::BATCH_ROWS;
+use super::gather::BATCH_ROWS;
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::{self, DataFile};
 

@@ -13,6 +13,8 @@ use parquet::schema::types::ColumnPath;
 use crate::schema::{KEY, TIME, Table};
 
 const ROW_GROUP_ROWS: usize = 16_384;
+/// Far from reached but by rows with long texts: a row group is written from memory.
+const ROW_GROUP_BYTES: usize = 128 << 20;
 const PAGE_ROWS: usize = 512;
 
 /// When a file is full. It is closed where the object changes, so it may be larger by one object.
@@ -44,6 +46,7 @@ pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Chunk)
