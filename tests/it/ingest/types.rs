@@ -79,7 +79,10 @@ fn changed(section: &str, field: &str, data_type: DataType, value: Value) -> Vec
         _ => &mut packet[section],
     };
     place[field] = value;
-    let good = Alert::of_solar_system(1002, 61000.5).packet();
+    let mut good = Alert::of_solar_system(1002, 61000.5).packet();
+    if section == "diaSource" {
+        good[section][field] = Value::Null;
+    }
     let layout = Layout::raw().without(section, field).with(section, field, data_type);
     layout.parquet(&[good, packet])
 }
@@ -218,7 +221,8 @@ async fn files_without_history_are_as_those_without_the_sections() {
         let full =
             place.file("full.avro", Layout::enriched().avro(&packets(&some_alerts()), None, 2));
         let summary = night.ingest_with(&[&frame, &full], true).await.unwrap();
-        assert_eq!((summary.sources.added, summary.fp.added), (5, 3), "{summary}");
+        // One of the frame's sources is in the history of another alert, too.
+        assert_eq!((summary.sources.added, summary.fp.added), (4, 3), "{summary}");
     }
 }
 
