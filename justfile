@@ -16,6 +16,10 @@ lint:
     cargo fmt
     cargo clippy --locked --all-targets -- -D warnings
 
+# The tests that take minutes, such as an object that takes longer to arrive than a request may.
+hostile:
+    cargo test --locked --test it -- --ignored
+
 # A server on a survey it makes itself.
 demo:
     cargo run --locked -- demo

@@ -2,7 +2,7 @@
 //! at most one line saying why it failed.
 //!
 //! Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 done, but some packets were refused; 4 an input
-//! is not what it should be, and nothing was changed.
+//! is not what it should be, and nothing was changed; 130, 143 stopped by SIGINT, SIGTERM.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let run = || -> Result<ExitCode> {
         log::start(cli.log_filter())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let done = runtime.block_on(async {
             match cli.command {
                 Task::Demo(arguments) => tasks::demo(arguments).await,
                 Task::Generate(arguments) => tasks::generate(arguments).await,
@@ -39,7 +39,10 @@ fn main() -> ExitCode {
                 Task::Sql(arguments) => tasks::sql(arguments).await,
                 Task::Maintain(arguments) => tasks::maintain(arguments.work).await,
             }
-        })
+        });
+        // A thread may wait for an input that never comes.
+        runtime.shutdown_background();
+        done
     };
     run().unwrap_or_else(|error| fail(&error))
 }

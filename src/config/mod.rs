@@ -269,8 +269,8 @@ pub struct CompactArgs {
 pub struct VacuumArgs {
     #[command(flatten)]
     pub warehouse: WarehouseArg,
-    /// Files younger than this stay, for readers of older versions and writers at work; at most 30 days, for
-    /// which the log knows when a file was removed
+    /// Files that a version removed stay for this long, for readers of older ones; at most 30 days, for which the log
+    /// knows when that was. What no version ever named stays for a day at least: it may be of a writer at work
     #[arg(long, value_name = "HOURS", default_value_t = 168, env = "DIAFLIGHT_GRACE_HOURS",
           value_parser = clap::value_parser!(u64).range(..=720))]
     pub grace_hours: u64,

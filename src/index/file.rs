@@ -13,6 +13,7 @@ use parquet::schema::types::SchemaDescPtr;
 
 use super::projection::FileColumns;
 use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
 use crate::warehouse::{DataFile, footer};
 
 /// A file of a table, without its rows.
@@ -20,6 +21,7 @@ use crate::warehouse::{DataFile, footer};
 pub struct FileIndex {
     /// Of this process alone: the file's name in caches.
     pub number: u64,
+    /// As its footer has it.
     pub file: DataFile,
     pub columns: Arc<FileColumns>,
     pub groups: Box<[RowGroup]>,
@@ -51,6 +53,7 @@ impl FileIndex {
     /// Reads the footer of a file. `columns_of` gives those that it describes.
     pub async fn load(
         store: &Arc<dyn ObjectStore>,
+        table: Table,
         file: &DataFile,
         columns_of: impl FnOnce(SchemaDescPtr) -> Result<Arc<FileColumns>>,
     ) -> Result<Self> {
@@ -62,7 +65,7 @@ impl FileIndex {
         let chunks = groups.iter().flat_map(|group| group.columns()).map(Chunk::of);
         Ok(Self {
             number: FILES.fetch_add(1, Ordering::Relaxed),
-            file: file.clone(),
+            file: file.described(table, metadata),
             groups: groups.iter().map(|group| RowGroup::of(group, columns.key.column)).collect(),
             chunks: chunks.collect(),
             columns,

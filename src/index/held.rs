@@ -14,6 +14,7 @@ use super::file::FileIndex;
 use super::pages::GroupPages;
 use super::projection::FileColumns;
 use crate::error::{Error, Result};
+use crate::schema::Table;
 use crate::warehouse::DataFile;
 
 /// About what the pages of a row group of the own layout take: the cache is told how many to expect.
@@ -65,6 +66,7 @@ impl Held {
     pub async fn file(
         &self,
         store: &Arc<dyn ObjectStore>,
+        table: Table,
         file: &DataFile,
     ) -> Result<Arc<FileIndex>> {
         let name = (file.path.clone(), file.modified, file.size_bytes);
@@ -72,7 +74,7 @@ impl Held {
             return Ok(held);
         }
         let columns = |descriptor| self.columns(descriptor);
-        let read = Arc::new(FileIndex::load(store, file, columns).await?);
+        let read = Arc::new(FileIndex::load(store, table, file, columns).await?);
         let mut files = lock(&self.files);
         files.retain(|_, file| file.strong_count() > 0);
         files.insert(name, Arc::downgrade(&read));

@@ -21,6 +21,7 @@ const PLACE_ROWS: usize = 32 << 10;
 
 #[derive(Debug)]
 pub struct TableIndex {
+    /// Its files as their footers have them, of those that could be read.
     pub snapshot: Arc<Snapshot>,
     pub held: Arc<Held>,
     /// Of the snapshot's files, in their order.
@@ -34,32 +35,43 @@ pub type Selected = (Arc<FileIndex>, usize);
 
 impl TableIndex {
     /// The index of every file, read now, so that lookups need not. What cannot be read is left to the lookup that needs it.
-    pub async fn open(snapshot: Arc<Snapshot>, held: Arc<Held>) -> Self {
-        let every = stream::iter(snapshot.files.clone()).map(|file| {
+    pub async fn open(snapshot: Snapshot, held: Arc<Held>) -> Self {
+        let Snapshot { table, version, .. } = snapshot;
+        let every = stream::iter(snapshot.files).map(|file| {
             let (held, store) = (held.clone(), snapshot.store.clone());
-            // Footers are large: they are decoded side by side.
-            SpawnedTask::spawn(async move { held.file(&store, &file).await })
+            async move {
+                let of = file.clone();
+                // Footers are large: they are decoded side by side.
+                let read = SpawnedTask::spawn(async move { held.file(&store, table, &of).await });
+                let read = read.await.map_err(|error| Error::internal(error.to_string()));
+                (file, read.flatten())
+            }
         });
         let mut every = every.buffered(FILES_AT_ONCE);
-        let mut files = Vec::with_capacity(snapshot.files.len());
-        while let Some(read) = every.next().await {
-            let read = read.map_err(|error| Error::internal(error.to_string())).flatten();
+        let mut files = Vec::new();
+        while let Some((file, read)) = every.next().await {
             if let Err(error) = &read {
-                let (table, version) = (snapshot.table.name(), snapshot.version);
+                let table = table.name();
                 tracing::warn!(table, version, %error, "a file is not in the index");
             }
-            files.push(read.map_or_else(|_| OnceCell::new(), OnceCell::from));
+            files.push(match read {
+                Ok(index) => (index.file.clone(), OnceCell::from(index)),
+                Err(_) => (file, OnceCell::new()),
+            });
         }
         drop(every);
-        let known: Vec<_> = files.iter().filter_map(OnceCell::get).cloned().collect();
+        files.sort_by_key(|(file, _)| (*file.keys.start(), file.path.clone()));
+        let known: Vec<_> = files.iter().filter_map(|(_, index)| index.get()).cloned().collect();
         let filling = SpawnedTask::spawn(fill(snapshot.store.clone(), held.clone(), known));
+        let (described, files) = files.into_iter().unzip();
+        let snapshot = Arc::new(Snapshot { files: described, ..snapshot });
         Self { snapshot, held, files, _filling: filling }
     }
 
     /// The index of a file, by its place in the snapshot.
     pub async fn file(&self, file: usize) -> Result<Arc<FileIndex>> {
-        let Snapshot { store, files, .. } = &*self.snapshot;
-        let read = self.files[file].get_or_try_init(|| self.held.file(store, &files[file]));
+        let Snapshot { store, table, files, .. } = &*self.snapshot;
+        let read = self.files[file].get_or_try_init(|| self.held.file(store, *table, &files[file]));
         read.await.cloned()
     }
 
@@ -67,7 +79,7 @@ impl TableIndex {
     pub fn in_order(&self) -> bool {
         let files = &self.snapshot.files;
         let apart = files.windows(2).all(|pair| pair[0].keys.end() < pair[1].keys.start());
-        self.snapshot.sorted && apart
+        apart && files.iter().all(|file| file.sorted)
     }
 
     /// The row groups that may hold what is wanted, in the order of the files.

@@ -12,13 +12,13 @@ use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaSt
 use serde_json::Value;
 
 use super::container::{Block, Container};
-use super::sections;
+use super::{extent, sections};
 use crate::error::{Error, Result};
 
-/// A batch ends with the packet that brings it to either size. The decoder reserves about 2 MB for each
-/// packet, so few make a batch.
+/// A batch ends with the packet that brings it to either size, in the file or in memory. The decoder reserves about 2 MB
+/// for each packet, so few make a batch.
 const BATCH_BYTES: usize = 4 << 20;
-const BATCH_PACKETS: usize = 32;
+const BATCH_MEMORY_BYTES: usize = 64 << 20;
 
 /// What announces a record to the decoder, which speaks the framing of schema registries: a zero, and
 /// the number under which it knows the schema.
@@ -30,6 +30,7 @@ pub struct AvroPackets {
     container: Container<BufReader<File>>,
     decoder: Decoder,
     schema: SchemaRef,
+    most_packet_bytes: usize,
     block: Option<OpenBlock>,
     /// Records decoded so far.
     records: u64,
@@ -47,9 +48,9 @@ impl AvroPackets {
     pub fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
         let container = Container::open(BufReader::with_capacity(1 << 20, file), size_bytes)?;
-        let decoder = decoder(container.schema()?, history)?;
+        let (decoder, most_packet_bytes) = decoder(container.schema()?, history)?;
         let schema = decoder.schema();
-        Ok(Self { container, decoder, schema, block: None, records: 0 })
+        Ok(Self { container, decoder, schema, most_packet_bytes, block: None, records: 0 })
     }
 
     /// The nested schema of the batches.
@@ -64,13 +65,14 @@ impl AvroPackets {
 
     /// The next packets, in the order of the file; `None` after the last.
     pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        let (mut packets, mut bytes) = (Vec::new(), 0);
-        while packets.len() < BATCH_PACKETS && bytes < BATCH_BYTES {
+        let (mut packets, mut bytes, mut memory_bytes) = (Vec::<RecordBatch>::new(), 0, 0);
+        while bytes < BATCH_BYTES && memory_bytes < BATCH_MEMORY_BYTES {
             let Some(mut open) = self.open_block()? else { break };
             let (packet, length) = self.packet(&open).map_err(|error| {
                 let Block { number, offset, .. } = open.block;
                 error.context(format!("block {number} at byte {offset}, record {}", self.records))
             })?;
+            memory_bytes += packet.get_array_memory_size();
             packets.push(packet);
             bytes += length;
             open.bytes += length;
@@ -106,9 +108,19 @@ impl AvroPackets {
 
     /// Decodes the next record of a block, alone, so that its end is known and damage has a place.
     fn packet(&mut self, open: &OpenBlock) -> Result<(RecordBatch, usize)> {
-        let damaged = |reason: &dyn std::fmt::Display| Error::input(format!("damaged: {reason}"));
+        let rest = &open.block.data[open.bytes..];
+        let record = &rest[..rest.len().min(self.most_packet_bytes)];
+        let damaged = |reason: &dyn std::fmt::Display| match record.len() < rest.len() {
+            true => {
+                let most = self.most_packet_bytes;
+                let least = format!(
+                    "or longer than the {most} bytes that a packet of this schema may have"
+                );
+                Error::input(format!("damaged: {reason}; {least}"))
+            }
+            false => Error::input(format!("damaged: {reason}")),
+        };
         self.decoder.decode(&FRAME).map_err(|error| damaged(&error))?;
-        let record = &open.block.data[open.bytes..];
         let length = self.decoder.decode(record).map_err(|error| damaged(&error))?;
         match self.decoder.flush().map_err(|error| damaged(&error))? {
             Some(packet) => Ok((packet, length)),
@@ -117,8 +129,8 @@ impl AvroPackets {
     }
 }
 
-/// A decoder of the stored sections, one record at a time.
-fn decoder(mut schema: Value, history: bool) -> Result<Decoder> {
+/// A decoder of the stored sections, one record at a time, and the most bytes that a record may have.
+fn decoder(mut schema: Value, history: bool) -> Result<(Decoder, usize)> {
     let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names: Vec<_> = fields.iter().filter_map(|field| field["name"].as_str()).collect();
     if !names.contains(&sections::DIA_SOURCE) {
@@ -129,6 +141,7 @@ fn decoder(mut schema: Value, history: bool) -> Result<Decoder> {
     let is_stored = |(at, name): (usize, &&str)| sections::is_stored(name, history).then_some(at);
     let projection = names.iter().enumerate().filter_map(is_stored).collect();
     split_names(&mut schema);
+    let most_packet_bytes = extent::most_packet_bytes(&schema, history)?;
 
     let unreadable = |error: &dyn std::fmt::Display| {
         Error::input(format!("the Avro schema cannot be read: {error}"))
@@ -142,6 +155,7 @@ fn decoder(mut schema: Value, history: bool) -> Result<Decoder> {
         .with_projection(projection)
         .with_batch_size(1)
         .build_decoder()
+        .map(|decoder| (decoder, most_packet_bytes as usize))
         .map_err(|error| unreadable(&error))
 }
 

@@ -6,10 +6,17 @@
 use std::io::{self, Read, Write};
 
 use arrow_avro::compression::CompressionCodec;
+use lzma_rust2::XzReader;
 
-/// The largest block, in bytes, before and after decompression. Writers aim at well under 1 MiB; a
-/// larger size in the file is damage, and must not fill the memory.
-pub const MAX_BLOCK_BYTES: usize = 256 << 20;
+/// The largest block, in bytes, before and after decompression. Writers end a block after 16 KiB to 1 MiB, or after one
+/// packet, which is at most some MiB; the least memory that an ingest can be given is 64 MiB. A larger size in the
+/// file is damage, and must not fill the memory.
+pub const MAX_BLOCK_BYTES: usize = 64 << 20;
+
+/// What a decoder of xz may take: the dictionary of its highest level, which is as large as the largest block, and
+/// 1 MiB for all else. It is checked before the dictionary is allocated. (The window of the other codecs is at most 128 MiB, and
+/// no more of it is touched than is decompressed.)
+const XZ_MEMORY_KIB: u32 = (MAX_BLOCK_BYTES >> 10) as u32 + 1024;
 
 /// Decompresses one block. Fails on damaged data and on more than [`MAX_BLOCK_BYTES`].
 pub fn decompress(codec: CompressionCodec, block: &[u8]) -> io::Result<Vec<u8>> {
@@ -18,12 +25,21 @@ pub fn decompress(codec: CompressionCodec, block: &[u8]) -> io::Result<Vec<u8>> 
         CompressionCodec::ZStandard => read_bounded(zstd::Decoder::with_buffer(block)?),
         CompressionCodec::Bzip2 => read_bounded(bzip2::read::BzDecoder::new(block)),
         CompressionCodec::Snappy => snappy(block),
-        CompressionCodec::Xz => {
-            let mut plain = Bounded(Vec::new());
-            lzma_rs::xz_decompress(&mut &block[..], &mut plain)
-                .map_err(|error| damaged(format!("xz: {error:?}")))?;
-            Ok(plain.0)
+        CompressionCodec::Xz => xz(block),
+    }
+}
+
+fn xz(block: &[u8]) -> io::Result<Vec<u8>> {
+    let mut decoder = XzReader::new_mem_limit(block, false, XZ_MEMORY_KIB);
+    let plain = read_bounded(&mut decoder).map_err(|error| match error.kind() {
+        io::ErrorKind::OutOfMemory => {
+            damaged(format!("xz: a dictionary of more than {} MiB", MAX_BLOCK_BYTES >> 20))
         }
+        kind => io::Error::new(kind, format!("xz: {error}")),
+    })?;
+    match decoder.inner().is_empty() {
+        true => Ok(plain),
+        false => Err(damaged("xz: more bytes after its end".into())),
     }
 }
 
@@ -103,7 +119,7 @@ mod tests {
                 encoder.write_all(plain).unwrap();
                 encoder.finish().unwrap();
             }
-            CompressionCodec::Xz => lzma_rs::xz_compress(&mut &plain[..], &mut block).unwrap(),
+            CompressionCodec::Xz => block = stored_xz(plain, 0),
         }
         block
     }
@@ -132,9 +148,59 @@ mod tests {
     #[test]
     fn a_bomb_is_an_error() {
         let plain = vec![0; MAX_BLOCK_BYTES + 1];
-        for codec in [CompressionCodec::ZStandard, CompressionCodec::Snappy] {
+        for codec in ALL {
             let error = decompress(codec, &compress(codec, &plain)).unwrap_err();
-            assert!(error.to_string().contains("256 MiB"), "{codec:?}: {error}");
+            assert!(error.to_string().contains("64 MiB"), "{codec:?}: {error}");
         }
+    }
+
+    #[test]
+    fn an_xz_dictionary_is_bounded_before_it_is_allocated() {
+        let plain = b"alerts";
+        // 64 MiB, 96 MiB and 4 GiB, as the format writes them.
+        assert_eq!(decompress(CompressionCodec::Xz, &stored_xz(plain, 28)).unwrap(), plain);
+        for size in [29, 40] {
+            let error = decompress(CompressionCodec::Xz, &stored_xz(plain, size)).unwrap_err();
+            assert!(error.to_string().contains("dictionary of more than 64 MiB"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_end_of_xz_is_an_error() {
+        let block = [stored_xz(b"alerts", 0), b"more".to_vec()].concat();
+        decompress(CompressionCodec::Xz, &block).unwrap_err();
+    }
+
+    /// An .xz file of uncompressed chunks, made by its specification: no encoder is built in.
+    fn stored_xz(plain: &[u8], dictionary_size: u8) -> Vec<u8> {
+        let with_crc = |bytes: &[u8]| [bytes, &crc32fast::hash(bytes).to_le_bytes()].concat();
+        let (mut chunks, mut control) = (Vec::new(), 1);
+        for chunk in plain.chunks(1 << 16) {
+            chunks.push(control);
+            chunks.extend(((chunk.len() - 1) as u16).to_be_bytes());
+            chunks.extend(chunk);
+            control = 2;
+        }
+        chunks.push(0);
+        // Header size in words without one, one filter, LZMA2 with one byte of properties, padding.
+        let header = with_crc(&[2, 0, 0x21, 1, dictionary_size, 0, 0, 0]);
+        let unpadded = header.len() + chunks.len() + 4;
+        chunks.resize(chunks.len().next_multiple_of(4), 0);
+        let mut index = vec![0, 1];
+        for mut number in [unpadded, plain.len()] {
+            while number > 127 {
+                index.push(number as u8 | 128);
+                number >>= 7;
+            }
+            index.push(number as u8);
+        }
+        index.resize(index.len().next_multiple_of(4), 0);
+        let index = with_crc(&index);
+        let backward = (index.len() / 4 - 1) as u32;
+        let flags = [&backward.to_le_bytes()[..], &[0, 1]].concat();
+        let check = crc32fast::hash(plain).to_le_bytes();
+        let start = [&b"\xfd7zXZ\0"[..], &with_crc(&[0, 1])].concat();
+        let footer = [&crc32fast::hash(&flags).to_le_bytes(), &flags[..], b"YZ"].concat();
+        [start, header, chunks, check.to_vec(), index, footer].concat()
     }
 }

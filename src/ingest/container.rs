@@ -4,7 +4,7 @@
 //! arrow-avro has a container reader too; it takes a file that ends within a block for a complete one
 //! and does not look at sync markers, so only its decoder of records is used.
 
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use arrow_avro::compression::CompressionCodec;
 use arrow_avro::reader::{HeaderInfo, read_header_info};
@@ -13,6 +13,8 @@ use super::codec::{MAX_BLOCK_BYTES, decompress};
 use crate::error::{Error, Result};
 
 const SYNC_BYTES: u64 = 16;
+/// The longest header. Rubin's, with its schema, has 26 KB.
+const MAX_HEADER_BYTES: u64 = 1 << 20;
 
 /// The records of one block, decompressed.
 pub struct Block {
@@ -43,7 +45,13 @@ impl<R: BufRead> Container<R> {
         let broken = |error: &dyn std::fmt::Display| {
             Error::input(format!("the Avro header cannot be read: {error}"))
         };
-        let header = read_header_info(&mut reader).map_err(|error| broken(&error))?;
+        let mut start = reader.by_ref().take(MAX_HEADER_BYTES);
+        let header = read_header_info(&mut start);
+        if header.is_err() && start.limit() == 0 {
+            let most = MAX_HEADER_BYTES >> 20;
+            return Err(Error::input(format!("the Avro header is longer than {most} MiB")));
+        }
+        let header = header.map_err(|error| broken(&error))?;
         let codec = header.compression().map_err(|error| broken(&error))?;
         let offset = header.header_len();
         Ok(Self { reader, header, codec, offset, size_bytes, blocks: 0 })
@@ -93,11 +101,16 @@ impl<R: BufRead> Container<R> {
         if sync != self.header.sync() {
             return Err(Error::input("damaged: not followed by the sync marker of the file"));
         }
-        match self.codec {
-            Some(codec) => decompress(codec, &data)
-                .map(|data| (records, data))
-                .map_err(|error| Error::input(format!("cannot be decompressed: {error}"))),
-            None => Ok((records, data)),
+        if let Some(codec) = self.codec {
+            data = decompress(codec, &data)
+                .map_err(|error| Error::input(format!("cannot be decompressed: {error}")))?;
+        }
+        match records <= data.len() as u64 {
+            true => Ok((records, data)),
+            false => {
+                let bytes = data.len();
+                Err(Error::input(format!("damaged: {records} records said to be in {bytes} bytes")))
+            }
         }
     }
 

@@ -6,14 +6,13 @@ use std::pin::pin;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::BatchCoalescer;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::{Stream, TryStreamExt};
 
-use super::staging::BATCH_ROWS;
 use crate::error::{Error, Result};
+use crate::warehouse::Gatherer;
 
 /// The rows whose bit is set; batches may have any number of rows.
 pub fn passing(
@@ -24,17 +23,17 @@ pub fn passing(
     let out = stream.tx();
     stream.spawn(async move {
         let mut rows = pin!(rows);
-        let mut gathered = BatchCoalescer::new(schema, BATCH_ROWS);
+        let mut gathered = Gatherer::new(schema);
         while let Some((batch, passes)) = rows.try_next().await? {
-            gathered.push_batch_with_filter(batch, &passes)?;
-            while let Some(full) = gathered.next_completed_batch() {
+            gathered.push_passing(batch, &passes)?;
+            while let Some(full) = gathered.next_batch() {
                 if out.send(Ok(full)).await.is_err() {
                     return Ok(());
                 }
             }
         }
-        gathered.finish_buffered_batch()?;
-        if let Some(last) = gathered.next_completed_batch() {
+        gathered.finish()?;
+        if let Some(last) = gathered.next_batch() {
             // Fails if nobody listens any more, which is fine.
             let _ = out.send(Ok(last)).await;
         }

@@ -4,17 +4,20 @@
 //! Folders and prefixes are taken with all below them, but for names that begin with `.` or `_`
 //! (`_SUCCESS`, `.part-0.crc`), which mark what is no data. A file in object storage is copied to a
 //! temporary file first, one at a time: both readers then have a local file, and neither a slow reader
-//! nor a lost connection leaves an answer half-read. It takes the disk of the largest file.
+//! nor a lost connection leaves an answer half-read. It takes the disk of the largest file. What changes between
+//! listing and the end of reading is an error: nobody could say what was read.
 
 use std::fs::{self, File};
-use std::io::{Seek, Write};
+use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use futures::TryStreamExt;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use url::Url;
+use walkdir::{DirEntry, WalkDir};
 
+use super::copy;
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::Location;
 
@@ -29,8 +32,8 @@ pub struct InputFile {
 
 #[derive(Clone, Debug)]
 enum Place {
-    Local(PathBuf),
-    Remote(Arc<dyn ObjectStore>, object_store::path::Path),
+    Local { path: PathBuf, modified: SystemTime },
+    Remote { store: Arc<dyn ObjectStore>, object: Box<ObjectMeta> },
 }
 
 /// Lists the files of all inputs. An input that is missing, or has no file, is an error.
@@ -53,30 +56,53 @@ async fn list_one(input: &str) -> Result<Vec<InputFile>> {
     if input.trim().is_empty() {
         return Err(Error::argument("an input is empty; give a file, a folder or a URL"));
     }
+    if !input.contains("://") {
+        return walk(Path::new(input));
+    }
     match Url::parse(input) {
         Ok(url) if url.scheme() == "file" => {
             let path = url.to_file_path();
             walk(&path.map_err(|()| Error::argument("not a path of this file system"))?)
         }
-        Ok(_) if input.contains("://") => list_remote(input).await,
-        _ => walk(Path::new(input)),
+        _ => list_remote(input).await,
     }
 }
 
-/// A file, or all files below a folder, in the order of their names.
+/// A file, or all files below a folder, in the order of their names. Symbolic links are followed.
 fn walk(path: &Path) -> Result<Vec<InputFile>> {
-    let metadata = fs::metadata(path).map_err(|error| io_error(path, error))?;
-    if !metadata.is_dir() {
-        let place = Place::Local(path.to_owned());
-        let name = path.display().to_string();
-        return Ok(vec![InputFile { name, size_bytes: metadata.len(), place }]);
+    let shown =
+        |entry: &DirEntry| entry.depth() == 0 || !is_hidden(&entry.file_name().to_string_lossy());
+    let entries = WalkDir::new(path).follow_links(true).sort_by_file_name().into_iter();
+    let mut files = Vec::new();
+    for entry in entries.filter_entry(shown) {
+        let entry = entry.map_err(|error| unreadable(path, error))?;
+        let metadata = entry.metadata().map_err(|error| unreadable(path, error))?;
+        if metadata.is_dir() {
+            continue;
+        }
+        let name = entry.path().display().to_string();
+        if !metadata.is_file() {
+            return Err(Error::input(format!(
+                "{name} is no file but a pipe, a socket or a device; files and folders are expected"
+            )));
+        }
+        let modified = metadata.modified()?;
+        let place = Place::Local { path: entry.into_path(), modified };
+        files.push(InputFile { name, size_bytes: metadata.len(), place });
     }
-    let entries = fs::read_dir(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let mut entries = entries.map_err(|error| io_error(path, error))?;
-    entries.retain(|entry| !is_hidden(&entry.file_name().to_string_lossy()));
-    entries.sort_by_key(fs::DirEntry::file_name);
-    let below = entries.iter().map(|entry| walk(&entry.path())).collect::<Result<Vec<_>>>()?;
-    Ok(below.concat())
+    Ok(files)
+}
+
+fn unreadable(root: &Path, error: walkdir::Error) -> Error {
+    let path = error.path().unwrap_or(root).to_owned();
+    if let Some(ancestor) = error.loop_ancestor() {
+        let (path, ancestor) = (path.display(), ancestor.display());
+        return Error::input(format!("{path} is a symbolic link to {ancestor}, which it is in"));
+    }
+    match error.into_io_error() {
+        Some(error) => io_error(&path, error),
+        None => Error::input(format!("{} cannot be read", path.display())),
+    }
 }
 
 fn io_error(path: &Path, error: std::io::Error) -> Error {
@@ -103,15 +129,7 @@ async fn list_remote(url: &str) -> Result<Vec<InputFile>> {
             Err(error) => return Err(error.into()),
         }
     }
-    let mut objects: Vec<_> = store.list(Some(prefix)).try_collect().await?;
-    objects.retain(|object| {
-        let below = object.location.prefix_match(prefix);
-        below.is_some_and(|parts| {
-            let parts: Vec<_> = parts.collect();
-            !parts.is_empty() && !parts.iter().any(|part| is_hidden(part.as_ref()))
-        })
-    });
-    objects.sort_by(|a, b| a.location.cmp(&b.location));
+    let mut objects = location.list_data().await?;
     let all = objects.clone();
     // Some tools write an empty object where a folder begins.
     objects.retain(|object| {
@@ -124,31 +142,92 @@ async fn list_remote(url: &str) -> Result<Vec<InputFile>> {
 }
 
 fn remote(location: &Location, object: ObjectMeta) -> InputFile {
-    let mut url = location.url.clone();
-    url.set_path(object.location.as_ref());
-    let place = Place::Remote(location.store.clone(), object.location);
-    InputFile { name: url.to_string(), size_bytes: object.size, place }
+    let (store, size_bytes) = (location.store.clone(), object.size);
+    InputFile {
+        name: location.url_of(&object.location).to_string(),
+        size_bytes,
+        place: Place::Remote { store, object: object.into() },
+    }
 }
 
 impl InputFile {
     /// Opens the file for reading, from its start; one in object storage is first copied to `temp_dir`,
-    /// and the copy is gone once closed.
+    /// and the copy is gone once closed. One that is not as it was listed is an `Input` error.
     pub async fn open(&self, temp_dir: Option<&Path>) -> Result<File> {
         match &self.place {
-            Place::Local(path) => File::open(path).map_err(|error| io_error(path, error)),
-            Place::Remote(store, path) => {
+            Place::Local { path, .. } => {
+                // What has become a pipe since would wait for its writer.
+                self.is_unchanged()?;
+                File::open(path).map_err(|error| io_error(path, error))
+            }
+            Place::Remote { store, object } => {
                 let copy = match temp_dir {
                     Some(dir) => tempfile::tempfile_in(dir),
                     None => tempfile::tempfile(),
                 };
                 let mut copy = copy.map_err(|e| Error::from(e).context("making a copy"))?;
-                let mut bytes = store.get(path).await?.into_stream();
-                while let Some(chunk) = bytes.try_next().await? {
-                    copy.write_all(&chunk).map_err(|e| Error::from(e).context("copying"))?;
-                }
+                copy::copy(store, object, &mut copy).await?;
                 copy.rewind()?;
                 Ok(copy)
             }
         }
+    }
+
+    /// Fails if a local file is not as it was listed: what was read of it may be of two files. (Objects were compared
+    /// while they were copied.)
+    pub fn is_unchanged(&self) -> Result<()> {
+        let Place::Local { path, modified } = &self.place else { return Ok(()) };
+        let now = fs::metadata(path).map_err(|error| io_error(path, error))?;
+        let same = now.is_file() && now.len() == self.size_bytes && now.modified()? == *modified;
+        if same { Ok(()) } else { Err(copy::changed(path.display())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn one(url: &str) -> InputFile {
+        let mut files = list(&[url.to_string()]).await.unwrap();
+        assert_eq!(files.len(), 1);
+        files.remove(0)
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_not_as_it_was_listed_is_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.avro");
+        fs::write(&path, "alerts").unwrap();
+        let listed = one(path.to_str().unwrap()).await;
+        listed.open(None).await.unwrap();
+        fs::write(&path, "other alerts").unwrap();
+        for error in [listed.open(None).await.unwrap_err(), listed.is_unchanged().unwrap_err()] {
+            assert_eq!(error.kind(), Kind::Input);
+            assert!(error.to_string().contains("a.avro has changed"), "{error}");
+        }
+        fs::remove_file(&path).unwrap();
+        let error = listed.open(None).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert!(error.to_string().contains("a.avro"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_object_that_is_not_as_it_was_listed_is_refused_by_name() {
+        let store = Location::parse("memory://input-changes").unwrap().store;
+        let key = object_store::path::Path::from("night/a.avro");
+        let bytes = |fill: u8| vec![fill; 10 << 20];
+        store.put(&key, bytes(1).into()).await.unwrap();
+        let listed = one("memory://input-changes/night").await;
+        let mut copy = Vec::new();
+        std::io::Read::read_to_end(&mut listed.open(None).await.unwrap(), &mut copy).unwrap();
+        assert_eq!(copy, bytes(1));
+        store.put(&key, bytes(2).into()).await.unwrap();
+        let error = listed.open(None).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Input);
+        assert!(error.to_string().contains("night/a.avro has changed"), "{error}");
+        store.delete(&key).await.unwrap();
+        let error = listed.open(None).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert!(error.to_string().contains("night/a.avro is gone"), "{error}");
     }
 }

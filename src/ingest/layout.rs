@@ -1,29 +1,23 @@
-//! From the schema of a file to columns. In: the nested schema of a file's packets. Out: for each
-//! table, which field becomes which stored column. A file that lacks what every packet must have, or has
-//! two fields for one column, is refused here, before any packet is read.
+//! From the schema of a file to columns. In: the nested schema of a file's packets, and the columns that the tables have.
+//! Out: for each table, which field becomes which stored column, of which type. A file that lacks what every
+//! packet must have, has two fields for one column, or a type that a column cannot have, is refused here, before
+//! any packet is read.
+//!
+//! A column of a table keeps its type; one that the catalog knows begins with the catalog's, any other with the
+//! [widest](super::scalar::stored_type) of its kind. So types do not depend on how wide a file has its values, nor on
+//! which file comes first. A section that is null in every packet, and of no type therefore, is as one that is absent;
+//! without any `diaObject` the packets are of Solar System objects.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 
-use super::scalar::stored_type;
+use super::columns::{Columns, ColumnsBuilder, Path, left_out};
+use super::evolution::{Known, extend};
 use super::sections::{self, DIA_OBJECT, DIA_SOURCE, FORCED, HISTORY, Section};
+use super::typed;
 use crate::error::{Error, Result};
-use crate::schema::{Family, KEY, TIME, Table, provenance, stored_field, type_name};
-
-/// Where a column's values are: indices from a record down to the field.
-pub type Path = Vec<usize>;
-
-/// The columns of one kind of rows.
-#[derive(Debug)]
-pub struct Columns {
-    /// The key, `paths`' columns, then provenance.
-    pub schema: SchemaRef,
-    /// The field that is the key, where there is one; its nulls stand for the alert's object.
-    pub key: Option<Path>,
-    pub paths: Vec<Path>,
-}
+use crate::schema::{Family, KEY, TIME, Table};
 
 /// The columns of rows that a packet has a list of.
 #[derive(Debug)]
@@ -42,6 +36,8 @@ pub struct Entries {
 /// The rows in the packets of one file.
 #[derive(Debug)]
 pub struct Layout {
+    /// The packets' schema with the columns' types: what [`super::typed`] makes of a batch.
+    pub packet: SchemaRef,
     pub sources: Columns,
     pub objects: Columns,
     /// Absent from files without the section.
@@ -60,12 +56,19 @@ pub struct Layout {
 
 impl Layout {
     /// Reads the schema of the packets of a file. `Input` errors name the field.
-    pub fn new(packet: &Schema, history: bool) -> Result<Self> {
+    pub fn new(packet: &Schema, history: bool, tables: &Known) -> Result<Self> {
         let mut notes = Vec::new();
+        let packet = &with_object(packet);
         let source_fields = record(packet, DIA_SOURCE)?;
         record(packet, DIA_OBJECT)?;
-        let sources = packet_columns(packet, Table::Sources, &mut notes)?;
-        let objects = packet_columns(packet, Table::Objects, &mut notes)?;
+        let mut builder = PacketBuilder { packet, tables: tables.clone(), notes: &mut notes };
+        let sources = builder.columns(Table::Sources)?;
+        let objects = builder.columns(Table::Objects)?;
+        let forced = builder.entries(FORCED, Table::Fp)?;
+        let history = match history {
+            true => builder.entries(HISTORY, Table::Sources)?,
+            false => None,
+        };
         let objects_have_a_key = objects.key.is_some();
         let is_fink = |field: &Arc<Field>| crate::schema::family(field) == Some(Family::Fink);
         let mut fields = sources.schema.fields().iter().chain(objects.schema.fields());
@@ -82,11 +85,9 @@ impl Layout {
             id: in_source(Table::Sources.id_column())?,
             time: in_source(TIME)?,
             object: packet.index_of(DIA_OBJECT)?,
-            forced: entries(packet, FORCED, Table::Fp, &mut notes)?,
-            history: match history {
-                true => entries(packet, HISTORY, Table::Sources, &mut notes)?,
-                false => None,
-            },
+            packet: typed::schema(packet, [&sources, &objects], [&forced, &history]),
+            forced,
+            history,
             sources,
             objects,
             enriched,
@@ -111,139 +112,83 @@ fn record<'a>(packet: &'a Schema, section: &str) -> Result<&'a Fields> {
     }
 }
 
-fn packet_columns(packet: &Schema, table: Table, notes: &mut Vec<String>) -> Result<Columns> {
-    let mut columns = ColumnsBuilder::new(table);
-    for section in sections::of(table) {
-        let Some(name) = section.record else {
-            columns.add(section, packet.fields(), "", &[], notes)?;
-            continue;
-        };
-        let Some((at, field)) = packet.fields().find(name) else { continue };
-        match field.data_type() {
-            DataType::Struct(fields) => {
-                columns.add(section, fields, &format!("{name}."), &[at], notes)?;
-            }
-            other => notes.push(left_out(name, other)),
+/// The same where `diaObject` has no type, since it is null in every packet: a record of nothing but its key.
+fn with_object(packet: &Schema) -> Schema {
+    let key = || Fields::from(vec![Field::new(KEY, DataType::Null, true)]);
+    let fields = packet.fields().iter().map(|field| match field.data_type() {
+        DataType::Null if field.name() == DIA_OBJECT => {
+            Field::new(DIA_OBJECT, DataType::Struct(key()), true).into()
         }
-    }
-    Ok(columns.finish())
+        _ => field.clone(),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// The columns of a list of records; `None` for files without it.
-fn entries(
-    packet: &Schema,
-    section: &'static str,
-    table: Table,
-    notes: &mut Vec<String>,
-) -> Result<Option<Entries>> {
-    let Some((list, field)) = packet.fields().find(section) else { return Ok(None) };
-    let fields = match field.data_type() {
-        DataType::List(item) => match item.data_type() {
-            DataType::Struct(fields) => Some(fields),
-            _ => None,
-        },
-        _ => None,
-    };
-    let Some(fields) = fields else {
-        let found = field.data_type();
-        return Err(Error::input(format!(
-            "{section} is of type {found}; an array of records is expected"
-        )));
-    };
-    let path = |name| match fields.find(name) {
-        Some((field, _)) => Ok(vec![field]),
-        None => Err(missing(section, name)),
-    };
-    let (id, time) = (path(table.id_column())?, path(TIME)?);
-    let all = Section { record: Some(section), only: None, family: Family::Rubin, prefix: "" };
-    let mut columns = ColumnsBuilder::new(table);
-    columns.add(&all, fields, &format!("{section}."), &[], notes)?;
-    Ok(Some(Entries { table, section, list, columns: columns.finish(), id, time }))
+struct PacketBuilder<'a> {
+    packet: &'a Schema,
+    /// With the columns that were built so far.
+    tables: Known,
+    notes: &'a mut Vec<String>,
 }
 
-fn left_out(field: &str, data_type: &DataType) -> String {
-    let kind = match data_type {
-        DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "an array",
-        DataType::Struct(_) => "a record",
-        DataType::Map(..) => "a map",
-        DataType::Union(..) => "a union of several types",
-        DataType::Null => "always null",
-        _ => "bytes",
-    };
-    format!("{field} is {kind}: left out, for only scalar fields become columns")
-}
-
-struct ColumnsBuilder {
-    table: Table,
-    key: Option<Path>,
-    fields: Vec<Field>,
-    paths: Vec<Path>,
-    /// Stored name to the field it was taken from.
-    origins: BTreeMap<String, String>,
-}
-
-impl ColumnsBuilder {
-    fn new(table: Table) -> Self {
-        let reserved = provenance::fields().map(|field| (field.name().clone(), "ingest".into()));
-        Self { table, key: None, fields: vec![], paths: vec![], origins: reserved.into() }
-    }
-
-    /// Adds the fields of a section, which are at `path` and said to be `place`.
-    fn add(
-        &mut self,
-        section: &Section,
-        fields: &Fields,
-        place: &str,
-        path: &[usize],
-        notes: &mut Vec<String>,
-    ) -> Result<()> {
-        for (at, field) in fields.iter().enumerate() {
-            if section.only.is_some_and(|only| !only.contains(&field.name().as_str())) {
-                continue;
-            }
-            let origin = format!("{place}{}", field.name());
-            let name = format!("{}{}", section.prefix, field.name());
-            let Some(mut stored) = stored_type(field.data_type()) else {
-                notes.push(left_out(&origin, field.data_type()));
+impl PacketBuilder<'_> {
+    fn columns(&mut self, table: Table) -> Result<Columns> {
+        let mut columns = ColumnsBuilder::new(table, &self.tables);
+        for section in sections::of(table) {
+            let Some(name) = section.record else {
+                columns.add(section, self.packet.fields(), "", &[], self.notes)?;
                 continue;
             };
-            if let Some(other) = self.origins.insert(name.clone(), origin.clone()) {
-                return Err(Error::input(format!(
-                    "{origin} and {other} would both be the column {name} of {}",
-                    self.table.name()
-                )));
-            }
-            let path = [path, &[at]].concat();
-            if self.table.sort_columns().contains(&name.as_str()) {
-                stored = sort_type(&origin, &name, stored)?;
-            }
-            if name == KEY {
-                self.key = Some(path);
-            } else {
-                self.fields.push(stored_field(section.family, &name, stored));
-                self.paths.push(path);
+            let Some((at, field)) = self.packet.fields().find(name) else { continue };
+            match field.data_type() {
+                DataType::Struct(fields) => {
+                    columns.add(section, fields, &format!("{name}."), &[at], self.notes)?;
+                }
+                other => self.notes.push(left_out(name, other)),
             }
         }
-        Ok(())
+        let columns = columns.finish();
+        self.build(table, columns)
     }
 
-    fn finish(self) -> Columns {
-        let key = stored_field(Family::Rubin, KEY, DataType::Int64);
-        let fields = std::iter::once(key).chain(self.fields).chain(provenance::fields());
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Columns { schema, key: self.key, paths: self.paths }
+    /// The columns of a list of records; `None` for files without it.
+    fn entries(&mut self, section: &'static str, table: Table) -> Result<Option<Entries>> {
+        let Some((list, field)) = self.packet.fields().find(section) else { return Ok(None) };
+        let item = match field.data_type() {
+            DataType::Null => return Ok(None),
+            DataType::List(item) => item.data_type(),
+            other => other,
+        };
+        let fields = match item {
+            DataType::Null => return Ok(None),
+            DataType::Struct(fields) if item != field.data_type() => fields,
+            _ => {
+                let found = field.data_type();
+                return Err(Error::input(format!(
+                    "{section} is of type {found}; an array of records is expected"
+                )));
+            }
+        };
+        let path = |name| match fields.find(name) {
+            Some((field, _)) => Ok(vec![field]),
+            None => Err(missing(section, name)),
+        };
+        let (id, time) = (path(table.id_column())?, path(TIME)?);
+        let all = Section { record: Some(section), only: None, family: Family::Rubin, prefix: "" };
+        let mut columns = ColumnsBuilder::new(table, &self.tables);
+        columns.add(&all, fields, &format!("{section}."), &[], self.notes)?;
+        let columns = columns.finish();
+        let columns = self.build(table, columns)?;
+        Ok(Some(Entries { table, section, list, columns, id, time }))
     }
-}
 
-/// Ids are longs and times doubles, whatever width a file has them in.
-fn sort_type(origin: &str, name: &str, found: DataType) -> Result<DataType> {
-    let (expected, fits) = match name {
-        TIME => (DataType::Float64, matches!(found, DataType::Float32 | DataType::Float64)),
-        _ => (DataType::Int64, matches!(found, DataType::Int32 | DataType::Int64)),
-    };
-    let (found, wanted) = (type_name(&found), type_name(&expected));
-    match fits {
-        true => Ok(expected),
-        false => Err(Error::input(format!("{origin} is of type {found}; {wanted} is expected"))),
+    /// Fails if these columns and those that the table has cannot be in one table.
+    fn build(&mut self, table: Table, columns: Columns) -> Result<Columns> {
+        let all = match self.tables.get(&table) {
+            Some(held) => extend(table, held, &columns.schema)?,
+            None => columns.schema.as_ref().clone(),
+        };
+        self.tables.insert(table, all);
+        Ok(columns)
     }
 }

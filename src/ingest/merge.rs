@@ -2,14 +2,14 @@
 //! many rows were new, replaced an older copy, or were there already.
 //!
 //! A row is its LSST id, whatever object it is filed under: of all copies, staged and stored, the one
-//! with the greatest [precedence](crate::schema::provenance) stays. So the tables are a function
-//! of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
+//! with the greatest [precedence](crate::schema::provenance#precedence) stays, and the stored one where a copy says the same. So the tables
+//! are a function of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
 //! ingest exactly-once by itself: after a crash between two commits the same ingest, run again, finds its
 //! rows present where they were committed and adds them where not. (No `txn` action of Delta is needed; it
 //! would know batches, and could not tell that two of them overlap.)
 //!
 //! # Steps
-//! 1. [Choose](super::winners) the winners of each id, from ids and provenance alone.
+//! 1. [Choose](super::winners) the winners of each id.
 //! 2. Sort the winning staged rows into new files; copy the files that lose rows without them.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
@@ -32,13 +32,14 @@ use futures::{Stream, TryStreamExt};
 use super::IngestOptions;
 use super::evolution::extend;
 use super::filter::staying;
-use super::sort::Sorter;
 use super::staging::{StagedRows, Staging};
 use super::stored::read;
 use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse, delete};
+use crate::warehouse::{
+    Change, DataFile, Operation, Snapshot, SortedWriter, Sorter, Warehouse, described,
+};
 
 /// How often a table that others keep changing is tried.
 const ATTEMPTS: usize = 10;
@@ -50,13 +51,14 @@ pub struct Merged {
     pub added: u64,
     /// Ids whose stored row left for a staged one.
     pub replaced: u64,
-    /// Rows that changed nothing: the table, or this ingest, has a copy that goes before them.
+    /// Rows that changed nothing: the table, or this ingest, has a copy that says the same or goes before them.
     pub present: u64,
 }
 
-/// Merges the staged rows into the tables. A table that does not exist yet is created, with or without rows, if
+/// Merges the staged rows into the tables. What it wrote and did not commit is the warehouse's to
+/// [discard](Warehouse::discard_uncommitted). A table that does not exist yet is created, with or without rows, if
 /// its columns are known; one that nothing changes gets no commit. What fails before the first commit
-/// leaves the warehouse as it was. What fails after it says so: the same ingest, run again, completes.
+/// leaves the tables as they were. What fails after it says so: the same ingest, run again, completes.
 pub async fn merge(
     warehouse: &Warehouse,
     staging: Staging,
@@ -67,26 +69,13 @@ pub async fn merge(
     let merge = Merge { warehouse, staged, sorter };
     let mut drafts = Vec::new();
     for table in Table::ALL {
-        match merge.draft(table).await {
-            Ok(draft) => drafts.push(draft),
-            Err(error) => {
-                merge.discard_all(drafts).await;
-                return Err(error);
-            }
-        }
+        let draft = merge.draft(table).await;
+        drafts.push(draft.map_err(|error| error.context(format!("table {}", table.name())))?);
     }
     let mut merged = Table::ALL.map(|table| (table, Merged::default()));
-    let mut drafts = drafts.into_iter();
-    for (table, result) in &mut merged {
-        let Some(draft) = drafts.next() else { break };
-        match merge.commit(draft).await {
-            Ok(done) => *result = done,
-            Err(error) => {
-                merge.discard_all(drafts).await;
-                let doing = format!("committing table {} (run this ingest again)", table.name());
-                return Err(error.context(doing));
-            }
-        }
+    for ((table, result), draft) in merged.iter_mut().zip(drafts) {
+        let doing = || format!("committing table {} (run this ingest again)", table.name());
+        *result = merge.commit(draft).await.map_err(|error| error.context(doing()))?;
     }
     Ok(merged)
 }
@@ -121,9 +110,10 @@ impl Merge<'_> {
             }
             None => (staged.schema.clone(), true),
         };
-        let files = base.as_ref().map(|base| base.files.as_slice()).unwrap_or_default();
+        let files = base.as_ref().map(|base| base.files.clone()).unwrap_or_default();
+        let files = self.counted(table, files).await?;
         let store = &self.warehouse.location().store;
-        let winners = choose(table, staged, store, files, &self.sorter).await?;
+        let winners = choose(table, &schema, staged, store, &files, &self.sorter).await?;
         let Winners { added, replaced, .. } = winners;
         let merged = Merged { added, replaced, present: staged.rows - added - replaced };
         if !grows && added == 0 && winners.touched.is_empty() {
@@ -135,14 +125,18 @@ impl Merge<'_> {
             add: Vec::new(),
             remove: winners.touched.iter().map(|(file, _)| file.clone()).collect(),
         };
-        if let Err(error) = self.write(table, staged, winners, &mut change).await {
-            delete(&self.warehouse.location().store, &change.add).await;
-            return Err(error);
-        }
+        self.write(table, staged, winners, &mut change).await?;
         Ok(Draft { table, base, change: Some(change), merged })
     }
 
-    /// Writes the winners, and the rows that stay of each touched file, which are sorted already.
+    /// The files of a table with their numbers of rows, which some of other writers have in their footers alone.
+    async fn counted(&self, table: Table, files: Vec<DataFile>) -> Result<Vec<DataFile>> {
+        let (mut counted, unknown): (Vec<_>, _) = files.into_iter().partition(|file| file.rows > 0);
+        counted.extend(described(&self.warehouse.location().store, table, unknown).await?);
+        Ok(counted)
+    }
+
+    /// Writes the winners, and the rows that stay of each touched file.
     async fn write(
         &self,
         table: Table,
@@ -155,13 +149,18 @@ impl Merge<'_> {
         let rows = staying(rows, schema.clone(), winners.staged);
         let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
         let order: Vec<_> = order.collect();
-        let rows = self.sorter.sort(rows, &order)?;
+        let rows = self.sorter.sort_long(rows, &order, staged.row_bytes)?;
         change.add.extend(self.write_sorted(table, schema, rows).await?);
-        for (file, stays) in winners.touched {
-            let store = self.warehouse.location().store.clone();
-            let rows = staying(read(store, file, schema.clone()), schema.clone(), stays);
-            let rows = rows.map_err(Error::from);
-            change.add.extend(self.write_sorted(table, schema, rows).await?);
+        let store = &self.warehouse.location().store;
+        let (touched, stays): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
+        for (file, stays) in described(store, table, touched).await?.into_iter().zip(stays) {
+            let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
+            let rows = staying(read(store.clone(), file, schema.clone()), schema.clone(), stays);
+            let written = match sorted {
+                true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
+                false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,
+            };
+            change.add.extend(written.map_err(|error| error.context(name))?);
         }
         Ok(())
     }
@@ -173,17 +172,10 @@ impl Merge<'_> {
         mut rows: impl Stream<Item = Result<RecordBatch>> + Unpin,
     ) -> Result<Vec<DataFile>> {
         let mut writer = SortedWriter::new(self.warehouse, table, schema.clone());
-        loop {
-            let written = match rows.try_next().await {
-                Ok(Some(batch)) => writer.write(&batch).await,
-                Ok(None) => return writer.finish().await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = written {
-                writer.abort().await;
-                return Err(error);
-            }
+        while let Some(batch) = rows.try_next().await? {
+            writer.write(&batch).await?;
         }
+        writer.finish().await
     }
 
     /// Commits a draft, or a new one if the table has changed meanwhile.
@@ -195,22 +187,15 @@ impl Merge<'_> {
             let committed = self.warehouse.commit(table, draft.base.as_ref(), change.clone()).await;
             let Err(error) = committed else { return Ok(draft.merged) };
             if error.kind() != Kind::Conflict {
-                // Whether the commit is in the log or not is unknown: its files must stay.
                 return Err(error);
             }
-            delete(&self.warehouse.location().store, &change.add).await;
+            self.warehouse.discard(&change.add).await;
             if attempt == ATTEMPTS {
                 return Err(error.context(format!("someone else was first {ATTEMPTS} times")));
             }
             tracing::info!(table = table.name(), "changed meanwhile: merging again");
             attempt += 1;
             draft = self.draft(table).await?;
-        }
-    }
-
-    async fn discard_all(&self, drafts: impl IntoIterator<Item = Draft>) {
-        for change in drafts.into_iter().filter_map(|draft| draft.change) {
-            delete(&self.warehouse.location().store, &change.add).await;
         }
     }
 }

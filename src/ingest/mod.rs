@@ -2,30 +2,37 @@
 //! per table, and a [`Summary`].
 //!
 //! ```text
-//! inputs -> files -> nested batches -> flat rows -> staging on disk -> merge: one commit per table
-//! input     reader   avro, science     packet       staging            merge
+//! inputs -> files -> nested batches -> columns' types -> flat rows -> staging on disk -> merge: one commit per table
+//! input     reader   avro, science     layout, typed     packet       staging            merge
 //! ```
 //! A thread reads and flattens while the caller stages. Memory is that of a few batches, whatever the
 //! size of the files; nothing is committed until every file has been read.
 
 mod avro;
 mod codec;
+mod columns;
 mod container;
+mod copy;
 mod evolution;
+mod extent;
 mod extract;
 mod filter;
 mod input;
 mod layout;
+mod listed;
 mod merge;
 mod packet;
+mod pages;
+mod precedence;
 mod reader;
 mod scalar;
 mod science;
 mod sections;
-mod sort;
 mod staging;
 mod stored;
 mod summary;
+mod times;
+mod typed;
 mod verdict;
 mod winners;
 
@@ -35,10 +42,13 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-pub use summary::{Refused, Summary};
+pub use listed::Listed;
+pub use summary::{ImplausibleTime, Refused, Summary};
 
 use crate::error::{Error, Result};
+use crate::schema::Table;
 use crate::warehouse::Warehouse;
+use evolution::{Known, extend};
 use input::InputFile;
 use layout::Layout;
 use merge::merge;
@@ -81,6 +91,7 @@ pub async fn ingest(
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Summary> {
     let files = input::list(inputs).await?;
+    warehouse.check_writable(Table::ALL[0]).await?;
     let (mut summary, mut notes) = (Summary::default(), BTreeSet::new());
     let mut now = Progress {
         files_total: files.len() as u64,
@@ -89,18 +100,27 @@ pub async fn ingest(
     };
     progress(now);
     let mut staging = Staging::create(options)?;
+    let stored = stored_columns(warehouse).await?;
     for file in &files {
         let before = now;
+        let mut known = stored.clone();
+        for (table, staged) in staging.columns() {
+            let all = known.get(&table).map(|stored| extend(table, stored, &staged)).transpose()?;
+            known.insert(table, all.unwrap_or(staged));
+        }
         let staged = |rows: FlatRows| -> Result<()> {
-            let Rows { packets, tables, solar_system, refused } = rows.rows;
+            let Rows { packets, tables, solar_system, refused, implausible } = rows.rows;
             for (table, batch) in &tables {
                 staging.push(*table, batch)?;
             }
-            summary.refused.extend(refused.into_iter().map(|(at, reason)| Refused {
+            summary.refused.extend(refused, |(at, reason)| Refused {
                 file: file.name.clone(),
                 record: rows.first_record + at as u64,
                 reason,
-            }));
+            });
+            summary.implausible_times.extend(implausible, |(at, time)| {
+                ImplausibleTime::new(&file.name, rows.first_record + at as u64, time)
+            });
             summary.solar_system += solar_system;
             now.packets += packets;
             now.bytes = before.bytes + rows.bytes_read.min(file.size_bytes);
@@ -108,7 +128,7 @@ pub async fn ingest(
             progress(now);
             Ok(())
         };
-        read(file, options, staged).await.map_err(|error| error.context(&file.name))?;
+        read(file, options, known, staged).await.map_err(|error| error.context(&file.name))?;
         now = Progress { files: before.files + 1, bytes: before.bytes + file.size_bytes, ..now };
         progress(now);
     }
@@ -117,6 +137,17 @@ pub async fn ingest(
     }
     let Progress { files, bytes, packets, .. } = now;
     Ok(Summary { files, bytes, packets, notes: notes.into_iter().collect(), ..summary })
+}
+
+/// The columns of the tables that exist.
+async fn stored_columns(warehouse: &Warehouse) -> Result<Known> {
+    let mut known = Known::new();
+    for table in Table::ALL {
+        if let Some(snapshot) = warehouse.snapshot(table, None).await? {
+            known.insert(table, snapshot.schema.as_ref().clone());
+        }
+    }
+    Ok(known)
 }
 
 /// The rows of one batch of packets, and where in its file it was.
@@ -133,23 +164,31 @@ struct FlatRows {
 async fn read(
     file: &InputFile,
     options: &IngestOptions,
+    known: Known,
     mut stage: impl FnMut(FlatRows) -> Result<()>,
 ) -> Result<()> {
-    let (history, file) = (options.history, file.open(options.temp_dir.as_deref()).await?);
+    let (history, opened) = (options.history, file.open(options.temp_dir.as_deref()).await?);
     let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
-    let reader = tokio::task::spawn_blocking(move || flatten(file, history, &sender));
+    let reader = tokio::task::spawn_blocking(move || flatten(opened, history, &known, &sender));
     while let Some(rows) = receiver.recv().await {
         stage(rows)?;
     }
-    reader.await.map_err(|error| Error::internal(format!("the reader stopped: {error}")))?
+    reader.await.map_err(|error| Error::internal(format!("the reader stopped: {error}")))??;
+    file.is_unchanged()
 }
 
 /// Sends the rows of a file until its end, or until nobody wants more.
-fn flatten(file: File, history: bool, sender: &mpsc::Sender<FlatRows>) -> Result<()> {
+fn flatten(
+    file: File,
+    history: bool,
+    known: &Known,
+    sender: &mpsc::Sender<FlatRows>,
+) -> Result<()> {
     let mut reader = PacketReader::open(file, history)?;
-    let mut layout = Layout::new(&reader.schema(), history)?;
+    let mut layout = Layout::new(&reader.schema(), history, known)?;
     let mut first_record = 0;
     while let Some(packets) = reader.next_batch()? {
+        let packets = typed::typed(&packets, &layout.packet, first_record)?;
         let rows = packet::rows(&layout, &packets)
             .map_err(|error| error.context(format!("after record {first_record}")))?;
         let notes = std::mem::take(&mut layout.notes);

@@ -5,19 +5,27 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StructArray,
-    UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, StructArray, UInt32Array,
+    new_null_array,
 };
 use arrow::compute::kernels::zip::zip;
-use arrow::compute::{filter_record_batch, is_not_null, take};
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::compute::{cast, filter_record_batch, is_not_null, take};
+use arrow::datatypes::Int64Type;
 
+use super::columns::Columns;
 use super::extract::{double, extract, long};
-use super::layout::{Columns, Entries, Layout};
+use super::layout::{Entries, Layout};
+use super::listed::Listed;
+use super::precedence::{BROKER, PROCESSED, SCIENCE};
 use super::scalar::to_stored;
+use super::times::{Implausible, implausible};
 use super::verdict::{Verdict, verdicts};
 use crate::error::Result;
-use crate::schema::{KEY, Table};
+use crate::schema::provenance::{
+    ALERT_BROKER, ALERT_CONTENT_HASH, ALERT_ENRICHED, ALERT_ID, ALERT_PROCESSED, ALERT_SCIENCE,
+    ALERT_TIME, CONTENT_HASH,
+};
+use crate::schema::{KEY, Table, content_hash};
 
 /// What a batch of packets comes to.
 pub struct Rows {
@@ -27,15 +35,19 @@ pub struct Rows {
     /// Packets of Solar System objects, which have no rows.
     pub solar_system: u64,
     /// Packets refused: place in the batch, reason.
-    pub refused: Vec<(usize, String)>,
+    pub refused: Listed<(usize, String)>,
+    /// Times that are no measurement's: place in the batch, time.
+    pub implausible: Listed<(usize, Implausible)>,
 }
 
 /// Turns packets into rows.
 pub fn rows(layout: &Layout, packets: &RecordBatch) -> Result<Rows> {
-    let (mut solar_system, mut refused) = (0, Vec::new());
-    let verdicts = verdicts(layout, &StructArray::from(packets.clone()))?;
+    let (mut solar_system, mut refused) = (0, Listed::default());
+    let all = StructArray::from(packets.clone());
+    let verdicts = verdicts(layout, &all)?;
     let keep: BooleanArray =
         verdicts.iter().map(|verdict| Some(*verdict == Verdict::Rows)).collect();
+    let implausible = implausible(layout, &all, &keep)?;
     for (at, verdict) in verdicts.into_iter().enumerate() {
         match verdict {
             Verdict::Rows => {}
@@ -45,65 +57,77 @@ pub fn rows(layout: &Layout, packets: &RecordBatch) -> Result<Rows> {
     }
     let kept = match keep.has_false() {
         true => StructArray::from(filter_record_batch(packets, &keep)?),
-        false => StructArray::from(packets.clone()),
+        false => all,
     };
     let packets = packets.num_rows() as u64;
-    Ok(Rows { packets, tables: tables(layout, &kept)?, solar_system, refused })
+    Ok(Rows { packets, tables: tables(layout, &kept)?, solar_system, refused, implausible })
 }
 
 fn tables(layout: &Layout, packets: &StructArray) -> Result<Vec<(Table, RecordBatch)>> {
-    let alerts = Alerts {
-        objects: long(packets, layout.objects.key.as_deref().unwrap_or_default())?,
-        times: double(packets, &layout.time)?,
-        ids: long(packets, &layout.id)?,
-        enriched: layout.enriched,
-    };
-    let mut tables = vec![
-        (Table::Sources, flatten(&layout.sources, packets, &alerts)?),
-        (Table::Objects, flatten(&layout.objects, packets, &alerts)?),
+    let objects = long(packets, layout.objects.key.as_deref().unwrap_or_default())?;
+    let enriched = BooleanArray::from(vec![layout.enriched; packets.len()]);
+    let mut alert: Vec<(&str, ArrayRef)> = vec![
+        (ALERT_TIME, Arc::new(double(packets, &layout.time)?)),
+        (ALERT_ID, Arc::new(long(packets, &layout.id)?)),
+        (ALERT_ENRICHED, Arc::new(enriched)),
     ];
+    let sources = flatten(&layout.sources, packets, &objects, &alert)?;
+    // An object has no such columns of its own.
+    let of_source = [
+        (ALERT_PROCESSED, PROCESSED),
+        (ALERT_BROKER, BROKER),
+        (ALERT_SCIENCE, SCIENCE),
+        (ALERT_CONTENT_HASH, CONTENT_HASH),
+    ];
+    let found = |(name, of_source)| Some((name, sources.column_by_name(of_source)?.clone()));
+    alert.extend(of_source.into_iter().filter_map(found));
+    let states = flatten(&layout.objects, packets, &objects, &alert)?;
+    let mut tables = vec![(Table::Sources, sources), (Table::Objects, states)];
     for entries in [&layout.history, &layout.forced].into_iter().flatten() {
-        let (list, alerts) = unnest(packets, entries, &alerts)?;
-        tables.push((entries.table, flatten(&entries.columns, &list, &alerts)?));
+        let (list, objects) = unnest(packets, entries, &objects)?;
+        tables.push((entries.table, flatten(&entries.columns, &list, &objects, &[])?));
     }
     Ok(tables)
 }
 
-/// The alert of each row.
-struct Alerts {
-    objects: Int64Array,
-    times: Float64Array,
-    ids: Int64Array,
-    enriched: bool,
-}
-
-/// The rows of records: each column from its path, a null key from the alert, then provenance.
-fn flatten(columns: &Columns, records: &StructArray, alerts: &Alerts) -> Result<RecordBatch> {
+/// The rows of records: each column from its path, a null key from the alert's object, then provenance: that of the alert, where
+/// rows have one, and the hash of their content.
+fn flatten(
+    columns: &Columns,
+    records: &StructArray,
+    objects: &Int64Array,
+    alert: &[(&str, ArrayRef)],
+) -> Result<RecordBatch> {
     let key: ArrayRef = match &columns.key {
-        None => Arc::new(alerts.objects.clone()),
+        None => Arc::new(objects.clone()),
         Some(path) => {
             let own = long(records, path)?;
-            zip(&is_not_null(&own)?, &own, &alerts.objects)?
+            zip(&is_not_null(&own)?, &own, objects)?
         }
     };
     debug_assert_eq!(columns.schema.field(0).name(), KEY);
     let mut arrays = vec![key];
-    for (path, field) in columns.paths.iter().zip(&columns.schema.fields()[1..]) {
+    let (measured, provenance) = columns.schema.fields()[1..].split_at(columns.paths.len());
+    for (path, field) in columns.paths.iter().zip(measured) {
         arrays.push(to_stored(&extract(records, path)?, field.data_type())?);
     }
-    let enriched = BooleanArray::from(vec![alerts.enriched; records.len()]);
-    arrays.push(Arc::new(alerts.times.clone()));
-    arrays.push(Arc::new(alerts.ids.clone()));
-    arrays.push(Arc::new(enriched));
+    for field in provenance {
+        let of_alert = alert.iter().find(|(name, _)| name == field.name());
+        arrays.push(match of_alert {
+            _ if field.name() == CONTENT_HASH => Arc::new(content_hash(&columns.schema, &arrays)?),
+            Some((_, column)) => cast(column, field.data_type())?,
+            None => new_null_array(field.data_type(), records.len()),
+        });
+    }
     Ok(RecordBatch::try_new(columns.schema.clone(), arrays)?)
 }
 
-/// The entries of a list of all packets as records of their own, and the alert of each.
+/// The entries of a list of all packets as records of their own, and the object of each one's alert.
 fn unnest(
     packets: &StructArray,
     entries: &Entries,
-    alerts: &Alerts,
-) -> Result<(StructArray, Alerts)> {
+    objects: &Int64Array,
+) -> Result<(StructArray, Int64Array)> {
     let list = packets.column(entries.list).as_list::<i32>();
     let (mut items, mut owners) = (Vec::new(), Vec::new());
     for packet in (0..list.len()).filter(|packet| list.is_valid(*packet)) {
@@ -111,13 +135,7 @@ fn unnest(
         owners.extend(std::iter::repeat_n(packet as u32, range.len()));
         items.extend(range);
     }
-    let owners = UInt32Array::from(owners);
-    let of_owners = Alerts {
-        objects: take(&alerts.objects, &owners, None)?.as_primitive::<Int64Type>().clone(),
-        times: take(&alerts.times, &owners, None)?.as_primitive::<Float64Type>().clone(),
-        ids: take(&alerts.ids, &owners, None)?.as_primitive::<Int64Type>().clone(),
-        enriched: alerts.enriched,
-    };
+    let objects = take(objects, &UInt32Array::from(owners), None)?;
     let items = take(list.values(), &UInt32Array::from(items), None)?;
-    Ok((items.as_struct().clone(), of_owners))
+    Ok((items.as_struct().clone(), objects.as_primitive::<Int64Type>().clone()))
 }

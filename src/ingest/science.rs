@@ -2,21 +2,22 @@
 //! batches of the sections that are stored, some MiB at a time; other columns are never read.
 
 use std::fs::File;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
+use super::pages::Pages;
 use super::sections;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// About how much of the packets to hold at a time, uncompressed, and the most packets.
 const BATCH_BYTES: i64 = 16 << 20;
-const BATCH_PACKETS: i64 = 256;
+const BATCH_PACKETS: i64 = 64;
 
 /// A file of packets being read.
 pub struct SciencePackets {
@@ -32,22 +33,23 @@ impl SciencePackets {
     pub fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
         // The types are Parquet's own: those of the writer's library would only be more to know.
-        let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)
-            .map_err(|e| Error::from(e).with_kind(crate::error::Kind::Input))?;
-        let roots = builder.parquet_schema().root_schema().get_fields();
+        let footer = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(unreadable)?;
+        let columns = footer.file_metadata().schema_descr();
+        let roots = columns.root_schema().get_fields();
         if !roots.iter().any(|root| root.name() == sections::DIA_SOURCE) {
             let what = "a Parquet file without a column diaSource";
             return Err(Error::input(format!("{what}; nested alert packets are expected")));
         }
         let is_stored = |at: &usize| sections::is_stored(roots[*at].name(), history);
         let stored = (0..roots.len()).filter(is_stored);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), stored);
-        let packets = builder.metadata().file_metadata().num_rows() as u64;
-        let batch_size = batch_size(builder.metadata(), &mask);
-        let builder = builder.with_projection(mask).with_batch_size(batch_size);
+        let mask = ProjectionMask::roots(columns, stored);
+        let packets = footer.file_metadata().num_rows().max(0) as u64;
+        let batch_size = batch_size(&footer, &mask);
+        let fields = parquet_to_arrow_field_levels(columns, mask, None).map_err(unreadable)?;
+        let pages = Pages::new(file, Arc::new(footer));
         let reader =
-            builder.build().map_err(|e| Error::from(e).with_kind(crate::error::Kind::Input))?;
+            ParquetRecordBatchReader::try_new_with_row_groups(&fields, &pages, batch_size, None);
+        let reader = reader.map_err(unreadable)?;
         let schema = arrow::array::RecordBatchReader::schema(&reader);
         Ok(Self { reader, schema, size_bytes, packets, packets_read: 0 })
     }
@@ -73,11 +75,16 @@ impl SciencePackets {
     }
 }
 
+fn unreadable(error: ParquetError) -> Error {
+    Error::from(error).with_kind(Kind::Input)
+}
+
 /// How many packets are about [`BATCH_BYTES`], in the row group that has the largest ones.
 fn batch_size(file: &ParquetMetaData, mask: &ProjectionMask) -> usize {
     let packet_bytes = file.row_groups().iter().map(|group| {
         let columns = group.columns().iter().enumerate().filter(|(at, _)| mask.leaf_included(*at));
-        let bytes: i64 = columns.map(|(_, column)| column.uncompressed_size()).sum();
+        let bytes = columns.map(|(_, column)| column.uncompressed_size());
+        let bytes = bytes.fold(0, i64::saturating_add);
         bytes / group.num_rows().max(1)
     });
     (BATCH_BYTES / packet_bytes.max().unwrap_or(1).max(1)).clamp(1, BATCH_PACKETS) as usize

@@ -1,7 +1,7 @@
 //! Rows on disk between reading packets and writing tables. In: flat rows of the three tables, in any
 //! order, of any schema. Out: [`StagedRows`], which read back as often as needed, in one fixed order.
 //!
-//! Rows go to one Arrow IPC file (lz4) per table and schema, in batches of [`BATCH_ROWS`], in a
+//! Rows go to one Arrow IPC file (lz4) per table and schema, in [full](Gatherer) batches, in a
 //! temporary folder that goes away with them. Memory is one such batch per file being written.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
-use arrow::compute::{BatchCoalescer, max, min};
+use arrow::compute::{max, min};
 use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::FileReader;
@@ -23,12 +23,10 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::Sender;
 
 use super::IngestOptions;
-use super::evolution::{conform, widen};
+use super::evolution::{Known, conform, extend};
 use crate::error::{Error, Result};
 use crate::schema::{Table, provenance};
-
-/// Rows of the batches that are staged, sorted and merged: about 1 MB of 120 columns.
-pub const BATCH_ROWS: usize = 1024;
+use crate::warehouse::{Gatherer, bytes_of};
 
 /// The rows of one ingest, as they come.
 pub struct Staging {
@@ -45,7 +43,8 @@ struct OpenTable {
 
 struct OpenFile {
     file: StagedFile,
-    pending: BatchCoalescer,
+    pending: Gatherer,
+    row_bytes: usize,
     writer: FileWriter<BufWriter<File>>,
 }
 
@@ -70,7 +69,7 @@ impl Staging {
         let staged = self.tables.entry(table).or_insert_with(OpenTable::new);
         let known = staged.files.iter().position(|open| open.file.schema == batch.schema());
         if known.is_none() {
-            staged.schema = widen(table, &staged.schema, &batch.schema())?;
+            staged.schema = extend(table, &staged.schema, &batch.schema())?;
         }
         let (Some(least), Some(greatest)) = (min(ids), max(ids)) else { return Ok(()) };
         let index = match known {
@@ -91,13 +90,21 @@ impl Staging {
         Ok(())
     }
 
+    /// The columns of each table so far.
+    pub fn columns(&self) -> Known {
+        self.tables.iter().map(|(table, open)| (*table, open.schema.clone())).collect()
+    }
+
     /// Completes the files: the folder, and the rows of every table whose columns are known.
     pub fn finish(self) -> Result<(TempDir, BTreeMap<Table, StagedRows>)> {
         let mut tables = BTreeMap::new();
         for (table, open) in self.tables {
-            let files = open.files.into_iter().map(OpenFile::finish).collect::<Result<_>>()?;
+            let finished = open.files.into_iter().map(OpenFile::finish);
+            let finished = finished.collect::<Result<Vec<_>>>()?;
+            let row_bytes = finished.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
+            let files = finished.into_iter().map(|(file, _)| file).collect();
             let OpenTable { schema, ids, rows, .. } = open;
-            tables.insert(table, StagedRows { schema, ids, rows, files });
+            tables.insert(table, StagedRows { schema, ids, rows, row_bytes, files });
         }
         Ok((self.dir, tables))
     }
@@ -115,25 +122,29 @@ impl OpenFile {
             IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
         let out = File::create(&path).map_err(|e| Error::from(e).context(path.display()))?;
         let writer = FileWriter::try_new_with_options(BufWriter::new(out), &schema, options)?;
-        let pending = BatchCoalescer::new(schema.clone(), BATCH_ROWS);
-        Ok(Self { file: StagedFile { path, schema }, pending, writer })
+        let pending = Gatherer::new(schema.clone());
+        Ok(Self { file: StagedFile { path, schema }, pending, row_bytes: 0, writer })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.pending.push_batch(batch.clone())?;
-        while let Some(full) = self.pending.next_completed_batch() {
+        self.pending.push(batch.clone())?;
+        self.write_full()
+    }
+
+    /// The file, and the bytes of a row in the batch that has the longest.
+    fn finish(mut self) -> Result<(StagedFile, usize)> {
+        self.pending.finish()?;
+        self.write_full()?;
+        self.writer.finish()?;
+        Ok((self.file, self.row_bytes))
+    }
+
+    fn write_full(&mut self) -> Result<()> {
+        while let Some(full) = self.pending.next_batch() {
+            self.row_bytes = self.row_bytes.max(bytes_of(&full)? / full.num_rows().max(1));
             self.writer.write(&full)?;
         }
         Ok(())
-    }
-
-    fn finish(mut self) -> Result<StagedFile> {
-        self.pending.finish_buffered_batch()?;
-        while let Some(last) = self.pending.next_completed_batch() {
-            self.writer.write(&last)?;
-        }
-        self.writer.finish()?;
-        Ok(self.file)
     }
 }
 
@@ -145,6 +156,8 @@ pub struct StagedRows {
     /// The LSST ids of the rows: inclusive. `None` without rows.
     pub ids: Option<RangeInclusive<i64>>,
     pub rows: u64,
+    /// How long rows are, in the batch that has the longest.
+    pub row_bytes: usize,
     files: Vec<StagedFile>,
 }
 
@@ -194,7 +207,7 @@ fn ids(table: Table, batch: &RecordBatch) -> Result<&Int64Array> {
     let missing = |name: &str| {
         Error::internal(format!("rows of table {} staged without their {name}", table.name()))
     };
-    for field in provenance::fields() {
+    for field in provenance::fields(table) {
         let column = batch.column_by_name(field.name());
         if column.is_none_or(|column| column.data_type() != field.data_type()) {
             return Err(missing(field.name()));

@@ -8,9 +8,8 @@ use futures::{Stream, TryStreamExt, stream};
 use object_store::ObjectStore;
 
 use super::evolution::conform;
-use super::staging::BATCH_ROWS;
 use crate::error::{Error, Kind, Result};
-use crate::warehouse::{self, DataFile};
+use crate::warehouse::{self, BATCH_ROWS, DataFile};
 
 /// All rows of a file. Of its columns only those of `schema` are read; those it does not have are null.
 /// Merging numbers the rows of a table, so a file that has not as many as the log says ends with a

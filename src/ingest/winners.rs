@@ -1,37 +1,33 @@
 //! Which copy of each row stays. In: the staged rows of a table and the files it has. Out:
 //! [`Winners`]: which staged rows enter the table, and which rows leave it.
 //!
-//! Only ids and provenance are read, and only of files whose ids overlap the staged ones. Every row
-//! gets a number: those of the files first, in file order, then the staged ones in reading order. Sorted
-//! by id, then by [precedence](crate::schema::provenance), then by number, the first row of each id is
-//! the one that stays; the number makes a row that is already in the table win a full tie. What is held in
-//! memory is one bit a row.
+//! Only ids and what [ranks](super::precedence) are made of are read, and only of files whose ids overlap the staged ones. Every
+//! row gets a number: those of the files first, in file order, then the staged ones in reading order. Sorted
+//! by id, then by rank, then by number, the first row of each id is the one that stays; the number makes a
+//! row that is already in the table stay where a copy says the same. What is held in memory is one bit a row.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, UInt64Array,
+    AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, UInt64Array,
 };
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::and;
-use arrow::compute::kernels::cmp::{eq, gt_eq, lt_eq};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, UInt64Type};
+use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
+use arrow::compute::{and, filter, filter_record_batch};
+use arrow::datatypes::{Int64Type, Schema, UInt64Type};
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStore;
 
 use super::filter::passing;
-use super::sort::{ASCENDING, DESCENDING, Sorter};
+use super::precedence::{ranked_by, ranks};
 use super::staging::StagedRows;
 use super::stored::read;
 use crate::error::{Error, Result};
 use crate::schema::Table;
-use crate::schema::provenance::{self, ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
-use crate::warehouse::DataFile;
+use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Sorter};
 
-/// Whether a source is the alert's own.
-const OWN: &str = "own";
 const NUMBER: &str = "number";
 
 /// The outcome for one table.
@@ -46,24 +42,24 @@ pub struct Winners {
     pub replaced: u64,
 }
 
-/// Compares the staged rows of a table with each other and with those of its `files` in `store`.
+/// Compares the staged rows of a table with each other and with those of its `files` in `store`, by columns of `schema`, which has
+/// those of both.
 pub async fn choose(
     table: Table,
+    schema: &Schema,
     staged: &StagedRows,
     store: &Arc<dyn ObjectStore>,
     files: &[DataFile],
     sorter: &Sorter,
 ) -> Result<Winners> {
     let files = overlapping(files, staged);
-    let order = [
-        (table.id_column(), ASCENDING),
-        (OWN, DESCENDING),
-        (ALERT_TIME, DESCENDING),
-        (ALERT_ID, DESCENDING),
-        (ALERT_ENRICHED, DESCENDING),
-        (NUMBER, ASCENDING),
-    ];
-    let mut sorted = sorter.sort(ranked(table, staged, store, &files), &order)?;
+    let ranked = ranked(table, schema, staged, store, &files)?;
+    let schema = ranked.schema();
+    let order = schema.fields().iter().map(|field| match field.name().as_str() {
+        name if name == NUMBER || name == table.id_column() => (name, ASCENDING),
+        rank => (rank, DESCENDING),
+    });
+    let mut sorted = sorter.sort(ranked, &order.collect::<Vec<_>>())?;
     let mut tally = Tally::new(files.iter().map(|file| file.rows).sum(), staged.rows);
     while let Some(batch) = sorted.try_next().await? {
         let ids = batch[table.id_column()].as_primitive::<Int64Type>().values();
@@ -83,54 +79,57 @@ fn overlapping(files: &[DataFile], staged: &StagedRows) -> Vec<DataFile> {
     files.iter().filter(overlaps).cloned().collect()
 }
 
-/// Id, precedence and number of the rows of `files`, then of the staged ones.
+/// Id, ranks and number of the rows of `files`, then of the staged ones; without rows whose ids are not in the range of the staged
+/// ones, for they have nobody to lose to.
 fn ranked(
     table: Table,
+    schema: &Schema,
     staged: &StagedRows,
     store: &Arc<dyn ObjectStore>,
     files: &[DataFile],
-) -> SendableRecordBatchStream {
-    let mut fields = vec![Field::new(table.id_column(), DataType::Int64, true)];
-    fields.extend(provenance::fields());
-    let narrow = Arc::new(Schema::new(fields.clone()));
-    fields.push(Field::new(OWN, DataType::Boolean, true));
-    fields.push(Field::new(NUMBER, DataType::UInt64, true));
-    let ranked = Arc::new(Schema::new(fields));
-
+) -> Result<SendableRecordBatchStream> {
+    let narrow = ranked_by(table, schema);
+    let ranked = rank(table, 0, &RecordBatch::new_empty(narrow.clone()), None)?.schema();
     let new = staged.read(&narrow).map_err(Error::from);
     let store = store.clone();
     let stored = stream::iter(files.to_vec())
         .flat_map(move |file| read(store.clone(), file, narrow.clone()));
-    let (ids, schema) = (staged.ids.clone(), ranked.clone());
+    let ids = staged.ids.clone();
     let mut numbered = 0;
     let rows = stored.chain(new).map(move |batch| {
         let batch = batch?;
         let first = numbered;
         numbered += batch.num_rows() as u64;
-        let within = within(batch[table.id_column()].as_primitive(), ids.as_ref())?;
-        Ok((rank(table, &batch, first, &schema)?, within))
+        let ranked = rank(table, first, &batch, ids.as_ref())?;
+        let all = BooleanArray::from(vec![true; ranked.num_rows()]);
+        Ok((ranked, all))
     });
-    passing(rows, ranked)
+    Ok(passing(rows, ranked))
 }
 
-/// Whether ids are in the range of the staged ones: stored rows that are not have nobody to lose to.
+/// The id, the ranks by their place, and the number, of rows with an id of `ids`.
+fn rank(
+    table: Table,
+    first: u64,
+    rows: &RecordBatch,
+    ids: Option<&RangeInclusive<i64>>,
+) -> Result<RecordBatch> {
+    let numbers = UInt64Array::from_iter_values(first..first + rows.num_rows() as u64);
+    let within = within(rows[table.id_column()].as_primitive(), ids)?;
+    let (numbers, rows) = (filter(&numbers, &within)?, filter_record_batch(rows, &within)?);
+    let ranks = ranks(table, &rows)?.into_iter().enumerate();
+    let columns = std::iter::once((table.id_column().to_string(), rows[table.id_column()].clone()))
+        .chain(ranks.map(|(place, rank)| (format!("rank {place}"), rank)))
+        .chain([(NUMBER.to_string(), numbers)]);
+    let columns = columns.map(|(name, column)| (name, column, true));
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
+}
+
 fn within(column: &Int64Array, ids: Option<&RangeInclusive<i64>>) -> Result<BooleanArray> {
     let Some(ids) = ids else { return Ok(BooleanArray::from(vec![true; column.len()])) };
     let (least, greatest) =
         (Int64Array::new_scalar(*ids.start()), Int64Array::new_scalar(*ids.end()));
     Ok(and(&gt_eq(column, &least)?, &lt_eq(column, &greatest)?)?)
-}
-
-fn rank(table: Table, batch: &RecordBatch, first: u64, schema: &SchemaRef) -> Result<RecordBatch> {
-    let rows = batch.num_rows();
-    let own = match table {
-        Table::Sources => eq(&batch[table.id_column()], &batch[ALERT_ID])?,
-        Table::Objects | Table::Fp => BooleanArray::new(BooleanBuffer::new_unset(rows), None),
-    };
-    let numbers = UInt64Array::from_iter_values(first..first + rows as u64);
-    let ranks: [ArrayRef; 2] = [Arc::new(own), Arc::new(numbers)];
-    let columns = batch.columns().iter().cloned().chain(ranks);
-    Ok(RecordBatch::try_new(schema.clone(), columns.collect())?)
 }
 
 /// Follows the sorted rows, one id after the other.

@@ -81,7 +81,7 @@ impl Tables {
     }
 
     async fn prepare(&self, snapshot: Snapshot) -> Result<Prepared> {
-        let index = TableIndex::open(Arc::new(snapshot), self.shared.index.clone()).await;
+        let index = TableIndex::open(snapshot, self.shared.index.clone()).await;
         Prepared::new(index, &self.shared).await
     }
 

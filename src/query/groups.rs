@@ -22,8 +22,9 @@ pub struct Groups {
     pub ordered: bool,
 }
 
-/// Arranges `files`, which are in the order of their first keys. `sorted`: the rows of each are sorted by key.
-pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, sorted: bool, partitions: usize) -> Groups {
+/// Arranges `files`, which are in the order of their first keys.
+pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Groups {
+    let sorted = files.iter().all(|(file, _)| file.sorted);
     let chains = if sorted { chains(&files) } else { Vec::new() };
     let ordered = (1..=MAX_ORDERED_GROUPS).contains(&chains.len());
     let members = match chains.len() {
@@ -52,13 +53,13 @@ fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
     chains
 }
 
-/// The columns that a scan of these files is sorted by: all of the table's, or those whose ranges every file tells.
-pub fn sort_columns(
+/// The columns that files which are sorted are sorted by: all of the table's, or those whose ranges every file tells, without nulls.
+pub fn sort_columns<'a>(
     table: Table,
-    files: &[(DataFile, PartitionedFile)],
+    mut files: impl Iterator<Item = &'a DataFile>,
 ) -> &'static [&'static str] {
     let columns = table.sort_columns();
-    let timed = files.iter().all(|(file, _)| file.times_mjd.is_some());
+    let timed = files.all(|file| file.times_mjd.is_some());
     if timed { columns } else { &columns[..1] }
 }
 
@@ -127,13 +128,15 @@ mod tests {
             keys,
             ids: 0..=0,
             times_mjd: None,
+            sorted: true,
         };
         (file, partitioned)
     }
 
     fn arranged(keys: &[RangeInclusive<i64>], sorted: bool) -> (Vec<Vec<String>>, bool) {
-        let files = keys.iter().cloned().map(file).collect();
-        let Groups { groups, ordered } = arrange(files, sorted, 2);
+        let mut files: Vec<_> = keys.iter().cloned().map(file).collect();
+        files[0].0.sorted = sorted;
+        let Groups { groups, ordered } = arrange(files, 2);
         let names = |group: &FileGroup| group.iter().map(|file| file.path().to_string()).collect();
         (groups.iter().map(names).collect(), ordered)
     }

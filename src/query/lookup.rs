@@ -4,16 +4,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, exec_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{
-    EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr, PhysicalSortExpr,
-};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{
     Boundedness, EmissionType, SchedulingType, replace_children_if_necessary,
@@ -24,6 +20,8 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::TryStreamExt;
 
 use super::condition::Conditions;
+use super::groups;
+use super::provider::ascending;
 use crate::index::{Counts, Lookup, Projection, TableIndex, Wanted, read};
 
 /// A scan of some objects: one partition, in the order of the files.
@@ -111,15 +109,13 @@ fn properties(schema: SchemaRef, order: Option<LexOrdering>) -> Arc<PlanProperti
     Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
-/// The order of the rows as far as the columns tell, put as SQL's own: nulls last; in these columns there are none.
+/// The order of the rows as far as the columns tell.
 fn order(table: &TableIndex, schema: &SchemaRef) -> Option<LexOrdering> {
     if !table.in_order() {
         return None;
     }
-    let options = SortOptions { descending: false, nulls_first: false };
-    let columns = table.snapshot.table.sort_columns().iter();
-    let keys = columns.map_while(|name| col(name, schema).ok());
-    LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
+    let snapshot = &table.snapshot;
+    ascending(groups::sort_columns(snapshot.table, snapshot.files.iter()), schema)
 }
 
 impl DisplayAs for LookupExec {

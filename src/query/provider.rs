@@ -114,13 +114,15 @@ impl SnapshotTable {
             .with_pushdown_filters(true)
             .with_parquet_file_reader_factory(Arc::new(reader));
         let statistics = groups::scan_statistics(&files, &snapshot.schema);
-        let order = ascending(groups::sort_columns(snapshot.table, &files), &snapshot.schema);
+        let described = files.iter().map(|(file, _)| file);
+        let order = groups::sort_columns(snapshot.table, described);
+        let order = ascending(order, &snapshot.schema);
         let files = files.into_iter().map(|(file, scanned)| {
             let statistics = groups::file_statistics(snapshot.table, &file, &snapshot.schema);
             (file, scanned.with_statistics(statistics))
         });
         let partitions = state.config().target_partitions();
-        let groups = groups::arrange(files.collect(), snapshot.sorted, partitions);
+        let groups = groups::arrange(files.collect(), partitions);
         let order = order.filter(|_| groups.ordered);
         let scan = FileScanConfigBuilder::new(Self::store_url(snapshot)?, Arc::new(source))
             .with_file_groups(groups.groups)
@@ -146,7 +148,7 @@ impl SnapshotTable {
 }
 
 /// SQL's own order, which puts nulls last; in these columns there are none.
-fn ascending(columns: &[&str], schema: &SchemaRef) -> Option<LexOrdering> {
+pub(super) fn ascending(columns: &[&str], schema: &SchemaRef) -> Option<LexOrdering> {
     let options = SortOptions { descending: false, nulls_first: false };
     let keys = columns.iter().map_while(|name| col(name, schema).ok());
     LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))

@@ -59,6 +59,14 @@ pub fn catalog(table: Table) -> &'static [CatalogColumn] {
     Table::ALL.iter().zip(columns).find(|(of, _)| **of == table).map_or(&[], |(_, columns)| columns)
 }
 
+/// What the catalog knows of a stored column.
+pub fn known(table: Table, family: Family, name: &str) -> Option<&'static CatalogColumn> {
+    let columns = catalog(table);
+    let key = (family.prefix(), name);
+    let found = columns.binary_search_by(|column| column.key().cmp(&key)).ok()?;
+    columns.get(found)
+}
+
 fn parse_line(line: &'static str) -> Option<(Table, CatalogColumn)> {
     let values: Vec<&'static str> = line.split(',').collect();
     let [table, family, name, type_name, unit, ucd, last_schema, description] = values[..] else {
@@ -74,18 +82,15 @@ fn parse_line(line: &'static str) -> Option<(Table, CatalogColumn)> {
 pub fn new_table_schema(table: Table) -> SchemaRef {
     let current = catalog(table).iter().filter(|column| column.last_schema.is_empty());
     let served = current.map(|c| stored_field(c.family, c.name, c.data_type.clone()));
-    Arc::new(Schema::new(served.chain(provenance::fields()).collect::<Vec<_>>()))
+    Arc::new(Schema::new(served.chain(provenance::fields(table)).collect::<Vec<_>>()))
 }
 
 /// A stored field with unit, UCD and description where known. What it says of itself stands where the catalog
 /// says nothing.
 pub fn described(table: Table, field: &Field) -> Field {
     let Some(family) = family(field) else { return field.clone() };
-    let key = (family.prefix(), field.name().as_str());
     let mut metadata = field.metadata().clone();
-    let columns = catalog(table);
-    if let Ok(found) = columns.binary_search_by(|column| column.key().cmp(&key)) {
-        let column = &columns[found];
+    if let Some(column) = known(table, family, field.name()) {
         let known = [(UNIT, column.unit), (UCD, column.ucd), (DESCRIPTION, column.description)];
         let known = known.into_iter().filter(|(_, value)| !value.is_empty());
         metadata.extend(known.map(|(key, value)| (key.to_string(), value.to_string())));
@@ -176,7 +181,8 @@ mod tests {
         let served = describe(Table::Sources, &stored).unwrap();
         assert_eq!(served.name(), "r:newFlux");
         assert_eq!(served.metadata(), stored.metadata());
-        assert_eq!(describe(Table::Sources, &provenance::fields()[0]), None);
+        let provenance = provenance::field(provenance::ALERT_ID).unwrap();
+        assert_eq!(describe(Table::Sources, &provenance), None);
     }
 
     #[test]
@@ -185,6 +191,6 @@ mod tests {
         assert_eq!(columns, [131, 14, 90]);
         let sources = new_table_schema(Table::Sources);
         assert!(sources.field_with_name("is_negative").is_err());
-        assert_eq!(sources.fields().len(), 131 + provenance::fields().len());
+        assert_eq!(sources.fields().len(), 131 + provenance::fields(Table::Sources).len());
     }
 }

@@ -3,16 +3,18 @@
 //!
 //! A stored column has Rubin's own name (`psfFlux`) and carries its [`Family`] as field metadata;
 //! the served name (`r:psfFlux`) is made at the door. Columns without a family are [provenance]:
-//! they say which alert a row came from, decide which of two copies of a row wins, and are not served.
+//! they say which alert a row came from and what it contains, decide which of two copies of a row wins, and are not served.
 
 mod catalog;
 mod computed;
+mod content;
 pub mod provenance;
 
 use arrow::datatypes::{DataType, Field, Schema};
 
-pub use catalog::{CatalogColumn, catalog, describe, described, new_table_schema};
+pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
 pub use computed::{COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
+pub use content::content_hash;
 
 /// Field metadata keys.
 pub const FAMILY: &str = "family";

@@ -6,7 +6,7 @@
 //! spread evenly over nights and sky. A survey of fewer objects is thus part of every larger one of
 //! the same seed. Going through the visits in order of time gives the ids in order, whatever the number.
 
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -18,6 +18,7 @@ use super::rows::Rows;
 use super::source_columns::source_column;
 use super::visit::IDS_PER_DETECTOR;
 use crate::error::{Error, Result};
+use crate::schema::provenance::CONTENT_HASH;
 use crate::schema::{Table, new_table_schema};
 
 /// Batches of the same objects, and the objects themselves.
@@ -79,10 +80,13 @@ impl Survey {
         }
         let plan = &self.plan;
         let schema = new_table_schema;
+        let sources = batch(&schema(Table::Sources), |name| source_column(name, plan, &rows))?;
+        let hashes = sources[CONTENT_HASH].as_primitive();
+        let objects = |name: &str| object_column(name, plan, &rows, hashes);
         Ok(Some(SurveyBatch {
-            sources: batch(&schema(Table::Sources), |name| source_column(name, plan, &rows))?,
             fp: batch(&schema(Table::Fp), |name| forced_column(name, plan, &rows))?,
-            objects: batch(&schema(Table::Objects), |name| object_column(name, plan, &rows))?,
+            objects: batch(&schema(Table::Objects), objects)?,
+            sources,
             rows,
         }))
     }

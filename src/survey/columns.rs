@@ -9,15 +9,20 @@ use arrow::array::{
 use arrow::datatypes::SchemaRef;
 
 use crate::error::{Error, Result};
+use crate::schema::content_hash;
+use crate::schema::provenance::CONTENT_HASH;
 
-/// A batch with the columns of a schema; every one of them must have values.
+/// A batch with the columns of a schema; every one of them must have values, but for the hash of each row's content.
 pub fn batch(schema: &SchemaRef, column: impl Fn(&str) -> Option<ArrayRef>) -> Result<RecordBatch> {
-    let columns = schema.fields().iter().map(|field| {
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    for field in schema.fields() {
         let missing =
             || Error::internal(format!("no generated values for column {}", field.name()));
-        column(field.name()).ok_or_else(missing)
-    });
-    let columns = columns.collect::<Result<Vec<_>>>()?;
+        columns.push(match field.name().as_str() {
+            CONTENT_HASH => Arc::new(content_hash(schema, &columns)?),
+            name => column(name).ok_or_else(missing)?,
+        });
+    }
     Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
 

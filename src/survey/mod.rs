@@ -32,7 +32,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{Error, Result};
 use crate::schema::{Table, new_table_schema};
-use crate::warehouse::{Change, Operation, SortedWriter, Warehouse};
+use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse};
 use batches::{Survey, SurveyBatch};
 pub use examples::{Example, Examples};
 
@@ -80,33 +80,29 @@ impl fmt::Display for Generated {
 /// Sources and forced measurements of one batch: enough for efficient columns, and soon written.
 const ROWS_PER_BATCH: usize = 32 * 1024;
 
-/// Writes a survey to a warehouse that has none of the three tables (`Argument` error otherwise), telling
-/// `progress` after each batch. On failure nothing is visible but tables whose commit succeeded, in
-/// the order of [`Table::ALL`].
+/// Writes a survey to a warehouse, telling `progress` after each batch. On failure nothing is visible but tables whose commit
+/// succeeded, in the order of [`Table::ALL`]: the same survey, generated again, completes them. A warehouse that has all three
+/// tables, or one of another survey, is an `Argument` error.
 pub async fn generate(
     warehouse: &Warehouse,
     options: &SurveyOptions,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Generated> {
-    for table in Table::ALL {
-        if warehouse.snapshot(table, None).await?.is_some() {
-            let (url, table) = (&warehouse.location().url, table.name());
-            let message = format!("--warehouse {url} has a table {table} already: name a new one");
-            return Err(Error::argument(message));
-        }
+    // The last to be committed.
+    if warehouse.snapshot(Table::Objects, None).await?.is_some() {
+        return Err(taken(warehouse, Table::Objects));
     }
+    warehouse.check_writable(Table::ALL[0]).await?;
     let survey = Survey::new(options.objects, options.seed, ROWS_PER_BATCH)?;
     let mut writers =
         Table::ALL.map(|table| SortedWriter::new(warehouse, table, new_table_schema(table)));
-    match write(survey, &mut writers, progress).await {
-        Ok((rows, examples)) => commit(warehouse, writers, rows, examples).await,
-        Err(error) => {
-            for writer in writers {
-                writer.abort().await;
-            }
-            Err(error)
-        }
-    }
+    let (rows, examples) = write(survey, &mut writers, progress).await?;
+    commit(warehouse, writers, rows, examples).await
+}
+
+fn taken(warehouse: &Warehouse, table: Table) -> Error {
+    let (url, table) = (&warehouse.location().url, table.name());
+    Error::argument(format!("--warehouse {url} has a table {table} already: name a new one"))
 }
 
 async fn write(
@@ -163,10 +159,22 @@ async fn commit(
     for ((table, add), rows) in
         Table::ALL.into_iter().zip(files).zip([rows.sources, rows.fp, rows.objects])
     {
-        let schema = new_table_schema(table);
-        let change = Change { operation: Operation::Generate, schema, add, remove: Vec::new() };
-        let version = warehouse.commit(table, None, change).await?;
+        let version = match warehouse.snapshot(table, None).await? {
+            Some(there) if is_of(&there, &add) => there.version,
+            Some(_) => return Err(taken(warehouse, table)),
+            None => {
+                let (operation, schema) = (Operation::Generate, new_table_schema(table));
+                let change = Change { operation, schema, add, remove: Vec::new() };
+                warehouse.commit(table, None, change).await?
+            }
+        };
         tables.push(GeneratedTable { table: table.name(), rows, version });
     }
     Ok(Generated { tables, examples: examples.chosen() })
+}
+
+/// Whether a table is made of files like these: the same survey has the same bytes.
+fn is_of(table: &Snapshot, files: &[DataFile]) -> bool {
+    let like = |file: &DataFile| (file.size_bytes, file.rows, file.keys.clone(), file.ids.clone());
+    table.files.iter().map(like).eq(files.iter().map(like))
 }

@@ -1,17 +1,25 @@
 //! The columns of tables `objects` and `fp`: what an object's newest alert says of it.
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, Int64Array};
 
 use super::columns::Columns;
 use super::plan::Plan;
 use super::rows::{Forced, Object, Rows};
-use super::source::Source;
-use super::source_columns::processed_mjd;
+use super::source_columns::{BROKER_VERSION, SCIENCE_VERSION, processed_mjd};
 use super::summary::BandSummary;
 use super::visit::BANDS;
-use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
+use crate::schema::provenance::{
+    ALERT_BROKER, ALERT_CONTENT_HASH, ALERT_ENRICHED, ALERT_ID, ALERT_PROCESSED, ALERT_SCIENCE,
+    ALERT_TIME,
+};
 
-pub fn object_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
+/// `hashes` are those of the sources' content.
+pub fn object_column(
+    name: &str,
+    plan: &Plan,
+    rows: &Rows,
+    hashes: &Int64Array,
+) -> Option<ArrayRef> {
     let c = Columns(&rows.objects);
     let newest = |o: &Object| &rows.sources[o.sources.end - 1];
     let visit = |o: &Object| &plan.visits[newest(o).visit as usize];
@@ -37,6 +45,10 @@ pub fn object_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
         ALERT_TIME => c.doubles(|o| o.summary.last_mjd),
         ALERT_ID => c.longs(|o| newest(o).id),
         ALERT_ENRICHED => c.constant_boolean(true),
+        ALERT_PROCESSED => c.doubles(|o| processed_mjd(visit(o), newest(o))),
+        ALERT_BROKER => c.strings(|_| BROKER_VERSION),
+        ALERT_SCIENCE => c.strings(|_| SCIENCE_VERSION),
+        ALERT_CONTENT_HASH => c.longs(|o| hashes.value(o.sources.end - 1)),
         _ => return band_column(name, &c),
     })
 }
@@ -65,7 +77,6 @@ pub fn forced_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
     let c = Columns(&rows.forced);
     let visit = |f: &Forced| &plan.visits[f.visit as usize];
     let object = |f: &Forced| &rows.objects[f.object as usize];
-    let newest = |f: &Forced| -> &Source { &rows.sources[object(f).sources.end - 1] };
     Some(match name {
         "diaForcedSourceId" => c.longs(|f| f.id),
         "diaObjectId" => c.longs(|f| object(f).id),
@@ -80,9 +91,6 @@ pub fn forced_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
         "psfFlux" => c.floats(|f| f.flux_njy),
         "psfFluxErr" | "scienceFluxErr" => c.floats(|f| f.uncertainty_njy),
         "scienceFlux" => c.floats(|f| f.template_njy + f.flux_njy),
-        ALERT_TIME => c.doubles(|f| object(f).summary.last_mjd),
-        ALERT_ID => c.longs(|f| newest(f).id),
-        ALERT_ENRICHED => c.constant_boolean(true),
         _ => return None,
     })
 }

@@ -9,6 +9,10 @@ use super::source::Source;
 use super::visit::{BANDS, Visit};
 use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
 
+/// Of Fink, as in the real alerts.
+pub const BROKER_VERSION: &str = "4.1";
+pub const SCIENCE_VERSION: &str = "8.39.0";
+
 /// Pixels of the square that the point source model is fitted to.
 const FIT_PIXELS: i32 = 41 * 41;
 const PIXEL_ARCSEC: f64 = 0.2;
@@ -146,8 +150,8 @@ fn label(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
         "clf_elephant_kstest_science" => c.floats(|s| s.labels.elephant.map(|e| e.0.into())),
         "clf_elephant_kstest_template" => c.floats(|s| s.labels.elephant.map(|e| e.1.into())),
         "clf_snnSnVsOthers_score" => c.floats(|s| f64::from(s.labels.sn_score)),
-        "fink_broker_version" => c.strings(|_| "4.1"),
-        "fink_science_version" => c.strings(|_| "8.39.0"),
+        "fink_broker_version" => c.strings(|_| BROKER_VERSION),
+        "fink_science_version" => c.strings(|_| SCIENCE_VERSION),
         "lsst_schema_version" => c.strings(|_| "lsst.v10_0"),
         _ => return None,
     })

@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::serve;
-use crate::config::DemoArgs;
+use tokio::net::TcpListener;
+
+use super::{end, serve};
+use crate::config::{DemoArgs, HttpArgs};
 use crate::error::{Error, Result};
 use crate::query::{Engine, Source};
 use crate::schema::Table;
@@ -22,23 +24,37 @@ pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     };
     let warehouse = Warehouse::open(&url)?;
     let listener = serve::bind(&arguments.http).await?;
+    let opened = end::clean(&warehouse, open(&warehouse, &arguments.http)).await?;
+    opened.then(async |(engine, ids)| run(listener, engine, &ids, &arguments.http).await).await
+}
+
+/// The engine, and objects to show: of a survey that is made now, unless there is one.
+async fn open(warehouse: &Warehouse, http: &HttpArgs) -> Result<(Engine, Vec<i64>)> {
     let ids = match warehouse.snapshot(Table::Objects, None).await? {
         Some(objects) => some_ids(&objects)?,
-        None => make(&warehouse).await?,
+        None => make(warehouse).await?,
     };
-    let source = Source::Warehouse(warehouse);
-    let options = serve::engine_options(source.clone(), source.clone(), source, &arguments.http);
-    let engine = Engine::open(options).await?;
-    let base = serve::url(&listener, &arguments.http)?;
+    let source = Source::Warehouse(warehouse.clone());
+    let options = serve::engine_options(source.clone(), source.clone(), source, http);
+    Ok((Engine::open(options).await?, ids))
+}
+
+async fn run(
+    listener: TcpListener,
+    engine: Engine,
+    ids: &[i64],
+    http: &HttpArgs,
+) -> Result<ExitCode> {
+    let base = serve::url(&listener, http)?;
     println!("listening on {base}");
     println!("open {base}/{} in a browser, and {base}/docs for the API", ids[0]);
     println!("or try, for one object and for several:");
-    for url in urls(&base, &ids) {
+    for url in urls(&base, ids) {
         println!("  {url}");
     }
     println!("or ask SQL: diaflight sql --server {base} 'SELECT * FROM nights'");
     println!("stop with Ctrl-C");
-    serve::run(listener, engine, &arguments.http).await
+    serve::run(listener, engine, http).await
 }
 
 /// Makes the survey and tells of it; answers with the objects worth looking at.

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::end;
 use crate::config::GenerateArgs;
 use crate::error::Result;
 use crate::log;
-use crate::survey::{self, SurveyOptions};
+use crate::survey::{self, Generated, Progress, SurveyOptions};
 use crate::warehouse::Warehouse;
 
 pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
@@ -13,10 +14,12 @@ pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
     let options = SurveyOptions { objects: arguments.objects, seed: arguments.seed };
     let bar = log::progress_bar("{bar:40} {human_pos}/{human_len} objects, {eta} left")?;
     bar.set_length(arguments.objects);
-    let made =
-        survey::generate(&warehouse, &options, &|progress| bar.set_position(progress.objects))
-            .await;
+    let show = |progress: Progress| bar.set_position(progress.objects);
+    let made = end::clean(&warehouse, survey::generate(&warehouse, &options, &show)).await;
     bar.finish_and_clear();
-    super::print(&made?, &arguments.output)?;
-    Ok(ExitCode::SUCCESS)
+    let print = async |made: Generated| {
+        super::print(&made, &arguments.output)?;
+        Ok(ExitCode::SUCCESS)
+    };
+    made?.then(print).await
 }

@@ -2,10 +2,11 @@
 
 use std::process::ExitCode;
 
+use super::end;
 use super::serve::mebibytes;
 use crate::config::IngestArgs;
 use crate::error::Result;
-use crate::ingest::{self, IngestOptions, Progress};
+use crate::ingest::{self, IngestOptions, Progress, Summary};
 use crate::log;
 use crate::warehouse::Warehouse;
 
@@ -27,9 +28,13 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
         bar.set_position(progress.bytes);
         bar.set_message(progress.packets.to_string());
     };
-    let summary = ingest::ingest(&warehouse, &arguments.inputs, &options, &show).await;
+    let work = ingest::ingest(&warehouse, &arguments.inputs, &options, &show);
+    let summary = end::clean(&warehouse, work).await;
     bar.finish_and_clear();
-    let summary = summary?;
-    super::print(&summary, &arguments.output)?;
-    Ok(if summary.refused.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    let print = async |summary: Summary| {
+        super::print(&summary, &arguments.output)?;
+        let all = summary.refused.count == 0;
+        Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(SOME_REFUSED) })
+    };
+    summary?.then(print).await
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::end;
 use crate::config::Maintenance;
 use crate::error::{Error, Result};
 use crate::log;
@@ -14,33 +15,40 @@ use crate::schema::Table;
 use crate::warehouse::{CompactOptions, Compacted, VacuumOptions, Vacuumed, Warehouse};
 
 pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
-    match work {
-        Maintenance::Compact(arguments) => {
-            let warehouse = Warehouse::open(&arguments.warehouse.url)?;
-            let mut report = Report::default();
-            for table in existing(&warehouse).await? {
+    let (url, output) = match &work {
+        Maintenance::Compact(arguments) => (&arguments.warehouse.url, &arguments.output),
+        Maintenance::Vacuum(arguments) => (&arguments.warehouse.url, &arguments.output),
+    };
+    let warehouse = Warehouse::open(url)?;
+    let report = end::clean(&warehouse, maintained(&warehouse, &work)).await?;
+    let print = async |report: Report| {
+        super::print(&report, output)?;
+        Ok(ExitCode::SUCCESS)
+    };
+    report.then(print).await
+}
+
+async fn maintained(warehouse: &Warehouse, work: &Maintenance) -> Result<Report> {
+    let mut report = Report::default();
+    for table in existing(warehouse).await? {
+        let done = match work {
+            Maintenance::Compact(_) => {
                 let spinner = log::spinner(&format!("compacting {}", table.name()));
                 let done = warehouse.compact(table, &CompactOptions::default()).await?;
                 spinner.finish_and_clear();
-                report.tables.insert(table.name(), Done::Compacted(done));
+                Done::Compacted(done)
             }
-            super::print(&report, &arguments.output)?;
-        }
-        Maintenance::Vacuum(arguments) => {
-            let warehouse = Warehouse::open(&arguments.warehouse.url)?;
-            let options =
-                VacuumOptions { grace: Duration::from_secs(arguments.grace_hours * 3600) };
-            let mut report = Report::default();
-            for table in existing(&warehouse).await? {
+            Maintenance::Vacuum(arguments) => {
+                let grace = Duration::from_secs(arguments.grace_hours * 3600);
                 let spinner = log::spinner(&format!("vacuuming {}", table.name()));
-                let done = warehouse.vacuum(table, &options).await?;
+                let done = warehouse.vacuum(table, &VacuumOptions { grace }).await?;
                 spinner.finish_and_clear();
-                report.tables.insert(table.name(), Done::Vacuumed(done));
+                Done::Vacuumed(done)
             }
-            super::print(&report, &arguments.output)?;
-        }
+        };
+        report.tables.insert(table.name(), done);
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(report)
 }
 
 /// What was done to each table.
@@ -66,8 +74,8 @@ impl Display for Report {
             ),
             Done::Vacuumed(done) => {
                 format!(
-                    "{table}: {} files deleted, {} bytes",
-                    done.files_deleted, done.bytes_deleted
+                    "{table}: {} files deleted, {} bytes; {} unfinished uploads ended",
+                    done.files_deleted, done.bytes_deleted, done.uploads_ended
                 )
             }
         });

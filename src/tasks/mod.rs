@@ -2,6 +2,7 @@
 //! on standard output, everything else on standard error.
 
 mod demo;
+mod end;
 mod generate;
 mod ingest;
 mod maintain;

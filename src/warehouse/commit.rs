@@ -1,30 +1,23 @@
-//! Changes of a table: one atomic Delta commit each.
+//! Changes of a table: one atomic Delta commit each. In: files to add and to remove. Out: the version that names them, a conflict
+//! with another's, or an error that says whether anything may have been committed.
 
 use std::collections::HashSet;
 
-use arrow::datatypes::{Schema, SchemaRef};
-use chrono::Utc;
-use deltalake_core::DeltaTableError;
-use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake_core::kernel::transaction::{CommitBuilder, CommitProperties, TableReference};
-use deltalake_core::kernel::{
-    Action, Add, EagerSnapshot, Metadata, MetadataExt, Protocol, Remove, StructType, new_metadata,
+use arrow::datatypes::SchemaRef;
+use deltalake_core::kernel::transaction::{
+    CommitBuilder, CommitProperties, PreCommit, TableReference,
 };
-use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use deltalake_core::kernel::{Action, EagerSnapshot};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::ObjectStoreExt;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::actions::{actions, creation, delta_operation};
 use super::log::Log;
 use super::{DataFile, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-
-/// Properties of a new table. A reader replays at most ten commits after a checkpoint; what a commit
-/// removed is known for as long as its log entry is kept.
-const TABLE_PROPERTIES: [(&str, &str); 2] = [
-    ("delta.checkpointInterval", "10"),
-    ("delta.deletedFileRetentionDuration", "interval 30 days"),
-];
 
 /// The name under which a commit finds itself in the log again.
 const COMMIT_ID: &str = "diaflightCommit";
@@ -32,6 +25,9 @@ const OPERATION: &str = "diaflightOperation";
 
 /// Losing against so many others in a row is reported rather than tried again.
 const ATTEMPTS: usize = 20;
+
+/// Files that are looked for at once.
+const FILES_AT_ONCE: usize = 16;
 
 /// What a commit does, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +55,9 @@ impl Warehouse {
     /// the rows of the table are not those of `base` any more, or files to remove have gone. A
     /// compaction minds only the latter.
     ///
-    /// After any other error the change may still have happened, if the storage kept its answer to
-    /// itself: the files must stay, for vacuum to remove if nothing refers to them.
+    /// Where the storage kept its answer to itself, the error says that the version may be there: its files
+    /// stay, and are not [uncommitted](Self::discard_uncommitted) any more. After all other errors nothing is committed; a file
+    /// that is not there as it was written is one of them.
     pub async fn commit(
         &self,
         table: Table,
@@ -71,12 +68,52 @@ impl Warehouse {
         for _ in 0..ATTEMPTS {
             let current = log.state(None).await?;
             check_base(&log, current.as_ref(), base, &change).await?;
-            match write(&log, current.as_ref(), &change).await {
+            check_added(&log, &change.add).await?;
+            match self.write(&log, current.as_ref(), &change).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
             }
         }
         Err(conflict(&log, "others committed first, again and again"))
+    }
+
+    /// Writes the version after `current`, or fails with `Conflict` if someone else did.
+    async fn write(
+        &self,
+        log: &Log,
+        current: Option<&EagerSnapshot>,
+        change: &Change,
+    ) -> Result<u64> {
+        let id = Uuid::new_v4().to_string();
+        let version = current.map_or(0, |state| state.version() + 1);
+        let prepared = prepared(log, current, change, &id)?.into_prepared_commit_future();
+        let prepared = prepared.await.map_err(|error| log.failed(Error::from(error)))?;
+        // From here on the log may name them.
+        let named = self.uncommitted.take(&change.add);
+        let error = match prepared.await {
+            Ok(committed) => {
+                // The commit stands whatever becomes of the checkpoint: the next one makes up for it.
+                if let Err(error) = committed.await {
+                    tracing::warn!(table = log.table.name(), version, %error, "no checkpoint written");
+                }
+                return Ok(version);
+            }
+            Err(error) => Error::from(error),
+        };
+        match is_ours(log, version, &id).await {
+            // A put that was repeated because its answer got lost finds its own first attempt there.
+            Ok(true) => Ok(version),
+            Ok(false) => {
+                self.uncommitted.put_back(named);
+                Err(conflict(log, &format!("someone else committed version {version}")))
+            }
+            Err(unread) => {
+                let message = format!(
+                    "it is not known whether version {version} was committed: its files stay; run this again ({error}; {unread})"
+                );
+                Err(log.failed(Error::new(Kind::Storage, message)))
+            }
+        }
     }
 }
 
@@ -112,141 +149,49 @@ async fn check_base(
     }
 }
 
-/// Writes the version after `current`, or fails with `Conflict` if someone else did.
-async fn write(log: &Log, current: Option<&EagerSnapshot>, change: &Change) -> Result<u64> {
-    let failed = |error: DeltaTableError| log.failed(Error::from(error));
-    let id = Uuid::new_v4().to_string();
+/// That the files are there as they were written: those of an ingest that slept for longer than vacuum spares them are not.
+async fn check_added(log: &Log, files: &[DataFile]) -> Result<()> {
+    let checked = stream::iter(files).map(|file| check_file(log, file));
+    checked.buffer_unordered(FILES_AT_ONCE).try_collect().await
+}
+
+async fn check_file(log: &Log, file: &DataFile) -> Result<()> {
+    let why = match log.location.store.head(&file.path).await {
+        Ok(object) if object.size == file.size_bytes => return Ok(()),
+        Ok(object) => format!("has {} bytes, not the {} written", object.size, file.size_bytes),
+        Err(object_store::Error::NotFound { .. }) => "is not there any more".to_string(),
+        Err(error) => return Err(log.failed(Error::from(error))),
+    };
+    let message = format!("/{} {why}; nothing was committed: run this again", file.path);
+    Err(log.failed(Error::new(Kind::Storage, message)))
+}
+
+fn prepared<'a>(
+    log: &Log,
+    current: Option<&'a EagerSnapshot>,
+    change: &Change,
+    id: &str,
+) -> Result<PreCommit<'a>> {
     let actions = actions(log, current, change).map_err(|error| log.failed(error))?;
-    let commit = CommitProperties::default().with_max_retries(0).with_metadata([
+    let properties = CommitProperties::default().with_max_retries(0).with_metadata([
         (COMMIT_ID.to_string(), json!(id)),
         (OPERATION.to_string(), json!(format!("{:?}", change.operation))),
     ]);
-    let state = current.map(|state| state as &dyn TableReference);
     let operation = match current {
-        None => creation(log, change).map_err(failed)?,
+        None => creation(log, change).map_err(|error| log.failed(Error::from(error)))?,
         Some(_) => delta_operation(change.operation),
     };
-    let commit = CommitBuilder::from(commit).with_actions(actions).build(
-        state,
-        log.delta.clone(),
-        operation,
-    );
-    let version = current.map_or(0, |state| state.version() + 1);
-    match commit.into_prepared_commit_future().await.map_err(failed)?.await {
-        Ok(committed) => {
-            // The commit stands whatever becomes of the checkpoint: the next one makes up for it.
-            if let Err(error) = committed.await {
-                tracing::warn!(table = log.table.name(), version, %error, "no checkpoint written");
-            }
-            Ok(version)
-        }
-        // A put that was repeated because its answer got lost finds its own first attempt there.
-        Err(_) if is_ours(log, version, &id).await => Ok(version),
-        Err(error) => Err(failed(error)),
-    }
+    let current = current.map(|state| state as &dyn TableReference);
+    let commit = CommitBuilder::from(properties).with_actions(actions);
+    Ok(commit.build(current, log.delta.clone(), operation))
 }
 
-async fn is_ours(log: &Log, version: u64, id: &str) -> bool {
-    let actions = log.actions(version).await.ok().flatten().unwrap_or_default();
-    actions.iter().any(|action| match action {
+/// Whose a version is; an error where that cannot be read.
+async fn is_ours(log: &Log, version: u64, id: &str) -> Result<bool> {
+    let actions = log.actions(version).await?;
+    let not_there = || Error::new(Kind::Storage, "its entry is not in the log");
+    Ok(actions.ok_or_else(not_there)?.iter().any(|action| match action {
         Action::CommitInfo(info) => info.info.get(COMMIT_ID).is_some_and(|found| found == id),
         _ => false,
-    })
-}
-
-fn delta_operation(operation: Operation) -> DeltaOperation {
-    match operation {
-        Operation::Ingest | Operation::Generate => {
-            DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
-        }
-        Operation::Compact => DeltaOperation::Optimize {
-            predicate: None,
-            target_size: super::layout::FileSize::TARGET.bytes as i64,
-        },
-    }
-}
-
-fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, DeltaTableError> {
-    Ok(DeltaOperation::Create {
-        mode: SaveMode::ErrorIfExists,
-        location: log.location.url.clone(),
-        protocol: protocol()?,
-        metadata: metadata(&change.schema)?,
-    })
-}
-
-fn metadata(schema: &Schema) -> Result<Metadata, DeltaTableError> {
-    Ok(new_metadata(&kernel_schema(schema)?, [""; 0], TABLE_PROPERTIES)?)
-}
-
-/// The lowest: every Delta reader has it.
-fn protocol() -> Result<Protocol, DeltaTableError> {
-    Ok(serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))?)
-}
-
-fn kernel_schema(schema: &Schema) -> Result<StructType, DeltaTableError> {
-    Ok(schema.try_into_kernel()?)
-}
-
-fn actions(log: &Log, current: Option<&EagerSnapshot>, change: &Change) -> Result<Vec<Action>> {
-    let mut actions = match current {
-        None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(&change.schema)?)],
-        Some(current) => grown(current, change)?.into_iter().collect(),
-    };
-    let data_change = change.operation != Operation::Compact;
-    for file in &change.add {
-        actions.push(Action::Add(add(log, file, data_change)?));
-    }
-    for file in &change.remove {
-        actions.push(Action::Remove(remove(log, file, data_change)?));
-    }
-    Ok(actions)
-}
-
-/// The new metadata, if the schema is not that of the table any more.
-fn grown(current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
-    let schema = kernel_schema(&change.schema)?;
-    if change.operation == Operation::Compact || schema == *current.schema() {
-        return Ok(None);
-    }
-    for field in current.arrow_schema().fields() {
-        let kept = change.schema.field_with_name(field.name()).ok();
-        if kept.is_none_or(|kept| kept.data_type() != field.data_type()) {
-            let message =
-                format!("column {} of the table is lost or of another type", field.name());
-            return Err(Error::internal(message));
-        }
-    }
-    let metadata = current.metadata().clone().with_schema(&schema);
-    Ok(Some(Action::Metadata(metadata.map_err(DeltaTableError::from)?)))
-}
-
-fn add(log: &Log, file: &DataFile, data_change: bool) -> Result<Add> {
-    Ok(Add {
-        path: relative(log, file)?,
-        size: file.size_bytes as i64,
-        modification_time: file.modified.timestamp_millis(),
-        data_change,
-        stats: Some(file.log_stats(log.table)),
-        ..Default::default()
-    })
-}
-
-fn remove(log: &Log, file: &DataFile, data_change: bool) -> Result<Remove> {
-    Ok(Remove {
-        path: relative(log, file)?,
-        data_change,
-        deletion_timestamp: Some(Utc::now().timestamp_millis()),
-        extended_file_metadata: Some(true),
-        partition_values: Some(Default::default()),
-        size: Some(file.size_bytes as i64),
-        ..Default::default()
-    })
-}
-
-fn relative(log: &Log, file: &DataFile) -> Result<String> {
-    let parts = file.path.prefix_match(&log.location.prefix);
-    let parts =
-        parts.ok_or_else(|| Error::internal(format!("{} is of another table", file.path)))?;
-    Ok(parts.collect::<object_store::path::Path>().to_string())
+    }))
 }

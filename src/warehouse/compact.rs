@@ -1,10 +1,9 @@
-//! Compaction: many small, overlapping files into few large ones with disjoint key ranges, in one commit.
+//! Compaction: many small, overlapping or unsorted files into few large ones with disjoint key ranges, in one commit.
 //! Which files go together is [`plan`]'s to say, how their rows come together [`merge`](super::merge)'s.
 
 use super::layout::FileSize;
 use super::merge::merge;
-use super::writer::delete;
-use super::{Change, DataFile, Operation, Snapshot, Warehouse};
+use super::{Change, DataFile, Operation, Snapshot, Warehouse, described};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
@@ -26,7 +25,7 @@ pub struct Compacted {
 }
 
 impl Warehouse {
-    /// Merges the files of a table that overlap or are small, in one commit; other files stay. Readers
+    /// Merges the files of a table that overlap, are small or not sorted, in one commit; other files stay. Readers
     /// keep the old files until vacuum removes them, and an ingest at the same time is not disturbed.
     /// Stopping it at any time loses nothing. Fails with `NotFound` where there is no table, and with
     /// `Conflict` if others keep removing the files at work.
@@ -44,15 +43,18 @@ impl Warehouse {
     }
 
     async fn compact_once(&self, table: Table, full: FileSize) -> Result<Compacted> {
-        let base = self.snapshot(table, None).await?.ok_or_else(|| self.no_table(table))?;
+        let mut base = self.snapshot(table, None).await?.ok_or_else(|| self.no_table(table))?;
+        base.files = described(&base.store, table, base.files).await?;
+        base.files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         let groups = plan(&base.files, full);
         if groups.is_empty() {
             return Ok(Compacted::default());
         }
+        self.check_writable(table).await?;
         let mut add = Vec::new();
         let done = self.replace(&base, groups, full, &mut add).await;
         if done.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
-            delete(&base.store, &add).await;
+            self.discard(&add).await;
         }
         done
     }
@@ -84,7 +86,7 @@ impl Warehouse {
 }
 
 /// The files to merge, group by group. In: files by `keys.start()`. Files whose keys overlap go
-/// together, and so do their neighbours as long as these overlap or are small themselves. The last file
+/// together, and so do their neighbours as long as these overlap, are small or not sorted themselves. The last file
 /// of a group may come out small, and has large neighbours then: nothing is left to do.
 fn plan(files: &[DataFile], full: FileSize) -> Vec<Vec<DataFile>> {
     let mut clusters: Vec<Vec<DataFile>> = Vec::new();
@@ -97,11 +99,13 @@ fn plan(files: &[DataFile], full: FileSize) -> Vec<Vec<DataFile>> {
         end = end.max(Some(*file.keys.end()));
     }
     let settled = |cluster: &Vec<DataFile>| {
-        cluster.len() == 1 && !full.is_small(cluster[0].rows, cluster[0].size_bytes)
+        let [file] = &cluster[..] else { return false };
+        file.sorted && !full.is_small(file.rows, file.size_bytes)
     };
     let groups = clusters.chunk_by(|a, b| settled(a) == settled(b));
     let unsettled = groups.filter(|group| !group.iter().all(settled));
-    unsettled.map(|group| group.concat()).filter(|group| group.len() > 1).collect()
+    let worth_it = |group: &Vec<DataFile>| group.len() > 1 || group.iter().any(|file| !file.sorted);
+    unsettled.map(|group| group.concat()).filter(worth_it).collect()
 }
 
 #[cfg(test)]
@@ -122,6 +126,7 @@ mod tests {
             ids: keys.clone(),
             keys,
             times_mjd: None,
+            sorted: true,
         }
     }
 
@@ -149,5 +154,14 @@ mod tests {
     fn small_neighbours_go_together() {
         let small = [file(0..=9, 10), file(10..=19, 10), file(20..=29, 100), file(30..=39, 10)];
         assert_eq!(planned(&small), [[0..=9, 10..=19]]);
+    }
+
+    #[test]
+    fn files_that_are_not_sorted_go_even_alone() {
+        let unsorted = |keys| DataFile { sorted: false, ..file(keys, 100) };
+        let files = [file(0..=9, 100), unsorted(10..=19), file(20..=29, 100)];
+        assert_eq!(planned(&files), [[10..=19]]);
+        let files = [file(0..=9, 10), unsorted(10..=19), file(20..=29, 100)];
+        assert_eq!(planned(&files), [[0..=9, 10..=19]]);
     }
 }

@@ -1,15 +1,20 @@
-//! One Parquet file of a table, as the log knows it. In: a footer, or the log's statistics. Out: the
-//! ranges that tell a reader whether to open it.
+//! One Parquet file of a table. In: what the log says of it, and what its footer says, which is nearer the rows. Out: the
+//! ranges that tell a reader whether to open it, and whether its rows are sorted.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use object_store::{ObjectMeta, path::Path};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{ObjectMeta, ObjectStore, path::Path};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use serde_json::{Value, json};
 
+use super::layout;
+use super::reader::footer;
 use super::stored_names::stored_name;
+use crate::error::Result;
 use crate::schema::{KEY, TIME, Table};
 
 /// A file, its size and the ranges of its ids, from the log's statistics.
@@ -20,16 +25,22 @@ pub struct DataFile {
     pub size_bytes: u64,
     /// When it was written, to the millisecond. Path, size and time together name its contents.
     pub modified: DateTime<Utc>,
-    /// 0 where unknown: only files of other writers.
+    /// 0 where unknown: only files of other writers whose footer was not read.
     pub rows: u64,
-    /// The `diaObjectId`s: inclusive. Rows are sorted by it. All of `i64` where unknown.
+    /// The `diaObjectId`s: inclusive. All of `i64` where unknown.
     pub keys: RangeInclusive<i64>,
     /// The LSST ids of the rows ([`Table::id_column`](crate::schema::Table::id_column)): inclusive.
     /// All of `i64` where unknown.
     pub ids: RangeInclusive<i64>,
     /// `midpointMjdTai`: inclusive. `None` where unknown, or some are null.
     pub times_mjd: Option<RangeInclusive<f64>>,
+    /// Whether the rows are known to be sorted by [`Table::sort_columns`], by the footer: the log does not tell.
+    pub sorted: bool,
 }
+
+/// What says that it has more rows than this is wrong: so the rows of many files can be added up.
+const MAX_ROWS: u64 = 1 << 44;
+const FOOTERS_AT_ONCE: usize = 16;
 
 const ANY_ID: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
@@ -37,13 +48,35 @@ impl DataFile {
     /// From the statistics in a file's footer.
     pub(super) fn from_footer(table: Table, object: ObjectMeta, footer: &ParquetMetaData) -> Self {
         Self {
+            sorted: layout::is_sorted(table, &object.location, footer),
             path: object.location,
             size_bytes: object.size,
             modified: to_millis(object.last_modified),
-            rows: footer.file_metadata().num_rows().unsigned_abs(),
+            rows: known_rows(u64::try_from(footer.file_metadata().num_rows()).ok()),
             keys: id_range(footer, KEY).unwrap_or(ANY_ID),
             ids: id_range(footer, table.id_column()).unwrap_or(ANY_ID),
             times_mjd: time_range(footer),
+        }
+    }
+
+    /// The file as its footer has it, and as it was where the footer does not tell.
+    pub fn described(&self, table: Table, footer: &ParquetMetaData) -> Self {
+        let object = ObjectMeta {
+            location: self.path.clone(),
+            last_modified: self.modified,
+            size: self.size_bytes,
+            e_tag: None,
+            version: None,
+        };
+        let own = Self::from_footer(table, object, footer);
+        let known = |own: RangeInclusive<i64>, told: &RangeInclusive<i64>| {
+            if own == ANY_ID { told.clone() } else { own }
+        };
+        Self {
+            keys: known(own.keys, &self.keys),
+            ids: known(own.ids, &self.ids),
+            times_mjd: own.times_mjd.or(self.times_mjd.clone()),
+            ..own
         }
     }
 
@@ -63,14 +96,17 @@ impl DataFile {
             Some(min.as_i64()?..=max.as_i64()?)
         };
         let (from, to) = range(TIME);
+        let times = exact(&from).zip(exact(&to)).map(|(from, to)| at_most(from)..=at_least(to));
+        let no_nulls = stats["nullCount"][TIME] == 0;
         Ok(Self {
             path,
             size_bytes,
             modified,
-            rows: stats["numRecords"].as_u64().unwrap_or_default(),
+            rows: known_rows(stats["numRecords"].as_u64()),
             keys: ids(KEY).unwrap_or(ANY_ID),
             ids: ids(table.id_column()).unwrap_or(ANY_ID),
-            times_mjd: from.as_f64().zip(to.as_f64()).map(|(from, to)| from..=to),
+            times_mjd: times.filter(|_| no_nulls),
+            sorted: false,
         })
     }
 
@@ -94,6 +130,42 @@ impl DataFile {
         }
         stats.to_string()
     }
+}
+
+/// Some files of a table, as their footers have them.
+pub async fn described(
+    store: &Arc<dyn ObjectStore>,
+    table: Table,
+    files: Vec<DataFile>,
+) -> Result<Vec<DataFile>> {
+    let read = |file: DataFile| async move {
+        let footer = footer(store.clone(), &file.path, file.size_bytes).await?;
+        Ok(file.described(table, footer.metadata()))
+    };
+    stream::iter(files).map(read).buffered(FOOTERS_AT_ONCE).try_collect().await
+}
+
+fn known_rows(told: Option<u64>) -> u64 {
+    told.filter(|rows| *rows <= MAX_ROWS).unwrap_or_default()
+}
+
+/// A number of the log, if it is exactly that as a double.
+fn exact(number: &Value) -> Option<f64> {
+    match number.as_i64() {
+        Some(whole) => {
+            Some(whole as f64).filter(|_| whole.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS)
+        }
+        None => number.as_f64().filter(|_| number.is_f64()),
+    }
+}
+
+/// Writers do not tell the zeros apart: a least 0 may be -0, which sorts before it.
+fn at_most(least: f64) -> f64 {
+    if least == 0.0 { -0.0 } else { least }
+}
+
+fn at_least(greatest: f64) -> f64 {
+    if greatest == 0.0 { 0.0 } else { greatest }
 }
 
 /// The log keeps milliseconds.
@@ -123,7 +195,7 @@ fn time_range(footer: &ParquetMetaData) -> Option<RangeInclusive<f64>> {
     }
     let min = ranges.iter().map(|range| range.0).min_by(f64::total_cmp)?;
     let max = ranges.iter().map(|range| range.1).max_by(f64::total_cmp)?;
-    Some(min..=max)
+    Some(at_most(min)..=at_least(max))
 }
 
 /// Of every row group; `None` if one has none.
@@ -134,35 +206,4 @@ fn column_statistics<'a>(footer: &'a ParquetMetaData, name: &str) -> Option<Vec<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn statistics_keep_every_digit() {
-        let file = DataFile {
-            path: "t/part-1.parquet".into(),
-            size_bytes: 10,
-            modified: DateTime::from_timestamp_millis(1_767_225_600_123).unwrap(),
-            rows: 3,
-            keys: 170_028_485_706_776_685..=i64::MAX - 1,
-            ids: i64::MIN + 1..=-9_007_199_254_740_993,
-            times_mjd: Some(61105.093643486834..=61105.0958006999),
-        };
-        let stats = file.log_stats(Table::Sources);
-        let read = DataFile::from_log(
-            Table::Sources,
-            file.path.clone(),
-            file.size_bytes,
-            file.modified,
-            Some(&stats),
-        );
-        assert_eq!(read.unwrap(), file);
-    }
-
-    #[test]
-    fn a_file_without_statistics_may_hold_any_id() {
-        let read =
-            DataFile::from_log(Table::Fp, "x".into(), 1, DateTime::UNIX_EPOCH, None).unwrap();
-        assert_eq!((read.keys, read.ids, read.times_mjd), (ANY_ID, ANY_ID, None));
-    }
-}
+mod tests;

@@ -28,13 +28,13 @@ impl Snapshot {
     /// Names that begin with `_` or `.` are passed over; any other file that is not flat Parquet is an
     /// `Input` error naming it, and a location without files a `NotFound` error.
     pub async fn of_folder(table: Table, location: &Location) -> Result<Snapshot> {
-        let objects = list(location).await?;
+        let objects = location.list_data().await?;
         of_objects(table, location, objects).await
     }
 
     /// Lists the folder of a snapshot again: `None` while no file was added, removed or rewritten.
     pub async fn refresh_folder(&self, location: &Location) -> Result<Option<Snapshot>> {
-        let objects = list(location).await?;
+        let objects = location.list_data().await?;
         let known = |object: &ObjectMeta| {
             self.files.iter().any(|file| {
                 (&file.path, file.size_bytes, file.modified)
@@ -47,23 +47,6 @@ impl Snapshot {
         let changed = of_objects(self.table, location, objects).await?;
         Ok(Some(Snapshot { version: self.version + 1, ..changed }))
     }
-}
-
-async fn list(location: &Location) -> Result<Vec<ObjectMeta>> {
-    let prefix = (!location.prefix.as_ref().is_empty()).then_some(&location.prefix);
-    let mut objects: Vec<_> = location
-        .store
-        .list(prefix)
-        .try_collect()
-        .await
-        .map_err(|error| Error::from(error).context(&location.url))?;
-    let shown = |object: &ObjectMeta| {
-        let mut parts = object.location.prefix_match(&location.prefix).into_iter().flatten();
-        !parts.any(|part| part.as_ref().starts_with(['_', '.']))
-    };
-    objects.retain(shown);
-    objects.sort_by(|a, b| a.location.cmp(&b.location));
-    Ok(objects)
 }
 
 async fn of_objects(
@@ -90,7 +73,7 @@ async fn of_objects(
     columns.sort_by_key(|field| schema::family(field).is_none());
     let schema = Arc::new(Schema::new(columns));
     let store = location.store.clone();
-    Ok(Snapshot { table, version: 0, schema, files, sorted: false, store })
+    Ok(Snapshot { table, version: 0, schema, files, store })
 }
 
 /// What Parquet cannot read is not the storage's fault.
@@ -149,7 +132,7 @@ fn column(table: Table, field: &Field, hint: Option<&Field>) -> Result<Field> {
         return Err(Error::input(message));
     }
     let (named, name) = stored_name(field.name());
-    if let Some(provenance) = provenance::fields().into_iter().find(|known| known.name() == name) {
+    if let Some(provenance) = provenance::field(name) {
         return Ok(provenance);
     }
     let known = || catalog(table).iter().find(|column| column.name == name);

@@ -1,18 +1,22 @@
-//! How a table's Parquet files are laid out: size, row groups, pages, codec, statistics. In: a table
-//! and its schema. Out: the writer's properties.
+//! How a table's Parquet files are named and laid out: size, row groups, pages, codec, statistics. In: a table
+//! and its schema. Out: the writer's properties, and whether a file is of such a writer.
 //!
 //! The layout serves lookups of a few hundred rows: pages are small, so that little is decoded beside
 //! what was asked for, and LZ4 costs next to nothing per page.
 
 use arrow::datatypes::{DataType, Schema};
+use object_store::path::Path;
 use parquet::basic::Compression;
-use parquet::file::metadata::SortingColumn;
+use parquet::file::metadata::{ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
+use uuid::Uuid;
 
 use crate::schema::{KEY, TIME, Table};
 
 const ROW_GROUP_ROWS: usize = 16_384;
+/// Far from reached but by rows with long texts: a row group is written from memory.
+const ROW_GROUP_BYTES: usize = 128 << 20;
 const PAGE_ROWS: usize = 512;
 
 /// When a file is full. It is closed where the object changes, so it may be larger by one object.
@@ -44,11 +48,12 @@ pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_dictionary_enabled(false)
-        .set_sorting_columns(Some(sorting_columns(table, schema)));
+        .set_sorting_columns(Some(sorting_columns(table, |name| schema.index_of(name).ok())));
     for name in [KEY, TIME] {
         let path = ColumnPath::from(name);
         properties = properties.set_column_statistics_enabled(path, EnabledStatistics::Page);
@@ -60,8 +65,29 @@ pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
     properties.build()
 }
 
-fn sorting_columns(table: Table, schema: &Schema) -> Vec<SortingColumn> {
-    let indices = table.sort_columns().iter().map_while(|name| schema.index_of(name).ok());
+/// The name of a file of a table.
+pub(super) fn file_name(id: Uuid) -> String {
+    format!("part-{id}.parquet")
+}
+
+/// Whether a file comes from [`SortedWriter`](super::SortedWriter), which lets no row out of order through: its name and
+/// its footer say so. What another writer rewrote has another name, and in most cases no such order.
+pub(super) fn is_sorted(table: Table, path: &Path, footer: &ParquetMetaData) -> bool {
+    let id = path.filename().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));
+    let id = id.and_then(|id| Uuid::try_parse(id).ok());
+    let named = id.is_some_and(|id| path.filename() == Some(&file_name(id)));
+    let described = footer.file_metadata();
+    let own_crate = described.created_by().is_some_and(|by| by.starts_with("parquet-rs "));
+    let columns = described.schema_descr().columns();
+    let place = |name: &str| columns.iter().position(|column| column.name() == name);
+    let order = sorting_columns(table, place);
+    let declared = footer.row_groups().iter().all(|group| group.sorting_columns() == Some(&order));
+    named && own_crate && order.len() == table.sort_columns().len() && declared
+}
+
+/// `place` is that of a column in the file.
+fn sorting_columns(table: Table, place: impl Fn(&str) -> Option<usize>) -> Vec<SortingColumn> {
+    let indices = table.sort_columns().iter().map_while(|name| place(name));
     let ascending = |column: usize| SortingColumn {
         column_idx: column as i32,
         descending: false,
@@ -83,7 +109,7 @@ mod tests {
             stored_field(Family::Rubin, "diaSourceId", DataType::Int64),
             stored_field(Family::Rubin, KEY, DataType::Int64),
         ]);
-        let places = sorting_columns(Table::Sources, &schema);
+        let places = sorting_columns(Table::Sources, |name| schema.index_of(name).ok());
         assert_eq!(places.iter().map(|c| c.column_idx).collect::<Vec<_>>(), [3, 1, 2]);
     }
 

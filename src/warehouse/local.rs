@@ -1,22 +1,31 @@
 //! Files of this machine. In: ranges of a file. Out: their bytes: at once where the system has them in memory, else through
 //! the threads that may wait for a disk. A lookup whose pages are in memory is spared the way to such a thread and back.
+//! Writes are [`durable`](super::durable), and a listing goes on after a name that no path can have.
 
 use std::fmt;
 use std::fs::File;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, stream};
 use object_store::local::LocalFileSystem;
-use object_store::path::Path;
+use object_store::path::{self, Path};
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions, Result,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    UploadPart,
 };
 use rustix::io::{ReadWriteFlags, preadv2};
+use tokio::task::spawn_blocking;
+use walkdir::WalkDir;
+
+use super::durable::{Draft, Existing};
 
 /// More than this is copied on a thread of its own, whether or not it is in memory.
 const AT_ONCE_BYTES: u64 = 2 << 20;
@@ -42,15 +51,36 @@ impl ObjectStore for LocalFiles {
         payload: PutPayload,
         options: PutOptions,
     ) -> Result<PutResult> {
-        self.0.put_opts(to, payload, options).await
+        let existing = match options.mode {
+            PutMode::Overwrite => Existing::Replace,
+            PutMode::Create => Existing::Keep,
+            // It says that it cannot.
+            PutMode::Update(_) => return self.0.put_opts(to, payload, options).await,
+        };
+        let path = self.0.path_to_filesystem(to)?;
+        let written = spawn_blocking(move || {
+            let write = || {
+                let draft = Draft::begin(&path)?;
+                write_at(&draft, &payload, 0)?;
+                draft.finish(existing)
+            };
+            write().map_err(|error| failed(&path, error))
+        });
+        written.await??;
+        Ok(PutResult { e_tag: None, version: None })
     }
 
     async fn put_multipart_opts(
         &self,
         to: &Path,
-        options: PutMultipartOptions,
+        _: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        self.0.put_multipart_opts(to, options).await
+        let path = self.0.path_to_filesystem(to)?;
+        let begun = spawn_blocking(move || match Draft::begin(&path) {
+            Ok(draft) => Ok(Upload { to: path.into(), draft: Some(Arc::new(draft)), length: 0 }),
+            Err(error) => Err(failed(&path, error)),
+        });
+        Ok(Box::new(begun.await??))
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -65,27 +95,23 @@ impl ObjectStore for LocalFiles {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.0.list(prefix)
-    }
-
-    fn list_with_offset(
-        &self,
-        prefix: Option<&Path>,
-        offset: &Path,
-    ) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.0.list_with_offset(prefix, offset)
+        let folder = FilePath::new("/").join(prefix.map_or("", |prefix| prefix.as_ref()));
+        let listed = async move {
+            match spawn_blocking(move || list(&folder)).await {
+                Ok(objects) => stream::iter(objects),
+                Err(error) => stream::iter(vec![Err(error.into())]),
+            }
+        };
+        listed.flatten_stream().boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.0.list_with_delimiter(prefix).await
     }
 
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.0.copy_opts(from, to, options).await
-    }
-
-    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
-        self.0.rename_opts(from, to, options).await
+    async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
+        // Nobody copies; a copy that is not synced must not come about by accident.
+        Err(Error::NotImplemented { operation: "copy_opts".into(), implementer: self.to_string() })
     }
 }
 
@@ -93,6 +119,99 @@ impl fmt::Display for LocalFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// A file that is written in parts.
+#[derive(Debug)]
+struct Upload {
+    to: Arc<FilePath>,
+    draft: Option<Arc<Draft>>,
+    length: u64,
+}
+
+impl Upload {
+    fn ended(&self) -> Error {
+        failed(&self.to, io::Error::other("the upload has ended"))
+    }
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let Some(draft) = self.draft.clone() else {
+            return futures::future::ready(Err(self.ended())).boxed();
+        };
+        let (to, offset) = (self.to.clone(), self.length);
+        self.length += data.content_length() as u64;
+        let write = move || write_at(&draft, &data, offset).map_err(|error| failed(&to, error));
+        async move { spawn_blocking(write).await? }.boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let draft = self.draft.take().ok_or_else(|| self.ended())?;
+        let to = self.to.clone();
+        let finish = move || draft.finish(Existing::Replace).map_err(|error| failed(&to, error));
+        spawn_blocking(finish).await??;
+        Ok(PutResult { e_tag: None, version: None })
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.draft = None;
+        Ok(())
+    }
+}
+
+fn write_at(draft: &Draft, data: &PutPayload, mut offset: u64) -> io::Result<()> {
+    for bytes in data {
+        draft.write_at(bytes, offset)?;
+        offset += bytes.len() as u64;
+    }
+    Ok(())
+}
+
+fn failed(path: &FilePath, error: io::Error) -> Error {
+    let (path, kind) = (path.display().to_string(), error.kind());
+    match kind {
+        io::ErrorKind::AlreadyExists => Error::AlreadyExists { path, source: error.into() },
+        io::ErrorKind::PermissionDenied => Error::PermissionDenied { path, source: error.into() },
+        _ => Error::Generic { store: "file", source: format!("{path}: {error}").into() },
+    }
+}
+
+/// All files below a folder, in any order. What is gone by the time it is looked at is left out, and so are the
+/// temporary files of other writers (`x#1`), as object_store has it.
+fn list(folder: &FilePath) -> Vec<Result<ObjectMeta>> {
+    let entries = WalkDir::new(folder).follow_links(true).min_depth(1).into_iter();
+    entries.filter_map(|entry| object(entry).transpose()).collect()
+}
+
+fn object(entry: walkdir::Result<walkdir::DirEntry>) -> Result<Option<ObjectMeta>> {
+    let looked = entry.and_then(|entry| Ok((entry.metadata()?, entry.into_path())));
+    let (metadata, path) = match looked {
+        Ok(found) => found,
+        Err(error) if error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::Generic { store: "file", source: error.into() }),
+    };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let location = stored(&path)?;
+    let number = location.filename().and_then(|name| name.rsplit_once('#')).map(|parts| parts.1);
+    if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit())) {
+        return Ok(None);
+    }
+    let modified = metadata.modified().map_err(|error| failed(&path, error))?;
+    let (size, last_modified) = (metadata.len(), modified.into());
+    Ok(Some(ObjectMeta { location, last_modified, size, e_tag: None, version: None }))
+}
+
+fn stored(path: &FilePath) -> Result<Path> {
+    let text = std::str::from_utf8(path.as_os_str().as_bytes()).map_err(|source| {
+        path::Error::NonUnicode { path: path.to_string_lossy().into_owned(), source }
+    })?;
+    Ok(Path::parse(text)?)
 }
 
 /// The bytes of every range, if the system need not wait for a disk. Whatever goes wrong, the slow way will tell.
@@ -109,6 +228,7 @@ fn in_memory(path: &FilePath, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
 
 #[cfg(test)]
 mod tests {
+    use futures::TryStreamExt;
     use object_store::ObjectStoreExt;
 
     use super::*;
@@ -132,5 +252,31 @@ mod tests {
             let path = if missing { Path::from("not/there") } else { path.clone() };
             assert!(store.get_ranges(&path, &[0..1, beyond]).await.is_err());
         }
+    }
+
+    #[tokio::test]
+    async fn a_listing_goes_on_after_a_name_that_no_path_can_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let prefix = Path::from_absolute_path(folder.path()).unwrap();
+        for name in ["a", "b\tc", "d/%41#x", "d/z", "left.parquet#1"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, name).unwrap();
+        }
+        std::os::unix::fs::symlink("nowhere", folder.path().join("broken")).unwrap();
+        let store = LocalFiles::default();
+        let listed: Vec<_> = store.list(Some(&prefix)).collect().await;
+        let (found, refused): (Vec<_>, Vec<_>) = listed.into_iter().partition(Result::is_ok);
+        let mut found: Vec<_> = found.into_iter().map(|object| object.unwrap().location).collect();
+        found.sort();
+        let expected = ["a", "d/%41#x", "d/z"].map(|name| format!("{prefix}/{name}"));
+        assert_eq!(found.iter().map(Path::as_ref).collect::<Vec<_>>(), expected);
+        let [Err(Error::InvalidPath { source })] = &refused[..] else { panic!("{refused:?}") };
+        assert!(source.to_string().contains("b\tc"), "{source}");
+        for path in found {
+            assert!(store.get(&path).await.is_ok());
+        }
+        let nothing = store.list(Some(&prefix.join("missing"))).try_collect::<Vec<_>>().await;
+        assert!(nothing.unwrap().is_empty());
     }
 }

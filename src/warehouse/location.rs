@@ -1,76 +1,138 @@
-//! A place in object storage. In: a URL or a path. Out: the store and the prefix in it.
+//! A place in storage, and the one function that makes names of what a person writes. In: a path or a URL. Out: the store, and the
+//! prefix in it as it is stored: no other code decodes or encodes a name.
 
 use std::collections::HashMap;
+use std::path::{self, Component, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
 
-use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
-use object_store::client::SpawnedReqwestConnector;
 use object_store::memory::InMemory;
-use object_store::{BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig, path::Path};
-use tokio::runtime::Handle;
+use object_store::{ObjectStore, path::Path};
 use url::Url;
 
+use super::bucket::Bucket;
 use super::local::LocalFiles;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A store and a prefix in it. `memory://name` locations of one process share their contents by name.
 /// `s3://` reads the standard `AWS_*` variables, endpoint and plain-http permission included.
 #[derive(Clone, Debug)]
 pub struct Location {
-    /// Ends with `/`; what a person is shown.
+    /// Ends with `/`; what a person is shown, and what names this place again.
     pub url: Url,
     /// The root of the storage: scheme and host of `url`.
     pub store: Arc<dyn ObjectStore>,
-    /// The path of `url` in `store`.
+    /// The path of `url` in `store`, each part as it is stored.
     pub prefix: Path,
+    /// The store, where it is S3, for what only S3 has.
+    pub bucket: Option<Bucket>,
 }
 
 impl Location {
-    /// A URL, or a path of the local file system (absolute, or relative to the working folder).
-    pub fn parse(url: &str) -> Result<Self> {
-        let invalid = |reason: &dyn std::fmt::Display| Error::argument(format!("{url}: {reason}"));
-        if url.trim().is_empty() {
+    /// A URL, which is decoded once (`%25` is `%`), or a path of the local file system, which is taken as it is: absolute, or
+    /// relative to the working folder, with `..` as the system reads it. A name that cannot be stored is an `Argument` error:
+    /// one with control characters, an empty part (`a//b`) or a part `.` or `..` in a URL, and a path that is not UTF-8.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.trim().is_empty() {
             return Err(Error::argument("a location is empty: give a path or a URL"));
         }
-        let mut parsed = match url.contains("://") {
-            true => Url::parse(url).map_err(|error| invalid(&error))?,
-            false => folder_url(url)?,
-        };
-        if parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(invalid(&"a location has no ?query and no #fragment"));
+        if text.contains(|c: char| c.is_ascii_control()) {
+            let message = format!("{}: a location has no control characters", text.escape_debug());
+            return Err(Error::argument(message));
         }
-        if !parsed.path().ends_with('/') {
-            parsed.set_path(&format!("{}/", parsed.path()));
+        match text.split_once("://") {
+            Some((scheme, rest)) => of_url(&scheme.to_ascii_lowercase(), rest),
+            None => of_path(text),
         }
-        let store: Arc<dyn ObjectStore> = match parsed.scheme() {
-            "file" if parsed.host().is_some() => {
-                return Err(invalid(&"a file URL has no host: file:///folder"));
-            }
-            "file" => Arc::new(LocalFiles::default()),
-            "memory" => named_memory(parsed.host_str().unwrap_or_default()),
-            "s3" => s3(&parsed).map_err(|error| error.context(url))?,
-            scheme => {
-                let known = "a path, or a URL of file, s3 or memory";
-                return Err(invalid(&format!("unknown scheme {scheme}; a location is {known}")));
-            }
-        };
-        let prefix = Path::from_url_path(parsed.path()).map_err(|error| invalid(&error))?;
-        Ok(Self { url: parsed, store, prefix })
+        .map_err(|error| error.context(text))
     }
 
     /// The location of a folder in this one.
-    pub(super) fn join(&self, folder: &str) -> Result<Self> {
-        let url = self.url.join(&format!("{folder}/"));
-        let url = url.map_err(|error| Error::argument(format!("{}{folder}: {error}", self.url)))?;
-        Ok(Self { url, store: self.store.clone(), prefix: self.prefix.clone().join(folder) })
+    pub(super) fn join(&self, folder: &str) -> Self {
+        let prefix = self.prefix.clone().join(folder);
+        let mut url = self.url_of(&prefix);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.push("");
+        }
+        Self { url, prefix, ..self.clone() }
+    }
+
+    /// The URL of an object in the store: for a person, or to be parsed again.
+    pub fn url_of(&self, path: &Path) -> Url {
+        let mut url = self.url.clone();
+        url.set_path("/");
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path.parts());
+        }
+        url
+    }
+
+    fn new(root: Url, store: Arc<dyn ObjectStore>, prefix: Path, bucket: Option<Bucket>) -> Self {
+        let place = Self { url: root, store, prefix, bucket };
+        let mut url = place.url_of(&place.prefix);
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("");
+        }
+        Self { url, ..place }
     }
 }
 
-fn folder_url(path: &str) -> Result<Url> {
-    let absolute = std::path::absolute(path).map_err(|error| Error::from(error).context(path))?;
-    Url::from_directory_path(&absolute)
-        .map_err(|()| Error::argument(format!("{path}: not a path of this file system")))
+fn of_url(scheme: &str, rest: &str) -> Result<Location> {
+    if rest.contains(['?', '#']) {
+        let why = "a location has no ?query and no #fragment; in a name, ? is %3F and # is %23";
+        return Err(Error::argument(why));
+    }
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let prefix = || {
+        let path = Path::from_url_path(path);
+        path.map_err(|error| Error::argument(format!("a name that cannot be stored: {error}")))
+    };
+    let root = || {
+        let root = Url::parse(&format!("{scheme}://{host}/"));
+        root.map_err(|error| Error::argument(error.to_string()))
+    };
+    match scheme {
+        "file" if !host.is_empty() || rest.is_empty() => {
+            Err(Error::argument("a file URL has no host: file:///folder"))
+        }
+        "file" => Ok(Location::new(root()?, Arc::new(LocalFiles::default()), prefix()?, None)),
+        "memory" => Ok(Location::new(root()?, named_memory(host), prefix()?, None)),
+        "s3" => {
+            let bucket = Bucket::open(host)?;
+            let store = Arc::new(bucket.store.clone());
+            Ok(Location::new(root()?, store, prefix()?, Some(bucket)))
+        }
+        scheme => {
+            let known = "a path, or a URL of file, s3 or memory";
+            Err(Error::argument(format!("unknown scheme {scheme}; a location is {known}")))
+        }
+    }
+}
+
+fn of_path(text: &str) -> Result<Location> {
+    let folder = resolved(text)?;
+    let folder = folder.to_str().ok_or_else(|| Error::argument("the path is not UTF-8"))?;
+    let stored = Path::parse(folder);
+    let prefix = stored.map_err(|error| Error::argument(format!("cannot be stored: {error}")))?;
+    let root = Url::parse("file:///").map_err(|error| Error::internal(error.to_string()))?;
+    Ok(Location::new(root, Arc::new(LocalFiles::default()), prefix, None))
+}
+
+/// The absolute path. What `..` leaves must be there: only the system knows where a symbolic link leads.
+fn resolved(text: &str) -> Result<PathBuf> {
+    let absolute = path::absolute(text)?;
+    let parts: Vec<_> = absolute.components().collect();
+    let Some(last) = parts.iter().rposition(|part| *part == Component::ParentDir) else {
+        return Ok(parts.iter().collect());
+    };
+    let head: PathBuf = parts[..=last].iter().collect();
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::new(Kind::NotFound, format!("{} does not exist", head.display()))
+        }
+        _ => Error::from(error),
+    };
+    let head = head.canonicalize().map_err(failed)?;
+    Ok(parts[last + 1..].iter().fold(head, |head, part| head.join(part)))
 }
 
 fn named_memory(name: &str) -> Arc<dyn ObjectStore> {
@@ -79,35 +141,9 @@ fn named_memory(name: &str) -> Arc<dyn ObjectStore> {
     stores.entry(name.to_string()).or_default().clone()
 }
 
-/// Retries are few: a bucket that is not there, or refuses us, is reported within seconds. A commit is
-/// a conditional put, so that of two writers one wins.
-fn s3(url: &Url) -> Result<Arc<dyn ObjectStore>> {
-    let bucket = url.host_str().filter(|bucket| !bucket.is_empty());
-    let bucket = bucket.ok_or_else(|| Error::argument("no bucket; give s3://bucket/prefix"))?;
-    let backoff = BackoffConfig {
-        init_backoff: Duration::from_millis(100),
-        max_backoff: Duration::from_secs(2),
-        base: 2.0,
-    };
-    let retry = RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(15) };
-    let connect_timeout = AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout);
-    let builder = AmazonS3Builder::from_env()
-        .with_bucket_name(bucket)
-        .with_config(connect_timeout, "3 seconds")
-        .with_conditional_put(S3ConditionalPut::ETagMatch)
-        .with_retry(retry);
-    // Requests stay on the runtime that opened the location: on one that computes they would wait for it.
-    let store = match Handle::try_current() {
-        Ok(here) => builder.with_http_connector(SpawnedReqwestConnector::new(here)).build()?,
-        Err(_) => builder.build()?,
-    };
-    Ok(Arc::new(store))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
     use object_store::ObjectStoreExt;
 
     #[test]
@@ -120,11 +156,61 @@ mod tests {
         let relative = Location::parse("./warehouse").unwrap();
         let expected = std::env::current_dir().unwrap().join("warehouse");
         assert_eq!(relative.url.to_file_path().unwrap(), expected);
+        assert_eq!(Location::parse("/").unwrap().url.as_str(), "file:///");
 
         let bucket = Location::parse("s3://rubin/dr1").unwrap();
         assert_eq!((bucket.url.as_str(), bucket.prefix.as_ref()), ("s3://rubin/dr1/", "dr1"));
-        assert_eq!(bucket.join("fp").unwrap().url.as_str(), "s3://rubin/dr1/fp/");
-        assert_eq!(Location::parse("s3://rubin").unwrap().prefix.as_ref(), "");
+        assert_eq!(bucket.join("fp").url.as_str(), "s3://rubin/dr1/fp/");
+        for root in ["s3://rubin", "s3://rubin/"] {
+            let root = Location::parse(root).unwrap();
+            assert_eq!((root.url.as_str(), root.prefix.as_ref()), ("s3://rubin/", ""));
+            assert_eq!(root.join("fp").url.as_str(), "s3://rubin/fp/");
+        }
+    }
+
+    #[test]
+    fn a_path_is_taken_as_it_is_and_a_url_is_decoded_once() {
+        let names =
+            ["%41", "p%20q", "back\\slash", "a#1", "what?", "ü b", "100%", "%2541", "a+b&c"];
+        for name in names {
+            let path = Location::parse(&format!("/w/{name}")).unwrap();
+            assert_eq!(path.prefix.as_ref(), format!("w/{name}"));
+            let again = Location::parse(path.url.as_str()).unwrap();
+            assert_eq!((&again.prefix, &again.url), (&path.prefix, &path.url));
+        }
+        for (url, name) in [
+            ("s3://b/x%2541", "x%41"),
+            ("s3://b/x%41", "xA"),
+            ("s3://b/wh %41 ü", "wh A ü"),
+            ("s3://b/a\\b", "a\\b"),
+            ("s3://b/x%23%3F", "x#?"),
+            ("s3://b/100%", "100%"),
+        ] {
+            let bucket = Location::parse(url).unwrap();
+            assert_eq!(bucket.prefix.as_ref(), name);
+            assert_eq!(Location::parse(bucket.url.as_str()).unwrap().prefix, bucket.prefix);
+            let file = bucket.prefix.clone().join("y.avro");
+            let shown = bucket.url_of(&file);
+            assert_eq!(Location::parse(shown.as_str()).unwrap().prefix, file);
+        }
+    }
+
+    #[test]
+    fn parents_are_those_of_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("a/deep")).unwrap();
+        std::os::unix::fs::symlink(root.join("a/deep"), root.join("link")).unwrap();
+        let parsed = |text: &str| Location::parse(&format!("{}/{text}", root.display()));
+        for (text, expected) in
+            [("a/../b", "b"), ("link/../b/c", "a/b/c"), ("link/c", "link/c"), ("./a/.//b/", "a/b")]
+        {
+            let found = parsed(text).unwrap().url.to_file_path().unwrap();
+            assert_eq!(found, root.join(expected), "{text}");
+        }
+        let error = parsed("missing/../b").unwrap_err();
+        assert_eq!(error.kind(), Kind::NotFound);
+        assert!(error.to_string().contains("missing/.. does not exist"), "{error}");
     }
 
     #[test]
@@ -132,8 +218,14 @@ mod tests {
         for (url, said) in [
             ("ftp://host/x", "unknown scheme ftp"),
             ("s3:///x", "no bucket"),
+            ("s3://a b/x", "no bucket"),
             ("s3://bucket/x?y=z", "no ?query"),
+            ("s3://bucket/a//b", "empty path segment"),
+            ("s3://bucket/a/../b", "illegal character sequence"),
+            ("s3://bucket/a%09b", "illegal character sequence"),
+            ("s3://bucket/%ff", "non-unicode"),
             ("file://host/x", "file:///folder"),
+            ("a\tb", "a\\tb: a location has no control characters"),
             (" ", "empty"),
         ] {
             let error = Location::parse(url).unwrap_err();

@@ -1,7 +1,6 @@
 //! A table's Delta log: which versions there are, and what each holds. In: the table's location.
 //! Out: versions, snapshots, and whether rows changed between two of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -10,6 +9,7 @@ use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
+use url::Url;
 
 use super::Location;
 use super::file::{DataFile, to_millis};
@@ -27,10 +27,13 @@ pub(super) struct Log {
 
 impl Log {
     pub fn new(warehouse: &Location, table: Table) -> Result<Self> {
-        let location = warehouse.join(table.name())?;
-        let store = location.store.clone();
-        let prefixed = Arc::new(PrefixStore::new(store.clone(), location.prefix.clone()));
-        let delta = default_logstore(prefixed, store, &location.url, &StorageConfig::default());
+        let location = warehouse.join(table.name());
+        let store = PrefixStore::new(location.store.clone(), location.prefix.clone());
+        let store: Arc<dyn ObjectStore> = Arc::new(store);
+        // To deltalake-core the table is the root of its storage: it would decode the names on the way there again. Under
+        // this scheme it sorts every listing itself.
+        let root = Url::parse("file:///").map_err(|error| Error::internal(error.to_string()))?;
+        let delta = default_logstore(store.clone(), store, &root, &StorageConfig::default());
         Ok(Self { table, location, delta })
     }
 
@@ -55,7 +58,7 @@ impl Log {
             let modified = DateTime::from_timestamp_millis(add.modification_time());
             let file = DataFile::from_log(
                 self.table,
-                self.full_path(&add.object_store_path()),
+                self.full_path(&add.path()),
                 add.size().unsigned_abs(),
                 modified.unwrap_or_default(),
                 add.stats().as_deref(),
@@ -71,20 +74,34 @@ impl Log {
             version: state.version(),
             schema: state.arrow_schema(),
             files,
-            sorted: true,
             store: self.location.store.clone(),
         })
     }
 
-    /// The versions whose commit is still in the log, and when each was made.
-    pub async fn versions(&self) -> Result<BTreeMap<u64, DateTime<Utc>>> {
+    /// The versions whose commit is still in the log, ascending, and the times of their files.
+    pub async fn versions(&self) -> Result<Vec<(u64, DateTime<Utc>)>> {
         let folder = self.location.prefix.clone().join("_delta_log");
         let objects = self.location.store.list(Some(&folder)).map_ok(|object| {
-            let version = object.location.filename()?.strip_suffix(".json")?.parse().ok()?;
+            let name = object.location.filename()?.strip_suffix(".json")?;
+            let version = (name.len() == 20).then(|| name.parse().ok()).flatten()?;
             Some((version, to_millis(object.last_modified)))
         });
         let versions = objects.try_filter_map(|version| std::future::ready(Ok(version)));
-        versions.try_collect().await.map_err(|error| self.failed(Error::from(error)))
+        let versions = versions.try_collect::<Vec<_>>().await;
+        let mut versions = versions.map_err(|error| self.failed(Error::from(error)))?;
+        versions.sort_unstable();
+        Ok(versions)
+    }
+
+    /// When a version was committed, as its commit says; `None` where it does not.
+    pub async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
+        let actions = self.actions(version).await?.unwrap_or_default();
+        let info = actions.into_iter().find_map(|action| match action {
+            Action::CommitInfo(info) => Some(info),
+            _ => None,
+        });
+        let millis = info.and_then(|info| info.in_commit_timestamp.or(info.timestamp));
+        Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
     /// Whether a version has been committed: one request.
@@ -122,8 +139,9 @@ impl Log {
         entry.await.map_err(|error| self.failed(Error::from(error)))
     }
 
-    /// The path of a file in the store, of that in the log.
-    pub fn full_path(&self, relative: &Path) -> Path {
+    /// The path of a file in the store, of that in the log, which deltalake-core has decoded.
+    pub fn full_path(&self, relative: &str) -> Path {
+        let relative = Path::parse(relative).unwrap_or_else(|_| Path::from(relative));
         self.location.prefix.parts().chain(relative.parts()).collect()
     }
 

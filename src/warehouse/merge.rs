@@ -1,10 +1,12 @@
-//! Sorted files into fewer sorted files with the same rows. In: files of a snapshot, by key. Out: files
-//! disjoint in keys. Memory: one row group of each of at most [`FAN_IN`] files.
+//! Files into fewer sorted files with the same rows. In: files of a snapshot, by key. Out: files disjoint in keys. Memory: one
+//! row group of each of at most [`FAN_IN`] files; files that are not sorted are sorted first, one at a time, in [`SORT_BYTES`].
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
@@ -13,51 +15,68 @@ use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::gather::BATCH_ROWS;
 use super::layout::FileSize;
 use super::reader::read;
-use super::writer::{delete, fit};
-use super::{DataFile, Snapshot, SortedWriter, Warehouse};
+use super::writer::fit;
+use super::{DataFile, Snapshot, SortedWriter, Sorter, Warehouse};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
 const FAN_IN: usize = 32;
-const BATCH_ROWS: usize = 1024;
+/// Memory for sorting a file; what does not fit goes to a temporary folder.
+const SORT_BYTES: usize = 256 << 20;
+/// Of [`Table::sort_columns`].
+const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: true };
 
 /// Files whose keys follow one another: read one after the other, their rows are in order.
 type Run = Vec<DataFile>;
 
 /// Writes the rows of the files, none more and none less, and checks that it did. The files are not
-/// committed. After an error nothing of them is left.
+/// committed. In: files as their footers [have](super::described) them.
 pub(super) async fn merge(
     warehouse: &Warehouse,
     base: &Snapshot,
     files: &[DataFile],
     full: FileSize,
 ) -> Result<Vec<DataFile>> {
-    let mut runs = runs(files);
-    let mut between = Vec::new();
-    let merged = loop {
-        let last = runs.len() <= FAN_IN;
-        let next = runs.drain(..runs.len().min(FAN_IN)).collect();
-        match merge_runs(warehouse, base, next, full).await {
-            Ok(run) if !last => {
-                between.extend(run.clone());
-                runs.push(run);
-            }
-            done => break done,
-        }
+    let merged = match files {
+        [file] if !file.sorted => sort(warehouse, base, file, full).await?,
+        files => merge_all(warehouse, base, files, full).await?,
     };
-    delete(&base.store, &between).await;
-    let merged = merged?;
     let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
     if rows(&merged) != rows(files) {
-        delete(&base.store, &merged).await;
         let message = format!("{} rows came out of {}", rows(&merged), rows(files));
         return Err(Error::internal(message));
     }
     Ok(merged)
+}
+
+/// In rounds where there are many runs. Files of the rounds between go as soon as they are merged.
+async fn merge_all(
+    warehouse: &Warehouse,
+    base: &Snapshot,
+    files: &[DataFile],
+    full: FileSize,
+) -> Result<Run> {
+    let (sorted, unsorted): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| file.sorted);
+    let mut runs = runs(&sorted);
+    for file in &unsorted {
+        runs.push(sort(warehouse, base, file, full).await?);
+    }
+    loop {
+        let last = runs.len() <= FAN_IN;
+        let next: Vec<_> = runs.drain(..runs.len().min(FAN_IN)).collect();
+        let merged = merge_runs(warehouse, base, &next, full).await?;
+        // The table's own files are not uncommitted: they stay.
+        warehouse.discard(&next.concat()).await;
+        if last {
+            return Ok(merged);
+        }
+        runs.push(merged);
+    }
 }
 
 /// As few runs as the overlaps allow, so that no more files are open at once than overlap.
@@ -76,25 +95,41 @@ fn runs(files: &[DataFile]) -> Vec<Run> {
 async fn merge_runs(
     warehouse: &Warehouse,
     base: &Snapshot,
-    runs: Vec<Run>,
+    runs: &[Run],
     full: FileSize,
 ) -> Result<Run> {
-    let streams = runs.into_iter().map(|run| run_stream(base, run)).collect();
-    let mut rows = merged_stream(base.table, &base.schema, streams)?;
+    let streams = runs.iter().map(|run| run_stream(base, run.clone())).collect();
+    let rows = merged_stream(base.table, &base.schema, streams)?.map_err(Error::from);
+    write(warehouse, base, rows, full).await
+}
+
+/// The rows of a file in order.
+async fn sort(
+    warehouse: &Warehouse,
+    base: &Snapshot,
+    file: &DataFile,
+    full: FileSize,
+) -> Result<Run> {
+    let folder = tempfile::tempdir()?;
+    let sorter = Sorter::new(SORT_BYTES, folder.path())?;
+    let order: Vec<_> = base.table.sort_columns().iter().map(|name| (*name, ASCENDING)).collect();
+    let rows = sorter.sort(run_stream(base, vec![file.clone()]), &order)?;
+    let written = write(warehouse, base, rows, full).await;
+    written.map_err(|error| error.context(format!("sorting /{}", file.path)))
+}
+
+async fn write(
+    warehouse: &Warehouse,
+    base: &Snapshot,
+    rows: impl Stream<Item = Result<RecordBatch>>,
+    full: FileSize,
+) -> Result<Run> {
     let mut writer = SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
-    let written = async {
-        while let Some(batch) = rows.try_next().await? {
-            writer.write(&batch).await?;
-        }
-        Ok(())
-    };
-    match written.await {
-        Ok(()) => writer.finish().await,
-        Err(error) => {
-            writer.abort().await;
-            Err(error)
-        }
+    let mut rows = pin!(rows);
+    while let Some(batch) = rows.try_next().await? {
+        writer.write(&batch).await?;
     }
+    writer.finish().await
 }
 
 fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
@@ -110,9 +145,8 @@ fn merged_stream(
     schema: &SchemaRef,
     streams: Vec<SendableRecordBatchStream>,
 ) -> Result<SendableRecordBatchStream> {
-    let ascending = SortOptions { descending: false, nulls_first: true };
     let order = table.sort_columns().iter().map(|name| col(name, schema));
-    let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, ascending)));
+    let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, ASCENDING)));
     let order: Vec<_> = order.collect::<Result<_, DataFusionError>>()?;
     let order = LexOrdering::new(order).ok_or_else(|| Error::internal("a table has no order"))?;
     // The streams hold a batch each: there is nothing to limit.

@@ -1,6 +1,5 @@
 //! One version of one table, as its readers hold it: schema, files, key ranges.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -15,7 +14,7 @@ use crate::schema::Table;
 #[derive(Clone, Debug, PartialEq)]
 pub enum AsOf {
     Version(u64),
-    /// The newest version committed at or before this time.
+    /// The newest version committed at or before this time, by the commits' own clocks.
     Time(DateTime<Utc>),
 }
 
@@ -30,17 +29,6 @@ impl AsOf {
             Err(_) => Err(Error::argument(format!(
                 "as_of: {text} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z)"
             ))),
-        }
-    }
-
-    /// The version meant, of those there are.
-    pub(super) fn resolve(&self, versions: &BTreeMap<u64, DateTime<Utc>>) -> Option<u64> {
-        match self {
-            AsOf::Version(version) => versions.contains_key(version).then_some(*version),
-            AsOf::Time(asked) => {
-                let before = versions.iter().rev().find(|(_, committed)| *committed <= asked);
-                before.map(|(version, _)| *version)
-            }
         }
     }
 }
@@ -63,8 +51,6 @@ pub struct Snapshot {
     pub schema: SchemaRef,
     /// Sorted by `keys.start()`. Key ranges may overlap until compaction.
     pub files: Vec<DataFile>,
-    /// Whether every file is sorted by [`Table::sort_columns`], as those of a warehouse are.
-    pub sorted: bool,
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
 }
@@ -88,18 +74,5 @@ mod tests {
             assert_eq!(error.kind(), Kind::Argument);
             assert!(error.to_string().starts_with("as_of:"), "{error}");
         }
-    }
-
-    #[test]
-    fn a_time_resolves_to_the_newest_version_before_it() {
-        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let versions = BTreeMap::from([(3, at(10)), (4, at(20)), (5, at(30))]);
-        let resolve = |as_of: AsOf| as_of.resolve(&versions);
-        assert_eq!(resolve(AsOf::Time(at(9))), None);
-        assert_eq!(resolve(AsOf::Time(at(10))), Some(3));
-        assert_eq!(resolve(AsOf::Time(at(29))), Some(4));
-        assert_eq!(resolve(AsOf::Time(at(99))), Some(5));
-        assert_eq!(resolve(AsOf::Version(4)), Some(4));
-        assert_eq!(resolve(AsOf::Version(6)), None);
     }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use futures::TryStreamExt;
-use object_store::ObjectStore;
+use chrono::{DateTime, Utc};
 
 use super::log::Log;
 use super::snapshot::rfc3339;
@@ -36,16 +35,17 @@ impl Warehouse {
 
 async fn older(log: &Log, as_of: &AsOf) -> Result<Option<Snapshot>> {
     let versions = log.versions().await?;
-    let (Some((oldest, since)), Some((newest, _))) =
-        (versions.first_key_value(), versions.last_key_value())
-    else {
+    let (Some(oldest), Some((newest, _))) = (versions.first(), versions.last()) else {
         return Ok(None);
     };
     let gone =
         |why: String| Error::argument(format!("as_of: {} has no {as_of} {why}", log.table.name()));
-    let kept = || format!("(any more); it has {oldest} ({}) to {newest}", rfc3339(since));
-    let version = as_of.resolve(&versions).ok_or_else(|| gone(kept()))?;
-    let Some(state) = log.state(Some(version)).await? else { return Err(gone(kept())) };
+    let kept = async || {
+        let since = rfc3339(&committed(log, oldest).await?);
+        Ok::<_, Error>(gone(format!("(any more); it has {} ({since}) to {newest}", oldest.0)))
+    };
+    let Some(version) = resolve(log, &versions, as_of).await? else { return Err(kept().await?) };
+    let Some(state) = log.state(Some(version)).await? else { return Err(kept().await?) };
     let snapshot = log.snapshot(&state)?;
     if version != *newest && !all_there(log, &snapshot).await? {
         return Err(gone("any more: vacuum has deleted its files".into()));
@@ -53,12 +53,37 @@ async fn older(log: &Log, as_of: &AsOf) -> Result<Option<Snapshot>> {
     Ok(Some(snapshot))
 }
 
+/// The version meant, of those there are. A time is looked for by halves, in the entries that takes. Where clocks differed and
+/// times go back, it is one that was made at or before the time asked for, and followed by one made after it.
+async fn resolve(
+    log: &Log,
+    versions: &[(u64, DateTime<Utc>)],
+    as_of: &AsOf,
+) -> Result<Option<u64>> {
+    let time = match as_of {
+        AsOf::Version(version) => {
+            return Ok(versions.iter().any(|(there, _)| there == version).then_some(*version));
+        }
+        AsOf::Time(time) => time,
+    };
+    let (mut before, mut after) = (0, versions.len());
+    while before < after {
+        let middle = before.midpoint(after);
+        match committed(log, &versions[middle]).await? <= *time {
+            true => before = middle + 1,
+            false => after = middle,
+        }
+    }
+    Ok(before.checked_sub(1).map(|index| versions[index].0))
+}
+
+/// When a version was committed. Only where its commit does not say so its file's time counts: a copy of a table has new ones.
+async fn committed(log: &Log, (version, file): &(u64, DateTime<Utc>)) -> Result<DateTime<Utc>> {
+    Ok(log.committed(*version).await?.unwrap_or(*file))
+}
+
 async fn all_there(log: &Log, snapshot: &Snapshot) -> Result<bool> {
-    let objects = log.location.store.list(Some(&log.location.prefix));
-    let there: HashSet<_> = objects
-        .map_ok(|object| object.location)
-        .try_collect()
-        .await
-        .map_err(|error| log.failed(Error::from(error)))?;
+    let there = log.location.list().await?.objects.into_iter().map(|object| object.location);
+    let there: HashSet<_> = there.collect();
     Ok(snapshot.files.iter().all(|file| there.contains(&file.path)))
 }

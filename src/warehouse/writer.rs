@@ -1,20 +1,18 @@
 //! Sorted batches to Parquet files of bounded size. In: batches in the table's order. Out: the
-//! [`DataFile`]s to commit. Files that are never committed are invisible, and vacuum's to remove.
-
-use std::sync::Arc;
+//! [`DataFile`]s to commit. Files that no commit names are the warehouse's to [discard](Warehouse::discard_uncommitted).
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use chrono::Utc;
-use object_store::buffered::BufWriter;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path};
+use object_store::{ObjectMeta, path::Path};
 use parquet::arrow::AsyncArrowWriter;
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
 use super::layout::{self, FileSize};
+use super::upload::Upload;
 use super::{DataFile, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{KEY, Table};
@@ -22,10 +20,9 @@ use crate::schema::{KEY, Table};
 /// Writes one table's files in key order, in memory of one row group whatever the size. A new file begins once
 /// the current one is full and the object changes, so the files of one writer are disjoint in keys.
 pub struct SortedWriter {
+    warehouse: Warehouse,
     table: Table,
     schema: SchemaRef,
-    store: Arc<dyn ObjectStore>,
-    folder: Path,
     full: FileSize,
     properties: WriterProperties,
     order: Option<Order>,
@@ -45,11 +42,9 @@ impl SortedWriter {
         schema: SchemaRef,
         full: FileSize,
     ) -> Self {
-        let location = warehouse.location();
         Self {
+            warehouse: warehouse.clone(),
             table,
-            store: location.store.clone(),
-            folder: location.prefix.clone().join(table.name()),
             full,
             properties: layout::properties(table, &schema),
             schema,
@@ -94,23 +89,13 @@ impl SortedWriter {
         Ok(self.done)
     }
 
-    /// Deletes what was written, after a failure.
-    pub async fn abort(self) {
-        if let Some(file) = self.open {
-            let path = file.path.clone();
-            if let Err(error) = file.writer.into_inner().abort().await {
-                tracing::warn!(%path, %error, "an unfinished upload remains");
-            }
-        }
-        delete(&self.store, &self.done).await;
-    }
-
     async fn append(&mut self, rows: &RecordBatch) -> Result<()> {
         let file = match &mut self.open {
             Some(file) => file,
             none => {
-                let path = self.folder.clone().join(format!("part-{}.parquet", Uuid::new_v4()));
-                let upload = BufWriter::new(self.store.clone(), path.clone());
+                let folder = self.warehouse.location.prefix.clone().join(self.table.name());
+                let path = folder.join(layout::file_name(Uuid::new_v4()));
+                let upload = self.warehouse.upload(path.clone());
                 let (schema, properties) = (self.schema.clone(), self.properties.clone());
                 let writer = AsyncArrowWriter::try_new(upload, schema, Some(properties))?;
                 none.insert(OpenFile { path, rows: 0, writer })
@@ -135,19 +120,10 @@ impl SortedWriter {
     }
 }
 
-/// Deletes files that nothing refers to. What cannot be deleted is left to vacuum.
-pub async fn delete(store: &Arc<dyn ObjectStore>, files: &[DataFile]) {
-    for file in files {
-        if let Err(error) = store.delete(&file.path).await {
-            tracing::warn!(path = %file.path, %error, "an unused file remains");
-        }
-    }
-}
-
 struct OpenFile {
     path: Path,
     rows: usize,
-    writer: AsyncArrowWriter<BufWriter>,
+    writer: AsyncArrowWriter<Upload>,
 }
 
 impl OpenFile {

@@ -154,7 +154,11 @@ fn an_ingest_tells_what_it_did_as_json() {
     };
     let one = ingest(&[&first]);
     assert_eq!((&one["packets"], &one["solar_system"]), (&json!(3), &json!(1)), "{one}");
-    assert_eq!((&one["sources"]["added"], &one["refused"]), (&json!(2), &json!([])), "{one}");
+    assert_eq!(
+        (&one["sources"]["added"], &one["refused"]["count"]),
+        (&json!(2), &json!(0)),
+        "{one}"
+    );
     let both = ingest(&[&first, &second]);
     assert_eq!((&both["files"], &both["packets"]), (&json!(2), &json!(5)), "{both}");
     assert_eq!(both["sources"]["added"], nights::SOURCES - 2, "{both}");
@@ -173,7 +177,7 @@ fn refused_packets_are_listed_and_told_by_the_exit_code() {
     assert_eq!(done.code, Some(3), "{done:?}");
     let summary = done.json();
     assert_eq!((&summary["packets"], &summary["sources"]["added"]), (&json!(2), &json!(1)));
-    let refused = &summary["refused"][0];
+    let refused = &summary["refused"]["first"][0];
     assert_eq!(refused["record"], 1, "{summary}");
     assert!(refused["file"].as_str().unwrap().ends_with("night.avro"), "{summary}");
     assert!(refused["reason"].as_str().unwrap().contains("diaSourceId"), "{summary}");

@@ -1,27 +1,15 @@
 //! `docker-compose.yml`: its file as docker-compose reads it, and its services as plain processes of this machine, until
 //! an id is looked up over S3 and Prometheus has read the counts.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::program::finish;
+use crate::program::{finish, installed};
 use crate::python;
 
 const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
-
-/// Whether a program of Debian's is there. `.ci/run` installs it, so where `CI` is true it has to be.
-fn installed(name: &str) -> bool {
-    let found = Command::new(name).arg("--version").output().is_ok();
-    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "{name} is not installed");
-    if !found {
-        // Not `eprintln!`, which is shown for tests that fail alone.
-        let _ = writeln!(io::stderr(), "SKIPPED: {name} is not installed (Debian: {name})");
-    }
-    found
-}
 
 #[test]
 fn the_compose_file_is_one() {

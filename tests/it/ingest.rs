@@ -1,9 +1,13 @@
 //! Ingest of alert files: what comes out of the real ones, and what is refused.
 
+mod bombs;
+mod copies;
 mod damaged;
 mod inputs;
 mod packets;
 mod real;
+mod slow;
+mod types;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{concat_batches, sort_to_indices, take_record_batch};

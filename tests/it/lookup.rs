@@ -62,14 +62,14 @@ async fn engine_over(
     index_bytes: usize,
 ) -> (Arc<Counted>, Engine) {
     let warehouse = Warehouse::open(&format!("memory://lookup-{name}")).unwrap();
-    let Location { url, store, prefix } = warehouse.location().clone();
+    let Location { url, store, prefix, bucket } = warehouse.location().clone();
     for (i, file) in files.into_iter().enumerate() {
         let path = prefix.clone().join("files").join(format!("{i:04}.parquet"));
         store.put(&path, file.into()).await.unwrap();
     }
     let counted = Counted::over(store);
     let store: Arc<dyn ObjectStore> = counted.clone();
-    let sources = Source::Folder(Location { url, store, prefix: prefix.join("files") });
+    let sources = Source::Folder(Location { url, store, prefix: prefix.join("files"), bucket });
     let refresh = Duration::from_secs(3600);
     let options = EngineOptions::of_warehouse(&warehouse);
     let engine = Engine::open(EngineOptions { sources, refresh, index_bytes, ..options }).await;

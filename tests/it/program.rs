@@ -1,7 +1,8 @@
 //! The built program as a script would call it. In: arguments. Out: its exit code and what it printed.
 
 use std::ffi::OsStr;
-use std::process::{Command, Stdio};
+use std::io::{self, Write};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -48,4 +49,21 @@ pub fn finish(command: &mut Command) -> Finished {
 /// Runs the program to its end.
 pub fn run<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Finished {
     finish(diaflight().args(arguments))
+}
+
+/// Sends a signal by its name (`TERM`).
+pub fn send(signal: &str, to: &Child) {
+    let kill = ["-c", "kill -s \"$0\" \"$1\"", signal, &to.id().to_string()];
+    assert!(Command::new("sh").args(kill).status().unwrap().success(), "cannot send {signal}");
+}
+
+/// Whether a program of Debian's is there. `.ci/run` installs it, so where `CI` is true it has to be.
+pub fn installed(name: &str) -> bool {
+    let found = Command::new(name).arg("--version").output().is_ok();
+    assert!(found || std::env::var("CI").as_deref() != Ok("true"), "{name} is not installed");
+    if !found {
+        // Not `eprintln!`, which is shown for tests that fail alone.
+        let _ = writeln!(io::stderr(), "SKIPPED: {name} is not installed (Debian: {name})");
+    }
+    found
 }

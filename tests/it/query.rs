@@ -46,11 +46,11 @@ fn sources(ids: impl Iterator<Item = i64>) -> RecordBatch {
         (schema::stored_field(Family::Rubin, "psfFlux", DataType::Float32), Arc::new(fluxes)),
         (schema::stored_field(Family::Fink, "xm_simbad_otype", DataType::Utf8), Arc::new(bands)),
     ];
-    let [time, id, enriched] = provenance::fields();
+    let field = |name| provenance::field(name).unwrap();
     let provenance: Vec<(Field, ArrayRef)> = vec![
-        (time, Arc::new(times)),
-        (id, Arc::new(of(|row| 1000 * row.0 + row.1))),
-        (enriched, Arc::new(BooleanArray::from(vec![true; rows.len()]))),
+        (field(provenance::ALERT_TIME), Arc::new(times)),
+        (field(provenance::ALERT_ID), Arc::new(of(|row| 1000 * row.0 + row.1))),
+        (field(provenance::ALERT_ENRICHED), Arc::new(BooleanArray::from(vec![true; rows.len()]))),
     ];
     let (fields, arrays): (Vec<_>, Vec<_>) = columns.into_iter().chain(provenance).unzip();
     RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()

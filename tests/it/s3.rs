@@ -14,12 +14,12 @@ use crate::server::Server;
 use crate::{nights, shared};
 
 /// Every answer about some objects from a bucket, by a server of its own.
-async fn served(bucket: &Bucket, warehouse: &str, objects: &[i64]) -> Vec<Answer> {
+pub async fn served(bucket: &Bucket, warehouse: &str, objects: &[i64]) -> Vec<Answer> {
     answers(&Server::serve(warehouse, &bucket.variables()).await, objects).await
 }
 
 /// The same from a folder that took the files undisturbed.
-async fn served_from_a_folder(files: &[String], objects: &[i64]) -> Vec<Answer> {
+pub async fn served_from_a_folder(files: &[String], objects: &[i64]) -> Vec<Answer> {
     let folder = tempdir().unwrap();
     let warehouse = folder.path().to_str().unwrap();
     run(["ingest", "--warehouse", warehouse].into_iter().chain(files.iter().map(String::as_str)))

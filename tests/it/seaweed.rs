@@ -7,7 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use bytes::Bytes;
+use object_store::aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential};
+use object_store::client::{HttpClient, HttpRequest};
 use object_store::path::Path;
 use object_store::signer::Signer;
 use tempfile::TempDir;
@@ -61,6 +63,19 @@ impl Bucket {
             builder = builder.with_config(key.to_lowercase().parse().unwrap(), value);
         }
         builder.build().unwrap()
+    }
+
+    /// Puts an object whose key no path of object_store can have. `key`: as it stands in a URL.
+    pub async fn put_encoded(&self, key: &str, bytes: &'static str) {
+        let mut request = HttpRequest::new(Bytes::from(bytes).into());
+        *request.method_mut() = reqwest::Method::PUT;
+        let url = format!("{}/{}/{key}", self.server.endpoint(), self.name);
+        *request.uri_mut() = url.parse().unwrap();
+        let (key_id, secret_key) = (KEY.to_string(), SECRET.to_string());
+        let credential = AwsCredential { key_id, secret_key, token: None };
+        AwsAuthorizer::new(&credential, "s3", "us-east-1").authorize(&mut request, None);
+        let client = HttpClient::new(reqwest::Client::builder().no_proxy().build().unwrap());
+        assert_eq!(client.execute(request).await.unwrap().status(), 200);
     }
 
     /// S3's CreateBucket, again and again until the server is up.

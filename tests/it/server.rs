@@ -11,7 +11,7 @@ use reqwest::{Client, Response};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::diaflight;
+use crate::program::{diaflight, send};
 
 /// How long anything may take before the test gives up. Nothing is expected to come near it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -92,10 +92,7 @@ impl Server {
 
     /// Sends a signal by its name (`TERM`) and waits for the end.
     pub fn end(&mut self, signal: &str) -> ExitStatus {
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", signal, &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success(), "cannot send {signal}");
+        send(signal, &self.child);
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -238,7 +238,8 @@ async fn a_server_answers_as_its_warehouse_does() {
         command
     };
     let odd = "SELECT [1, NULL] AS list, NULL AS nothing, INTERVAL '2 days' AS pause WHERE true";
-    for statement in [SOURCES, odd, "SELECT * FROM objects WHERE ra > 360", "SELECT * FROM fp"] {
+    let fp = "SELECT * FROM fp ORDER BY diaForcedSourceId";
+    for statement in [SOURCES, odd, "SELECT * FROM objects WHERE ra > 360", fp] {
         for format in ["table", "csv", "json", "parquet", "arrow"] {
             let arguments = ["--format", format, statement];
             let here = folder.printed(&mut folder.sql(&arguments), "here");

@@ -13,14 +13,17 @@ use diaflight::schema::{Family, KEY, TIME, Table, family, provenance, stored_fie
 use diaflight::warehouse::{
     AsOf, Change, DataFile, FileSize, Operation, Snapshot, SortedWriter, Warehouse, read,
 };
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 
 mod compact;
 mod folder;
+mod foreign_paths;
+mod leftovers;
 mod refusal;
 mod vacuum;
+mod versions;
 
 /// Ids like Rubin's: no `f64` holds them.
 const FIRST_ID: i64 = 170_028_485_706_776_685;
@@ -34,7 +37,7 @@ fn schema() -> SchemaRef {
         stored_field(Family::Rubin, "band", DataType::Utf8),
         stored_field(Family::Fink, "xm_simbad_otype", DataType::Utf8),
     ];
-    fields.extend(provenance::fields());
+    fields.extend(provenance::fields(Table::Sources));
     Arc::new(Schema::new(fields))
 }
 
@@ -61,6 +64,7 @@ fn sources(first: i64, objects: i64, each: i64) -> RecordBatch {
         Arc::new(Float64Array::from_iter_values(rows.iter().map(|_| 61200.0))),
         column(&|_, _| 7),
         Arc::new(BooleanArray::from_iter(rows.iter().map(|_| Some(true)))),
+        column(&|object, n| object ^ (n << 40)),
     ];
     RecordBatch::try_new(schema(), columns).unwrap()
 }
@@ -364,15 +368,19 @@ async fn a_file_without_the_columns_asked_for_still_has_rows() {
 }
 
 #[tokio::test]
-async fn abort_leaves_nothing() {
+async fn what_no_commit_names_can_be_discarded() {
     let (_folder, warehouse) = on_disk();
     let full = FileSize { rows: 10, ..FileSize::TARGET };
     let mut writer = SortedWriter::with_file_size(&warehouse, Table::Sources, schema(), full);
     writer.write(&sources(1, 30, 3)).await.unwrap();
-    writer.abort().await;
+    let committed = append(&warehouse, &sources(100, 30, 3)).await;
+    warehouse.discard(&committed.files).await;
+    warehouse.discard_uncommitted().await;
     let location = warehouse.location();
-    let left: Vec<_> = location.store.list(Some(&location.prefix)).collect().await;
-    assert!(left.is_empty(), "{left:?}");
+    let left: Vec<_> = location.store.list(Some(&location.prefix)).try_collect().await.unwrap();
+    let left = left.iter().map(|object| &object.location);
+    let left: Vec<_> = left.filter(|path| !path.as_ref().contains("_delta_log")).collect();
+    assert_eq!(left, [&committed.files[0].path]);
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl EngineReader {
             let location = warehouse.location();
             let url = location.url.join(&format!("{}/", table.name())).expect("a URL");
             let prefix = location.prefix.clone().join(table.name());
-            Source::Folder(Location { url, store: store.clone(), prefix })
+            Source::Folder(Location { url, store: store.clone(), prefix, bucket: None })
         };
         let options = EngineOptions {
             sources: folder(Table::Sources),

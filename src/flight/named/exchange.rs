@@ -68,7 +68,8 @@ async fn answered(
     let rows = workers.stream(schema.clone(), place, Limit::Idle(idle_limit), rows);
     let last = async move {
         let found = found.load(Ordering::Relaxed);
-        let counts = json!({"asked": asked, "found": found, "not_found": asked - found});
+        let counts =
+            json!({"asked": asked, "found": found, "not_found": asked.saturating_sub(found)});
         wire::note(&schema, metadata(counts, snapshot, warning)).map_err(status)
     };
     let messages = wire::flight_data(&workers, rows, request.compression);

@@ -8,17 +8,21 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    new_null_array,
 };
-use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
+use arrow::datatypes::{Field, Float64Type, Int64Type, Schema};
 use futures::TryStreamExt;
 use object_store::ObjectStore;
 use uuid::Uuid;
 
 use super::*;
-use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
-use crate::schema::{Family, KEY, TIME, provenance, stored_field};
+use crate::ingest::precedence::PROCESSED;
+use crate::schema::provenance::{
+    ALERT_ENRICHED, ALERT_ID, ALERT_PROCESSED, ALERT_TIME, CONTENT_HASH,
+};
+use crate::schema::{Family, KEY, TIME, content_hash, provenance, stored_field};
 
-/// The alert a row is taken from.
+/// The alert a row is taken from, which was processed as soon as it was measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Alert {
     mjd: f64,
@@ -55,19 +59,37 @@ fn batch_with(table: Table, rows: &[Row], extra: &[(&str, ArrayRef)]) -> RecordB
     if table != Table::Objects {
         columns.push((TIME, double(|row| row.mjd)));
         columns.push((table.id_column(), long(|row| row.id)));
+        columns.push((PROCESSED, double(|row| row.alert.mjd)));
     }
     columns.extend(extra.iter().cloned());
     let mut fields: Vec<Field> = columns
         .iter()
         .map(|(name, column)| stored_field(Family::Rubin, name, column.data_type().clone()))
         .collect();
-    fields.extend(provenance::fields());
+    fields.extend(provenance::fields(table));
+    let schema = Arc::new(Schema::new(fields));
     let mut arrays: Vec<_> = columns.into_iter().map(|(_, column)| column).collect();
-    let enriched: Vec<_> = rows.iter().map(|row| row.alert.enriched).collect();
-    arrays.push(double(|row| row.alert.mjd));
-    arrays.push(long(|row| row.alert.id));
-    arrays.push(Arc::new(BooleanArray::from(enriched)));
-    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+    let content = content_hash(&schema, &arrays).unwrap();
+    // Entries of a history have no alert.
+    let alerts: Vec<_> = rows
+        .iter()
+        .map(|row| (table == Table::Objects || row.id == row.alert.id).then_some(row.alert))
+        .collect();
+    for field in provenance::fields(table) {
+        let alerts = || alerts.iter().map(|alert| alert.as_ref());
+        arrays.push(match field.name().as_str() {
+            ALERT_TIME | ALERT_PROCESSED => {
+                Arc::new(alerts().map(|alert| Some(alert?.mjd)).collect::<Float64Array>())
+            }
+            ALERT_ID => Arc::new(alerts().map(|alert| Some(alert?.id)).collect::<Int64Array>()),
+            ALERT_ENRICHED => {
+                Arc::new(alerts().map(|alert| Some(alert?.enriched)).collect::<BooleanArray>())
+            }
+            CONTENT_HASH => Arc::new(content.clone()),
+            _ => new_null_array(field.data_type(), rows.len()),
+        });
+    }
+    RecordBatch::try_new(schema, arrays).unwrap()
 }
 
 fn batch(table: Table, rows: &[Row]) -> RecordBatch {
@@ -119,16 +141,19 @@ async fn rows(warehouse: &Warehouse, table: Table) -> Vec<Row> {
         let long = |name: &str, i| batch[name].as_primitive::<Int64Type>().value(i);
         let double = |name: &str, i| batch[name].as_primitive::<Float64Type>().value(i);
         let measured = table != Table::Objects;
-        rows.extend((0..batch.num_rows()).map(|i| Row {
-            object: long(KEY, i),
-            id: if measured { long(table.id_column(), i) } else { 0 },
-            mjd: if measured { double(TIME, i) } else { 61000.0 },
-            value: double("value", i),
-            alert: Alert {
-                mjd: double(ALERT_TIME, i),
-                id: long(ALERT_ID, i),
-                enriched: batch[ALERT_ENRICHED].as_boolean().value(i),
-            },
+        rows.extend((0..batch.num_rows()).map(|i| {
+            let value = double("value", i);
+            Row {
+                object: long(KEY, i),
+                id: if measured { long(table.id_column(), i) } else { 0 },
+                mjd: if measured { double(TIME, i) } else { 61000.0 },
+                value,
+                alert: Alert {
+                    mjd: double(if measured { PROCESSED } else { ALERT_TIME }, i),
+                    id: value as i64,
+                    enriched: value.fract() == 0.5,
+                },
+            }
         }));
     }
     rows.sort_by_key(|row| (row.object, row.id));

@@ -43,7 +43,7 @@ fn schema(table: Table) -> SchemaRef {
     fields.push(rubin("psfFlux", DataType::Float32));
     fields.push(rubin("band", DataType::Utf8));
     fields.push(stored_field(Family::Fink, "main_label_classifier", DataType::Utf8));
-    fields.extend(provenance::fields());
+    fields.extend(provenance::fields(table));
     Arc::new(Schema::new(fields))
 }
 

@@ -16,7 +16,7 @@ async fn real_alerts_give_the_expected_tables() {
     let summary = place.ingest(&[&file]).await.unwrap();
     assert_eq!((summary.files, summary.packets, summary.solar_system), (1, 7, 2));
     assert_eq!((summary.sources.added, summary.objects.added, summary.fp.added), (5, 5, 2321));
-    assert_eq!((summary.refused.len(), summary.notes.len()), (0, 0));
+    assert_eq!((summary.refused.count, summary.notes.len()), (0, 0));
     for table in Table::ALL {
         let (got, want) = (place.served(table).await, expected(table));
         assert_eq!(names_and_types(got.schema_ref()), names_and_types(want.schema_ref()));
@@ -65,7 +65,7 @@ async fn science_parquet_gives_its_nested_values() {
     let Some(file) = real_alerts(FINK_PARQUET) else { return };
     let place = Place::new();
     let summary = place.ingest(&[&file]).await.unwrap();
-    assert_eq!((summary.packets, summary.solar_system, summary.refused.len()), (12, 0, 0));
+    assert_eq!((summary.packets, summary.solar_system, summary.refused.count), (12, 0, 0));
     assert_eq!((summary.sources.added, summary.objects.added, summary.fp.added), (12, 12, 0));
 
     let reader = std::fs::File::open(&file).unwrap();
@@ -89,14 +89,16 @@ async fn science_parquet_gives_its_nested_values() {
 
 #[tokio::test]
 async fn raw_packets_of_both_schemas_take_the_object_of_their_alert() {
-    for (name, source_columns) in [
-        ("data/rubin-alerts/lsst-v10_0-fakeAlert.avro", 100),
-        ("data/rubin-alerts/lsst-v7_4-fakeAlert.avro", 140),
+    for (name, source_columns, implausible) in [
+        ("data/rubin-alerts/lsst-v10_0-fakeAlert.avro", 100, 0),
+        ("data/rubin-alerts/lsst-v7_4-fakeAlert.avro", 140, 3),
     ] {
         let Some(file) = real_alerts(name) else { return };
         let place = Place::new();
         let summary = place.ingest_with(&[&file], true).await.unwrap();
-        assert_eq!((summary.packets, summary.refused.len()), (1, 0), "{name}");
+        assert_eq!((summary.packets, summary.refused.count), (1, 0), "{name}");
+        // Seconds since 1970, of the source and of both entries of its history.
+        assert_eq!(summary.implausible_times.count, implausible, "{name}");
         assert_eq!(
             (summary.sources.added, summary.objects.added, summary.fp.added),
             (3, 1, 0),

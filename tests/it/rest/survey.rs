@@ -61,7 +61,7 @@ fn schema(table: Table) -> SchemaRef {
     fields.push(rubin("midpointMjdTai", DataType::Float64));
     fields.push(rubin("psfFlux", DataType::Float32));
     fields.push(stored_field(Family::Fink, "main_label_classifier", DataType::Utf8));
-    fields.extend(provenance::fields());
+    fields.extend(provenance::fields(table));
     Arc::new(Schema::new(fields))
 }
 

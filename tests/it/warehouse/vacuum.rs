@@ -34,15 +34,17 @@ async fn removes_what_nothing_refers_to(warehouse: &Warehouse) {
 
     let kept = files_there(warehouse).await;
     let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
-    assert_eq!(done, Vacuumed { files_deleted: 0, bytes_deleted: 0 });
+    assert_eq!(done, Vacuumed::default());
     assert_eq!(files_there(warehouse).await, kept);
 
     // A clock tick later nothing is young any more.
     tokio::time::sleep(Duration::from_millis(5)).await;
     let done = warehouse.vacuum(Table::Sources, &NOW).await.unwrap();
-    let unused = before.files.iter().chain(&orphans).map(|file| file.size_bytes);
-    assert_eq!(done, Vacuumed { files_deleted: 4, bytes_deleted: unused.sum() });
-    assert_eq!(files_there(warehouse).await, paths(&after.files));
+    let unused = before.files.iter().map(|file| file.size_bytes);
+    let expected = Vacuumed { files_deleted: 3, bytes_deleted: unused.sum(), uploads_ended: 0 };
+    assert_eq!(done, expected);
+    // What no version has named is spared for a day.
+    assert_eq!(files_there(warehouse).await, paths(&[after.files.clone(), orphans].concat()));
     assert_eq!(rows(&after).await.len(), 15);
     assert_eq!(newest(warehouse).await.unwrap().version, after.version);
 
@@ -61,21 +63,55 @@ async fn unused_files_go_from_disk() {
     removes_what_nothing_refers_to(&warehouse).await;
 }
 
+/// Files as if they had been written so long ago.
+fn age(files: &[DataFile], hours: u64) {
+    let then = std::time::SystemTime::now() - Duration::from_secs(hours * 3600);
+    for file in files {
+        let path = std::path::Path::new("/").join(file.path.as_ref());
+        std::fs::File::options().append(true).open(path).unwrap().set_modified(then).unwrap();
+    }
+}
+
+/// An ingest that sleeps for longer than vacuum spares its files commits none of them, and says so.
+#[tokio::test]
+async fn files_that_are_not_there_any_more_are_not_committed() {
+    let (_folder, warehouse) = on_disk();
+    let base = append(&warehouse, &sources(1, 5, 1)).await;
+    let files = write_files(&warehouse, &sources(10, 5, 1), 100).await;
+    let added = || ingest(schema(), files.clone());
+    age(&files, 23);
+    let done = warehouse.vacuum(Table::Sources, &NOW).await.unwrap();
+    assert_eq!(done.files_deleted, 0);
+    age(&files, 25);
+    let done = warehouse.vacuum(Table::Sources, &NOW).await.unwrap();
+    assert_eq!(done.files_deleted, 1);
+    let lost = warehouse.commit(Table::Sources, Some(&base), added()).await.unwrap_err();
+    assert_eq!(lost.kind(), Kind::Storage);
+    let said = lost.to_string();
+    assert!(
+        said.contains(files[0].path.as_ref()) && said.contains("nothing was committed"),
+        "{said}"
+    );
+
+    let path = std::path::Path::new("/").join(files[0].path.as_ref());
+    std::fs::write(path, "short").unwrap();
+    let cut = warehouse.commit(Table::Sources, Some(&base), added()).await.unwrap_err();
+    assert!(cut.to_string().contains("has 5 bytes"), "{cut}");
+    assert_eq!(newest(&warehouse).await.unwrap().version, base.version);
+}
+
 #[tokio::test]
 async fn a_file_removed_lately_stays_however_old_it_is() {
-    let (folder, warehouse) = on_disk();
+    let (_folder, warehouse) = on_disk();
     let base = append(&warehouse, &sources(1, 5, 1)).await;
     append(&warehouse, &sources(3, 5, 1)).await;
     let orphan = write_files(&warehouse, &sources(900, 5, 1), 100).await.remove(0);
-    let long_ago = std::time::SystemTime::now() - Duration::from_secs(20 * 86_400);
-    for file in base.files.iter().chain([&orphan]) {
-        let path = std::path::Path::new("/").join(file.path.as_ref());
-        assert!(path.starts_with(folder.path()));
-        std::fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
-    }
+    age(&base.files, 20 * 24);
+    age(std::slice::from_ref(&orphan), 20 * 24);
     warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
     let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
-    assert_eq!(done, Vacuumed { files_deleted: 1, bytes_deleted: orphan.size_bytes });
+    let (files_deleted, bytes_deleted) = (1, orphan.size_bytes);
+    assert_eq!(done, Vacuumed { files_deleted, bytes_deleted, uploads_ended: 0 });
     assert_eq!(rows(&base).await.len(), 5, "a reader of the old version loses its file");
 }
 

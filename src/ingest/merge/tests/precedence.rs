@@ -22,7 +22,6 @@ async fn assert_wins(table: Table, winner: Row, loser: Row) {
 #[tokio::test]
 async fn the_newer_alert_wins() {
     assert_wins(Table::Objects, row(1, 0, NEW), row(1, 0, OLD)).await;
-    assert_wins(Table::Fp, row(1, 7, NEW), row(1, 7, OLD)).await;
     let same_visit = Alert { id: OLD.id + 1, ..OLD };
     assert_wins(Table::Objects, row(1, 0, same_visit), row(1, 0, OLD)).await;
 }
@@ -30,8 +29,83 @@ async fn the_newer_alert_wins() {
 #[tokio::test]
 async fn an_own_source_wins_over_a_newer_history_entry() {
     assert_wins(Table::Sources, row(1, OLD.id, OLD), row(1, OLD.id, NEW)).await;
-    // Being its alert's id means nothing for the other tables.
-    assert_wins(Table::Fp, row(1, OLD.id, NEW), row(1, OLD.id, OLD)).await;
+}
+
+#[tokio::test]
+async fn what_was_processed_last_wins() {
+    assert_wins(Table::Fp, row(1, 7, NEW), row(1, 7, OLD)).await;
+    assert_wins(Table::Sources, row(1, 7, NEW), row(1, 7, OLD)).await;
+    let again = Alert { mjd: OLD.mjd + 0.5, ..OLD };
+    assert_wins(Table::Sources, row(1, OLD.id, again), row(1, OLD.id, OLD)).await;
+    // Seconds since 1970 are no time at all.
+    let unix = Alert { mjd: 1480360995.0, id: 300, enriched: true };
+    assert_wins(Table::Fp, row(1, 7, OLD), row(1, 7, unix)).await;
+    assert_wins(Table::Objects, row(1, 0, OLD), row(1, 0, unix)).await;
+}
+
+/// Copies that differ in nothing else: which one it is matters less than that it is always the same.
+#[tokio::test]
+async fn of_different_contents_one_wins_always() {
+    for table in Table::ALL {
+        let [one, other] = [0.0, 0.25].map(|more| {
+            let row = row(1, if table == Table::Objects { 0 } else { OLD.id }, OLD);
+            Row { value: row.value + more, ..row }
+        });
+        let hash = |row| match batch(table, &[row]).column_by_name(CONTENT_HASH) {
+            Some(hash) => hash.as_primitive::<Int64Type>().value(0),
+            None => {
+                let batch = batch(table, &[row]);
+                content_hash(batch.schema_ref(), batch.columns()).unwrap().value(0)
+            }
+        };
+        let (loser, winner) = if hash(one) < hash(other) { (one, other) } else { (other, one) };
+        assert_wins(table, winner, loser).await;
+    }
+}
+
+/// As tables were before rows had a hash, and forced measurements the provenance of their alert.
+fn of_before(table: Table, rows: &[Row]) -> RecordBatch {
+    let batch = batch(table, rows);
+    let alert = [ALERT_TIME, ALERT_ID, ALERT_ENRICHED];
+    let measured = batch.schema_ref().fields().iter().zip(batch.columns());
+    let measured = measured.filter(|(field, _)| crate::schema::family(field).is_some());
+    let measured = measured.map(|(field, column)| (field.as_ref().clone(), column.clone()));
+    let provenance: [ArrayRef; 3] = [
+        Arc::new(rows.iter().map(|row| row.alert.mjd).collect::<Float64Array>()),
+        Arc::new(rows.iter().map(|row| row.alert.id).collect::<Int64Array>()),
+        Arc::new(BooleanArray::from_iter(rows.iter().map(|row| Some(row.alert.enriched)))),
+    ];
+    let alert = alert.map(|name| provenance::field(name).unwrap());
+    let (fields, columns): (Vec<_>, Vec<_>) =
+        measured.chain(alert.into_iter().zip(provenance)).unzip();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap()
+}
+
+#[tokio::test]
+async fn tables_of_before_take_a_hash_once() {
+    for table in Table::ALL {
+        let warehouse = empty_warehouse();
+        let old = of_before(table, &[row(1, OLD.id, OLD), row(2, OLD.id + 1, OLD)]);
+        let mut writer = SortedWriter::new(&warehouse, table, old.schema());
+        writer.write(&old).await.unwrap();
+        let (add, schema) = (writer.finish().await.unwrap(), old.schema());
+        let change = Change { operation: Operation::Ingest, schema, add, remove: vec![] };
+        warehouse.commit(table, None, change).await.unwrap();
+
+        let again = batch(table, &[row(1, OLD.id, OLD), row(3, OLD.id + 2, OLD)]);
+        let counts = ingest(&warehouse, table, std::slice::from_ref(&again)).await.unwrap();
+        // The content of forced measurements is compared itself.
+        let replaced = if table == Table::Fp { 0 } else { 1 };
+        assert_eq!(counts, merged(1, replaced, 1 - replaced), "{table:?}");
+        let then = version(&warehouse, table).await;
+        assert_eq!(
+            ingest(&warehouse, table, &[again]).await.unwrap(),
+            merged(0, 0, 2),
+            "{table:?}"
+        );
+        assert_eq!(version(&warehouse, table).await, then);
+        assert_eq!(rows(&warehouse, table).await.len(), 3);
+    }
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::SpillCompression;
 use datafusion::error::DataFusionError;
-use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
@@ -24,7 +24,7 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, TryStreamExt, future, stream};
 
-use super::staging::BATCH_ROWS;
+use super::gather::batch_rows;
 use crate::error::{Error, Result};
 
 /// Least first, nulls last.
@@ -37,7 +37,8 @@ const MERGE_FAN_IN: usize = 128;
 
 /// The memory and the folder that sorts share. Meant for one sort at a time.
 pub struct Sorter {
-    context: Arc<TaskContext>,
+    runtime: Arc<RuntimeEnv>,
+    config: SessionConfig,
     /// What it may use, for errors: a full disk, or too little memory.
     limits: String,
 }
@@ -53,13 +54,11 @@ impl Sorter {
             .build_arc()?;
         // Set aside for merging batches into a run: their sort keys take as much again as narrow rows do.
         let config = SessionConfig::new()
-            .with_batch_size(BATCH_ROWS)
             .with_spill_compression(SpillCompression::Lz4Frame)
             .with_sort_spill_reservation_bytes(memory_bytes / 3);
-        let context = TaskContext::default().with_session_config(config).with_runtime(runtime);
         let limits =
             format!("sorting in {memory_bytes} bytes of memory and {}", spill_dir.display());
-        Ok(Self { context: Arc::new(context), limits })
+        Ok(Self { runtime, config, limits })
     }
 
     /// The rows of `input` in the order of the columns `by`.
@@ -68,12 +67,28 @@ impl Sorter {
         input: SendableRecordBatchStream,
         by: &[(&str, SortOptions)],
     ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
+        self.sort_long(input, by, 0)
+    }
+
+    /// The same, of rows that may be as long as `row_bytes`: batches are of fewer rows, then.
+    pub fn sort_long(
+        &self,
+        input: SendableRecordBatchStream,
+        by: &[(&str, SortOptions)],
+        row_bytes: usize,
+    ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
         let limits = self.limits.clone();
-        let sorted = plan(input, by)?.execute(0, self.context.clone())?;
+        let sorted = plan(input, by)?.execute(0, self.context(batch_rows(row_bytes)))?;
         Ok(sorted.map_err(move |error| match error {
             DataFusionError::External(_) => Error::from(error),
             _ => Error::from(error).context(&limits),
         }))
+    }
+
+    fn context(&self, batch_rows: usize) -> Arc<TaskContext> {
+        let config = self.config.clone().with_batch_size(batch_rows);
+        let context = TaskContext::default().with_session_config(config);
+        Arc::new(context.with_runtime(self.runtime.clone()))
     }
 }
 
@@ -121,6 +136,7 @@ mod tests {
     use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
+    use super::super::gather::BATCH_ROWS;
     use super::*;
 
     /// 400,000 rows of 16 columns of `int64`: 51 MB.
@@ -145,7 +161,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let sorter = Sorter::new(8 << 20, dir.path()).unwrap();
         let plan = plan(scrambled(), &[("c0", DESCENDING), ("c1", ASCENDING)]).unwrap();
-        let mut sorted = plan.execute(0, sorter.context.clone()).unwrap();
+        let mut sorted = plan.execute(0, sorter.context(BATCH_ROWS)).unwrap();
         let mut next = ROWS;
         while let Some(batch) = sorted.try_next().await.unwrap() {
             for &value in batch["c15"].as_primitive::<Int64Type>().values() {

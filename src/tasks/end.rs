@@ -1,0 +1,68 @@
+//! The end of a command that writes, however it comes. In: its work on a warehouse. Out: its exit code; of the files that it began
+//! and did not commit none is left, nor anything in temporary folders.
+//!
+//! SIGINT and SIGTERM stop the work where it is; the exit code is 128 and the signal's number, as a shell has it. A second signal
+//! ends the program at once, and what there is then is left to vacuum.
+
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::error::Result;
+use crate::warehouse::Warehouse;
+
+/// Does the work, or what there is time for, and deletes what is not needed.
+pub async fn clean<T>(
+    warehouse: &Warehouse,
+    work: impl Future<Output = Result<T>>,
+) -> Result<Ended<T>> {
+    let (stop, signals) = signals()?;
+    let ended = tokio::select! {
+        done = work => done.map(Ended::Done),
+        Ok(signal) = stop => {
+            eprintln!("diaflight: stopped by signal {signal}: what was not committed is deleted");
+            Ok(Ended::Stopped(signal))
+        }
+    };
+    warehouse.discard_uncommitted().await;
+    signals.abort();
+    ended
+}
+
+/// What became of the work.
+pub enum Ended<T> {
+    Done(T),
+    /// By a signal of this number.
+    Stopped(u8),
+}
+
+impl<T> Ended<T> {
+    /// What follows the work, unless it was stopped.
+    pub async fn then(self, next: impl AsyncFnOnce(T) -> Result<ExitCode>) -> Result<ExitCode> {
+        match self {
+            Self::Done(done) => next(done).await,
+            Self::Stopped(signal) => Ok(ExitCode::from(128 + signal)),
+        }
+    }
+}
+
+/// The first signal. It is waited for by a task of its own: the work may keep its thread for long.
+fn signals() -> Result<(oneshot::Receiver<u8>, JoinHandle<()>)> {
+    let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+    let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
+    let (first, stop) = oneshot::channel();
+    let signals = tokio::spawn(async move {
+        let mut next = async || {
+            tokio::select! {
+                _ = interrupted.recv() => interrupt.as_raw_value() as u8,
+                _ = terminated.recv() => terminate.as_raw_value() as u8,
+            }
+        };
+        // Nobody listens if the work has just ended.
+        let _ = first.send(next().await);
+        std::process::exit(128 + i32::from(next().await));
+    });
+    Ok((stop, signals))
+}

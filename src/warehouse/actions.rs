@@ -1,0 +1,134 @@
+//! What a change is in the log. In: a [`Change`], and the table as it is. Out: Delta's actions, and the operation that they are of.
+
+use arrow::datatypes::Schema;
+use chrono::Utc;
+use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake_core::kernel::{
+    Action, Add, EagerSnapshot, Metadata, MetadataExt, Protocol, Remove, StructType, new_metadata,
+};
+use deltalake_core::protocol::{DeltaOperation, SaveMode};
+use serde_json::json;
+
+use super::log::Log;
+use super::{Change, DataFile, FileSize, Operation};
+use crate::error::{Error, Kind, Result};
+
+/// Properties of a new table. A reader replays at most ten commits after a checkpoint; what a commit
+/// removed is known for as long as its log entry is kept.
+const TABLE_PROPERTIES: [(&str, &str); 2] = [
+    ("delta.checkpointInterval", "10"),
+    ("delta.deletedFileRetentionDuration", "interval 30 days"),
+];
+
+pub(super) fn delta_operation(operation: Operation) -> DeltaOperation {
+    match operation {
+        Operation::Ingest | Operation::Generate => {
+            DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
+        }
+        Operation::Compact => {
+            DeltaOperation::Optimize { predicate: None, target_size: FileSize::TARGET.bytes as i64 }
+        }
+    }
+}
+
+pub(super) fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, DeltaTableError> {
+    Ok(DeltaOperation::Create {
+        mode: SaveMode::ErrorIfExists,
+        location: log.location.url.clone(),
+        protocol: protocol()?,
+        metadata: metadata(&change.schema)?,
+    })
+}
+
+fn metadata(schema: &Schema) -> Result<Metadata, DeltaTableError> {
+    Ok(new_metadata(&kernel_schema(schema)?, [""; 0], TABLE_PROPERTIES)?)
+}
+
+/// The lowest: every Delta reader has it.
+fn protocol() -> Result<Protocol, DeltaTableError> {
+    Ok(serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))?)
+}
+
+fn kernel_schema(schema: &Schema) -> Result<StructType, DeltaTableError> {
+    Ok(schema.try_into_kernel()?)
+}
+
+pub(super) fn actions(
+    log: &Log,
+    current: Option<&EagerSnapshot>,
+    change: &Change,
+) -> Result<Vec<Action>> {
+    let mut actions = match current {
+        None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(&change.schema)?)],
+        Some(current) => grown(current, change)?.into_iter().collect(),
+    };
+    let data_change = change.operation != Operation::Compact;
+    for file in &change.add {
+        actions.push(Action::Add(add(log, file, data_change)?));
+    }
+    for file in &change.remove {
+        actions.push(Action::Remove(remove(log, file, data_change)?));
+    }
+    Ok(actions)
+}
+
+/// The new metadata, if the schema is not that of the table any more.
+fn grown(current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
+    let schema = kernel_schema(&change.schema)?;
+    if change.operation == Operation::Compact || schema == *current.schema() {
+        return Ok(None);
+    }
+    for field in current.arrow_schema().fields() {
+        let kept = change.schema.field_with_name(field.name()).ok();
+        if kept.is_none_or(|kept| kept.data_type() != field.data_type()) {
+            let message =
+                format!("column {} of the table is lost or of another type", field.name());
+            return Err(Error::internal(message));
+        }
+    }
+    let metadata = current.metadata().clone().with_schema(&schema);
+    Ok(Some(Action::Metadata(metadata.map_err(DeltaTableError::from)?)))
+}
+
+fn add(log: &Log, file: &DataFile, data_change: bool) -> Result<Add> {
+    Ok(Add {
+        path: relative(log, file)?,
+        size: file.size_bytes as i64,
+        modification_time: file.modified.timestamp_millis(),
+        data_change,
+        stats: Some(file.log_stats(log.table)),
+        ..Default::default()
+    })
+}
+
+fn remove(log: &Log, file: &DataFile, data_change: bool) -> Result<Remove> {
+    Ok(Remove {
+        path: removable(log, file)?,
+        data_change,
+        deletion_timestamp: Some(Utc::now().timestamp_millis()),
+        extended_file_metadata: Some(true),
+        partition_values: Some(Default::default()),
+        size: Some(file.size_bytes as i64),
+        ..Default::default()
+    })
+}
+
+fn relative(log: &Log, file: &DataFile) -> Result<String> {
+    let parts = file.path.prefix_match(&log.location.prefix);
+    let parts =
+        parts.ok_or_else(|| Error::internal(format!("{} is of another table", file.path)))?;
+    Ok(parts.collect::<object_store::path::Path>().to_string())
+}
+
+/// The path of a file to remove: it must stand there as in the log, and deltalake-core encodes it anew. Writers differ in which
+/// characters they encode, so a name with those others is not removed: its rows would be there twice.
+fn removable(log: &Log, file: &DataFile) -> Result<String> {
+    let path = relative(log, file)?;
+    let certain = |c: char| c.is_ascii_alphanumeric() || "-_.=/ %#?".contains(c);
+    if path.chars().all(certain) {
+        return Ok(path);
+    }
+    let why = "the log may name it in another way, so it cannot be replaced; rewrite it with the engine that wrote it";
+    Err(Error::new(Kind::Storage, format!("{}{path}: {why}", log.location.url)))
+}

@@ -1,0 +1,122 @@
+//! A bucket of S3. In: its name, and the `AWS_*` variables. Out: its store, and signed requests for what object_store has no call for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use object_store::aws::{
+    AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer, S3ConditionalPut,
+};
+use object_store::client::{
+    HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector,
+    SpawnedReqwestConnector,
+};
+use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
+use tokio::runtime::Handle;
+use url::Url;
+
+use super::patience::Patient;
+use crate::error::{Error, Kind, Result};
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    pub(super) store: AmazonS3,
+    client: HttpClient,
+    /// Of the bucket itself.
+    url: Url,
+    region: String,
+    signed: bool,
+}
+
+impl Bucket {
+    /// Retries are few: a bucket that is not there, or refuses us, is reported within seconds. A commit is
+    /// a conditional put, so that of two writers one wins.
+    pub(super) fn open(name: &str) -> Result<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(&c);
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(Error::argument("no bucket; give s3://bucket/prefix"));
+        }
+        let backoff = BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(2),
+            base: 2.0,
+        };
+        // Long enough to go on with a download that was cut off on its way.
+        let retry = RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(60) };
+        let connector = Connector { here: Handle::try_current().ok(), last: Arc::default() };
+        let last = connector.last.clone();
+        let builder = AmazonS3Builder::from_env()
+            .with_bucket_name(name)
+            .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3 seconds")
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(retry);
+        let setting = |key| builder.get_config_value(&key);
+        let region = setting(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".into());
+        let signed = setting(AmazonS3ConfigKey::SkipSignature).as_deref() != Some("true");
+        let url = url(&builder, name, &region)?;
+        let store = builder.with_http_connector(connector).build()?;
+        let client = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let client = client.ok_or_else(|| Error::internal("a bucket without a client"))?;
+        Ok(Self { store, client, url, region, signed })
+    }
+
+    /// The body of the answer to a GET of the bucket itself. Anything but 200 is a `Storage` error.
+    pub(super) async fn get(&self, query: &[(&str, &str)]) -> Result<Bytes> {
+        let mut url = self.url.clone();
+        url.query_pairs_mut().extend_pairs(query);
+        let mut request = HttpRequest::new(HttpRequestBody::empty());
+        *request.uri_mut() = url.as_str().parse().map_err(|error| failed(&self.url, error))?;
+        if self.signed {
+            let credential = self.store.credentials().get_credential().await?;
+            AwsAuthorizer::new(&credential, "s3", &self.region).authorize(&mut request, None);
+        }
+        let answer = self.client.execute(request).await.map_err(|error| failed(&url, error))?;
+        let status = answer.status();
+        let body = answer.into_body().bytes().await.map_err(|error| failed(&url, error))?;
+        match status.as_u16() {
+            200 => Ok(body),
+            _ => Err(failed(&url, format!("{status}: {}", String::from_utf8_lossy(&body)))),
+        }
+    }
+}
+
+fn failed(url: &Url, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Storage, format!("GET {url}: {why}"))
+}
+
+/// Where object_store finds the bucket with the same settings.
+fn url(builder: &AmazonS3Builder, bucket: &str, region: &str) -> Result<Url> {
+    use AmazonS3ConfigKey::{Endpoint, S3Endpoint, VirtualHostedStyleRequest};
+    let setting = |key| builder.get_config_value(&key);
+    let by_host = setting(VirtualHostedStyleRequest).as_deref() == Some("true");
+    let url = match setting(S3Endpoint).or_else(|| setting(Endpoint)) {
+        Some(endpoint) if by_host => endpoint,
+        Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
+        None if by_host => format!("https://{bucket}.s3.{region}.amazonaws.com"),
+        None => format!("https://s3.{region}.amazonaws.com/{bucket}"),
+    };
+    Url::parse(&url).map_err(|error| Error::argument(format!("AWS_ENDPOINT_URL: {url}: {error}")))
+}
+
+/// Requests stay on the runtime that opened the location: on one that computes they would wait for it.
+#[derive(Debug)]
+struct Connector {
+    here: Option<Handle>,
+    /// The client made last, which is that of the bucket: clients for credentials are made before it.
+    last: Arc<Mutex<Option<HttpClient>>>,
+}
+
+impl HttpConnector for Connector {
+    fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
+        // A limit of the whole request would fail large ones on slow lines.
+        let options = options.clone().with_timeout_disabled();
+        let client = match &self.here {
+            Some(here) => SpawnedReqwestConnector::new(here.clone()).connect(&options)?,
+            None => ReqwestConnector::default().connect(&options)?,
+        };
+        let client = HttpClient::new(Patient::new(client));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        Ok(client)
+    }
+}

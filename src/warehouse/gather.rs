@@ -1,0 +1,126 @@
+//! Rows gathered into batches of a good size. In: batches of any size. Out: the same rows, in the same order, in batches that
+//! are full: of [`BATCH_ROWS`], or of [`BATCH_BYTES`] where rows are long. Sorting and writing cost by the batch, memory by the byte.
+
+use arrow::array::{Array, BooleanArray, RecordBatch};
+use arrow::compute::{BatchCoalescer, filter_record_batch};
+use arrow::datatypes::SchemaRef;
+
+use crate::error::Result;
+
+/// Rows of the batches that are staged, sorted and merged: about 1 MB of 120 columns.
+pub const BATCH_ROWS: usize = 1024;
+/// The bytes of a batch, unless one row has more. A sort within the least memory that can be given holds a few such batches.
+pub const BATCH_BYTES: usize = 4 << 20;
+
+/// The rows of a full batch of rows as long as these.
+pub fn batch_rows(row_bytes: usize) -> usize {
+    (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS)
+}
+
+pub struct Gatherer {
+    full: BatchCoalescer,
+    /// At most what the rows that wait take.
+    bytes: usize,
+}
+
+impl Gatherer {
+    pub fn new(schema: SchemaRef) -> Self {
+        Self { full: BatchCoalescer::new(schema, BATCH_ROWS), bytes: 0 }
+    }
+
+    /// Adds rows.
+    pub fn push(&mut self, batch: RecordBatch) -> Result<()> {
+        let bytes = bytes_of(&batch)?;
+        let rows = batch.num_rows();
+        if bytes > BATCH_BYTES && rows > 1 {
+            self.push(batch.slice(0, rows / 2))?;
+            return self.push(batch.slice(rows / 2, rows - rows / 2));
+        }
+        if self.bytes + bytes > BATCH_BYTES {
+            self.full.finish_buffered_batch()?;
+            self.bytes = 0;
+        }
+        let waiting = self.full.get_buffered_rows();
+        self.full.push_batch(batch)?;
+        let completed = self.full.get_buffered_rows() < waiting + rows;
+        self.bytes = if completed { bytes } else { self.bytes + bytes };
+        Ok(())
+    }
+
+    /// Adds the rows whose bit is set.
+    pub fn push_passing(&mut self, batch: RecordBatch, passes: &BooleanArray) -> Result<()> {
+        match passes.has_false() {
+            true => self.push(filter_record_batch(&batch, passes)?),
+            false => self.push(batch),
+        }
+    }
+
+    /// The next batch that is full.
+    pub fn next_batch(&mut self) -> Option<RecordBatch> {
+        self.full.next_completed_batch()
+    }
+
+    /// Makes the rows that are left a batch.
+    pub fn finish(&mut self) -> Result<()> {
+        Ok(self.full.finish_buffered_batch()?)
+    }
+}
+
+/// What the rows of a batch take, which may be a part of larger arrays.
+pub fn bytes_of(batch: &RecordBatch) -> Result<usize> {
+    let mut bytes = 0;
+    for column in batch.columns() {
+        bytes += column.to_data().get_slice_memory_size()?;
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{AsArray, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    use super::*;
+
+    /// The rows and bytes of the batches made of rows of these lengths, pushed so many at once.
+    fn gathered(lengths: &[usize], at_once: usize) -> Vec<(usize, usize)> {
+        let schema = Arc::new(Schema::new(vec![Field::new("text", DataType::Utf8, true)]));
+        let mut gatherer = Gatherer::new(schema.clone());
+        let (mut batches, mut read) = (Vec::new(), Vec::new());
+        for lengths in lengths.chunks(at_once) {
+            let texts = lengths.iter().map(|length| Some("x".repeat(*length)));
+            let texts = Arc::new(texts.collect::<StringArray>());
+            gatherer.push(RecordBatch::try_new(schema.clone(), vec![texts]).unwrap()).unwrap();
+            batches.extend(std::iter::from_fn(|| gatherer.next_batch()));
+        }
+        gatherer.finish().unwrap();
+        batches.extend(gatherer.next_batch());
+        for batch in &batches {
+            let texts = batch.column(0).as_string::<i32>();
+            read.extend(texts.iter().map(|text| text.unwrap().len()));
+        }
+        assert_eq!(read, lengths);
+        batches.iter().map(|batch| (batch.num_rows(), bytes_of(batch).unwrap())).collect()
+    }
+
+    #[test]
+    fn short_rows_are_gathered_by_number() {
+        let batches = gathered(&[10; 3000], 7);
+        let rows: Vec<_> = batches.into_iter().map(|(rows, _)| rows).collect();
+        assert_eq!(rows, [1024, 1024, 952]);
+    }
+
+    #[test]
+    fn long_rows_are_gathered_by_bytes() {
+        let long = 1 << 20;
+        for at_once in [1, 3, 40] {
+            let batches = gathered(&[long; 40], at_once);
+            assert!(batches.iter().all(|(_, bytes)| *bytes <= BATCH_BYTES), "{batches:?}");
+            assert!(batches.len() <= 40, "{batches:?}");
+        }
+        let batches = gathered(&[1, BATCH_BYTES + 1, 1], 3);
+        assert_eq!(batches.iter().map(|(rows, _)| *rows).sum::<usize>(), 3);
+    }
+}

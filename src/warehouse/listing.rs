@@ -1,0 +1,108 @@
+//! What lies below a location. In: the location. Out: its objects, and the names among them that no path can have: `a//b` and
+//! names with control characters are allowed by S3 and by file systems, and object_store's listings end at the first.
+
+use futures::StreamExt;
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::{ObjectMeta, ObjectStore, path, path::Path};
+
+use super::Location;
+use super::bucket::Bucket;
+use crate::error::{Error, Kind, Result};
+
+/// As many keys as S3 gives in one answer.
+const PAGE: usize = 1000;
+
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub objects: Vec<ObjectMeta>,
+    /// Whole names, from the root of the store.
+    pub unreadable: Vec<String>,
+}
+
+impl Location {
+    /// Everything below, in any order.
+    pub(super) async fn list(&self) -> Result<Listing> {
+        self.list_objects().await.map_err(|error| Error::from(error).context(&self.url))
+    }
+
+    /// Everything below in the order of names, but for names with a part that begins with `.` or `_` below the location: they mark
+    /// what is no data. A name that cannot be read is an `Input` error.
+    pub async fn list_data(&self) -> Result<Vec<ObjectMeta>> {
+        let Listing { mut objects, unreadable } = self.list().await?;
+        let below = self.prefix.as_ref();
+        let shown = |name: &str| {
+            let name = name.strip_prefix('/').unwrap_or(name);
+            let name = name.strip_prefix(below).unwrap_or(name);
+            !name.split('/').any(|part| part.starts_with(['.', '_']))
+        };
+        if let Some(name) = unreadable.iter().find(|name| shown(name)) {
+            let name = name.escape_debug();
+            let why = "a name with an empty part or control characters cannot be read";
+            let message = format!("{}: {name}: {why}; copy it to another name", self.url);
+            return Err(Error::new(Kind::Input, message));
+        }
+        objects.retain(|object| shown(object.location.as_ref()));
+        objects.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok(objects)
+    }
+
+    async fn list_objects(&self) -> object_store::Result<Listing> {
+        let mut listing = Listing::default();
+        let mut objects = self.store.list(Some(&self.prefix));
+        while let Some(object) = objects.next().await {
+            match object {
+                Ok(object) => listing.objects.push(object),
+                Err(object_store::Error::InvalidPath { source }) => match &self.bucket {
+                    // A page of keys with such a one is lost to object_store, and all pages after it.
+                    Some(bucket) => return list_around(bucket, &self.prefix).await,
+                    None => listing.unreadable.push(name_of(source)),
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(listing)
+    }
+}
+
+fn name_of(error: path::Error) -> String {
+    match error {
+        path::Error::EmptySegment { path }
+        | path::Error::BadSegment { path, .. }
+        | path::Error::NonUnicode { path, .. } => path,
+        other => other.to_string(),
+    }
+}
+
+/// Lists in pages that become smaller until the key that no path can have stands alone, and goes on after it.
+async fn list_around(bucket: &Bucket, prefix: &Path) -> object_store::Result<Listing> {
+    let prefix = (!prefix.as_ref().is_empty()).then(|| format!("{prefix}/"));
+    let (mut listing, mut offset, mut keys) = (Listing::default(), None, PAGE);
+    loop {
+        let max_keys = Some(keys);
+        let options = PaginatedListOptions { offset, max_keys, ..Default::default() };
+        let after = options.offset.clone();
+        match bucket.store.list_paginated(prefix.as_deref(), options).await {
+            Ok(page) => {
+                let last = page.result.objects.last().map(|object| object.location.to_string());
+                listing.objects.extend(page.result.objects);
+                if page.page_token.is_none() || last.is_none() {
+                    return Ok(listing);
+                }
+                (offset, keys) = (last, (2 * keys).min(PAGE));
+            }
+            Err(object_store::Error::InvalidPath { .. }) if keys > 1 => {
+                (offset, keys) = (after, keys / 2);
+            }
+            Err(object_store::Error::InvalidPath { source }) => {
+                let name = name_of(source);
+                if after.as_ref() >= Some(&name) {
+                    let why = format!("the store lists {name:?} again");
+                    return Err(object_store::Error::Generic { store: "S3", source: why.into() });
+                }
+                listing.unreadable.push(name.clone());
+                offset = Some(name);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

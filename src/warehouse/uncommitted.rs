@@ -1,0 +1,78 @@
+//! The files that this process has begun and no commit has named. In: files as they are begun, and those of a commit. Out: at
+//! the end of a command, however it ends, nothing of them.
+//!
+//! But for vacuum, nothing else deletes a file of a warehouse: what a commit has named, or may have, is not here any more.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::{StreamExt, stream};
+use object_store::path::Path;
+
+use super::upload::Upload;
+use super::{DataFile, Warehouse};
+
+const DISCARDED_AT_ONCE: usize = 16;
+
+/// Clones share their files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Uncommitted(Arc<Mutex<HashMap<Path, Upload>>>);
+
+/// Some of them, for a commit that may name them.
+pub(super) struct Taken(Vec<(Path, Upload)>);
+
+impl Uncommitted {
+    /// Those of some files that are here, which are then not here any more.
+    pub fn take(&self, files: &[DataFile]) -> Taken {
+        let mut all = self.lock();
+        Taken(files.iter().filter_map(|file| all.remove_entry(&file.path)).collect())
+    }
+
+    fn take_one(&self, path: &Path) -> Taken {
+        Taken(self.lock().remove_entry(path).into_iter().collect())
+    }
+
+    /// The commit was another's: nobody names them.
+    pub fn put_back(&self, taken: Taken) {
+        self.lock().extend(taken.0);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Path, Upload>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Warehouse {
+    /// Begins a file.
+    pub(super) fn upload(&self, path: Path) -> Upload {
+        let upload = Upload::new(self.location.store.clone(), path.clone());
+        self.uncommitted.lock().insert(path, upload.clone());
+        upload
+    }
+
+    /// Deletes those of the files that were written here and that no commit has named.
+    pub async fn discard(&self, files: &[DataFile]) {
+        discard(self.uncommitted.take(files)).await;
+    }
+
+    /// Deletes one object that was begun here.
+    pub(super) async fn discard_object(&self, path: &Path) {
+        discard(self.uncommitted.take_one(path)).await;
+    }
+
+    /// Deletes all files that were written, or begun, here and that no commit has named.
+    pub async fn discard_uncommitted(&self) {
+        let all = self.uncommitted.lock().drain().collect();
+        discard(Taken(all)).await;
+    }
+}
+
+/// What cannot be deleted is left to vacuum.
+async fn discard(files: Taken) {
+    let discarded = stream::iter(files.0).map(|(path, upload)| async move {
+        if let Err(error) = upload.discard().await {
+            tracing::warn!(%path, %error, "a file that is not needed remains");
+        }
+    });
+    discarded.buffer_unordered(DISCARDED_AT_ONCE).collect::<()>().await;
+}

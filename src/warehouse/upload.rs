@@ -1,0 +1,164 @@
+//! One file on its way into a store, which may be given up at any time. In: bytes. Out: an object, or nothing of it.
+//!
+//! What is under way goes on when nobody waits for it any more: whoever gives the file up waits for it, so that no request
+//! arrives after the file's removal.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
+use object_store::{Error, MultipartUpload, ObjectStore, ObjectStoreExt, Result, path::Path};
+use parquet::arrow::async_writer::AsyncFileWriter;
+use parquet::errors::ParquetError;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinSet};
+
+/// A file up to this size is one request; of a larger one each part, but for the last, is one.
+const PART_BYTES: usize = 10 << 20;
+const PARTS_AT_ONCE: usize = 8;
+
+/// Clones are of the same file.
+#[derive(Clone, Debug)]
+pub(super) struct Upload(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    /// Not sent yet.
+    pending: BytesMut,
+    /// Once the file is too large for one request.
+    parts: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    upload: Box<dyn MultipartUpload>,
+    sending: JoinSet<Result<()>>,
+}
+
+impl Upload {
+    /// Nothing is sent before there are bytes.
+    pub fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+        Self(Arc::new(Mutex::new(State { store, path, pending: BytesMut::new(), parts: None })))
+    }
+
+    /// Does other work on the object, to its end; who gives the object up waits for that.
+    pub async fn hold<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let held = self.0.clone().lock_owned().await;
+        let work = tokio::spawn(async move {
+            let done = work.await;
+            drop(held);
+            done
+        });
+        work.await.map_err(stopped)
+    }
+
+    /// Deletes what there is of it, finished or not.
+    pub async fn discard(self) -> Result<()> {
+        self.0.lock().await.discard().await
+    }
+}
+
+impl AsyncFileWriter for Upload {
+    fn write(&mut self, bytes: Bytes) -> BoxFuture<'_, parquet::errors::Result<()>> {
+        let state = self.0.clone();
+        Box::pin(async move {
+            let mut state = state.lock_owned().await;
+            to_its_end(async move { state.put(bytes).await }).await
+        })
+    }
+
+    fn complete(&mut self) -> BoxFuture<'_, parquet::errors::Result<()>> {
+        let state = self.0.clone();
+        Box::pin(async move {
+            let mut state = state.lock_owned().await;
+            to_its_end(async move { state.complete().await }).await
+        })
+    }
+}
+
+/// Does work whether or not anyone waits for it. It holds the lock from before it begins, so that who gives the file up comes after it.
+async fn to_its_end(
+    work: impl Future<Output = Result<()>> + Send + 'static,
+) -> parquet::errors::Result<()> {
+    let done = tokio::spawn(work).await.map_err(stopped).flatten();
+    done.map_err(|error| ParquetError::External(Box::new(error)))
+}
+
+fn stopped(error: JoinError) -> Error {
+    Error::JoinError { source: error }
+}
+
+impl State {
+    async fn put(&mut self, bytes: Bytes) -> Result<()> {
+        self.pending.extend_from_slice(&bytes);
+        while self.pending.len() >= PART_BYTES {
+            let part = self.pending.split_to(PART_BYTES).freeze();
+            self.send(part).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, part: Bytes) -> Result<()> {
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => {
+                let upload = self.store.put_multipart(&self.path).await?;
+                none.insert(Parts { upload, sending: JoinSet::new() })
+            }
+        };
+        while parts.sending.len() >= PARTS_AT_ONCE {
+            parts.next_sent().await?;
+        }
+        parts.sending.spawn(parts.upload.put_part(part.into()));
+        Ok(())
+    }
+
+    async fn complete(&mut self) -> Result<()> {
+        let rest = self.pending.split().freeze();
+        if self.parts.is_none() {
+            self.store.put(&self.path, rest.into()).await?;
+            return Ok(());
+        }
+        if !rest.is_empty() {
+            self.send(rest).await?;
+        }
+        if let Some(parts) = &mut self.parts {
+            while !parts.sending.is_empty() {
+                parts.next_sent().await?;
+            }
+            parts.upload.complete().await?;
+            self.parts = None;
+        }
+        Ok(())
+    }
+
+    async fn discard(&mut self) -> Result<()> {
+        self.pending.clear();
+        if let Some(mut parts) = self.parts.take() {
+            while parts.sending.join_next().await.is_some() {}
+            unless_gone(parts.upload.abort().await)?;
+        }
+        unless_gone(self.store.delete(&self.path).await)
+    }
+}
+
+impl Parts {
+    async fn next_sent(&mut self) -> Result<()> {
+        match self.sending.join_next().await {
+            Some(sent) => sent.map_err(stopped).flatten(),
+            None => Ok(()),
+        }
+    }
+}
+
+fn unless_gone(done: Result<()>) -> Result<()> {
+    match done {
+        Err(Error::NotFound { .. }) => Ok(()),
+        done => done,
+    }
+}

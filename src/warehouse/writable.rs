@@ -1,0 +1,69 @@
+//! Whether a store can be written, and safely: commits rely on it that a name is given once, and that what has a name is listed
+//! under it.
+
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode};
+use uuid::Uuid;
+
+use super::{Location, Warehouse};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+
+impl Warehouse {
+    /// Tries the store with an object of a new name in the table's folder, which is gone afterwards. For the start of a command
+    /// that writes: a store that cannot be reached or written is then known before any work is done. One that lets a second writer
+    /// have the name too would lose commits, one that lists the object under another name would not find them again: both are
+    /// `Storage` errors, as is every other failure.
+    pub async fn check_writable(&self, table: Table) -> Result<()> {
+        let folder = self.location.join(table.name());
+        // Readers pass over the name; what a kill leaves of it is vacuum's to remove.
+        let probe = folder.prefix.clone().join(format!(".writable.{}.tmp", Uuid::new_v4()));
+        // A command that is stopped meanwhile deletes it as it does all that no commit has named.
+        let (upload, url) = (self.upload(probe.clone()), folder.url.clone());
+        let named = probe.clone();
+        let tried = upload.hold(async move { try_with(&folder, &named).await }).await;
+        self.discard_object(&probe).await;
+        tried?.map_err(|error| error.with_kind(Kind::Storage).context(url))
+    }
+}
+
+async fn try_with(folder: &Location, probe: &Path) -> Result<()> {
+    let create = || folder.store.put_opts(probe, "".into(), PutMode::Create.into());
+    let failed = |error| Error::from(error).context("cannot be written");
+    match create().await {
+        // The name is new: who has it is this very request, whose first answer got lost.
+        Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
+        Err(error) => return Err(failed(error)),
+    }
+    match create().await {
+        Err(object_store::Error::AlreadyExists { .. }) => {}
+        Err(error) => return Err(failed(error)),
+        Ok(_) => {
+            let why = "the store ignores conditions (If-None-Match: *): two writers would overwrite each other's commits, so \
+                       nothing is written here";
+            return Err(Error::new(Kind::Storage, why));
+        }
+    }
+    if !is_listed(folder, probe).await? {
+        let why =
+            "the store keeps this name under another one: what is written here would not be found";
+        return Err(Error::new(Kind::Storage, why));
+    }
+    Ok(())
+}
+
+async fn is_listed(folder: &Location, probe: &Path) -> Result<bool> {
+    let mut objects = folder.store.list(Some(&folder.prefix));
+    loop {
+        match objects.try_next().await {
+            Ok(Some(object)) if object.location == *probe => return Ok(true),
+            Ok(Some(_)) => {}
+            Ok(None) => return Ok(false),
+            // Beside a name that no path can have.
+            Err(object_store::Error::InvalidPath { .. }) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(folder.list().await?.objects.iter().any(|object| object.location == *probe))
+}
