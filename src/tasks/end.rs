@@ -4,6 +4,7 @@
 //! SIGINT and SIGTERM stop the work where it is; the exit code is 128 and the signal's number, as a shell has it. A second signal
 //! ends the program at once, and what there is then is left to vacuum.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,7 +23,11 @@ pub async fn clean<T>(
     let ended = tokio::select! {
         done = work => done.map(Ended::Done),
         Ok(signal) = stop => {
-            eprintln!("diaflight: stopped by signal {signal}: what was not committed is deleted");
+            // Where nobody reads it any more, it is deleted all the same.
+            let _ = writeln!(
+                io::stderr(),
+                "diaflight: stopped by signal {signal}: what was not committed is deleted"
+            );
             Ok(Ended::Stopped(signal))
         }
     };

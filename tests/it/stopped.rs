@@ -122,6 +122,8 @@ fn a_survey_in_a_folder_that_is_stopped_leaves_no_file() {
             assert!(generate.try_wait().unwrap().is_none());
             std::thread::sleep(Duration::from_millis(5));
         }
+        // Nobody reads what it says.
+        drop(generate.stderr.take());
         send(signal, &generate);
         assert_eq!(generate.wait().unwrap().code(), Some(code));
         assert_eq!(files(folder.path()), [] as [PathBuf; 0]);
