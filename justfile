@@ -16,7 +16,7 @@ lint:
     cargo fmt
     cargo clippy --locked --all-targets -- -D warnings
 
-# The tests that take minutes, such as an object that takes longer to arrive than a request may.
+# The tests that take minutes: the long attacks, and an object that takes longer to arrive than a request may.
 hostile:
     cargo test --locked --test it -- --ignored
 

@@ -1,12 +1,10 @@
 //! The one error of the program. Every room returns it; this file alone knows which HTTP status, which gRPC
 //! code and which exit code a kind becomes.
 
+mod cause;
+
 use std::fmt;
 
-use arrow::error::ArrowError;
-use arrow_flight::error::FlightError;
-use datafusion::error::DataFusionError;
-use parquet::errors::ParquetError;
 use tonic::Code;
 
 /// What the caller can do about an error.
@@ -32,6 +30,8 @@ pub enum Kind {
     NotReady,
     /// Ask for less: over the time limit.
     Timeout,
+    /// Send the request faster.
+    TooSlow,
     /// Start over: someone else changed the table first.
     Conflict,
     /// Look at the storage: it refused or failed.
@@ -48,6 +48,7 @@ impl Kind {
             Kind::Unauthenticated => 401,
             Kind::NotFound => 404,
             Kind::Method => 405,
+            Kind::TooSlow => 408,
             Kind::TooLarge => 413,
             Kind::MediaType => 415,
             Kind::Busy => 429,
@@ -66,7 +67,7 @@ impl Kind {
             Kind::Method => Code::Unimplemented,
             Kind::TooLarge | Kind::Busy => Code::ResourceExhausted,
             Kind::NotReady | Kind::Storage => Code::Unavailable,
-            Kind::Timeout => Code::DeadlineExceeded,
+            Kind::Timeout | Kind::TooSlow => Code::DeadlineExceeded,
             Kind::Conflict | Kind::Internal => Code::Internal,
         }
     }
@@ -95,8 +96,7 @@ impl Kind {
     }
 }
 
-/// An error with its kind, one line for a person, and the cause below it.
-#[derive(Debug)]
+/// An error with its kind, and one line for a person, which has the text of its source.
 pub struct Error {
     kind: Kind,
     message: String,
@@ -137,37 +137,13 @@ impl Error {
         self.kind = kind;
         self
     }
-
-    /// What DataFusion says of a statement or expression that a client wrote: unless the fault is elsewhere, it is theirs to
-    /// mend, and over the limit of memory or temporary files it asks for too much.
-    pub fn of_statement(error: DataFusionError) -> Self {
-        use DataFusionError as D;
-        let kind = match error.find_root() {
-            // A spill that finds no room left comes as an error of files.
-            D::ResourcesExhausted(_) | D::IoError(_) => Kind::TooLarge,
-            D::ArrowError(arrow, _) if matches!(**arrow, ArrowError::IoError(..)) => Kind::TooLarge,
-            D::SQL(..)
-            | D::Plan(_)
-            | D::SchemaError(..)
-            | D::NotImplemented(_)
-            | D::Configuration(_)
-            | D::Execution(_)
-            | D::ArrowError(..) => Kind::Argument,
-            // A predicate that the Parquet reader could not compute.
-            D::ParquetError(inner) if is_of_values(inner) => Kind::Argument,
-            _ => return Self::from(error),
-        };
-        Self::new(kind, error.strip_backtrace())
-    }
-
-    fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        let message = source.to_string().replace('\n', " ");
-        Self { kind, message, source: Some(Box::new(source)) }
-    }
 }
 
-fn is_of_values(error: &ParquetError) -> bool {
-    matches!(error, ParquetError::External(inner) if inner.is::<ArrowError>())
+/// The kind and the text. The text has that of the source: it stands once in a log.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
 }
 
 impl fmt::Display for Error {
@@ -179,81 +155,5 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl From<object_store::Error> for Error {
-    fn from(error: object_store::Error) -> Self {
-        let kind = match error {
-            object_store::Error::NotFound { .. } => Kind::NotFound,
-            _ => Kind::Storage,
-        };
-        Self::from_source(kind, error)
-    }
-}
-
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
-        Self::from_source(Kind::Storage, error)
-    }
-}
-
-impl From<ArrowError> for Error {
-    fn from(error: ArrowError) -> Self {
-        Self::from_source(Kind::Internal, error)
-    }
-}
-
-impl From<ParquetError> for Error {
-    fn from(error: ParquetError) -> Self {
-        Self::from_source(Kind::Internal, error)
-    }
-}
-
-impl From<DataFusionError> for Error {
-    fn from(error: DataFusionError) -> Self {
-        use DataFusionError as D;
-        match error {
-            D::External(inner) => match inner.downcast::<Error>() {
-                Ok(ours) => *ours,
-                Err(inner) => Self::from_source(Kind::Internal, D::External(inner)),
-            },
-            D::ResourcesExhausted(_) => Self::from_source(Kind::Busy, error),
-            D::ObjectStore(inner) => Self::from(*inner),
-            other => Self::from_source(Kind::Internal, other),
-        }
-    }
-}
-
-impl From<Error> for DataFusionError {
-    fn from(error: Error) -> Self {
-        Self::External(Box::new(error))
-    }
-}
-
-impl From<FlightError> for Error {
-    fn from(error: FlightError) -> Self {
-        match error {
-            FlightError::Tonic(status) => {
-                Self::new(Kind::of_grpc_code(status.code()), status.message())
-            }
-            other => Self::from_source(Kind::Internal, other),
-        }
-    }
-}
-
-impl From<deltalake_core::DeltaTableError> for Error {
-    fn from(error: deltalake_core::DeltaTableError) -> Self {
-        use deltalake_core::DeltaTableError as D;
-        use deltalake_core::kernel::transaction::TransactionError as T;
-        match error {
-            D::ObjectStore { source } => Self::from(source),
-            D::NotATable(_) => Self::from_source(Kind::NotFound, error),
-            D::VersionAlreadyExists(_)
-            | D::Transaction { source: T::CommitConflict(_) | T::MaxCommitAttempts(_) } => {
-                Self::from_source(Kind::Conflict, error)
-            }
-            other => Self::from_source(Kind::Storage, other),
-        }
     }
 }

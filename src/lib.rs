@@ -8,6 +8,7 @@
 //! The rooms, in the order in which data flows; each uses only those above it.
 
 pub mod error;
+pub mod log;
 pub mod token;
 pub mod schema;
 pub mod warehouse;
@@ -26,11 +27,11 @@ pub mod plot;
 pub mod request;
 pub mod watch;
 pub mod failure;
+pub mod incoming;
 pub mod rest;
 pub mod flight;
 pub mod tls;
 pub mod server;
 
 pub mod config;
-pub mod log;
 pub mod tasks;

@@ -1,25 +1,120 @@
 //! What the program says on standard error: events for people on a terminal, JSON lines otherwise, and a
 //! progress bar for long work on a terminal.
+//!
+//! Nobody waits for the log. Its lines are written by a thread of their own; when their reader stalls, lines are dropped and
+//! counted, and when it is gone they are counted only.
 
-use std::io::{self, IsTerminal};
-use std::time::Duration;
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, Result};
 
-/// Sends events that pass `filter` to standard error. To be called once.
-pub fn start(filter: &str) -> Result<()> {
+/// Lines that wait for a slow reader.
+const LINES_AHEAD: usize = 1024;
+/// How long more lines are waited for after one, before their writer has to wake up who writes them.
+const LINES_PAUSE: Duration = Duration::from_millis(5);
+/// How long the end of the program waits for the last lines to be written.
+const END_LIMIT: Duration = Duration::from_secs(1);
+/// How often it is looked whether there are dropped lines to tell of.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// The log is one to a process, as standard error is.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+static DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// The running log. Dropped at the end of the program, it waits for its last lines.
+pub struct Log(());
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        let start = Instant::now();
+        while WAITING.load(Ordering::Acquire) > 0 && start.elapsed() < END_LIMIT {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Sends events that pass `filter` to standard error, panics among them. To be called once.
+pub fn start(filter: &str) -> Result<Log> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Error::argument(format!(
             "--log {filter}: {error}; give a filter such as warn,diaflight=debug"
         ))
     })?;
-    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (sender, receiver) = sync_channel(LINES_AHEAD);
+    thread::Builder::new().name("diaflight-log".to_string()).spawn(|| write(receiver))?;
+    let lines = move || Lines(sender.clone());
+    let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     let started =
         if io::stderr().is_terminal() { events.try_init() } else { events.json().try_init() };
-    started.map_err(|error| Error::internal(format!("starting the log: {error}")))
+    started.map_err(|error| Error::internal(format!("starting the log: {error}")))?;
+    panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
+    Ok(Log(()))
+}
+
+/// Lines that could not be written so far.
+pub fn dropped_lines() -> u64 {
+    DROPPED.load(Ordering::Relaxed)
+}
+
+/// Tells in the log itself, as soon as it takes lines again, how many it did not.
+pub async fn tell_dropped_lines() {
+    let mut told = 0;
+    loop {
+        tokio::time::sleep(TOLD_EVERY).await;
+        let dropped = dropped_lines();
+        if dropped > told {
+            tracing::warn!(lines = dropped - told, "the log dropped lines: its reader was slow");
+            if dropped_lines() == dropped {
+                told = dropped;
+            }
+        }
+    }
+}
+
+/// Where events are written to: each is one line, and one call.
+struct Lines(SyncSender<Vec<u8>>);
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        WAITING.fetch_add(1, Ordering::AcqRel);
+        if self.0.try_send(line.to_vec()).is_err() {
+            WAITING.fetch_sub(1, Ordering::AcqRel);
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write(lines: Receiver<Vec<u8>>) {
+    while let Ok(line) = lines.recv() {
+        write_line(&line);
+        // While there are more, nobody who writes a line has to wake this thread up.
+        while let Ok(line) = lines.try_recv().or_else(|_| {
+            thread::sleep(LINES_PAUSE);
+            lines.try_recv()
+        }) {
+            write_line(&line);
+        }
+    }
+}
+
+fn write_line(line: &[u8]) {
+    if io::stderr().write_all(line).is_err() {
+        DROPPED.fetch_add(1, Ordering::Relaxed);
+    }
+    WAITING.fetch_sub(1, Ordering::AcqRel);
 }
 
 /// A sign of life for work whose length is not known, hidden where standard error is no terminal.

@@ -28,9 +28,10 @@ fn main() -> ExitCode {
         Err(Refusal::Wrong(error)) => return fail(&error),
     };
     let run = || -> Result<ExitCode> {
-        log::start(cli.log_filter())?;
+        let _log = log::start(cli.log_filter())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(async {
+            tokio::spawn(log::tell_dropped_lines());
             match cli.command {
                 Task::Demo(arguments) => tasks::demo(arguments).await,
                 Task::Generate(arguments) => tasks::generate(arguments).await,
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 
 fn fail(error: &Error) -> ExitCode {
     let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    eprintln!("diaflight: {line}");
+    // Where nobody reads, the exit code says that it failed.
+    let _ = writeln!(io::stderr(), "diaflight: {line}");
     ExitCode::from(error.kind().exit_code())
 }

@@ -1,25 +1,26 @@
 //! Serves until told to stop, then drains. In: a listening socket and what to answer from. Out: answers, over HTTP and
 //! gRPC (Flight) on the one port, with TLS or without.
 
+mod activity;
+mod admission;
+mod bodies;
+mod connection;
+mod socket;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
-use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
+use self::activity::Timeouts;
+use self::admission::Connections;
+use self::connection::Handler;
 use crate::error::Result;
 use crate::flight::{self, Flight};
-use crate::limits::Limits;
+use crate::limits::{Client, Limits, clocked};
 use crate::query::Engine;
 use crate::rest::{self, App};
 use crate::sql::Sql;
@@ -29,8 +30,8 @@ use crate::workers::Workers;
 
 pub use crate::limits::ServerOptions;
 
-/// How long a client may take to send the head of a request.
-const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// The line and headers of a request: about 3,400 ids in a URL, and as much as its type takes.
+const HEAD_BYTES: usize = 64 << 10;
 /// How long to wait when no connection can be accepted (too many open files, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -46,48 +47,57 @@ pub struct Served {
     pub tls: Option<TlsAcceptor>,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `shutdown`; then `/health/ready` turns 503, no connection is accepted any more, and
-/// answers still running after the drain limit are aborted.
+/// Serves HTTP/1.1 and HTTP/2 until `shutdown`; then `/health/ready` turns 503, no connection is accepted any more, those
+/// without a request end, and answers still running after the drain limit are aborted.
 pub async fn serve(
     listener: TcpListener,
     served: Served,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let Served { engine, sql, workers, options, token, tls } = served;
-    let (draining, drain_limit) = (CancellationToken::new(), options.drain_limit);
-    let (limits, metrics) = (Limits::new(options), Arc::new(Metrics::default()));
-    let app = App::new(engine.clone(), limits.clone(), metrics.clone(), draining.clone());
+    let draining = CancellationToken::new();
+    let (limits, metrics) = (Limits::new(options.clone()), Arc::new(Metrics::default()));
+    let app = App::new(
+        engine.clone(),
+        limits.clone(),
+        workers.clone(),
+        metrics.clone(),
+        draining.clone(),
+    );
     let flight = Flight::new(engine, sql, limits, workers, token);
-    let router = watched(rest::router(app).merge(flight::router(flight)), metrics);
-    run(listener, Host { router, tls, draining }, drain_limit, shutdown).await;
+    let router = watched(rest::router(app).merge(flight::router(flight)), metrics.clone());
+    let handler = Handler { router, tls, timeouts: timeouts(&options), draining };
+    run(listener, handler, Connections::new(&options, metrics), options.drain_limit, shutdown)
+        .await;
     Ok(())
+}
+
+/// What clients may take their time for.
+fn timeouts(options: &ServerOptions) -> Timeouts {
+    let [first, idle, stalled] =
+        [options.receive_limit, options.idle_limit, options.time_limit].map(clocked);
+    Timeouts { first, idle, stalled }
 }
 
 async fn run(
     listener: TcpListener,
-    host: Host,
+    handler: Handler,
+    admission: Connections,
     drain_limit: Duration,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut connections = JoinSet::new();
-    accept(&listener, &host, &mut connections, shutdown).await;
+    accept(&listener, &handler, &admission, &mut connections, shutdown).await;
     drop(listener);
-    host.draining.cancel();
+    handler.draining.cancel();
     drain(connections, drain_limit).await;
-}
-
-/// What every connection needs.
-#[derive(Clone)]
-struct Host {
-    router: Router,
-    tls: Option<TlsAcceptor>,
-    draining: CancellationToken,
 }
 
 /// Answers every connection in a task of its own until `shutdown`.
 async fn accept(
     listener: &TcpListener,
-    host: &Host,
+    handler: &Handler,
+    admission: &Connections,
     connections: &mut JoinSet<()>,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -97,9 +107,10 @@ async fn accept(
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(host.clone().welcome(stream));
-                }
+                Ok((stream, peer)) => match admission.admit(Client::of(peer.ip())) {
+                    Some(slot) => _ = connections.spawn(handler.clone().accept(stream, slot)),
+                    None => tracing::debug!(%peer, "no room for a connection"),
+                },
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -119,46 +130,12 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     }
 }
 
-impl Host {
-    /// A new connection, encrypted first if that is asked for.
-    async fn welcome(self, stream: TcpStream) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection without TCP_NODELAY");
-        }
-        let Some(tls) = self.tls.clone() else { return self.converse(Either::Left(stream)).await };
-        match tokio::time::timeout(HEAD_LIMIT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.converse(Either::Right(stream)).await,
-            Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
-            Err(_) => tracing::debug!("a connection whose TLS never began"),
-        }
-    }
-
-    /// One connection to its end. Once the server drains, the answers under way are its last.
-    async fn converse(self, stream: Either<TcpStream, TlsStream<TcpStream>>) {
-        let service = TowerToHyperService::new(
-            self.router.map_request(|request: axum::http::Request<_>| request.map(Body::new)),
-        );
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.draining.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use axum::Router;
+    use axum::body::Body;
     use axum::routing::get;
     use bytes::Bytes;
     use futures::channel::mpsc::{UnboundedSender, unbounded};
@@ -189,9 +166,12 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let draining = CancellationToken::new();
-        let host = Host { router, tls: None, draining: draining.clone() };
+        let options = ServerOptions::default();
+        let timeouts = timeouts(&options);
+        let handler = Handler { router, tls: None, timeouts, draining: draining.clone() };
+        let admission = Connections::new(&options, Arc::new(Metrics::default()));
         let stopped = async { stopped.await.unwrap() };
-        let ended = tokio::spawn(run(listener, host, drain_limit, stopped));
+        let ended = tokio::spawn(run(listener, handler, admission, drain_limit, stopped));
         Running { url, answer, stop, draining, ended }
     }
 

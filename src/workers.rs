@@ -2,7 +2,7 @@
 //! workers, so that the threads that answer lookups stay free and nothing can take them away.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -12,24 +12,39 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc::{self, Permit, Sender};
 use tokio::task::JoinError;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{Error, Result};
-use crate::limits::{Place, deadline, too_slow};
+use crate::limits::{deadline, too_slow};
 
-/// Batches that wait for their reader.
-const BATCHES_AHEAD: usize = 2;
+/// Of a thread: planning recurses as deep as a statement may be, in a build without optimisation, too.
+const STACK_BYTES: usize = 32 << 20;
+
+/// Batches that wait for their reader, beside the one that is being made.
+const BATCHES_AHEAD: usize = 1;
 
 /// How long work may take.
 #[derive(Clone, Copy, Debug)]
-pub enum Limit {
-    /// From its start to the last batch.
-    Total(Duration),
-    /// The reader, to take the next batch.
-    Idle(Duration),
+pub struct Limit {
+    /// From its start to the last item.
+    pub total: Duration,
+    /// The reader, to take the next item.
+    pub idle: Duration,
+}
+
+impl Limit {
+    pub const NONE: Self = Self { total: Duration::MAX, idle: Duration::MAX };
+
+    pub fn total(total: Duration) -> Self {
+        Self { total, ..Self::NONE }
+    }
+
+    pub fn idle(idle: Duration) -> Self {
+        Self { idle, ..Self::NONE }
+    }
 }
 
 /// Cheap to clone. The threads end with the last clone, whatever they are at.
@@ -55,8 +70,11 @@ impl Drop for Owned {
 impl Workers {
     /// As many threads as there are cores.
     pub fn new() -> Result<Self> {
-        let runtime =
-            Builder::new_multi_thread().thread_name("diaflight-worker").enable_all().build()?;
+        let runtime = Builder::new_multi_thread()
+            .thread_name("diaflight-worker")
+            .thread_stack_size(STACK_BYTES)
+            .enable_all()
+            .build()?;
         let handle = runtime.handle().clone();
         Ok(Self { handle, _owned: Some(Arc::new(Owned(Some(runtime)))) })
     }
@@ -64,6 +82,11 @@ impl Workers {
     /// The caller's own threads: for short work under the same rules. Panics outside of a runtime.
     pub fn of_caller() -> Self {
         Self { handle: Handle::current(), _owned: None }
+    }
+
+    /// Begins a piece of work there that ends by itself.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(work);
     }
 
     /// Does a piece of work there. Dropping the future stops the work at its next pause.
@@ -75,12 +98,12 @@ impl Workers {
         work.await.map_err(failed)?
     }
 
-    /// Starts `rows` there and pulls them. `place` is held until the last batch is taken. Over the limit, an item is a
+    /// Starts `rows` there and pulls them. `place` is held until the last batch is made. Over the limit, an item is a
     /// `Timeout` error. Dropping the stream stops the work at its next pause.
     pub fn stream(
         &self,
         schema: SchemaRef,
-        place: Place,
+        place: impl Send + 'static,
         limit: Limit,
         rows: impl Future<Output = Result<SendableRecordBatchStream>> + Send + 'static,
     ) -> SendableRecordBatchStream {
@@ -95,33 +118,92 @@ impl Workers {
         stream.build()
     }
 
-    /// Makes the items of a stream there, one ahead of their reader; `failure` makes the last one of a panic. Dropping the
-    /// stream stops the work at its next pause.
+    /// Makes the items of a stream there, one ahead of their reader; `failure` makes the last one of a panic or over the limit.
+    /// `place` is held until the last item is taken: as long as memory is. Over the limit everything that waits is dropped, also
+    /// where the reader never comes again. Dropping the stream stops the work at its next pause.
     pub fn ahead<T: Send + 'static>(
         &self,
-        mut items: BoxStream<'static, T>,
+        items: BoxStream<'static, T>,
+        place: impl Send + 'static,
+        limit: Limit,
         failure: fn(Error) -> T,
     ) -> BoxStream<'static, T> {
         let (sender, receiver) = mpsc::channel(1);
         let work = self.handle.spawn(async move {
-            while let Some(item) = items.next().await {
-                if sender.send(item).await.is_err() {
-                    return; // nobody reads any more
-                }
-            }
+            let _place = place;
+            let waiting = Waiting::default();
+            let made = timeout_at(deadline(limit.total), make(items, sender, &waiting, limit.idle));
+            let made =
+                made.await.unwrap_or_else(|_| Err(too_slow(limit.total, "ask for less at once")));
+            made.inspect_err(|_| waiting.clear())
         });
         let made = (receiver, Some(AbortOnDropHandle::new(work)));
         let received = stream::unfold(made, move |(mut receiver, mut work)| async move {
-            match receiver.recv().await {
-                Some(item) => Some((item, (receiver, work))),
-                None => match work.take()?.await {
-                    Ok(()) => None,
-                    Err(error) => Some((failure(failed(error)), (receiver, None))),
-                },
+            let item: Option<Item<T>> = receiver.recv().await;
+            if let Some(item) = item.and_then(|item| lock(&item).take()) {
+                return Some((item, (receiver, work)));
+            }
+            match work.take()?.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some((failure(error), (receiver, None))),
+                Err(error) => Some((failure(failed(error)), (receiver, None))),
             }
         });
         received.boxed()
     }
+}
+
+/// An item on its way to a reader, which its maker can take back.
+type Item<T> = Arc<Mutex<Option<T>>>;
+
+/// The last item sent.
+struct Waiting<T>(Mutex<Option<Item<T>>>);
+
+impl<T> Default for Waiting<T> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<T> Waiting<T> {
+    fn send(&self, to: Permit<'_, Item<T>>, item: T) {
+        let item = Arc::new(Mutex::new(Some(item)));
+        *lock(&self.0) = Some(item.clone());
+        to.send(item);
+    }
+
+    fn clear(&self) {
+        if let Some(item) = lock(&self.0).take() {
+            lock(&item).take();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends all items, and returns when the last one is taken.
+async fn make<T>(
+    mut items: BoxStream<'static, T>,
+    sender: Sender<Item<T>>,
+    waiting: &Waiting<T>,
+    idle_limit: Duration,
+) -> Result<()> {
+    while let Some(item) = items.next().await {
+        match room(&sender, idle_limit).await? {
+            Some(room) => waiting.send(room, item),
+            None => return Ok(()), // nobody reads any more
+        }
+    }
+    drop(items);
+    room(&sender, idle_limit).await.map(|_| ())
+}
+
+/// Waits until the last item is taken; `None` where nobody reads any more.
+async fn room<T>(sender: &Sender<T>, idle_limit: Duration) -> Result<Option<Permit<'_, T>>> {
+    let room = timeout(idle_limit, sender.reserve()).await;
+    room.map(Result::ok).map_err(|_| too_slow(idle_limit, "take the rows as they come"))
 }
 
 fn failed(error: JoinError) -> Error {
@@ -135,12 +217,9 @@ async fn pull(
     sender: Batches,
     limit: Limit,
 ) -> Result<()> {
-    match limit {
-        Limit::Total(limit) => timeout_at(deadline(limit), send(rows, &sender, Duration::MAX))
-            .await
-            .unwrap_or_else(|_| Err(too_slow(limit, "ask for less at once"))),
-        Limit::Idle(limit) => send(rows, &sender, limit).await,
-    }
+    timeout_at(deadline(limit.total), send(rows, &sender, limit.idle))
+        .await
+        .unwrap_or_else(|_| Err(too_slow(limit.total, "ask for less at once")))
 }
 
 async fn send(
@@ -168,7 +247,7 @@ mod tests {
     use crate::error::Kind;
     use crate::limits::Gate;
 
-    const LONG: Limit = Limit::Total(Duration::MAX);
+    const LONG: Limit = Limit::NONE;
 
     fn one_place() -> Gate {
         Gate::new("tests", 1, Duration::from_secs(60))
@@ -196,7 +275,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_over_its_limit_ends_with_a_timeout() {
         let workers = Workers::new().unwrap();
-        for limit in [Limit::Total(Duration::from_millis(1)), Limit::Idle(Duration::from_millis(1))]
+        for limit in [Limit::total(Duration::from_millis(1)), Limit::idle(Duration::from_millis(1))]
         {
             let gate = one_place();
             let rows = workers.stream(schema(), gate.enter().await.unwrap(), limit, endless());
@@ -227,11 +306,30 @@ mod tests {
     #[tokio::test]
     async fn items_made_ahead_come_in_order_and_a_panic_is_no_end() {
         let workers = Workers::new().unwrap();
-        let items = workers.ahead(stream::iter([1, 2, 3]).boxed(), |_| 0);
+        let items = workers.ahead(stream::iter([1, 2, 3]).boxed(), (), LONG, |_| 0);
         assert_eq!(items.collect::<Vec<_>>().await, [1, 2, 3]);
         let panicking = stream::iter([1, 2, 3]).inspect(|item| assert!(*item < 2, "on purpose"));
-        let items = workers.ahead(panicking.boxed(), |_| 0);
+        let items = workers.ahead(panicking.boxed(), (), LONG, |_| 0);
         assert_eq!(items.collect::<Vec<_>>().await, [1, 0]);
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_a_reader_that_stalls_is_dropped_and_the_place_is_free() {
+        let workers = Workers::new().unwrap();
+        for limit in [Limit::total(Duration::from_millis(1)), Limit::idle(Duration::from_millis(1))]
+        {
+            let (gate, held) = (one_place(), Arc::new(()));
+            // As many as there is room for, and one more.
+            for count in [1, 2, 3] {
+                let items = stream::iter(vec![Some(held.clone()); count]).boxed();
+                let items = workers.ahead(items, gate.enter().await.unwrap(), limit, |_| None);
+                drop(gate.enter().await.unwrap()); // nobody reads until it has ended
+                while Arc::strong_count(&held) > 1 {
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(items.collect::<Vec<_>>().await, [None], "{limit:?}");
+            }
+        }
     }
 
     #[tokio::test]

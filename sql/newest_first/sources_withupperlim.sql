@@ -24,7 +24,7 @@ detected_visits AS (
     AND ($first_id IS NULL OR diaObjectId >= $first_id)
     AND ($last_id IS NULL OR diaObjectId <= $last_id)
 ),
-upper_limits AS (
+faint AS (
   SELECT *, 'upperlim' AS tag, 5 * psfFluxErr AS fluxLimit
   FROM fp
   WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
@@ -34,11 +34,12 @@ upper_limits AS (
     AND ($time_to IS NULL OR midpointMjdTai <= $time_to)
     AND psfFlux < 5 * psfFluxErr
     AND timeWithdrawnMjdTai IS NULL
-    AND NOT EXISTS (
-      SELECT 1
-      FROM detected_visits
-      WHERE detected_visits.diaObjectId = fp.diaObjectId AND detected_visits.visit = fp.visit
-    )
+),
+-- The left side of a join is held in memory: that is to be the one of two columns.
+upper_limits AS (
+  SELECT faint.*
+  FROM detected_visits
+  RIGHT ANTI JOIN faint ON detected_visits.diaObjectId = faint.diaObjectId AND detected_visits.visit = faint.visit
 )
 SELECT * FROM detections
 UNION ALL BY NAME

@@ -132,6 +132,27 @@ pub struct HttpArgs {
     #[arg(long, value_name = "N", default_value_t = 128, env = "DIAFLIGHT_MAX_CONCURRENT_REQUESTS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_concurrent_requests: u64,
+    /// Connections at once; one more ends the one that has been without a request for the longest
+    #[arg(long, value_name = "N", default_value_t = 512, env = "DIAFLIGHT_MAX_CONNECTIONS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_connections: u64,
+    /// Share of the requests, the connections and the memory for bodies that one client's address may have, in percent;
+    /// behind a proxy, from which everybody's requests come, 100
+    #[arg(long, value_name = "PERCENT", default_value_t = 50, env = "DIAFLIGHT_MAX_SHARE_PERCENT",
+          value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub max_share_percent: u8,
+    /// Size of a request's body, in MiB (413)
+    #[arg(long, value_name = "MIB", default_value_t = 4, env = "DIAFLIGHT_MAX_BODY_MIB",
+          value_parser = clap::value_parser!(u64).range(1..=1024))]
+    pub max_body_mib: u64,
+    /// How long a client may take to send a request; a body that goes on coming, a second more for each 16 KiB (408)
+    #[arg(long, value_name = "MS", default_value_t = 30_000, env = "DIAFLIGHT_RECEIVE_LIMIT_MS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub receive_limit_ms: u64,
+    /// How long a connection may be without a request before it is closed
+    #[arg(long, value_name = "MS", default_value_t = 120_000, env = "DIAFLIGHT_IDLE_LIMIT_MS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub idle_limit_ms: u64,
     /// How long a request may take, to the last byte of its answer (504 before the first)
     #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_TIME_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
@@ -139,7 +160,8 @@ pub struct HttpArgs {
     /// How long running answers may go on once the server is told to stop
     #[arg(long, value_name = "MS", default_value_t = 30_000, env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
     pub drain_limit_ms: u64,
-    /// Memory for sorting answers, in MiB; beyond it, they spill to temporary files
+    /// Memory for large answers, in MiB: each may take 96 and then spills to temporary files; more of them wait. A quarter more
+    /// is for the ids of exchanges, and 64 for each bulk read of a table whose files are in no order
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,

@@ -42,6 +42,8 @@ struct Encoding {
     /// Bytes being handed out.
     ready: Bytes,
     end: Option<Result<(), Error>>,
+    /// Whether a slice was encoded: each further one is begun after a pause.
+    begun: bool,
 }
 
 impl Encoding {
@@ -53,7 +55,16 @@ impl Encoding {
         let mut out = Vec::new();
         let encoder = (format.open)(columns.schema(), &mut out)?;
         let batch = RecordBatch::new_empty(columns.schema().clone());
-        Ok(Self { rows, columns, encoder, batch, out, ready: Bytes::new(), end: None })
+        Ok(Self {
+            rows,
+            columns,
+            encoder,
+            batch,
+            out,
+            ready: Bytes::new(),
+            end: None,
+            begun: false,
+        })
     }
 
     /// The next chunk, and what follows it.
@@ -78,10 +89,12 @@ impl Encoding {
     /// Fetches a batch, encodes a slice of one, or writes the end; `Some` after the last.
     async fn step(&mut self) -> Result<Option<()>> {
         if self.batch.num_rows() > 0 {
+            if mem::replace(&mut self.begun, true) {
+                tokio::task::yield_now().await;
+            }
             let rows = self.batch.num_rows().min(slice_rows(self.batch.num_columns()));
             self.encoder.write(&self.batch.slice(0, rows), &mut self.out)?;
             self.batch = self.batch.slice(rows, self.batch.num_rows() - rows);
-            tokio::task::yield_now().await;
             return Ok(None);
         }
         match self.rows.next().await {

@@ -5,7 +5,9 @@
 //! REST is; whole tables and SQL need the token, if there is one.
 
 mod access;
+mod decode;
 mod named;
+mod received;
 mod statements;
 mod status;
 mod wire;
@@ -18,11 +20,12 @@ use arrow_flight::{
 };
 use axum::Router;
 use axum::body::Body;
+use axum::middleware::from_fn_with_state;
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Extensions, Request, Response, Status, Streaming};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::access::Access;
@@ -31,14 +34,11 @@ use self::statements::Statements;
 use self::status::status;
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::limits::Limits;
+use crate::limits::{Caller, Client, Limits, MAX_MESSAGE_BYTES};
 use crate::query::Engine;
 use crate::sql::Sql;
 use crate::token::Token;
 use crate::workers::Workers;
-
-/// What a client may send in one message: ids of an exchange, as large as pyarrow's batches come.
-const MAX_INCOMING_BYTES: usize = 64 << 20;
 
 /// What the messages of Flight SQL are called.
 const FLIGHT_SQL: &str = "type.googleapis.com/arrow.flight.protocol.sql.";
@@ -70,34 +70,44 @@ impl Flight {
         if request.is_whole_table() { self.access.check(metadata) } else { Ok(()) }
     }
 
+    /// For the work of whose call it is.
+    fn named_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> Named {
+        let client = Client::of_request(extensions);
+        let has_token = self.access.check(metadata).is_ok();
+        self.named.of(Caller { client, has_token })
+    }
+
     async fn info(&self, request: Request<FlightDescriptor>) -> Result<FlightInfo> {
-        let (metadata, _, descriptor) = request.into_parts();
+        let (metadata, extensions, descriptor) = request.into_parts();
         let request = NamedRequest::of(&descriptor)?;
         self.permit(&request, &metadata)?;
-        self.named.info(descriptor, &request).await
+        self.named_for(&metadata, &extensions).info(descriptor, &request).await
     }
 
     async fn read(&self, request: Request<Ticket>) -> Result<wire::Messages> {
-        let (metadata, _, ticket) = request.into_parts();
+        let (metadata, extensions, ticket) = request.into_parts();
         let request = Named::request_of(&ticket.ticket)?;
         self.permit(&request, &metadata)?;
-        self.named.read(request, wire::compression(&metadata)?).await
+        self.named_for(&metadata, &extensions).read(request, wire::compression(&metadata)?).await
     }
 
-    async fn list(&self, criteria: Criteria) -> Result<Vec<FlightInfo>> {
-        if !criteria.expression.is_empty() {
+    async fn list(&self, request: Request<Criteria>) -> Result<Vec<FlightInfo>> {
+        if !request.get_ref().expression.is_empty() {
             return Err(Error::argument("list_flights takes no criteria; it lists every table"));
         }
-        self.named.list().await
+        self.named_for(request.metadata(), request.extensions()).list().await
     }
 }
 
 /// The routes of the service, `/arrow.flight.protocol.FlightService/`, to be merged with others.
 pub fn router(flight: Flight) -> Router {
-    let service = FlightServiceServer::new(flight).max_decoding_message_size(MAX_INCOMING_BYTES);
+    let limits = flight.named.limits().clone();
+    let service = FlightServiceServer::new(flight).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let of_panic = |panic| status(failure::of_panic(panic)).into_http::<Body>();
     let routes = Routes::new(service).into_axum_router().reset_fallback();
-    routes.layer(CatchPanicLayer::custom(of_panic))
+    routes
+        .layer(from_fn_with_state(limits, received::whole))
+        .layer(CatchPanicLayer::custom(of_panic))
 }
 
 /// Whether a command or a ticket is a message of Flight SQL; ours are JSON.
@@ -128,7 +138,7 @@ impl FlightService for Flight {
         &self,
         request: Request<Criteria>,
     ) -> Result<Response<Self::ListFlightsStream>, Status> {
-        let infos = self.list(request.into_inner()).await.map_err(status)?;
+        let infos = self.list(request).await.map_err(status)?;
         Ok(Response::new(stream::iter(infos.into_iter().map(Ok)).boxed()))
     }
 
@@ -159,8 +169,9 @@ impl FlightService for Flight {
             let info = self.statements.get_flight_info(request).await?.into_inner();
             return Ok(Response::new(SchemaResult { schema: info.schema }));
         }
+        let named = self.named_for(request.metadata(), request.extensions());
         let request = NamedRequest::of(request.get_ref()).map_err(status)?;
-        self.named.schema(&request).await.map(Response::new).map_err(status)
+        named.schema(&request).await.map(Response::new).map_err(status)
     }
 
     async fn do_get(
@@ -186,7 +197,8 @@ impl FlightService for Flight {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        Ok(Response::new(self.named.exchange(request.into_inner())))
+        let named = self.named_for(request.metadata(), request.extensions());
+        Ok(Response::new(named.exchange(request.into_inner())))
     }
 
     async fn do_action(

@@ -19,7 +19,7 @@ use tonic::metadata::MetadataMap;
 
 use super::status::status;
 use crate::error::{Error, Result};
-use crate::workers::Workers;
+use crate::workers::{Limit, Workers};
 
 /// Bytes of values in a message, before compression; a single row that has more goes alone.
 const MESSAGE_BYTES: usize = 2 << 20;
@@ -54,6 +54,17 @@ pub fn flight_data(
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
 ) -> Messages {
+    limited_flight_data(workers, rows, compression, (), Limit::NONE)
+}
+
+/// The same within a limit, and in a place that is held until the last message is taken.
+pub fn limited_flight_data(
+    workers: &Workers,
+    rows: SendableRecordBatchStream,
+    compression: Option<CompressionType>,
+    place: impl Send + 'static,
+    limit: Limit,
+) -> Messages {
     let options = match IpcWriteOptions::default().try_with_compression(compression) {
         Ok(options) => options,
         Err(error) => return stream::once(async { Err(status(error.into())) }).boxed(),
@@ -68,8 +79,8 @@ pub fn flight_data(
         .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
         .try_flatten()
         .map_err(|error: Error| FlightError::ExternalError(Box::new(error)));
-    let messages = encoder.build(messages).map_err(of_encoder).boxed();
-    workers.ahead(messages, |failure| Err(status(failure)))
+    let messages = encoder.build(messages).map_err(|error| status(error.into())).boxed();
+    workers.ahead(messages, place, limit, |failure| Err(status(failure)))
 }
 
 /// The batch in slices of [`MESSAGE_BYTES`] and less, as even as its rows are.
@@ -93,16 +104,6 @@ pub fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
     let nothing = RecordBatch::new_empty(Arc::new(schema.clone()));
     let last = batches_to_flight_data(schema, vec![nothing])?.pop().unwrap_or_default();
     Ok(last.with_app_metadata(app_metadata))
-}
-
-fn of_encoder(error: FlightError) -> Status {
-    match error {
-        FlightError::ExternalError(error) => match error.downcast::<Error>() {
-            Ok(error) => status(*error),
-            Err(error) => status(Error::internal(error.to_string())),
-        },
-        error => status(Error::internal(error.to_string())),
-    }
 }
 
 #[cfg(test)]

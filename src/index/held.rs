@@ -113,6 +113,11 @@ impl Held {
         self.groups.get_or_insert_async(&name, read).await
     }
 
+    /// The pages of a row group if they are held.
+    pub fn peek(&self, file: &FileIndex, group: usize) -> Option<Arc<GroupPages>> {
+        self.groups.peek(&(file.number, group))
+    }
+
     /// Reads the pages of all row groups of a file that are not held, many at once, as long as there is room.
     pub async fn fill(&self, store: &Arc<dyn ObjectStore>, file: &FileIndex) -> Result<()> {
         let all: Vec<_> = (0..file.groups.len()).collect();

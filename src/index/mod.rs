@@ -18,7 +18,7 @@ mod values;
 
 pub use bytes::Place;
 pub use held::{Held, IndexUse};
-pub use projection::Projection;
+pub use projection::{Projection, row_bytes};
 pub use read::{Counts, Lookup, read};
 pub use table::TableIndex;
 

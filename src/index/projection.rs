@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use parquet::arrow::{
     FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
 };
@@ -85,6 +85,18 @@ impl Leaf {
         let mask = ProjectionMask::leaves(&columns.descriptor, [self.column]);
         Ok(parquet_to_arrow_field_levels(&columns.descriptor, mask, None)?)
     }
+}
+
+/// About what a text takes in memory, with its place.
+const TEXT_BYTES: usize = 24;
+
+/// About what a row takes in memory, nulls and all.
+pub fn row_bytes(schema: &Schema) -> usize {
+    let width = |data_type: &DataType| match data_type {
+        DataType::Boolean => 1,
+        other => other.primitive_width().unwrap_or(TEXT_BYTES),
+    };
+    schema.fields().iter().map(|field| width(field.data_type())).sum::<usize>().max(1)
 }
 
 /// Some columns of a table.

@@ -1,5 +1,6 @@
 //! The index of one snapshot. In: a snapshot, and what is wanted of it. Out: the row groups, then the pages, that may hold it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use datafusion::common::runtime::SpawnedTask;
@@ -16,8 +17,10 @@ use crate::warehouse::Snapshot;
 
 /// Files whose footers are read at once.
 const FILES_AT_ONCE: usize = 16;
+/// Row groups whose pages are read to tell how much a lookup is.
+const GROUPS_TO_TELL: usize = 16;
 /// Rows decoded at once: where row groups are larger, they are taken in parts of whole pages.
-const PLACE_ROWS: usize = 32 << 10;
+pub const PLACE_ROWS: usize = 32 << 10;
 
 #[derive(Debug)]
 pub struct TableIndex {
@@ -97,15 +100,58 @@ impl TableIndex {
         Ok(selected)
     }
 
-    /// The pages of a row group that may hold what is wanted.
-    pub async fn places(&self, selected: Selected, wanted: &Wanted) -> Result<Vec<Place>> {
+    /// How many rows there are in the pages that may hold what is wanted; `None` if they are more than `most`, or nothing is known
+    /// of them. Of a row group whose pages are not in memory all rows count, unless it is one of the few that decide: these are read.
+    pub async fn rows_of_pages(&self, wanted: &Wanted, most: usize) -> Result<Option<usize>> {
+        let (mut rows, mut rows_unheld, mut unheld) = (0, 0, Vec::new());
+        for (described, file) in self.snapshot.files.iter().zip(&self.files) {
+            if !wanted.any_within(*described.keys.start(), *described.keys.end()) {
+                continue;
+            }
+            let Some(file) = file.get() else { return Ok(None) };
+            for (i, group) in file.groups.iter().enumerate() {
+                if !wanted.any_within(group.keys.0, group.keys.1) {
+                    continue;
+                }
+                match self.held.peek(file, i) {
+                    Some(pages) => {
+                        let pages = pages.candidates(file.columns.key.column, group.rows, wanted);
+                        rows += pages.iter().map(Range::len).sum::<usize>();
+                    }
+                    None => {
+                        rows_unheld += group.rows;
+                        unheld.push((file.clone(), i));
+                    }
+                }
+                let undecided = rows + rows_unheld <= most || unheld.len() <= GROUPS_TO_TELL;
+                if rows > most || !undecided {
+                    return Ok(None);
+                }
+            }
+        }
+        if rows + rows_unheld > most {
+            let groups = stream::iter(unheld);
+            let read = groups.map(|group| self.places(group, wanted, PLACE_ROWS));
+            let read: Vec<_> = read.buffer_unordered(GROUPS_TO_TELL).try_concat().await?;
+            rows_unheld = read.iter().map(Place::candidates).sum();
+        }
+        Ok(Some(rows + rows_unheld).filter(|rows| *rows <= most))
+    }
+
+    /// The pages of a row group that may hold what is wanted, in parts of about `most` rows.
+    pub async fn places(
+        &self,
+        selected: Selected,
+        wanted: &Wanted,
+        most: usize,
+    ) -> Result<Vec<Place>> {
         let (file, group) = selected;
         let pages = self.held.pages(&self.snapshot.store, &file, group).await?;
         let rows = pages.candidates(file.columns.key.column, file.groups[group].rows, wanted);
         let mut places: Vec<Place> = Vec::new();
         for page in rows {
             match places.last_mut() {
-                Some(place) if place.candidates() + page.len() <= PLACE_ROWS => {
+                Some(place) if place.candidates() + page.len() <= most => {
                     place.rows.push(page);
                 }
                 _ => {
@@ -120,7 +166,8 @@ impl TableIndex {
     /// All of them, for who wants to know what a lookup reads.
     pub async fn all_places(&self, wanted: &Wanted) -> Result<Vec<Place>> {
         let groups = stream::iter(self.groups(wanted).await?);
-        let places = groups.map(|group| self.places(group, wanted)).buffered(FILES_AT_ONCE);
+        let places =
+            groups.map(|group| self.places(group, wanted, PLACE_ROWS)).buffered(FILES_AT_ONCE);
         places.try_concat().await
     }
 }

@@ -28,12 +28,20 @@ pub struct ServedColumns {
     by_name: HashMap<String, usize>,
 }
 
+/// The columns of one answer, by their places among those that are served.
+#[derive(Clone, Debug, Hash, PartialEq, Eq)]
+pub enum Chosen {
+    /// Those that are there when no column is named.
+    Default,
+    /// In the order asked, each once.
+    Named(Box<[usize]>),
+}
+
 /// The columns of one answer.
 pub struct Selection {
     /// In the order asked.
     pub expressions: Vec<Expr>,
     pub schema: SchemaRef,
-    pub unknown: Vec<String>,
 }
 
 impl ServedColumns {
@@ -59,7 +67,7 @@ impl ServedColumns {
 
     /// The fields of an answer when no column is named.
     pub fn schema(&self) -> SchemaRef {
-        self.select(&Columns::All).schema
+        self.select(&Chosen::Default).schema
     }
 
     /// The fields of the columns that the server computes.
@@ -71,26 +79,29 @@ impl ServedColumns {
         ))
     }
 
-    /// Those asked for that are known, each once.
-    pub fn select(&self, asked: &Columns) -> Selection {
-        let mut unknown = Vec::new();
-        let chosen: Vec<&Served> = match asked {
-            Columns::All => self.columns.iter().filter(|column| column.by_default).collect(),
-            Columns::Named(names) => {
-                let mut seen = vec![false; self.columns.len()];
-                let known = names.iter().filter_map(|name| match self.by_name.get(name) {
-                    Some(&i) => (!mem::replace(&mut seen[i], true)).then_some(&self.columns[i]),
-                    None => {
-                        unknown.push(name.clone());
-                        None
-                    }
-                });
-                known.collect()
+    /// Those asked for that are known, each once, and the names of the others.
+    pub fn choose(&self, asked: &Columns) -> (Chosen, Vec<String>) {
+        let Columns::Named(names) = asked else { return (Chosen::Default, Vec::new()) };
+        let (mut seen, mut unknown) = (vec![false; self.columns.len()], Vec::new());
+        let known = names.iter().filter_map(|name| match self.by_name.get(name) {
+            Some(&i) => (!mem::replace(&mut seen[i], true)).then_some(i),
+            None => {
+                unknown.push(name.clone());
+                None
             }
+        });
+        (Chosen::Named(known.collect()), unknown)
+    }
+
+    /// What the chosen columns are computed from.
+    pub fn select(&self, chosen: &Chosen) -> Selection {
+        let chosen: Vec<&Served> = match chosen {
+            Chosen::Default => self.columns.iter().filter(|column| column.by_default).collect(),
+            Chosen::Named(places) => places.iter().map(|&i| &self.columns[i]).collect(),
         };
         let fields: Vec<_> = chosen.iter().map(|column| column.field.clone()).collect();
         let expressions = chosen.iter().map(|column| column.expression.clone()).collect();
-        Selection { expressions, schema: Arc::new(Schema::new(fields)), unknown }
+        Selection { expressions, schema: Arc::new(Schema::new(fields)) }
     }
 }
 

@@ -8,7 +8,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
@@ -18,7 +18,7 @@ use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, SnapshotTable, Versions, explain, samples};
+use super::{Query, SnapshotTable, Versions, explain, large, samples, size};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Held, IndexUse};
 use crate::schema::Table;
@@ -39,12 +39,12 @@ pub struct EngineOptions {
     pub fp: Source,
     /// How often to look for new commits.
     pub refresh: Duration,
-    /// Memory for sorting answers; beyond it they spill to temporary files.
-    pub memory_bytes: usize,
     /// Memory for the pages of row groups, beside what the key index holds of every file: a byte a source holds them all.
     pub index_bytes: usize,
     /// Memory for the Parquet footers of scans that are no lookups.
     pub footer_cache_bytes: usize,
+    /// Memory that large answers may use beside their own, as long as it is free: what finds none spills.
+    pub spare_bytes: usize,
 }
 
 impl EngineOptions {
@@ -56,9 +56,9 @@ impl EngineOptions {
             objects: source.clone(),
             fp: source,
             refresh: Duration::from_secs(2),
-            memory_bytes: 1 << 30,
             index_bytes: 512 << 20,
             footer_cache_bytes: 256 << 20,
+            spare_bytes: 512 << 20,
         }
     }
 
@@ -80,6 +80,8 @@ pub struct Answer {
     pub versions: Versions,
     /// Names asked for that the table does not have.
     pub unknown_columns: Vec<String>,
+    /// Whether it takes more than a few pages: then it is for the workers, whatever comes of it, and has memory of its own.
+    pub is_large: bool,
     /// Batches in the endpoint's order. Dropping it stops the work.
     pub rows: SendableRecordBatchStream,
 }
@@ -107,13 +109,13 @@ impl Engine {
     /// does not exist yet is looked for again at each refresh.
     pub async fn open(options: EngineOptions) -> Result<Self> {
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_limit(options.memory_bytes, 1.0)
             .with_metadata_cache_limit(options.footer_cache_bytes)
             .build_arc()?;
         let shared = Shared {
             runtime,
             index: Arc::new(Held::new(options.index_bytes)),
             plans: Arc::default(),
+            spare: Arc::new(GreedyMemoryPool::new(options.spare_bytes)),
         };
         let tables = Arc::new(Tables::new(options, shared));
         tables.refresh().await?;
@@ -150,18 +152,27 @@ impl Engine {
     /// Plans and starts a query.
     pub async fn run(&self, query: &Query) -> Result<Answer> {
         let prepared = self.prepared_for(query).await?;
-        let Planned { plan, schema, unknown_columns } = prepared.plan(query).await?;
-        let rows = match plan {
-            None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
-            Some(plan) => with_schema(execute_stream(plan, prepared.context())?, schema.clone()),
+        let (Planned { plan, schema }, unknown_columns) = prepared.plan(query).await?;
+        let is_large = match &plan {
+            Some(plan) => size::is_large(plan).await?,
+            None => false,
         };
-        Ok(Answer { schema, versions: prepared.versions(), unknown_columns, rows })
+        let rows: SendableRecordBatchStream = match plan {
+            None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
+            Some(plan) if is_large => {
+                let spare = self.tables.shared.spare.clone();
+                large::rows(plan, prepared.session(), spare, query)?
+            }
+            Some(plan) => execute_stream(plan, prepared.context())?,
+        };
+        let (versions, rows) = (prepared.versions(), with_schema(rows, schema.clone()));
+        Ok(Answer { schema, versions, unknown_columns, is_large, rows })
     }
 
     /// The SQL, its parameters and the physical plan, as text.
     pub async fn explain(&self, query: &Query) -> Result<String> {
         let prepared = self.prepared_for(query).await?;
-        let Planned { plan, .. } = prepared.plan(query).await?;
+        let (Planned { plan, .. }, _) = prepared.plan(query).await?;
         explain::text(query, &prepared, plan).await
     }
 
@@ -188,11 +199,6 @@ impl Engine {
     /// The cache of footers, for others that read the same files.
     pub fn footers(&self) -> Arc<FileMetadataCache> {
         self.tables.shared.runtime.cache_manager.get_file_metadata_cache()
-    }
-
-    /// Room in the memory that answers share, none at first; given back when dropped. `consumer` is its name in errors.
-    pub fn memory(&self, consumer: &str) -> MemoryReservation {
-        MemoryConsumer::new(consumer).register(&self.tables.shared.runtime.memory_pool)
     }
 
     pub fn usage(&self) -> EngineUse {

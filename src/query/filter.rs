@@ -1,44 +1,199 @@
 //! A filter of a client's own. In: the text of a SQL predicate and the table it is of. Out: an expression that reads
 //! nothing but a row of that table, or the error that says what is wrong with it.
+//!
+//! It is a plain predicate: comparisons, arithmetic and the [`FUNCTIONS`] below. What it computes of a row takes little time, and never more
+//! room than the row: anyone may send one.
+
+use std::sync::LazyLock;
 
 use arrow::datatypes::DataType;
-use datafusion::common::DFSchema;
-use datafusion::common::tree_node::TreeNode;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::execution::SessionState;
-use datafusion::logical_expr::{Expr, ExprSchemable};
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{Expr, ExprSchemable, Like, Operator};
 
+use super::bounds;
+use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::warehouse::Snapshot;
 
+/// Those of DataFusion whose value is at most as large as their arguments; the astronomers' own are all known, too.
+const FUNCTIONS: [&str; 61] = [
+    "abs",
+    "acos",
+    "acosh",
+    "ascii",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "bit_length",
+    "btrim",
+    "cbrt",
+    "ceil",
+    "character_length",
+    "coalesce",
+    "contains",
+    "cos",
+    "cosh",
+    "cot",
+    "date_part",
+    "date_trunc",
+    "degrees",
+    "ends_with",
+    "exp",
+    "floor",
+    "gcd",
+    "greatest",
+    "isnan",
+    "iszero",
+    "least",
+    "left",
+    "ln",
+    "log",
+    "log10",
+    "log2",
+    "lower",
+    "ltrim",
+    "nanvl",
+    "now",
+    "nullif",
+    "nvl",
+    "octet_length",
+    "pi",
+    "power",
+    "radians",
+    "right",
+    "round",
+    "rtrim",
+    "signum",
+    "sin",
+    "sinh",
+    "sqrt",
+    "starts_with",
+    "strpos",
+    "substr",
+    "tan",
+    "tanh",
+    "to_timestamp",
+    "to_unixtime",
+    "trunc",
+    "upper",
+];
+/// Of a function.
+const MOST_ARGUMENTS: usize = 16;
+/// Of a text that is repeated for each row, such as a pattern of LIKE: not one of an IN list.
+const MOST_TEXT_BYTES: usize = 256;
+
+static OF_ASTRONOMY: LazyLock<Vec<String>> = LazyLock::new(|| {
+    astronomy::functions().iter().map(|function| function.name().to_string()).collect()
+});
+
 /// Parses and checks a predicate on the stored columns of a table.
 pub fn parse(state: &SessionState, snapshot: &Snapshot, text: &str) -> Result<Expr> {
+    bounds::tokens("filter", text)?;
     let schema = DFSchema::try_from_qualified_schema(snapshot.table.name(), &snapshot.schema)?;
-    let expression = state
-        .create_logical_expr(text, &schema)
-        .map_err(|error| Error::of_statement(error).context("filter"))?;
-    let refused = |reason: &str| Err(Error::argument(format!("filter: {reason}: {text}")));
-    if expression.exists(|part| Ok(reads_more_than_a_row(part)))? {
-        return refused("a predicate on one row has no subquery, aggregate, window or parameter");
+    let wrong = |error| Error::of_statement(error).context("filter");
+    let expression = state.create_logical_expr(text, &schema).map_err(wrong)?;
+    check(&expression)
+        .map_err(|reason| Error::argument(format!("filter: {reason}: {text:.100}")))?;
+    // Finds operands that do not go together, before a plan has the expression.
+    state.create_physical_expr(expression.clone(), &schema).map_err(wrong)?;
+    match expression.get_type(&schema).map_err(wrong)? {
+        DataType::Boolean => Ok(expression),
+        other => Err(Error::argument(format!(
+            "filter: a predicate is true or false, not {other}: {text:.100}"
+        ))),
     }
-    let data_type = expression
-        .get_type(&schema)
-        .map_err(|error| Error::of_statement(error).context("filter"))?;
-    if data_type != DataType::Boolean {
-        return refused(&format!("a predicate is true or false, not {data_type}"));
-    }
-    Ok(expression)
 }
 
-fn reads_more_than_a_row(part: &Expr) -> bool {
-    matches!(
-        part,
-        Expr::ScalarSubquery(_)
-            | Expr::InSubquery(_)
-            | Expr::Exists(_)
-            | Expr::SetComparison(_)
-            | Expr::OuterReferenceColumn(..)
-            | Expr::AggregateFunction(_)
-            | Expr::WindowFunction(_)
-            | Expr::Placeholder(_)
-    )
+/// Why an expression is no plain predicate.
+fn check(expression: &Expr) -> Result<(), String> {
+    let mut checked = Ok(());
+    // It only stops at what is wrong.
+    let _ = expression.apply(|part| {
+        checked = plain(part);
+        Ok(match (&checked, part) {
+            (Err(_), _) => TreeNodeRecursion::Stop,
+            // Its values are checked with it.
+            (Ok(()), Expr::InList(_)) => TreeNodeRecursion::Jump,
+            _ => TreeNodeRecursion::Continue,
+        })
+    });
+    checked
+}
+
+/// Why a part of an expression is none of a plain predicate.
+fn plain(part: &Expr) -> Result<(), String> {
+    match part {
+        Expr::Literal(value, _) => short(value, "a value"),
+        Expr::Column(_) | Expr::Not(_) | Expr::Negative(_) => Ok(()),
+        Expr::IsNull(_) | Expr::IsTrue(_) | Expr::IsFalse(_) | Expr::IsUnknown(_) => Ok(()),
+        Expr::IsNotNull(_) | Expr::IsNotTrue(_) | Expr::IsNotFalse(_) | Expr::IsNotUnknown(_) => Ok(()),
+        Expr::Between(_) | Expr::Case(_) => Ok(()),
+        Expr::BinaryExpr(binary) if is_plain_operator(binary.op) => Ok(()),
+        Expr::BinaryExpr(binary) => Err(format!("a filter has no operator {}", binary.op)),
+        Expr::Like(like) => pattern(like),
+        Expr::InList(list) => values(list),
+        Expr::Cast(cast) => plain_type(cast.field.data_type()),
+        Expr::TryCast(cast) => plain_type(cast.field.data_type()),
+        Expr::ScalarFunction(function) => match (is_plain_function(function.name()), function.args.len()) {
+            (true, 0..=MOST_ARGUMENTS) => Ok(()),
+            (true, count) => Err(format!("a function has {count} arguments; the limit is {MOST_ARGUMENTS}")),
+            _ => Err(format!("a filter has no function {}; it has {}", function.name(), FUNCTIONS.join(", "))),
+        },
+        _ => Err("a predicate on one row has no subquery, aggregate, window, regular expression or parameter".into()),
+    }
+}
+
+fn is_plain_operator(operator: Operator) -> bool {
+    use Operator as O;
+    let compares = matches!(operator, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq)
+        || matches!(operator, O::IsDistinctFrom | O::IsNotDistinctFrom | O::And | O::Or);
+    let computes = matches!(operator, O::Plus | O::Minus | O::Multiply | O::Divide | O::Modulo);
+    // Flags are bits of a number.
+    let is_bitwise = matches!(operator, O::BitwiseAnd | O::BitwiseOr | O::BitwiseXor)
+        || matches!(operator, O::BitwiseShiftLeft | O::BitwiseShiftRight);
+    compares || computes || is_bitwise
+}
+
+fn is_plain_function(name: &str) -> bool {
+    FUNCTIONS.contains(&name) || OF_ASTRONOMY.iter().any(|known| known == name)
+}
+
+/// A pattern of a row's own would be compiled for each row.
+fn pattern(like: &Like) -> Result<(), String> {
+    match &*like.pattern {
+        Expr::Literal(value, _) => short(value, "a pattern of LIKE"),
+        _ => Err("the pattern of LIKE must be a text of its own".into()),
+    }
+}
+
+fn short(value: &ScalarValue, what: &str) -> Result<(), String> {
+    let bytes = value.size().saturating_sub(size_of::<ScalarValue>());
+    match bytes {
+        0..=MOST_TEXT_BYTES => Ok(()),
+        bytes => Err(format!("{what} has {bytes} bytes; the limit is {MOST_TEXT_BYTES}")),
+    }
+}
+
+/// A list of values is looked up; one of expressions would be computed for each row.
+fn values(list: &InList) -> Result<(), String> {
+    let is_value = |expr: &Expr| match expr {
+        Expr::Negative(inner) => matches!(**inner, Expr::Literal(..)),
+        other => matches!(other, Expr::Literal(..)),
+    };
+    match list.list.iter().all(is_value) {
+        true => check(&list.expr),
+        false => Err("IN takes a list of values; write other comparisons with OR".into()),
+    }
+}
+
+fn plain_type(data_type: &DataType) -> Result<(), String> {
+    use DataType as D;
+    let is_plain = data_type.is_primitive()
+        || matches!(data_type, D::Boolean | D::Utf8 | D::LargeUtf8 | D::Utf8View);
+    is_plain.then_some(()).ok_or_else(|| format!("a filter has no values of type {data_type}"))
 }

@@ -4,6 +4,7 @@
 //! A query goes: [`Engine::run`] picks the snapshot and the plan that [`plans`] has of the query's shape, made from the SQL of
 //! its endpoint (a file in `sql/`, see [`template`]); [`lookup`] binds its values and reads what the [`index`](crate::index) names.
 
+pub mod bounds;
 mod columns;
 mod condition;
 mod engine;
@@ -12,23 +13,26 @@ mod files;
 mod filter;
 mod follow;
 mod groups;
+mod large;
 mod lookup;
+mod nested_cases;
 mod plans;
 mod prepared;
 mod provider;
 mod reverse_within;
 mod samples;
+mod size;
 mod sort_unless_sorted;
+mod spare_memory;
 mod split;
 mod streaming_sort;
 mod template;
 mod time;
 
 pub use engine::{Answer, Engine, EngineOptions, EngineUse, Source};
-pub use prepared::base_config;
+pub use prepared::{base_config, base_state};
 pub use provider::SnapshotTable;
 pub use split::Split;
-pub use streaming_sort::StreamingSort;
 pub use template::TAGGED_SOURCES;
 pub use time::TimeMatch;
 

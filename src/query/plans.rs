@@ -1,24 +1,29 @@
-//! Plans made once and used again. In: what a query asks for beside its values: order, columns, limit. Out: the physical plan, its
-//! parameters open, with the names of the answer.
+//! Plans made once and used again. In: what a query asks for beside its values: order, columns that are served, limit. Out: the physical
+//! plan, its parameters open, with the names of the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::ExecutionPlan;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Columns, Order, Query};
+use super::columns::Chosen;
+use super::{Order, Query};
 use crate::error::Result;
 
-/// Plans kept for a snapshot: clients ask for few sets of columns, each again and again.
-const PLANS: usize = 128;
+/// For the plans of a snapshot: clients ask for few sets of columns, each again and again.
+const BYTES: u64 = 8 << 20;
+/// What a plan takes, and each of its columns, measured.
+const PLAN_BYTES: usize = 16 << 10;
+const COLUMN_BYTES: usize = 1 << 10;
 
 /// What makes a plan another one. A predicate does too, but its plan is made each time: it may call `now()`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct Shape {
     order: Order,
-    columns: Columns,
+    columns: Chosen,
     limit: Option<usize>,
 }
 
@@ -28,7 +33,6 @@ pub struct Planned {
     pub plan: Option<Arc<dyn ExecutionPlan>>,
     /// Served names.
     pub schema: SchemaRef,
-    pub unknown_columns: Vec<String>,
 }
 
 /// How often a plan was at hand since the start, of all snapshots.
@@ -40,19 +44,21 @@ pub struct PlanCounts {
 
 /// The plans of one snapshot.
 pub struct Plans {
-    held: Cache<Shape, Arc<Planned>>,
+    held: Cache<Shape, Arc<Planned>, ByBytes>,
     counts: Arc<PlanCounts>,
 }
 
 impl Plans {
     pub fn new(counts: Arc<PlanCounts>) -> Self {
-        Self { held: Cache::new(PLANS), counts }
+        let expected = BYTES as usize / PLAN_BYTES;
+        Self { held: Cache::with_weighter(expected, BYTES, ByBytes), counts }
     }
 
-    /// The plan of a query's shape; who asks while it is being made waits for it.
+    /// The plan of a query's shape, whose columns are `chosen`; who asks while it is being made waits for it.
     pub async fn get(
         &self,
         query: &Query,
+        chosen: &Chosen,
         make: impl Future<Output = Result<Planned>>,
     ) -> Result<Arc<Planned>> {
         let make = async {
@@ -62,12 +68,20 @@ impl Plans {
         if query.filter.is_some() {
             return make.await;
         }
-        let shape =
-            Shape { order: query.order, columns: query.columns.clone(), limit: query.limit };
+        let shape = Shape { order: query.order, columns: chosen.clone(), limit: query.limit };
         if let Some(held) = self.held.get(&shape) {
             self.counts.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(held);
         }
         self.held.get_or_insert_async(&shape, make).await
+    }
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl Weighter<Shape, Arc<Planned>> for ByBytes {
+    fn weight(&self, _: &Shape, planned: &Arc<Planned>) -> u64 {
+        (PLAN_BYTES + planned.schema.fields().len() * COLUMN_BYTES) as u64
     }
 }

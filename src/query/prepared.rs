@@ -5,14 +5,16 @@ use std::iter;
 use std::sync::Arc;
 
 use datafusion::datasource::ViewTable;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::columns::{Selection, ServedColumns};
+use super::columns::{Chosen, Selection, ServedColumns};
 use super::condition::Conditions;
+use super::nested_cases::NestedCases;
 use super::plans::{PlanCounts, Planned, Plans};
 use super::provider::SnapshotTable;
 use super::streaming_sort::StreamingSort;
@@ -27,6 +29,8 @@ pub struct Shared {
     pub runtime: Arc<RuntimeEnv>,
     pub index: Arc<Held>,
     pub plans: Arc<PlanCounts>,
+    /// Memory that large answers may use beside their own.
+    pub spare: Arc<GreedyMemoryPool>,
 }
 
 /// A snapshot and what every query against it shares.
@@ -95,26 +99,28 @@ impl Prepared {
         &self.columns
     }
 
-    /// The plan of a query, its values bound. For objects it is at hand most often; for a range of keys it is made
+    /// The plan of a query, its values bound, and the names of columns that nobody knows. For objects it is at hand most often; for a range of keys it is made
     /// from the values, by which DataFusion leaves out files.
-    pub async fn plan(&self, query: &Query) -> Result<Planned> {
+    pub async fn plan(&self, query: &Query) -> Result<(Planned, Vec<String>)> {
+        let (chosen, unknown) = self.columns.choose(&query.columns);
         if let Rows::Within(_) = query.rows {
-            return self.make(query, |plan| template::bind(plan, query)).await;
+            let planned = self.make(query, &chosen, |plan| template::bind(plan, query)).await?;
+            return Ok((planned, unknown));
         }
-        let open = self.plans.get(query, self.make(query, Ok)).await?;
+        let open = self.plans.get(query, &chosen, self.make(query, &chosen, Ok)).await?;
         let wanted = |conditions: &Conditions| conditions.wanted(query);
-        let bound = open.plan.as_ref().map(|plan| lookup::bind(plan, &wanted)).transpose()?;
-        let (schema, unknown_columns) = (open.schema.clone(), open.unknown_columns.clone());
-        Ok(Planned { plan: bound, schema, unknown_columns })
+        let plan = open.plan.as_ref().map(|plan| lookup::bind(plan, &wanted)).transpose()?;
+        Ok((Planned { plan, schema: open.schema.clone() }, unknown))
     }
 
     async fn make(
         &self,
         query: &Query,
+        chosen: &Chosen,
         bind: impl FnOnce(LogicalPlan) -> datafusion::error::Result<LogicalPlan>,
     ) -> Result<Planned> {
-        let Selection { expressions, schema, unknown } = self.columns.select(&query.columns);
-        let mut planned = Planned { plan: None, schema, unknown_columns: unknown };
+        let Selection { expressions, schema } = self.columns.select(chosen);
+        let mut planned = Planned { plan: None, schema };
         if !expressions.is_empty() {
             let state = self.session.state();
             let template = match query.order {
@@ -132,15 +138,14 @@ impl Prepared {
     pub fn context(&self) -> Arc<TaskContext> {
         self.context.clone()
     }
+
+    pub fn session(&self) -> &SessionContext {
+        &self.session
+    }
 }
 
 fn session(shared: &Shared) -> Result<SessionContext> {
-    let mut state = SessionStateBuilder::new()
-        .with_config(lookup_config())
-        .with_runtime_env(shared.runtime.clone())
-        .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(StreamingSort))
-        .build();
+    let mut state = base_state(lookup_config(), shared.runtime.clone()).build();
     for function in astronomy::functions() {
         state.register_udf(function)?;
     }
@@ -148,6 +153,16 @@ fn session(shared: &Shared) -> Result<SessionContext> {
 }
 
 /// What every session over snapshots has in common.
+pub fn base_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionStateBuilder {
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_optimizer_rule(Arc::new(NestedCases))
+        .with_physical_optimizer_rule(Arc::new(StreamingSort))
+}
+
+/// The options that every session over snapshots begins with.
 pub fn base_config() -> SessionConfig {
     let mut config = SessionConfig::new();
     let options = config.options_mut();
@@ -163,7 +178,9 @@ pub fn base_config() -> SessionConfig {
 }
 
 fn lookup_config() -> SessionConfig {
-    let config = base_config();
+    let mut config = base_config();
+    // Two sorts of one answer would share its memory.
+    config.options_mut().optimizer.repartition_sorts = false;
     // The index reads side by side by itself, and several readers of files in order would only be merged again.
     config.with_target_partitions(1)
 }

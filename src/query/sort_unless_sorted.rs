@@ -1,18 +1,19 @@
 //! The order of a lookup's answer. In: rows of a lookup. Out: the same rows, sorted. What most ask for, one object from one file,
-//! comes in one batch and in order: it is passed on as it is, where DataFusion's sort would copy every column of it.
+//! comes in one batch and in order: it is passed on as it is, where DataFusion's sort would copy every column of it. A few rows are
+//! sorted on the spot, and ask nobody for memory; many are sorted by DataFusion, within the memory of the plan.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
-use arrow::compute::{LexicographicalComparator, SortColumn};
+use arrow::array::{RecordBatch, UInt64Array};
+use arrow::compute::{LexicographicalComparator, SortColumn, concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{Result, internal_err};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::apply_expression_roots;
-use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::sorts::sort::{SortExec, sort_batch};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{
@@ -22,6 +23,9 @@ use datafusion::physical_plan::{
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::lookup::LookupExec;
+
+/// Rows that are sorted on the spot.
+const FEW_BYTES: usize = 4 << 20;
 
 /// Sorts the rows of its input, which is of one partition.
 #[derive(Debug)]
@@ -103,19 +107,44 @@ async fn sort(
     context: Arc<TaskContext>,
 ) -> Result<SendableRecordBatchStream> {
     let schema = rows.schema();
-    let Some(first) = rows.try_next().await? else {
-        return Ok(Box::pin(EmptyRecordBatchStream::new(schema)));
-    };
-    let second = rows.try_next().await?;
-    if second.is_none() && is_sorted(&first, &ordering)? {
-        let first = stream::iter([Ok(first)]);
-        return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, first)));
+    let (mut begun, mut bytes) = (Vec::new(), 0);
+    while bytes <= FEW_BYTES || begun.len() < 2 {
+        let Some(batch) = rows.try_next().await? else {
+            let sorted = (!begun.is_empty()).then(|| few(&schema, begun, &ordering));
+            let sorted = stream::iter(sorted);
+            return Ok(Box::pin(RecordBatchStreamAdapter::new(schema, sorted)));
+        };
+        bytes += batch.get_array_memory_size();
+        begun.push(batch);
     }
-    let begun = stream::iter([Some(first), second].into_iter().flatten().map(Ok));
-    let all = RecordBatchStreamAdapter::new(schema.clone(), begun.chain(rows));
+    let all = stream::iter(begun.into_iter().map(Ok)).chain(rows);
+    let all = all.map_ok(|batch| stream::iter(pieces(batch))).try_flatten();
+    let all = RecordBatchStreamAdapter::new(schema.clone(), all);
     let all = Begun { schema: schema.clone(), rows: Mutex::new(Some(Box::pin(all))) };
     let all = StreamingTableExec::try_new(schema, vec![Arc::new(all)], None, [], false, None)?;
     SortExec::new(ordering, Arc::new(all)).execute(0, context)
+}
+
+/// A batch in pieces that a sort can make room for. A slice would count as the whole batch.
+fn pieces(batch: RecordBatch) -> impl Iterator<Item = Result<RecordBatch>> {
+    let (rows, bytes) = (batch.num_rows(), batch.get_array_memory_size());
+    let rows_each = rows.div_ceil(bytes.div_ceil(FEW_BYTES).max(1)).max(1);
+    (0..rows).step_by(rows_each).map(move |start| {
+        if rows_each == rows {
+            return Ok(batch.clone());
+        }
+        let end = rows.min(start + rows_each) as u64;
+        Ok(take_record_batch(&batch, &UInt64Array::from_iter_values(start as u64..end))?)
+    })
+}
+
+/// Sorts a few rows.
+fn few(schema: &SchemaRef, rows: Vec<RecordBatch>, ordering: &LexOrdering) -> Result<RecordBatch> {
+    let rows = match <[RecordBatch; 1]>::try_from(rows) {
+        Ok([rows]) => rows,
+        Err(rows) => concat_batches(schema, &rows)?,
+    };
+    if is_sorted(&rows, ordering)? { Ok(rows) } else { sort_batch(&rows, ordering, None) }
 }
 
 fn is_sorted(rows: &RecordBatch, ordering: &LexOrdering) -> Result<bool> {

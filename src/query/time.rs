@@ -16,6 +16,8 @@ pub struct TimeMatch {
     pub to_mjd: f64,
 }
 
+/// Twice what any `float64` near an MJD has.
+const MAX_TEXT_BYTES: usize = 100;
 /// More decimals than any `float64` near an MJD has, and few enough to compute with.
 const MAX_DIGITS: i64 = 400;
 
@@ -23,12 +25,14 @@ impl TimeMatch {
     /// Reads decimal text such as `61105.09364348` (an exponent is allowed). Text that is no number is
     /// an `Argument` error naming `midpointMjdTai`.
     pub fn parse(text: &str) -> Result<Self> {
-        let value = BigDecimal::from_str(text.trim())
-            .ok()
+        // Reading decimals takes the square of their number.
+        let short = Some(text.trim()).filter(|text| text.len() <= MAX_TEXT_BYTES);
+        let value = short
+            .and_then(|text| BigDecimal::from_str(text).ok())
             .filter(|value| value.fractional_digit_count().abs() <= MAX_DIGITS)
             .ok_or_else(|| {
                 Error::argument(format!(
-                    "midpointMjdTai: `{text}` is no number; give an MJD (TAI) in decimals, such as 61105.0936434868"
+                    "midpointMjdTai: `{text:.40}` is no number of at most {MAX_TEXT_BYTES} characters; give an MJD (TAI) in decimals, such as 61105.0936434868"
                 ))
             })?;
         let decimals = value.fractional_digit_count().max(0);
@@ -131,9 +135,12 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused_by_name() {
-        for text in ["", "abc", "61105,5", "nan", "inf", "1e999999999", "61105.0x"] {
-            let error = TimeMatch::parse(text).unwrap_err();
-            assert!(error.to_string().contains("midpointMjdTai"), "{error}");
+        let (digits, decimals) = ("7".repeat(1 << 20), format!("61105.{}", "0".repeat(1 << 20)));
+        for text in
+            ["", "abc", "61105,5", "nan", "inf", "1e999999999", "61105.0x", &digits, &decimals]
+        {
+            let error = TimeMatch::parse(text).unwrap_err().to_string();
+            assert!(error.contains("midpointMjdTai") && error.len() < 300, "{error}");
         }
     }
 }

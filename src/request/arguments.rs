@@ -2,43 +2,80 @@
 //! there is one, a query string. Out: [`Arguments`], from which a request type takes what it knows by name.
 //!
 //! The query string wins over the JSON, argument by argument. Within one of them, `diaObjectId` and `columns`
-//! given again add up; of any other argument the first counts. What nobody asks for is ignored.
+//! given again add up; of any other argument the first counts. What nobody asks for is read over: its name is told, and
+//! its value never kept.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::argument::{COLUMNS, ID};
+use super::ignored::Ignored;
 use super::json::{self, Scalar, Value};
 use crate::error::Result;
 
 /// Values by argument name.
-pub type Arguments<'a> = HashMap<Cow<'a, str>, Value<'a>>;
+#[derive(Debug, Default)]
+pub struct Arguments<'a> {
+    values: HashMap<&'static str, Value<'a>>,
+    /// Names that the request does not know.
+    unknown: Ignored,
+}
 
-/// The arguments of a JSON object and of a query string (`a=1&b=2`); both may be empty.
-pub fn read<'a>(json: &'a [u8], query: &'a str) -> Result<Arguments<'a>> {
-    let members = if json.is_empty() { Vec::new() } else { json::members(json)? };
+/// The arguments of these names in a JSON object and a query string (`a=1&b=2`); both may be empty.
+pub fn read<'a>(json: &'a [u8], query: &'a str, names: &[&'static str]) -> Result<Arguments<'a>> {
+    let mut arguments = Arguments::default();
+    let mut wanted = |name: &str| {
+        let name = if name == "objectId" { ID.name } else { name };
+        let known = names.iter().copied().find(|known| *known == name);
+        if known.is_none() {
+            arguments.unknown.push(name);
+        }
+        known
+    };
+    let members = if json.is_empty() { Vec::new() } else { json::members(json, &mut wanted)? };
     let pairs = form_urlencoded::parse(query.as_bytes())
-        .map(|(name, text)| (name, Value::One(Scalar::Text(text))));
-    let mut arguments = merge(members.into_iter());
-    arguments.extend(merge(pairs));
+        .filter_map(|(name, text)| Some((wanted(&name)?, Value::One(Scalar::Text(text)))));
+    let pairs = merged(pairs);
+    arguments.values = merged(members.into_iter());
+    arguments.values.extend(pairs);
     Ok(arguments)
 }
 
-fn merge<'a>(given: impl Iterator<Item = (Cow<'a, str>, Value<'a>)>) -> Arguments<'a> {
-    let mut arguments = Arguments::new();
-    for (name, value) in given {
-        let name = if name == "objectId" { Cow::Borrowed(ID.name) } else { name };
-        let adds_up = name == ID.name || name == COLUMNS.name;
-        match arguments.remove(&name) {
-            None => arguments.insert(name, value),
-            Some(before) if adds_up => {
-                let scalars = before.into_scalars().into_iter().chain(value.into_scalars());
-                arguments.insert(name, Value::List(scalars.collect()))
-            }
-            Some(first) => arguments.insert(name, first),
-        };
+impl<'a> Arguments<'a> {
+    pub fn contains_key(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
-    arguments
+
+    pub fn remove(&mut self, name: &str) -> Option<Value<'a>> {
+        self.values.remove(name)
+    }
+
+    /// Nothing at all was given.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.unknown.is_empty()
+    }
+
+    /// The names that are left, sorted, and those that nobody knows.
+    pub fn into_names(self) -> (Vec<&'static str>, Ignored) {
+        let mut names: Vec<_> = self.values.into_keys().collect();
+        names.sort_unstable();
+        (names, self.unknown)
+    }
+}
+
+fn merged<'a>(
+    given: impl Iterator<Item = (&'static str, Value<'a>)>,
+) -> HashMap<&'static str, Value<'a>> {
+    let mut values: HashMap<_, Value<'a>> = HashMap::new();
+    for (name, value) in given {
+        let adds_up = name == ID.name || name == COLUMNS.name;
+        match values.entry(name) {
+            Entry::Vacant(entry) => _ = entry.insert(value),
+            Entry::Occupied(mut entry) if adds_up => entry.get_mut().add(value),
+            Entry::Occupied(_) => {}
+        }
+    }
+    values
 }
 
 #[cfg(test)]
@@ -50,9 +87,10 @@ mod tests {
             let texts = value.into_scalars().into_iter().map(|scalar| scalar.to_string());
             texts.collect::<Vec<_>>().join(" ")
         };
-        let arguments = read(body.as_bytes(), query).unwrap().into_iter();
+        let names = [ID.name, COLUMNS.name, "output-format", "a", "b"];
+        let arguments = read(body.as_bytes(), query, &names).unwrap().values.into_iter();
         let mut all: Vec<_> =
-            arguments.map(|(name, value)| (name.into_owned(), shown(value))).collect();
+            arguments.map(|(name, value)| (name.to_string(), shown(value))).collect();
         all.sort();
         all
     }
@@ -84,5 +122,18 @@ mod tests {
         assert_eq!(merged("a=1&", r#"{"b": true}"#).len(), 2);
         assert_eq!(merged("", ""), []);
         assert_eq!(merged("", "{}"), []);
+    }
+
+    #[test]
+    fn unknown_names_are_told_and_many_repeats_take_no_longer() {
+        let arguments = read(br#"{"x": [1], "a": 1}"#, "y=2&b=3", &["a", "b"]).unwrap();
+        let (left, unknown) = arguments.into_names();
+        assert_eq!((left, unknown), (vec!["a", "b"], ["x", "y"].into_iter().collect()));
+        assert!(!read(b"", "x=1", &[]).unwrap().is_empty());
+
+        let repeats = 200_000; // what is quadratic in them takes minutes
+        let body = format!("{{{}\"a\": 1}}", "\"objectId\": 7,".repeat(repeats));
+        let mut arguments = read(body.as_bytes(), "", &[ID.name, "a"]).unwrap();
+        assert_eq!(arguments.remove(ID.name).unwrap().into_scalars().len(), repeats);
     }
 }

@@ -30,6 +30,11 @@ impl Ignored {
         self.shown.push(shown);
     }
 
+    /// The one that came first.
+    pub fn first(&self) -> Option<&str> {
+        self.shown.first().map(String::as_str)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
     }

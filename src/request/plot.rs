@@ -99,7 +99,8 @@ mod tests {
     use crate::request::arguments;
 
     fn parsed(query: &str) -> Result<PlotRequest> {
-        PlotRequest::parse(arguments::read(b"", query)?)
+        let names = PlotRequest::ARGUMENTS.map(|argument| argument.name);
+        PlotRequest::parse(arguments::read(b"", query, &names)?)
     }
 
     #[test]

@@ -12,6 +12,9 @@ use crate::query::{Columns, Order, Query, Rows, TimeMatch};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
+/// Names of columns in one request: some times as many as any table has.
+const MAX_NAMES: usize = 2000;
+
 /// Takes the arguments of a query, and tells what stands among the ids without being one. The ids are sorted, each once;
 /// without `diaObjectId`, the rows are those of every object.
 pub fn query(
@@ -76,6 +79,7 @@ fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
     }
     ids.sort_unstable();
     ids.dedup();
+    ids.shrink_to_fit();
     Ok((ids, ignored))
 }
 
@@ -94,6 +98,10 @@ fn columns(value: Option<Value<'_>>) -> Result<Columns> {
         for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
             if seen.insert(name.to_string()) {
                 names.push(name.to_string());
+            }
+            if names.len() > MAX_NAMES {
+                let text = format!("columns has more than {MAX_NAMES} names; leave it out for all");
+                return Err(Error::argument(text));
             }
         }
     }
@@ -122,7 +130,8 @@ mod tests {
     use crate::request::arguments;
 
     fn parsed(table: Table, body: &str) -> Result<(Query, Ignored)> {
-        query(table, Order::ByObject, &mut arguments::read(body.as_bytes(), "").unwrap())
+        let names = [&ID, &COLUMNS, &MIDPOINT_MJD_TAI, &AS_OF].map(|argument| argument.name);
+        query(table, Order::ByObject, &mut arguments::read(body.as_bytes(), "", &names).unwrap())
     }
 
     fn ids_of(value: &str) -> (Vec<i64>, Ignored) {

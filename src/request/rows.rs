@@ -92,7 +92,8 @@ mod tests {
     use crate::request::arguments;
 
     fn parsed(table: Table, body: &str) -> Result<RowRequest> {
-        RowRequest::parse(table, arguments::read(body.as_bytes(), "")?)
+        let names: Vec<_> = RowRequest::arguments(table).iter().map(|one| one.name).collect();
+        RowRequest::parse(table, arguments::read(body.as_bytes(), "", &names)?)
     }
 
     #[test]

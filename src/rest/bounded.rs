@@ -1,64 +1,147 @@
-//! A request that does work, within the limits. In: the request. Out: its answer, or the refusal that names the limit.
+//! A request that does work, within the limits. In: the request, whole. Out: its answer, or the refusal that names the limit.
+//!
+//! A request has a [`Placement`], which its handler finds among the extensions: where the answer turns out to be a large one, it goes
+//! on among the large ones, on the workers.
 //!
 //! A streamed answer is pulled by a task of its own, which holds the request's place until the last
 //! chunk is handed over. When time is up or the client is gone the task ends, and with it the
 //! query, even where nobody reads; the client then sees an aborted body, never a clean end.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
 
 use crate::error::{Error, Result};
-use crate::limits::{Limits, Place, deadline, too_slow};
+use crate::limits::{Client, Limits, Place, deadline, too_slow};
+use crate::workers::Workers;
+
+/// Marks a large answer, for what compresses it.
+#[derive(Clone, Copy)]
+pub struct Large;
+
+/// Where a request is worked on.
+#[derive(Clone)]
+pub struct Placement {
+    limits: Limits,
+    /// For large answers.
+    workers: Workers,
+    current: Arc<Mutex<Current>>,
+    /// Set once it is among the large answers: parts of one answer wait for one place.
+    large: Arc<OnceCell<()>>,
+}
+
+struct Current {
+    /// `None` on the way from one place to another.
+    _place: Option<Place>,
+    /// Whose threads make the answer.
+    threads: Workers,
+}
+
+impl Placement {
+    /// Among the requests.
+    async fn take(limits: Limits, workers: Workers) -> Result<Self> {
+        let _place = Some(limits.requests.enter().await?);
+        let current = Current { _place, threads: Workers::of_caller() };
+        let current = Arc::new(Mutex::new(current));
+        Ok(Self { limits, workers, current, large: Arc::default() })
+    }
+
+    /// Does a part of the work: where it is large, among the large answers and on the workers.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        is_large: bool,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if !is_large {
+            return work.await;
+        }
+        self.move_to_large().await?;
+        self.workers.run(work).await
+    }
+
+    /// Leaves the place among the requests, and waits for one among the large answers.
+    async fn move_to_large(&self) -> Result<()> {
+        let moved = self.large.get_or_try_init(async || {
+            self.current()._place = None;
+            let _place = Some(self.limits.large_answers.enter().await?);
+            *self.current() = Current { _place, threads: self.workers.clone() };
+            Ok(())
+        });
+        moved.await.copied()
+    }
+
+    fn threads(&self) -> Workers {
+        self.current().threads.clone()
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Middleware for the paths that do work.
-pub async fn limit(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
-    let place = limits.requests.enter().await?;
-    let time_limit = limits.options.time_limit;
+pub async fn limit(
+    State((limits, workers)): State<(Limits, Workers)>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response> {
+    let limits = limits.of(Client::of_request(request.extensions()));
+    let (time_limit, stall_limit) = (limits.options.time_limit, limits.stall_limit());
+    let placement = Placement::take(limits, workers).await?;
+    request.extensions_mut().insert(placement.clone());
     let deadline = deadline(time_limit);
     let answer = timeout_at(deadline, next.run(request)).await;
     let response =
         answer.map_err(|_| too_slow(time_limit, "ask for fewer objects or columns at once"))?;
     Ok(response.map(|body| match body.size_hint().exact() {
         Some(_) => body,
-        None => pulled(body, place, deadline),
+        None => pulled(body, placement, deadline, stall_limit),
     }))
 }
 
-/// The same body, pulled by a task that ends at the deadline.
-fn pulled(body: Body, place: Place, deadline: Instant) -> Body {
+/// The same body, pulled by a task that ends at the deadline, or when nothing is taken of it for too long.
+fn pulled(body: Body, placement: Placement, deadline: Instant, stall_limit: Duration) -> Body {
     let (sender, receiver) = mpsc::channel(1);
+    let threads = placement.threads();
     let pull = async move {
-        let _place = place;
+        let _seat = placement;
         tokio::select! {
-            sent = timeout_at(deadline, pull(body, &sender)) => match sent {
+            sent = timeout_at(deadline, pull(body, &sender, stall_limit)) => match sent {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::error!(%error, "an answer failed midway and was aborted"),
+                Ok(Err(error)) => tracing::warn!(%error, "an answer failed midway and was aborted"),
                 Err(_) => tracing::warn!("an answer was over the time limit and was aborted"),
             },
             () = sender.closed() => {}
         }
     };
-    tokio::spawn(pull.in_current_span());
+    threads.spawn(pull.in_current_span());
     Body::from_stream(received(receiver))
 }
 
 /// Sends chunks as they come, then `None`: only that is a clean end.
-async fn pull(body: Body, sender: &mpsc::Sender<Option<Bytes>>) -> Result<(), axum::Error> {
-    let mut chunks = body.into_data_stream();
+async fn pull(
+    body: Body,
+    sender: &mpsc::Sender<Option<Bytes>>,
+    stall_limit: Duration,
+) -> Result<(), axum::Error> {
+    let mut chunks = body.into_data_stream().map_ok(Some).chain(stream::iter([Ok(None)]));
     while let Some(chunk) = chunks.next().await {
-        if sender.send(Some(chunk?)).await.is_err() {
+        let sent = timeout(stall_limit, sender.send(chunk?)).await;
+        let sent = sent.map_err(|_| too_slow(stall_limit, "take the answer as it comes"));
+        // The receiver may be gone: then nobody cares how it ends.
+        if sent.map_err(axum::Error::new)?.is_err() {
             return Ok(());
         }
     }
-    // The receiver may be gone: then nobody cares how it ended.
-    let _ = sender.send(None).await;
     Ok(())
 }
 
@@ -81,8 +164,6 @@ mod tests {
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use futures::channel::mpsc::{UnboundedSender, unbounded};
-    use std::sync::{Arc, Mutex};
-    use std::time::Duration;
     use tower::ServiceExt;
 
     use super::*;
@@ -113,7 +194,8 @@ mod tests {
             Body::from_stream(receiver)
         };
         let router = Router::new().route("/", get(handler)).route("/never", get(never));
-        (router.layer(from_fn_with_state(limits.clone(), limit)), senders)
+        let state = (limits.clone(), Workers::of_caller());
+        (router.layer(from_fn_with_state(state, limit)), senders)
     }
 
     async fn freed(limits: &Limits) {
@@ -187,12 +269,43 @@ mod tests {
     #[tokio::test]
     async fn over_the_time_limit_midway_the_body_is_aborted_even_if_nobody_reads() {
         let limits = limits(1, LONG);
-        let place = limits.requests.enter().await.unwrap();
+        let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
         let first = stream::iter([Ok::<_, Error>(Bytes::from_static(b"rows"))]);
         let body = Body::from_stream(first.chain(stream::pending()));
-        let mut body = pulled(body, place, Instant::now()).into_data_stream();
+        let mut body = pulled(body, placement, Instant::now(), LONG).into_data_stream();
         freed(&limits).await;
         assert_eq!(body.next().await.unwrap().unwrap(), "rows");
         assert!(body.next().await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stalls_frees_its_place_and_stops_the_work() {
+        for chunks in [1, 3] {
+            let limits = limits(1, LONG);
+            let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
+            let chunks = stream::iter(vec![Bytes::from_static(b"rows"); chunks]);
+            let body = Body::from_stream(chunks.map(Ok::<_, Error>));
+            let body = pulled(body, placement, deadline(LONG), Duration::from_millis(1));
+            freed(&limits).await;
+            let mut body = body.into_data_stream();
+            assert_eq!(body.next().await.unwrap().unwrap(), "rows");
+            assert!(body.next().await.unwrap().is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_leaves_its_place_to_small_ones() {
+        let options = ServerOptions {
+            memory_bytes: 0,
+            max_concurrent_requests: 1,
+            ..ServerOptions::default()
+        };
+        let limits = Limits::new(options);
+        let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
+        assert_eq!((limits.requests.free(), limits.large_answers.free()), (0, 1));
+        placement.move_to_large().await.unwrap();
+        assert_eq!((limits.requests.free(), limits.large_answers.free()), (1, 0));
+        drop(placement);
+        assert_eq!(limits.large_answers.free(), 1);
     }
 }

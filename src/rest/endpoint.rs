@@ -6,6 +6,7 @@ use super::App;
 use super::received::Sent;
 use crate::error::{Error, Result};
 use crate::request::RowRequest;
+use crate::request::arguments::Arguments;
 use crate::schema::Table;
 
 /// What an endpoint is.
@@ -27,8 +28,9 @@ impl OptionalFromRequest<Endpoint> for RowRequest {
     type Rejection = Error;
 
     async fn from_request(request: Request, endpoint: &Endpoint) -> Result<Option<Self>> {
-        let max_body_bytes = endpoint.app.limits.options.max_body_bytes;
-        let sent = Sent::receive(request, max_body_bytes).await?;
-        sent.parse(|arguments| Self::parse(endpoint.definition.table, arguments))
+        let table = endpoint.definition.table;
+        let parse = move |arguments: Arguments<'_>| Self::parse(table, arguments);
+        let sent = Sent::of(request.extensions());
+        sent.parse(Self::arguments(table), &endpoint.app.workers, parse).await
     }
 }

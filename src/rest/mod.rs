@@ -1,7 +1,7 @@
 //! The documented REST API over the query engine, what documents it, and the pages for people. In: HTTP requests. Out: rows as
 //! streams of bytes, pictures, pages, or errors in one shape.
 //!
-//! A request goes through the layers of [`router`] (CORS, errors, compression), through
+//! A request goes through the layers of [`router`] (CORS, errors, compression), is [`received`] whole, goes through
 //! [`bounded`] if it does work, and reaches its handler with its arguments already understood.
 
 mod bounded;
@@ -24,11 +24,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, ETAG, RETRY_AFTER};
-use axum::http::{HeaderName, Method, Uri};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
@@ -36,11 +39,12 @@ use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
 
 use crate::encode::Format;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 use crate::query::Engine;
 use crate::schema::Table;
 use crate::watch::Metrics;
+use crate::workers::Workers;
 
 /// Smaller bodies are not worth compressing.
 const COMPRESSED_FROM_BYTES: u64 = 1 << 10;
@@ -64,6 +68,8 @@ Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
 pub struct App {
     engine: Engine,
     limits: Limits,
+    /// For large bodies and answers.
+    workers: Workers,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
     /// This run of the server.
@@ -75,10 +81,16 @@ impl App {
     pub fn new(
         engine: Engine,
         limits: Limits,
+        workers: Workers,
         metrics: Arc<Metrics>,
         draining: CancellationToken,
     ) -> Self {
-        Self { engine, limits, metrics, draining, instance: Uuid::new_v4() }
+        Self { engine, limits, workers, metrics, draining, instance: Uuid::new_v4() }
+    }
+
+    /// What bounds the work of a request.
+    fn bounded(&self) -> (Limits, Workers) {
+        (self.limits.clone(), self.workers.clone())
     }
 }
 
@@ -90,16 +102,26 @@ pub fn router(app: App) -> Router {
         .route(Table::Fp.path(), rows::route(&app, fp::DEFINITION))
         .route("/api/v1/plot", get(plot::answer).post(plot::answer))
         .route("/api/v1/schema", get(schema::answer).post(schema::answer))
-        .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit));
+        // Within the limits, where it is pulled by the workers.
+        .route_layer(compression_of_large())
+        .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
+        .route_layer(from_fn_with_state(app.limits.clone(), received::whole));
     let router = work
         .merge(pages::router(&app))
         .route("/openapi.json", get(openapi::answer))
         .merge(openapi::page())
+        .fallback(unknown_path)
+        .layer(from_fn_with_state(app.limits.clone(), open))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::answer))
-        .fallback(unknown_path);
+        .route("/metrics", get(metrics::answer));
     layered(router.with_state(app))
+}
+
+/// Middleware for all but health and metrics: a request has a place among those that are open.
+async fn open(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
+    limits.open(request.extensions()).await?;
+    Ok(next.run(request).await)
 }
 
 async fn unknown_path(uri: Uri) -> Error {
@@ -118,7 +140,18 @@ fn layered(router: Router) -> Router {
 /// As the client asks, but for what is small or has its own compression.
 fn compression() -> CompressionLayer<impl Predicate> {
     let parquet = NotForContentType::const_new(Format::Parquet.content_type());
-    CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES).and(parquet))
+    // Quickly: it is done on threads that serve, and unread answers keep what it needs.
+    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
+    compression.compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES).and(parquet))
+}
+
+/// The same of large answers alone.
+fn compression_of_large() -> CompressionLayer<impl Predicate> {
+    let is_large = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
+        extensions.get::<bounded::Large>().is_some()
+    };
+    let parquet = NotForContentType::const_new(Format::Parquet.content_type());
+    CompressionLayer::new().compress_when(is_large.and(parquet))
 }
 
 /// Pages of any origin may ask and see every header.
@@ -143,7 +176,6 @@ fn cors() -> CorsLayer {
 mod tests {
     use axum::body::Body;
     use axum::extract::Request;
-    use axum::http::HeaderMap;
     use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
     use axum::response::IntoResponse;
     use futures::stream;

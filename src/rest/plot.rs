@@ -1,13 +1,14 @@
 //! `/api/v1/plot`: the light curve of one object as a picture, for notebooks, chats and pages without scripts. In: a
 //! [`PlotRequest`]. Out: SVG or PNG.
 
-use axum::extract::{OptionalFromRequest, Request, State};
+use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt;
 
+use super::bounded::Placement;
 use super::received::Sent;
 use super::rows::validators;
 use super::{App, etag};
@@ -24,13 +25,14 @@ impl OptionalFromRequest<App> for PlotRequest {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
-        let sent = Sent::receive(request, app.limits.options.max_body_bytes).await?;
-        sent.parse(Self::parse)
+        let sent = Sent::of(request.extensions());
+        sent.parse(Self::ARGUMENTS.to_vec(), &app.workers, Self::parse).await
     }
 }
 
 pub async fn answer(
     State(app): State<App>,
+    Extension(placement): Extension<Placement>,
     headers: HeaderMap,
     request: Option<PlotRequest>,
 ) -> Result<Response> {
@@ -44,29 +46,46 @@ pub async fn answer(
             return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
         }
     }
-    let (versions, mut points) = read(&app, &request.detections, plot::tagged).await?;
-    points.extend(read(&app, &request.forced, plot::forced).await?.1);
+    let (versions, mut points) = read(&app, &placement, &request.detections, plot::tagged).await?;
+    points.extend(read(&app, &placement, &request.forced, plot::forced).await?.1);
     if points.is_empty() {
         let text = format!("diaObjectId {}: there is no measurement of it", request.dia_object_id);
         return Err(Error::new(Kind::NotFound, text));
     }
     let tag = etag::tag(app.instance, versions, question)?;
-    let picture = tokio::task::spawn_blocking(move || draw(&request, &points));
-    let picture = picture.await.map_err(|error| Error::internal(error.to_string()))??;
+    let picture = in_place(placement, move || draw(&request, &points)).await?;
     Ok((validators(versions, tag)?, picture).into_response())
 }
 
 async fn read(
     app: &App,
+    placement: &Placement,
     query: &Query,
     points: fn(&RecordBatch) -> Result<Vec<Point>>,
 ) -> Result<(Versions, Vec<Point>)> {
-    let mut answer = app.engine.run(query).await.map_err(failure::of_reading)?;
-    let mut read = Vec::new();
-    while let Some(rows) = answer.rows.try_next().await.map_err(Error::from)? {
-        read.extend(points(&rows)?);
-    }
+    let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
+    let mut rows = answer.rows;
+    let read = async move {
+        let mut read = Vec::new();
+        while let Some(rows) = rows.try_next().await.map_err(Error::from)? {
+            read.extend(points(&rows)?);
+        }
+        Ok(read)
+    };
+    let read = placement.work(answer.is_large, read).await.map_err(failure::of_reading)?;
     Ok((answer.versions, read))
+}
+
+/// Work that nothing can stop: it holds its place until it is done, whether or not somebody waits.
+async fn in_place<T: Send + 'static>(
+    placement: Placement,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let work = tokio::task::spawn_blocking(move || {
+        let _place = placement;
+        work()
+    });
+    work.await.map_err(|error| Error::internal(error.to_string()))?
 }
 
 fn draw(request: &PlotRequest, points: &[Point]) -> Result<Response> {
@@ -77,4 +96,48 @@ fn draw(request: &PlotRequest, points: &[Point]) -> Result<Response> {
         Picture::Svg => (content_type, svg).into_response(),
         Picture::Png => (content_type, plot::png(&svg)?).into_response(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex, mpsc};
+
+    use axum::Router;
+    use axum::body::Body;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt;
+
+    use super::super::bounded;
+    use super::*;
+    use crate::limits::{Limits, ServerOptions};
+    use crate::workers::Workers;
+
+    #[tokio::test]
+    async fn a_picture_holds_its_place_until_it_is_drawn() {
+        let options = ServerOptions { max_concurrent_requests: 1, ..ServerOptions::default() };
+        let limits = Limits::new(options);
+        let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
+        let (finish, finished) = mpsc::channel();
+        let finished = Arc::new(Mutex::new(finished));
+        let handler = |Extension(placement)| {
+            in_place(placement, move || {
+                begun.send(()).unwrap();
+                finished.lock().unwrap().recv().unwrap();
+                Ok("drawn")
+            })
+        };
+        let state = (limits.clone(), Workers::of_caller());
+        let router = Router::new().route("/", get(handler));
+        let router = router.layer(from_fn_with_state(state, bounded::limit));
+        let asked = tokio::spawn(router.oneshot(Request::new(Body::empty())));
+        has_begun.recv().await.unwrap();
+        asked.abort();
+        assert!(asked.await.unwrap_err().is_cancelled());
+        assert_eq!(limits.requests.free(), 0);
+        finish.send(()).unwrap();
+        while limits.requests.free() == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
 }

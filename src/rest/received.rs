@@ -1,60 +1,79 @@
 //! A request received: its query string and its JSON body. In: a request. Out: its [`Arguments`].
 
-use axum::extract::Request;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, Method};
-use bytes::{Bytes, BytesMut};
-use futures::StreamExt;
+use axum::http::{Extensions, HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::Response;
 
 use crate::error::{Error, Kind, Result};
+use crate::incoming::{self, Whole};
+use crate::limits::{Client, Limits};
+use crate::request::argument::Argument;
 use crate::request::arguments::{self, Arguments};
+use crate::workers::Workers;
+
+/// A larger body is parsed on the workers: some hundred microseconds on a thread that serves.
+const PARSED_HERE_BYTES: usize = 32 << 10;
 
 /// What a client sent, before anything of it is understood.
+#[derive(Default)]
 pub struct Sent {
     method: Method,
     query: String,
-    body: Bytes,
+    body: Whole,
+}
+
+/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::of`].
+pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
+    if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
+        return Ok(next.run(request).await); // refused by the route
+    }
+    let limits = limits.of(Client::of_request(request.extensions()));
+    let (mut parts, body) = incoming::receive(request, &limits).await?;
+    let query = parts.uri.query().unwrap_or_default().to_string();
+    let sent = Sent { method: parts.method.clone(), query, body };
+    sent.check_media_type(&parts.headers)?;
+    parts.extensions.insert(Arc::new(sent));
+    Ok(next.run(Request::from_parts(parts, Body::empty())).await)
 }
 
 impl Sent {
-    /// Reads a request to its end. Errors: `MediaType` for a body that does not say it is JSON,
-    /// `TooLarge` for one over the limit.
-    pub async fn receive(request: Request, max_body_bytes: usize) -> Result<Self> {
-        let (parts, body) = request.into_parts();
-        let mut body = body.into_data_stream();
-        let (mut kept, mut length) = (BytesMut::new(), 0);
-        // Read on past the limit: an answer sent before that may be lost when the connection closes.
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| {
-                Error::argument(format!("the body ended before its time: {error}"))
-            })?;
-            length += chunk.len();
-            if length <= max_body_bytes {
-                kept.extend_from_slice(&chunk);
-            } else {
-                kept = BytesMut::new();
-            }
-        }
-        if length > max_body_bytes {
-            let text = format!("the body has {length} bytes; the limit is {max_body_bytes}");
-            return Err(Error::new(Kind::TooLarge, text));
-        }
-        if length > 0 && !is_json(&parts.headers) {
-            let text =
-                "a body must be JSON and say so: send the header `Content-Type: application/json`";
-            return Err(Error::new(Kind::MediaType, text));
-        }
-        let query = parts.uri.query().unwrap_or_default().to_string();
-        Ok(Self { method: parts.method, query, body: kept.freeze() })
+    /// What [`whole`] left.
+    pub fn of(extensions: &Extensions) -> Arc<Self> {
+        extensions.get().cloned().unwrap_or_default()
     }
 
-    /// The arguments as `parse` understands them; `None` for a GET without any.
-    pub fn parse<T>(&self, parse: impl FnOnce(Arguments<'_>) -> Result<T>) -> Result<Option<T>> {
-        let arguments = arguments::read(&self.body, &self.query)?;
-        if arguments.is_empty() && self.method != Method::POST {
-            return Ok(None);
+    fn check_media_type(&self, headers: &HeaderMap) -> Result<()> {
+        if self.body.bytes.is_empty() || is_json(headers) {
+            return Ok(());
         }
-        parse(arguments).map(Some)
+        let text =
+            "a body must be JSON and say so: send the header `Content-Type: application/json`";
+        Err(Error::new(Kind::MediaType, text))
+    }
+
+    /// The arguments of these names as `parse` understands them; `None` for a GET without any. A large body is read on
+    /// `workers`.
+    pub async fn parse<T: Send + 'static>(
+        self: Arc<Self>,
+        names: Vec<&'static Argument>,
+        workers: &Workers,
+        parse: impl FnOnce(Arguments<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let large = self.body.bytes.len() > PARSED_HERE_BYTES;
+        let parsed = move || {
+            let names: Vec<_> = names.iter().map(|argument| argument.name).collect();
+            let arguments = arguments::read(&self.body.bytes, &self.query, &names)?;
+            if arguments.is_empty() && self.method != Method::POST {
+                return Ok(None);
+            }
+            parse(arguments).map(Some)
+        };
+        if large { workers.run(async { parsed() }).await } else { parsed() }
     }
 }
 
@@ -68,45 +87,39 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use bytes::Bytes;
 
     use super::*;
 
     #[tokio::test]
     async fn a_get_without_arguments_asks_what_the_endpoint_is() {
-        let sent = |method| Sent { method, query: String::new(), body: Bytes::new() };
-        assert_eq!(sent(Method::GET).parse(|_| Ok(())).unwrap(), None);
-        assert_eq!(sent(Method::POST).parse(|_| Ok(())).unwrap(), Some(()));
+        let parsed = async |method| {
+            let sent = Arc::new(Sent { method, ..Sent::default() });
+            sent.parse(Vec::new(), &Workers::of_caller(), |_| Ok(())).await.unwrap()
+        };
+        assert_eq!(parsed(Method::GET).await, None);
+        assert_eq!(parsed(Method::POST).await, Some(()));
     }
 
-    async fn received(content_type: Option<&str>, body: &'static str) -> Result<Sent> {
-        let mut request = Request::builder().method("POST").uri("/x?a=1");
-        if let Some(content_type) = content_type {
-            request = request.header("Content-Type", content_type);
-        }
-        Sent::receive(request.body(Body::from(body)).unwrap(), 8).await
+    fn refused(content_type: Option<&str>, body: &'static str) -> Option<Error> {
+        let bytes = Bytes::from(body);
+        let sent = Sent { body: Whole::from(bytes), ..Sent::default() };
+        let headers = content_type.map(|value| (CONTENT_TYPE, value.parse().unwrap()));
+        sent.check_media_type(&headers.into_iter().collect()).err()
     }
 
-    #[tokio::test]
-    async fn a_body_must_say_that_it_is_json() {
+    #[test]
+    fn a_body_must_say_that_it_is_json() {
         for content_type in
             ["application/json", "Application/JSON; charset=utf-8", "application/ld+json"]
         {
-            assert!(received(Some(content_type), "{}").await.is_ok(), "{content_type}");
+            assert!(refused(Some(content_type), "{}").is_none(), "{content_type}");
         }
         for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            let error = received(content_type, "{}").await.err().unwrap();
+            let error = refused(content_type, "{}").unwrap();
             assert_eq!(error.kind(), Kind::MediaType);
             assert!(error.to_string().contains("application/json"));
-            assert!(received(content_type, "").await.is_ok());
+            assert!(refused(content_type, "").is_none());
         }
-    }
-
-    #[tokio::test]
-    async fn the_limit_of_a_body_is_named() {
-        assert!(received(Some("application/json"), "{\"a\": 1}").await.is_ok());
-        let error = received(Some("application/json"), "{\"a\": 12}").await.err().unwrap();
-        assert_eq!(error.kind(), Kind::TooLarge);
-        assert_eq!(error.to_string(), "the body has 9 bytes; the limit is 8");
     }
 }

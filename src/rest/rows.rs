@@ -2,13 +2,14 @@
 //! stream in the asked format, with the headers that say what they are.
 //!
 //! An answer is held back until [`HELD_BYTES`] or its end: what fails before that is an error
-//! answer, and a small answer goes out whole, with its length.
+//! answer, and a small answer goes out whole, with its length. A lookup of a few pages is answered on the
+//! thread that took the request; a large one is made, encoded and compressed on the workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -21,6 +22,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
+use super::bounded::{Large, Placement};
 use super::endpoint::{Definition, Endpoint};
 use super::{App, etag};
 use crate::encode::{Format, encode};
@@ -47,6 +49,7 @@ where
 
 async fn answer(
     State(endpoint): State<Endpoint>,
+    Extension(placement): Extension<Placement>,
     headers: HeaderMap,
     request: Option<RowRequest>,
 ) -> Result<Response> {
@@ -56,7 +59,7 @@ async fn answer(
     let Endpoint { app, .. } = &endpoint;
     let query = &request.query;
     if request.explain {
-        return Ok(app.engine.explain(query).await.map_err(failure::of_reading)?.into_response());
+        return explanation(app, query, &placement).await;
     }
     if headers.contains_key(IF_NONE_MATCH) {
         let versions = app.engine.versions(query).await.map_err(failure::of_reading)?;
@@ -68,9 +71,13 @@ async fn answer(
     let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
     let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
-    let body = begun(encode(request.format, rows)).await?;
+    let body = begun(encode(request.format, rows));
+    let body = placement.work(answer.is_large, body).await?;
     let mut response = (validators(answer.versions, tag)?, body).into_response();
     response.extensions_mut().insert(sent);
+    if answer.is_large {
+        response.extensions_mut().insert(Large);
+    }
     let columns = answer.unknown_columns.iter().collect();
     let (ids, arguments) = (request.ignored_ids, request.ignored_arguments);
     let warning = Warning { ids, columns, arguments }.text();
@@ -78,6 +85,14 @@ async fn answer(
     response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
     response.headers_mut().extend(content(query, request.format)?);
     Ok(response)
+}
+
+/// It says which pages are read, of each row group: with many objects that takes long to tell.
+async fn explanation(app: &App, query: &Query, placement: &Placement) -> Result<Response> {
+    let (engine, query) = (app.engine.clone(), query.clone());
+    let text = async move { engine.explain(&query).await };
+    let text = placement.work(true, text).await.map_err(failure::of_reading)?;
+    Ok(text.into_response())
 }
 
 /// What a client needs to ask again only for what changed.
@@ -131,4 +146,40 @@ async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>) -> Result<Body> {
         }
     }
     Ok(Body::from_stream(stream::iter([Ok(held.freeze())]).chain(chunks)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Request;
+    use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::limits::{Limits, ServerOptions};
+    use crate::query::{Engine, EngineOptions};
+    use crate::warehouse::Warehouse;
+    use crate::watch::Metrics;
+    use crate::workers::Workers;
+
+    #[tokio::test]
+    async fn an_explanation_is_made_among_the_large_answers() {
+        let warehouse = Warehouse::open("memory://explanation").unwrap();
+        let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+        let time_limit = std::time::Duration::from_millis(100);
+        let limits =
+            Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::default() });
+        let (workers, metrics) = (Workers::of_caller(), Arc::new(Metrics::default()));
+        let app = App::new(engine, limits.clone(), workers, metrics, CancellationToken::new());
+        let router = crate::rest::router(app);
+        let ask = || {
+            let path = "/api/v1/sources?diaObjectId=1&explain=true";
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            router.clone().oneshot(request)
+        };
+        let place = limits.large_answers.enter().await.unwrap();
+        assert_eq!(ask().await.unwrap().status(), StatusCode::TOO_MANY_REQUESTS);
+        drop(place);
+        let answer = ask().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "there is no table");
+    }
 }

@@ -12,6 +12,7 @@ use super::App;
 use super::received::Sent;
 use crate::error::{Error, Kind, Result};
 use crate::request::argument::{Argument, COMPUTED, ENDPOINT};
+use crate::request::arguments::Arguments;
 use crate::request::flag;
 use crate::request::json::{Scalar, Value};
 use crate::schema::{DESCRIPTION, Table, UCD, UNIT, type_name};
@@ -31,16 +32,18 @@ impl OptionalFromRequest<App> for SchemaRequest {
     type Rejection = Error;
 
     async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
-        let sent = Sent::receive(request, app.limits.options.max_body_bytes).await?;
-        sent.parse(|mut arguments| {
-            let table = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
-            Ok(Self { table, computed: flag(&COMPUTED, &mut arguments)? })
-        })
+        let sent = Sent::of(request.extensions());
+        sent.parse(Self::ARGUMENTS.to_vec(), &app.workers, Self::parse).await
     }
 }
 
 impl SchemaRequest {
     pub const ARGUMENTS: [&'static Argument; 2] = [&ENDPOINT, &COMPUTED];
+
+    fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
+        let table = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
+        Ok(Self { table, computed: flag(&COMPUTED, &mut arguments)? })
+    }
 }
 
 fn paths() -> String {

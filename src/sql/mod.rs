@@ -7,12 +7,16 @@
 
 mod catalog;
 mod described;
+mod extent;
+mod growing;
 mod options;
 mod placeholders;
 mod plain_types;
 mod relation;
 mod session;
+mod sizes;
 mod statement;
+mod steps;
 mod stoppable;
 mod versions;
 mod views;
@@ -40,6 +44,8 @@ pub struct Sql {
     engine: Engine,
     workers: Workers,
     gate: Gate,
+    /// For statements that are being planned, which nothing can stop.
+    planning: Gate,
     time_limit: Duration,
     environment: session::Environment,
     /// The session used last: most statements read the newest snapshots.
@@ -50,9 +56,10 @@ impl Sql {
     /// Statements over the tables of `engine`, run on `workers`.
     pub fn new(engine: Engine, workers: Workers, options: &SqlOptions) -> Result<Self> {
         let environment = session::environment(&engine, options)?;
-        let gate = Gate::new("statements", options.max_concurrent_statements, options.queue_limit);
+        let gate = |work| Gate::new(work, options.max_concurrent_statements, options.queue_limit);
+        let (gate, planning) = (gate("statements"), gate("statements being planned"));
         let time_limit = options.time_limit;
-        Ok(Self { engine, workers, gate, time_limit, environment, last: Arc::default() })
+        Ok(Self { engine, workers, gate, planning, time_limit, environment, last: Arc::default() })
     }
 
     /// Tables and views, as of the newest snapshots.
@@ -61,8 +68,10 @@ impl Sql {
     }
 
     /// Plans one statement against the snapshots named, or the newest ones. Its parameters are `$1`, `$2` and so on, or `?`.
-    /// Errors: `Argument` for what does not parse, reads what is not there or would change anything.
+    /// Errors: `Argument` for what does not parse, reads what is not there or would change anything; `TooLarge` for what would take
+    /// too long to plan; `Busy` where too many are being planned.
     pub async fn prepare(&self, text: &str, versions: Option<&Versions>) -> Result<Statement> {
+        let place = self.planning.enter().await?;
         let session = self.session(versions).await?;
         let text = text.to_string();
         let run = statement::Run {
@@ -71,7 +80,11 @@ impl Sql {
             time_limit: self.time_limit,
         };
         // Planning is work, too: a statement may be long.
-        self.workers.run(async move { Statement::plan(session, text, run).await }).await
+        let planned = async move {
+            let _place = place;
+            Statement::plan(session, text, run).await
+        };
+        self.workers.run(planned).await
     }
 
     async fn session(&self, versions: Option<&Versions>) -> Result<Arc<Session>> {

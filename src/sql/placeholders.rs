@@ -3,18 +3,17 @@
 
 use std::borrow::Cow;
 
-use datafusion::sql::sqlparser::dialect::GenericDialect;
-use datafusion::sql::sqlparser::tokenizer::{Location, Token, Tokenizer};
+use datafusion::sql::sqlparser::tokenizer::{Location, Token};
 
 use crate::error::{Error, Result};
+use crate::query::bounds;
 
 /// Numbers the `?` of a statement from left to right; those in texts, quoted names and comments are left alone. A
-/// statement without any comes back as it is. `Argument` where `?` and `$1` are mixed, or a text has no end.
+/// statement without any comes back as it is. `Argument` where `?` and `$1` are mixed, or a text has no end; `TooLarge` where it is
+/// too large to be planned.
 pub fn numbered(text: &str) -> Result<Cow<'_, str>> {
-    let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
-    let tokens = tokens.map_err(|error| Error::argument(format!("the statement: {error}")))?;
     let (mut marks, mut named) = (Vec::new(), None);
-    for token in tokens {
+    for token in bounds::tokens("the statement", text)? {
         match token.token {
             Token::Placeholder(name) if name == "?" => marks.push(token.span.start),
             Token::Placeholder(name) => named = Some(name),

@@ -6,16 +6,18 @@ use std::sync::Arc;
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, TableProvider};
 use datafusion::common::DFSchema;
 use datafusion::datasource::{TableType, ViewTable};
+use datafusion::execution::SessionState;
 use datafusion::execution::cache::cache_manager::CacheManagerConfig;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use datafusion::execution::{SessionState, SessionStateBuilder};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::Catalog;
 use super::described::described;
+use super::extent::{self, Constants};
+use super::growing;
 use super::options::SqlOptions;
 use super::plain_types::plain_schema;
 use super::relation::{Relation, RelationKind};
@@ -24,7 +26,7 @@ use super::versions::Versions;
 use super::views;
 use crate::astronomy;
 use crate::error::{Error, Result};
-use crate::query::{Engine, SnapshotTable, StreamingSort, base_config};
+use crate::query::{Engine, SnapshotTable, base_config, base_state};
 
 pub const CATALOG: &str = "diaflight";
 pub const SCHEMA: &str = "public";
@@ -108,16 +110,18 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
     options.optimizer.repartition_file_scans = true;
     // A view has the order that its text asks for.
     options.sql_parser.enable_subquery_sort_elimination = false;
-    let mut state = SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(environment.clone())
-        .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(StreamingSort))
+    let mut state = base_state(config, environment.clone())
+        .with_optimizer_rule(Arc::new(Constants))
         .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
     for function in astronomy::functions() {
         state.register_udf(function)?;
     }
+    for name in ["arrow_cast", "arrow_try_cast"] {
+        let cast = state.udf(name)?;
+        state.register_udf(Arc::new(extent::bounded(cast)))?;
+    }
+    state.register_function_rewrite(Arc::new(growing::Limits))?;
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, schema)?;
     state.catalog_list().register_catalog(CATALOG.to_string(), Arc::new(catalog));

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::{DataFusionError, ParamValues, ScalarValue};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::described::described;
+use super::extent;
 use super::placeholders::numbered;
 use super::plain_types::{plain_batch, plain_schema};
 use super::session::Session;
@@ -52,9 +53,9 @@ pub struct Statement {
 impl Statement {
     pub(super) async fn plan(session: Arc<Session>, text: String, run: Run) -> Result<Self> {
         let text = numbered(&text)?.into_owned();
-        let planned = session.state.create_logical_plan(&text).await;
-        let plan = planned.map_err(Error::of_statement)?;
+        let plan = first_plan(&session.state, &text).await?;
         only_reads(&plan)?;
+        extent::check_plan(&plan)?;
         Self::of_plan(session, text, run, plan)
     }
 
@@ -84,7 +85,12 @@ impl Statement {
     }
 
     /// The same statement with a value for each parameter, cast where the plan knows the type.
-    pub fn bind(self, values: Vec<ScalarValue>) -> Result<Self> {
+    pub async fn bind(self, values: Vec<ScalarValue>) -> Result<Self> {
+        let workers = self.run.workers.clone();
+        workers.run(async move { self.bound(values) }).await
+    }
+
+    fn bound(self, values: Vec<ScalarValue>) -> Result<Self> {
         let (asked, given) = (self.parameters.len(), values.len());
         if asked != given {
             let text = format!("the statement has {asked} parameters; {given} values were given");
@@ -96,6 +102,8 @@ impl Statement {
             }),
             None => Ok(value),
         };
+        let names = self.parameters.iter().map(|parameter| parameter.name.as_str());
+        extent::check_values(&self.plan, &names.zip(&values).collect())?;
         let values = self.parameters.iter().zip(values).map(cast).collect::<Result<Vec<_>>>()?;
         let plan = self.plan.with_param_values(ParamValues::from(values));
         Self::of_plan(self.session, self.text, self.run, plan.map_err(Error::of_statement)?)
@@ -118,9 +126,17 @@ impl Statement {
             };
             Ok(plain(rows.await.map_err(Error::of_statement)?, schema))
         };
-        let limit = Limit::Total(self.run.time_limit);
+        let limit = Limit::total(self.run.time_limit);
         Ok(self.run.workers.stream(self.schema.clone(), place, limit, rows))
     }
+}
+
+/// The plan of a text that is within bounds, as it is before it is optimized.
+async fn first_plan(state: &SessionState, text: &str) -> Result<LogicalPlan> {
+    let dialect = state.config_options().sql_parser.dialect;
+    let statement = state.sql_to_statement(text, &dialect).map_err(Error::of_statement)?;
+    extent::check_text(&statement)?;
+    state.statement_to_plan(statement).await.map_err(Error::of_statement)
 }
 
 /// Nothing is defined, changed, copied or set: judged by the plan, whatever the text looks like.

@@ -1,31 +1,27 @@
 //! Statements that can be stopped. In: a physical plan. Out: the same, with a pause wherever it could go on for long without one:
-//! a task is only stopped, and its time only looked at, when it pauses.
+//! a task is only stopped, its time only looked at, and its thread only given to others, when it pauses.
 //!
-//! DataFusion pauses where rows are read. A join makes many rows out of few: it pauses for each batch it gives (`CooperativeExec`),
-//! and a nested loop, which may give none for long, takes fewer rows at a time.
+//! DataFusion pauses where rows are read. A join makes many rows out of few: it pauses between the batches that it gives. One that may give
+//! none for long takes its rows in [`Steps`], and so does what makes much out of each row.
 
-use std::fmt;
 use std::sync::Arc;
 
-use datafusion::common::Result;
 use datafusion::common::config::ConfigOptions;
-use datafusion::common::stats::Precision;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode, TreeNodeRecursion};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::common::{JoinType, Result};
+use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_plan::coop::{CooperativeExec, make_cooperative};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::{ChildrenPropertiesMode, ReplaceChildrenOptions};
-use datafusion::physical_plan::joins::NestedLoopJoinExec;
-use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, SplitMetrics};
-use datafusion::physical_plan::statistics::{StatisticsArgs, StatisticsContext};
-use datafusion::physical_plan::stream::BatchSplitStream;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec};
 
-/// Pairs of rows that a nested loop compares between two pauses, some tenths of a second.
-const PAIRS: usize = 20_000_000;
-/// Rows at a time of a loop over an unknown number of rows.
-const ROWS_OF_UNKNOWN: usize = 4;
+use super::growing::is_growing;
+use super::steps::Steps;
+
+/// Of a step of a join: a batch has no more.
+const MOST_ROWS: usize = 1 << 16;
+/// Of a step of what makes much of each row: a batch of that is no larger than others are.
+const ROWS_THAT_GROW: usize = 64;
 
 #[derive(Debug)]
 pub struct Stoppable;
@@ -37,14 +33,18 @@ impl PhysicalOptimizerRule for Stoppable {
         _: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_up(|plan| {
-            if plan.children().len() < 2 && plan.name() != "UnnestExec" {
+            let makes_many = plan.children().len() > 1 || plan.name() == "UnnestExec";
+            let plan = if may_give_nothing(&plan) {
+                let probed = plan.children().len() - 1;
+                in_steps(plan, |child| child == probed, MOST_ROWS)?
+            } else if grows(&plan)? {
+                in_steps(plan, |_| true, ROWS_THAT_GROW)?
+            } else if !makes_many {
                 return Ok(Transformed::no(plan));
-            }
-            let plan = match plan.downcast_ref::<NestedLoopJoinExec>() {
-                Some(join) => in_small_steps(&plan, join)?,
-                None => plan,
+            } else {
+                plan
             };
-            Ok(Transformed::yes(Arc::new(CooperativeExec::new(plan))))
+            Ok(Transformed::yes(Arc::new(Steps::of_batches(plan))))
         })
         .data()
     }
@@ -58,84 +58,42 @@ impl PhysicalOptimizerRule for Stoppable {
     }
 }
 
-/// A nested loop goes through its left side for each batch of its right one.
-fn in_small_steps(
-    plan: &Arc<dyn ExecutionPlan>,
-    join: &NestedLoopJoinExec,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let rows = match StatisticsContext::new()
-        .compute(join.left().as_ref(), &StatisticsArgs::new())?
-        .num_rows
-    {
-        Precision::Exact(rows) | Precision::Inexact(rows) => (PAIRS / rows.max(1)).max(1),
-        Precision::Absent => ROWS_OF_UNKNOWN,
+/// Whether a join may compare many pairs of rows, the right one of which it takes batch by batch, and give none.
+fn may_give_nothing(plan: &Arc<dyn ExecutionPlan>) -> bool {
+    let gives_pairs = |join_type| {
+        use JoinType::{Full, Inner, Left, Right};
+        matches!(join_type, Inner | Left | Right | Full)
     };
-    let right: Arc<dyn ExecutionPlan> = Arc::new(Steps::new(join.right().clone(), rows));
-    let options = ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute);
-    plan.clone().replace_children(vec![join.left().clone(), right], options)
-}
-
-/// Passes batches on in steps of at most so many rows.
-#[derive(Debug)]
-struct Steps {
-    input: Arc<dyn ExecutionPlan>,
-    rows: usize,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
-}
-
-impl Steps {
-    fn new(input: Arc<dyn ExecutionPlan>, rows: usize) -> Self {
-        let (properties, metrics) = (input.properties().clone(), ExecutionPlanMetricsSet::new());
-        Self { input, rows, properties, metrics }
+    match plan.downcast_ref::<HashJoinExec>() {
+        Some(join) => join.filter().is_some() || !gives_pairs(*join.join_type()),
+        None => plan.downcast_ref::<NestedLoopJoinExec>().is_some(),
     }
 }
 
-impl DisplayAs for Steps {
-    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Steps: rows={}", self.rows)
-    }
+/// Whether one of the expressions of a plan makes much out of little.
+fn grows(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let mut found = plan.name() == "UnnestExec";
+    plan.apply_expressions(&mut |expr: &Arc<dyn PhysicalExpr>| {
+        expr.apply(|part| {
+            let function = part.downcast_ref::<ScalarFunctionExpr>();
+            found |= function.is_some_and(|function| is_growing(function.fun().name()));
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(found)
 }
 
-impl ExecutionPlan for Steps {
-    fn name(&self) -> &str {
-        "Steps"
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(Arc::new(Self::new(children.swap_remove(0), self.rows)))
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context)?;
-        let metrics = SplitMetrics::new(&self.metrics, partition);
-        let steps = BatchSplitStream::new(input, self.rows, metrics);
-        Ok(make_cooperative(Box::pin(steps)))
-    }
+/// The same plan, which takes those of its inputs in steps.
+fn in_steps(
+    plan: Arc<dyn ExecutionPlan>,
+    stepped: impl Fn(usize) -> bool,
+    most_rows: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let children =
+        plan.children().into_iter().cloned().enumerate().map(|(i, child)| match stepped(i) {
+            true => Arc::new(Steps::new(child, most_rows)) as Arc<dyn ExecutionPlan>,
+            false => child,
+        });
+    let children = children.collect();
+    plan.replace_children(children, ReplaceChildrenOptions::new(ChildrenPropertiesMode::Recompute))
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use tokio::net::TcpListener;
 
-use super::{end, serve};
+use super::{announce, end, serve};
 use crate::config::{DemoArgs, HttpArgs};
 use crate::error::{Error, Result};
 use crate::query::{Engine, Source};
@@ -46,23 +46,26 @@ async fn run(
     http: &HttpArgs,
 ) -> Result<ExitCode> {
     let base = serve::url(&listener, http)?;
-    println!("listening on {base}");
-    println!("open {base}/{} in a browser, and {base}/docs for the API", ids[0]);
-    println!("or try, for one object and for several:");
-    for url in urls(&base, ids) {
-        println!("  {url}");
-    }
-    println!("or ask SQL: diaflight sql --server {base} 'SELECT * FROM nights'");
-    println!("stop with Ctrl-C");
-    serve::run(listener, engine, http).await
+    let mut lines = vec![
+        format!("listening on {base}"),
+        format!("open {base}/{} in a browser, and {base}/docs for the API", ids[0]),
+        "or try, for one object and for several:".to_string(),
+    ];
+    lines.extend(urls(&base, ids).into_iter().map(|url| format!("  {url}")));
+    lines.push(format!("or ask SQL: diaflight sql --server {base} 'SELECT * FROM nights'"));
+    lines.push("stop with Ctrl-C".to_string());
+    serve::run(listener, engine, http, lines).await
 }
 
 /// Makes the survey and tells of it; answers with the objects worth looking at.
 async fn make(warehouse: &Warehouse) -> Result<Vec<i64>> {
-    println!("making a synthetic survey of {OBJECTS} objects in {}", warehouse.location().url);
+    announce(format!(
+        "making a synthetic survey of {OBJECTS} objects in {}",
+        warehouse.location().url
+    ));
     let options = SurveyOptions { objects: OBJECTS, seed: SEED };
     let made = survey::generate(warehouse, &options, &|_| {}).await?;
-    println!("{made}");
+    announce(&made);
     Ok(made.examples.iter().map(|example| example.dia_object_id).collect())
 }
 

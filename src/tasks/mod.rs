@@ -6,10 +6,12 @@ mod end;
 mod generate;
 mod ingest;
 mod maintain;
+mod open_files;
 mod serve;
 mod sql;
 
 use std::fmt::Display;
+use std::io::{self, ErrorKind, Write};
 
 pub use demo::demo;
 pub use generate::generate;
@@ -26,9 +28,25 @@ fn print(summary: &(impl Display + serde::Serialize), output: &OutputArgs) -> Re
     if output.json {
         let text = serde_json::to_string_pretty(summary)
             .map_err(|error| Error::internal(format!("writing the summary: {error}")))?;
-        println!("{text}");
+        say(text)
     } else {
-        println!("{summary}");
+        say(summary)
     }
-    Ok(())
+}
+
+/// Prints a line. A reader that has seen enough is no failure; a disk that is full is one.
+fn say(line: impl Display) -> Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::from(error).context("writing to standard output"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints a line about a server, which answers whether or not somebody reads it.
+fn announce(line: impl Display) {
+    if let Err(error) = say(line) {
+        tracing::warn!(%error, "a line could not be printed");
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::{announce, open_files};
 use crate::config::{HttpArgs, ServeArgs, StatementArgs};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Engine, EngineOptions, Source};
@@ -30,8 +31,8 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     let fp = source(&arguments.fp)?;
     let listener = bind(&arguments.http).await?;
     let engine = Engine::open(engine_options(sources, objects, fp, &arguments.http)).await?;
-    println!("listening on {}", url(&listener, &arguments.http)?);
-    run(listener, engine, &arguments.http).await
+    let line = format!("listening on {}", url(&listener, &arguments.http)?);
+    run(listener, engine, &arguments.http, vec![line]).await
 }
 
 /// Where the server is to be found.
@@ -52,9 +53,9 @@ pub(super) fn engine_options(
         objects,
         fp,
         refresh: Duration::from_millis(http.refresh_ms),
-        memory_bytes: mebibytes(http.memory_mib),
         index_bytes: mebibytes(http.index_mib),
         footer_cache_bytes: mebibytes(http.footer_cache_mib),
+        spare_bytes: mebibytes(http.memory_mib) / 2,
     }
 }
 
@@ -64,11 +65,12 @@ pub(super) async fn bind(http: &HttpArgs) -> Result<TcpListener> {
         .map_err(|error| Error::new(Kind::Argument, format!("--listen {}: {error}", http.listen)))
 }
 
-/// Serves until SIGINT or SIGTERM, then drains.
+/// Prints `lines` once nothing stands in the way any more, and serves until SIGINT or SIGTERM, then drains.
 pub(super) async fn run(
     listener: TcpListener,
     engine: Engine,
     http: &HttpArgs,
+    lines: Vec<String>,
 ) -> Result<ExitCode> {
     let tls = http.tls_cert.as_deref().zip(http.tls_key.as_deref());
     let tls = tls.map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
@@ -89,6 +91,7 @@ pub(super) async fn run(
             _ = interrupt.recv() => {}
         }
     };
+    lines.into_iter().for_each(announce);
     server::serve(listener, served, told_to_stop).await?;
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +100,13 @@ fn server_options(http: &HttpArgs) -> ServerOptions {
     ServerOptions {
         max_concurrent_requests: count(http.max_concurrent_requests),
         max_concurrent_bulk_reads: count(http.max_concurrent_bulk_reads),
+        max_connections: open_files::within(count(http.max_connections)),
+        max_share_percent: http.max_share_percent,
+        max_body_bytes: mebibytes(http.max_body_mib),
+        receive_limit: Duration::from_millis(http.receive_limit_ms),
+        idle_limit: Duration::from_millis(http.idle_limit_ms),
         time_limit: Duration::from_millis(http.time_limit_ms),
+        memory_bytes: mebibytes(http.memory_mib),
         drain_limit: Duration::from_millis(http.drain_limit_ms),
         ..ServerOptions::default()
     }

@@ -27,7 +27,7 @@ impl AsOf {
         match DateTime::parse_from_rfc3339(text) {
             Ok(time) => Ok(AsOf::Time(time.to_utc())),
             Err(_) => Err(Error::argument(format!(
-                "as_of: {text} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z)"
+                "as_of: {text:.40} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z)"
             ))),
         }
     }

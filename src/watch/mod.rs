@@ -9,7 +9,9 @@ mod visit;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::{from_fn_with_state, map_request};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -24,7 +26,12 @@ pub use visit::RowsSent;
 use held::EngineGauges;
 
 use crate::error::{Error, Result};
+use crate::log;
 use crate::query::EngineUse;
+
+/// Of the name that a client gives its request.
+const MOST_ID_BYTES: usize = 100;
+const REQUEST_ID: &str = "x-request-id";
 
 /// The layers around everything: each request has an id and is counted.
 pub fn watched(router: Router, metrics: Arc<Metrics>) -> Router {
@@ -32,6 +39,16 @@ pub fn watched(router: Router, metrics: Arc<Metrics>) -> Router {
         .layer(from_fn_with_state(metrics, visit::watch))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_request(without_long_id))
+}
+
+/// A client may name its request, as long as the name does not fill the log.
+async fn without_long_id(mut request: Request) -> Request {
+    let is_long = |id: &HeaderValue| id.len() > MOST_ID_BYTES;
+    if request.headers().get(REQUEST_ID).is_some_and(is_long) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -55,6 +72,10 @@ pub struct Metrics {
     pub rows: Family<Endpoint, Counter>,
     pub bytes: Family<Endpoint, Counter>,
     pub in_flight: Gauge,
+    pub connections: Gauge,
+    /// Ended before their time, or never let in, for others to have room.
+    pub evicted: Counter,
+    log_lines_dropped: Counter,
     engine: EngineGauges,
 }
 
@@ -73,6 +94,9 @@ impl Default for Metrics {
             rows: Family::default(),
             bytes: Family::default(),
             in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            evicted: Counter::default(),
+            log_lines_dropped: Counter::default(),
             engine: EngineGauges::default(),
         };
         metrics.register();
@@ -95,12 +119,20 @@ impl Metrics {
             self.bytes.clone(),
         );
         registry.register("in_flight", "Requests being answered", self.in_flight.clone());
+        registry.register("connections", "Connections that are open", self.connections.clone());
+        let help =
+            "Connections without a request that were ended, and new ones refused, for want of room";
+        registry.register("connections_evicted", help, self.evicted.clone());
+        let help = "Lines of the log that its reader was too slow for";
+        registry.register("log_lines_dropped", help, self.log_lines_dropped.clone());
         self.engine.register(registry);
     }
 
     /// All of it as OpenMetrics text, with what the engine holds.
     pub fn text(&self, engine: EngineUse) -> Result<String> {
         self.engine.set(engine);
+        let counted = self.log_lines_dropped.get();
+        self.log_lines_dropped.inc_by(log::dropped_lines().saturating_sub(counted));
         let mut text = String::new();
         encode(&mut text, &self.registry)
             .map_err(|error| Error::internal(format!("writing the metrics: {error}")))?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -19,6 +19,9 @@ use tower_http::request_id::RequestId;
 use tracing::{Instrument, Span};
 
 use super::{Endpoint, Metrics, Outcome};
+
+/// As much of a path is logged.
+const LOGGED_CHARS: usize = 200;
 
 const FLIGHT: &str = "/arrow.flight.protocol.FlightService/";
 const FLIGHT_METHODS: [&str; 10] = [
@@ -57,7 +60,7 @@ struct Visit {
     metrics: Arc<Metrics>,
     began: Instant,
     span: Span,
-    method: Method,
+    method: String,
     path: String,
     endpoint: String,
     /// `None` until there is an answer. Of a gRPC call, HTTP's is 200 whatever came of it.
@@ -78,8 +81,8 @@ impl Visit {
             metrics,
             began: Instant::now(),
             span: tracing::info_span!("request", id),
-            method: request.method().clone(),
-            path: request.uri().path().to_string(),
+            method: request.method().as_str().chars().take(LOGGED_CHARS).collect(),
+            path: request.uri().path().chars().take(LOGGED_CHARS).collect(),
             endpoint: endpoint(request),
             status: None,
             grpc_code: None,

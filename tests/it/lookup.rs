@@ -174,6 +174,24 @@ async fn a_plan_is_made_once_for_each_order_columns_and_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_small_lookup_is_small_before_the_index_is_in_memory() {
+    let paged = WriterProperties::builder()
+        .set_data_page_row_count_limit(PAGE_ROWS)
+        .set_write_batch_size(PAGE_ROWS)
+        .build();
+    let file = parquet_of(&sources(0..2000), paged);
+    let (_, engine) = engine_over("untold", vec![file], 1).await;
+    let every: Vec<_> = (0..2000).collect();
+    for (ids, is_large) in [(&[7][..], false), (&[7, 1999], false), (&every, true)] {
+        let answer = engine.run(&query(ids, Columns::All)).await.unwrap();
+        assert_eq!(answer.is_large, is_large, "{} objects", ids.len());
+        let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, ids.len() * ROWS_PER_OBJECT as usize);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_memory_for_the_index_a_lookup_takes_two_requests() {
     let file = parquet_of(&sources(0..1000), WriterProperties::builder().build());
     let (store, engine) = engine_over("small", vec![file], 1).await;

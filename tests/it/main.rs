@@ -19,6 +19,7 @@ mod flight;
 mod flight_sql;
 mod foreign;
 mod formats;
+mod hostile;
 mod ingest;
 mod ingest_properties;
 mod light_curves;

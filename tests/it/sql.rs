@@ -153,14 +153,14 @@ async fn parameters_are_bound_and_cast() {
     let error = statement.run().await.err().unwrap();
     assert!(error.to_string().contains("$1"), "{error}");
     let values = || vec![ScalarValue::from(1000_i64), ScalarValue::from("r")];
-    let bound = statement.clone().bind(values()).unwrap();
+    let bound = statement.clone().bind(values()).await.unwrap();
     let literal = "SELECT count(*) FROM sources WHERE band = 'r' AND psfFlux > 1000";
     let counted = rows_of(&bound).await.unwrap().column(0).as_primitive::<Int64Type>().value(0);
     assert_eq!(counted, number(&sql, literal).await);
-    let error = statement.clone().bind(values()[..1].to_vec()).err().unwrap();
+    let error = statement.clone().bind(values()[..1].to_vec()).await.err().unwrap();
     assert!(error.to_string().contains("2 parameters; 1 values"), "{error}");
     let wrong = vec![ScalarValue::from("many"), ScalarValue::from("r")];
-    let error = statement.bind(wrong).err().unwrap();
+    let error = statement.bind(wrong).await.err().unwrap();
     assert!(error.to_string().contains("parameter $1"), "{error}");
 }
 

@@ -6,7 +6,9 @@ use futures::TryStreamExt;
 use crate::encode;
 use crate::error::{Error, Result};
 use crate::failure;
+use crate::limits::Limits;
 use crate::query::{Answer, Engine, Query};
+use crate::workers::Workers;
 
 /// Plans and starts a query. Its rows fail in the words for a client: what a filter cannot compute is the client's to mend.
 pub async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
@@ -22,7 +24,22 @@ pub async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
     Ok(Answer { schema, rows, ..answer })
 }
 
-/// The answer without a row of it: with a limit of 0 everything is planned and checked, and nothing is read.
-pub async fn without_rows(engine: &Engine, query: &Query) -> Result<Answer> {
-    answer(engine, &Query { limit: Some(0), ..query.clone() }).await
+/// The answer without a row of it: with a limit of 0 everything is planned and checked, and nothing is read. A filter is planned on the
+/// workers, and in a place of its own until it is, even if nobody waits for it any more.
+pub async fn without_rows(
+    engine: &Engine,
+    query: &Query,
+    limits: &Limits,
+    workers: &Workers,
+) -> Result<Answer> {
+    let query = Query { limit: Some(0), ..query.clone() };
+    if query.filter.is_none() {
+        return answer(engine, &query).await;
+    }
+    let (place, engine) = (limits.planning.enter().await?, engine.clone());
+    let planned = async move {
+        let _place = place;
+        answer(&engine, &query).await
+    };
+    workers.run(planned).await
 }

@@ -3,14 +3,12 @@
 //! `asked` for, `found` and `not_found` to have rows, the `snapshot`, and the `warning` if there is one.
 //!
 //! Rows come in key order, so all ids are taken before the first row goes out, and a client may write everything before it
-//! reads anything.
+//! reads anything. A place among the bulk reads is taken when the ids have come: who sends none keeps nobody waiting.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use arrow_flight::FlightData;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
 use futures::{StreamExt, TryStreamExt, future, stream};
 use serde_json::json;
 use tokio::time::timeout;
@@ -22,9 +20,10 @@ use super::info::metadata;
 use super::matches;
 use super::request::NamedRequest;
 use crate::error::{Error, Result};
+use crate::flight::decode;
 use crate::flight::status::status;
 use crate::flight::wire::{self, Messages};
-use crate::limits::{Limits, too_slow};
+use crate::limits::{HeldMemory, Limits, too_slow};
 use crate::query::{Engine, Query};
 use crate::schema::KEY;
 use crate::warehouse::AsOf;
@@ -50,29 +49,35 @@ async fn answered(
     limits: Limits,
     mut messages: Streaming<FlightData>,
 ) -> Result<Messages> {
-    let idle_limit = limits.options.time_limit;
-    let place = limits.bulk_reads.enter().await?;
+    let (time_limit, idle_limit) = (limits.options.time_limit, limits.ids_idle_limit());
+    let sending = limits.exchanges.enter().await?;
     let first = in_time(idle_limit, messages.message()).await?;
-    let first = first.map_err(|status| of_messages(status.into()))?.unwrap_or_default();
+    let first =
+        first.map_err(|status| Error::argument(format!("the ids: {}", status.message())))?;
+    let first = first.unwrap_or_default();
+    let mut memory = limits.exchange_ids.hold();
+    memory.resize(first.data_header.len() + first.data_body.len() + first.app_metadata.len())?;
     let request = request_of(&first)?;
-    let answer = without_rows(&engine, &request.query).await?;
+    let answer = without_rows(&engine, &request.query, &limits, &workers).await?;
     let (schema, snapshot) = (answer.schema, answer.versions.table);
     let warning = request.warning(&answer.unknown_columns);
     let query = Query { as_of: Some(AsOf::Version(snapshot)), ..request.query };
 
-    let ids = Ids::new(MAX_IDS, engine.memory("the ids of an exchange"));
-    let ids = workers.run(received(first, messages, ids, idle_limit)).await?;
-    let asked = ids.ids.len() as u64;
+    let ids = received(first, messages, memory, idle_limit);
+    let ids = workers.run(async move { in_time(time_limit, ids).await? }).await?;
+    let place = limits.bulk_reads.enter().await?;
+    drop(sending);
+    let asked = ids.as_slice().len() as u64;
     let (rows, found) = matches::rows(engine, workers.clone(), query, ids, schema.clone());
-    let rows = future::ready(Ok(rows));
-    let rows = workers.stream(schema.clone(), place, Limit::Idle(idle_limit), rows);
+    let rows = workers.stream(schema.clone(), (), Limit::NONE, future::ready(Ok(rows)));
     let last = async move {
         let found = found.load(Ordering::Relaxed);
         let counts =
             json!({"asked": asked, "found": found, "not_found": asked.saturating_sub(found)});
         wire::note(&schema, metadata(counts, snapshot, warning)).map_err(status)
     };
-    let messages = wire::flight_data(&workers, rows, request.compression);
+    let limit = Limit::idle(time_limit);
+    let messages = wire::limited_flight_data(&workers, rows, request.compression, place, limit);
     Ok(messages.chain(stream::once(last)).boxed())
 }
 
@@ -80,15 +85,13 @@ async fn answered(
 async fn received(
     first: FlightData,
     messages: Streaming<FlightData>,
-    mut ids: Ids,
+    memory: HeldMemory,
     idle_limit: Duration,
 ) -> Result<SortedIds> {
-    let batches = stream::iter([Ok(first)]).chain(messages).map_err(FlightError::from);
-    // A message may have a descriptor or metadata alone.
-    let batches = batches.try_filter(|message| future::ready(!message.data_header.is_empty()));
-    let mut batches = FlightRecordBatchStream::new_from_flight_data(batches);
+    let mut ids = Ids::new(MAX_IDS, memory);
+    let mut batches = decode::batches("the ids", stream::iter([Ok(first)]).chain(messages));
     while let Some(batch) = in_time(idle_limit, batches.next()).await? {
-        ids.add(&batch.map_err(of_messages)?)?;
+        ids.add(&batch?)?;
     }
     Ok(ids.sorted())
 }
@@ -114,11 +117,4 @@ fn request_of(first: &FlightData) -> Result<NamedRequest> {
         return Err(Error::argument("an exchange has no limit; stop reading it instead"));
     }
     Ok(request)
-}
-
-fn of_messages(error: FlightError) -> Error {
-    match error {
-        FlightError::Tonic(status) => Error::argument(format!("the ids: {}", status.message())),
-        error => Error::argument(format!("the ids: {error}")),
-    }
 }

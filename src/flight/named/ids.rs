@@ -1,24 +1,24 @@
 //! The ids of an exchange. In: batches with a column `diaObjectId`. Out: the ids in key order, each once, in memory that
-//! the engine's pool has granted.
+//! the budget of all exchanges has granted.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Int64Type};
-use datafusion::execution::memory_pool::MemoryReservation;
 
 use crate::error::{Error, Kind, Result};
+use crate::limits::HeldMemory;
 use crate::schema::KEY;
 
 /// Ids being collected.
 pub struct Ids {
     ids: Vec<i64>,
     most: usize,
-    memory: MemoryReservation,
+    memory: HeldMemory,
 }
 
 impl Ids {
     /// At most `most` ids, those that come again counted again.
-    pub fn new(most: usize, memory: MemoryReservation) -> Self {
+    pub fn new(most: usize, memory: HeldMemory) -> Self {
         Self { ids: Vec::new(), most, memory }
     }
 
@@ -26,13 +26,21 @@ impl Ids {
     /// `Busy` where there is no memory for them.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let column = batch.column_by_name(KEY).ok_or_else(|| {
-            let names: Vec<_> = batch.schema_ref().fields().iter().map(|f| f.name()).collect();
-            Error::argument(format!("the batches need an int64 column {KEY}, and have {names:?}"))
+            let (count, names) = (batch.num_columns(), first_names(batch));
+            Error::argument(format!(
+                "the batches need an int64 column {KEY}, and have {count} others: {names:?}"
+            ))
         })?;
         if !is_integers_or_text(column.data_type()) {
-            let data_type = column.data_type();
+            let data_type = column.data_type().to_string();
             return Err(Error::argument(format!(
-                "column {KEY} is of type {data_type}; send int64, another integer type, or digits as text"
+                "column {KEY} is of type {data_type:.100}; send int64, another integer type, or digits as text"
+            )));
+        }
+        let longest = longest_text(column);
+        if longest > MOST_DIGITS {
+            return Err(Error::argument(format!(
+                "column {KEY} has a text of {longest} bytes; an id has {MOST_DIGITS} digits at most"
             )));
         }
         let exact = CastOptions { safe: false, ..CastOptions::default() };
@@ -55,9 +63,7 @@ impl Ids {
         }
         if needed > self.ids.capacity() {
             let capacity = needed.max(2 * self.ids.capacity()).min(self.most);
-            self.memory.try_resize(capacity * size_of::<i64>()).map_err(|_| {
-                Error::new(Kind::Busy, "over capacity: no memory for more ids; try again")
-            })?;
+            self.memory.resize(capacity * size_of::<i64>())?;
             self.ids.reserve_exact(capacity - self.ids.len());
         }
         Ok(())
@@ -73,8 +79,37 @@ impl Ids {
 
 /// Ids in key order, each once.
 pub struct SortedIds {
-    pub ids: Vec<i64>,
-    _memory: MemoryReservation,
+    ids: Vec<i64>,
+    _memory: HeldMemory,
+}
+
+impl SortedIds {
+    /// Who has them has their memory: the field alone could be moved out of it.
+    pub fn as_slice(&self) -> &[i64] {
+        &self.ids
+    }
+}
+
+/// The first few names of a batch's columns, and as much of each as an error should repeat.
+fn first_names(batch: &RecordBatch) -> Vec<String> {
+    let names = batch.schema_ref().fields().iter().take(8);
+    names.map(|field| format!("{:.64}", field.name())).collect()
+}
+
+/// Of an id, with zeros before it.
+const MOST_DIGITS: usize = 40;
+
+/// In bytes; 0 of integers. The same bytes may stand for many texts.
+fn longest_text(column: &dyn Array) -> usize {
+    fn longest<'a>(texts: impl Iterator<Item = Option<&'a str>>) -> usize {
+        texts.flatten().map(str::len).max().unwrap_or(0)
+    }
+    match column.data_type() {
+        DataType::Utf8 => longest(column.as_string::<i32>().iter()),
+        DataType::LargeUtf8 => longest(column.as_string::<i64>().iter()),
+        DataType::Utf8View => longest(column.as_string_view().iter()),
+        _ => 0,
+    }
 }
 
 fn is_integers_or_text(data_type: &DataType) -> bool {
@@ -87,13 +122,12 @@ mod tests {
     use std::sync::Arc;
 
     use arrow::array::*;
-    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
 
     use super::*;
+    use crate::limits::{BLOCK_BYTES, Budget};
 
     fn ids(most: usize, memory_bytes: usize) -> Ids {
-        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(memory_bytes));
-        Ids::new(most, MemoryConsumer::new("test").register(&pool))
+        Ids::new(most, Budget::new("ids", memory_bytes).hold())
     }
 
     fn batch(name: &str, values: ArrayRef) -> RecordBatch {
@@ -106,40 +140,44 @@ mod tests {
 
     #[test]
     fn ids_of_any_integers_and_digits_are_sorted_each_once() {
-        let mut ids = ids(100, 1000);
+        let mut ids = ids(100, 8 << 10);
         add(&mut ids, Int64Array::from(vec![7, i64::MAX, 7])).unwrap();
         add(&mut ids, UInt32Array::from(vec![9, 1])).unwrap();
         add(&mut ids, StringArray::from(vec!["170028485706776685", "9"])).unwrap();
         add(&mut ids, StringViewArray::from(vec!["-3"])).unwrap();
-        assert_eq!(ids.sorted().ids, [-3, 1, 7, 9, 170028485706776685, i64::MAX]);
+        assert_eq!(ids.sorted().as_slice(), [-3, 1, 7, 9, 170028485706776685, i64::MAX]);
     }
 
     #[test]
     fn what_is_no_id_is_refused_by_column_and_type() {
-        let refused = |values: ArrayRef| ids(100, 1000).add(&batch(KEY, values)).unwrap_err();
+        let refused = |values: ArrayRef| ids(100, 8 << 10).add(&batch(KEY, values)).unwrap_err();
         for (values, why) in [
             (Arc::new(Float64Array::from(vec![1.0])) as ArrayRef, "Float64"),
             (Arc::new(BooleanArray::from(vec![true])), "Boolean"),
             (Arc::new(UInt64Array::from(vec![u64::MAX])), "18446744073709551615"),
             (Arc::new(StringArray::from(vec!["1", "x1"])), "x1"),
+            (Arc::new(StringViewArray::from(vec!["0".repeat(41)])), "41 bytes"),
             (Arc::new(Int64Array::from(vec![Some(1), None])), "1 nulls"),
         ] {
             let text = refused(values).to_string();
             assert!(text.starts_with("column diaObjectId") && text.contains(why), "{text}");
         }
-        let error = ids(1, 8).add(&batch("id", Arc::new(Int64Array::from(vec![1])))).unwrap_err();
+        let error =
+            ids(1, 1 << 10).add(&batch("id", Arc::new(Int64Array::from(vec![1])))).unwrap_err();
         assert!(error.to_string().contains(r#"["other", "id"]"#), "{error}");
+        let long = batch(&"a".repeat(100_000), Arc::new(Int64Array::from(vec![1])));
+        assert!(ids(1, 1 << 10).add(&long).unwrap_err().to_string().len() < 300);
     }
 
     #[test]
     fn more_than_the_limit_or_the_memory_is_refused() {
-        let mut few = ids(3, 1000);
+        let mut few = ids(3, 8 << 10);
         add(&mut few, Int64Array::from(vec![1, 2, 2])).unwrap();
         let error = add(&mut few, Int64Array::from(vec![3])).unwrap_err();
         assert_eq!(error.kind(), Kind::TooLarge);
         assert!(error.to_string().contains("3 ids"), "{error}");
-        let mut poor = ids(1000, 80);
-        add(&mut poor, Int64Array::from_iter_values(0..10)).unwrap();
+        let mut poor = ids(10_000, BLOCK_BYTES);
+        add(&mut poor, Int64Array::from_iter_values(0..2048)).unwrap();
         assert_eq!(add(&mut poor, Int64Array::from(vec![3])).unwrap_err().kind(), Kind::Busy);
     }
 }

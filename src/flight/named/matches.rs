@@ -35,9 +35,10 @@ pub fn rows(
     if let Columns::Named(names) = &mut query.columns {
         names.push(key.clone()); // last, unless it is asked for
     }
-    let queries = (0..ids.ids.len()).step_by(IDS_PER_QUERY).map(move |start| {
-        let end = ids.ids.len().min(start + IDS_PER_QUERY);
-        Query { rows: Rows::Of(ids.ids[start..end].to_vec()), ..query.clone() }
+    let count = ids.as_slice().len();
+    let queries = (0..count).step_by(IDS_PER_QUERY).map(move |start| {
+        let end = count.min(start + IDS_PER_QUERY);
+        Query { rows: Rows::Of(ids.as_slice()[start..end].to_vec()), ..query.clone() }
     });
     let answers = stream::iter(queries).map(move |query| {
         let (engine, workers) = (engine.clone(), workers.clone());
@@ -67,7 +68,34 @@ fn count_objects(keys: &[i64], last_key: &mut Option<i64>) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{ArrayRef, Int64Array};
+    use arrow::datatypes::Schema;
+
+    use super::super::ids::Ids;
     use super::*;
+    use crate::limits::Budget;
+    use crate::query::EngineOptions;
+    use crate::schema::Table;
+    use crate::warehouse::Warehouse;
+
+    #[tokio::test]
+    async fn the_memory_of_the_ids_is_held_as_long_as_they_are() {
+        let warehouse = Warehouse::open("memory://matches").unwrap();
+        let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+        let budget = Budget::new("ids", 1 << 20);
+        let all = budget.free_bytes();
+        let mut ids = Ids::new(100, budget.hold());
+        let few: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+        ids.add(&RecordBatch::try_from_iter([(KEY, few)]).unwrap()).unwrap();
+        let query = Query::of(Table::Sources, Vec::new(), Columns::All);
+        let (ids, workers) = (ids.sorted(), Workers::of_caller());
+        let (mut rows, _) = rows(engine, workers, query, ids, Arc::new(Schema::empty()));
+        assert!(budget.free_bytes() < all);
+        assert!(rows.next().await.unwrap().is_err(), "there is no table");
+        assert!(budget.free_bytes() < all);
+        drop(rows);
+        assert_eq!(budget.free_bytes(), all);
+    }
 
     #[test]
     fn objects_are_counted_once_across_batches() {

@@ -1,8 +1,8 @@
 //! The documented endpoints over Flight, and whole tables. In: descriptors, tickets, and streams of ids. Out: what there is to
 //! get, and rows in the order (`diaObjectId`, `midpointMjdTai` descending) under the names that REST gives.
 //!
-//! Lookups by id run where REST's do and within the same limits; whole tables and exchanges run on the workers, as
-//! long as the client goes on taking rows.
+//! Lookups by id run where REST's do and within the same limits, the large ones on the workers; whole tables, exchanges and whatever
+//! has a filter run on the workers, as long as the client goes on taking rows.
 
 mod answer;
 mod exchange;
@@ -13,6 +13,7 @@ mod request;
 mod ticket;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use arrow::ipc::CompressionType;
 use arrow::ipc::writer::IpcWriteOptions;
@@ -26,7 +27,7 @@ pub use self::request::NamedRequest;
 use self::ticket::Ticket;
 use super::wire::{self, Messages};
 use crate::error::{Kind, Result};
-use crate::limits::{Limits, too_slow};
+use crate::limits::{Caller, Limits, Place, too_slow};
 use crate::query::{Answer, Engine, Query, Split};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
@@ -48,6 +49,15 @@ impl Named {
     /// Lookups run on the threads of the caller.
     pub fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
         Self { engine, limits, serving: Workers::of_caller(), workers }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The same, for the work of a caller.
+    pub fn of(&self, caller: Caller) -> Self {
+        Self { limits: self.limits.of(caller), ..self.clone() }
     }
 
     /// Each table that exists, without a way to read it: that is for `info` to give.
@@ -106,16 +116,29 @@ impl Named {
         request: NamedRequest,
         compression: Option<CompressionType>,
     ) -> Result<Messages> {
-        let time_limit = self.limits.options.time_limit;
-        let (gate, threads, limit) = match request.is_whole_table() {
-            true => (&self.limits.bulk_reads, &self.workers, Limit::Idle(time_limit)),
-            false => (&self.limits.requests, &self.serving, Limit::Total(time_limit)),
-        };
-        let place = gate.enter().await?;
-        let (engine, query) = (self.engine.clone(), request.query);
-        let answer = threads.run(async move { answer(&engine, &query).await }).await?;
-        let rows = threads.stream(answer.schema, place, limit, async { Ok(answer.rows) });
-        Ok(wire::flight_data(threads, rows, request.compression.or(compression)))
+        let compression = request.compression.or(compression);
+        let (engine, query) = (self.engine.clone(), request.query.clone());
+        let (limits, total) = (&self.limits, self.limits.options.time_limit);
+        let answer = in_time(total, async move { answer(&engine, &query).await });
+        if request.is_whole_table() {
+            let place = limits.bulk_reads.enter().await?;
+            let (place, answer) = self.workers.run(begun(place, answer)).await?;
+            return Ok(messages(&self.workers, answer, compression, place, Limit::idle(total)));
+        }
+        let limit = Limit { total, idle: limits.stall_limit() };
+        if request.query.filter.is_some() {
+            let place = limits.large_answers.enter().await?;
+            let (place, answer) = self.workers.run(begun(place, answer)).await?;
+            return Ok(messages(&self.workers, answer, compression, place, limit));
+        }
+        let place = limits.requests.enter().await?;
+        let answer = answer.await?;
+        if !answer.is_large {
+            return Ok(messages(&self.serving, answer, compression, place, limit));
+        }
+        drop(place);
+        let place = limits.large_answers.enter().await?;
+        Ok(messages(&self.workers, answer, compression, place, limit))
     }
 
     /// The rows of the objects whose ids the client streams.
@@ -125,7 +148,7 @@ impl Named {
     }
 
     async fn planned(&self, query: &Query) -> Result<Answer> {
-        self.within_limits(without_rows(&self.engine, query)).await
+        self.within_limits(without_rows(&self.engine, query, &self.limits, &self.workers)).await
     }
 
     async fn split(&self, query: &Query, version: u64) -> Result<Split> {
@@ -137,7 +160,30 @@ impl Named {
 
     async fn within_limits<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let _place = self.limits.requests.enter().await?;
-        let limit = self.limits.options.time_limit;
-        timeout(limit, work).await.unwrap_or_else(|_| Err(too_slow(limit, "try again")))
+        in_time(self.limits.options.time_limit, work).await
     }
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(too_slow(limit, "try again")))
+}
+
+/// An answer and its place: nobody may wait for it any more, and its place is taken until it is planned.
+async fn begun(
+    place: Place,
+    answer: impl Future<Output = Result<Answer>>,
+) -> Result<(Place, Answer)> {
+    Ok((place, answer.await?))
+}
+
+/// The rows of an answer, made on one task of `threads` and encoded on another.
+fn messages(
+    threads: &Workers,
+    answer: Answer,
+    compression: Option<CompressionType>,
+    place: Place,
+    limit: Limit,
+) -> Messages {
+    let rows = threads.stream(answer.schema, (), Limit::NONE, async { Ok(answer.rows) });
+    wire::limited_flight_data(threads, rows, compression, place, limit)
 }

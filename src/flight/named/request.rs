@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::error::{Error, Kind, Result};
 use crate::flight::wire;
 use crate::query::{Order, Query, Rows};
-use crate::request::argument::{ID, WITH_UPPER_LIMITS};
+use crate::request::argument::{AS_OF, COLUMNS, ID, MIDPOINT_MJD_TAI, WITH_UPPER_LIMITS};
 use crate::request::arguments::{self, Arguments};
 use crate::request::ignored::{Ignored, Warning};
 use crate::request::json::{Scalar, Value};
@@ -20,6 +20,25 @@ use crate::request::query::{query, wrong};
 use crate::schema::Table;
 
 const ENDPOINT: &str = "endpoint";
+/// Of a command: ids by the hundred thousand. More of them go through an exchange.
+const MOST_BYTES: usize = 4 << 20;
+const FILTER: &str = "filter";
+const LIMIT: &str = "limit";
+const COMPRESSION: &str = "compression";
+
+/// Every argument of a request over Flight.
+const NAMES: [&str; 9] = [
+    ENDPOINT,
+    ID.name,
+    COLUMNS.name,
+    MIDPOINT_MJD_TAI.name,
+    AS_OF.name,
+    WITH_UPPER_LIMITS.name,
+    FILTER,
+    LIMIT,
+    COMPRESSION,
+];
+
 /// What a path or a command looks like.
 const EXAMPLES: &str =
     "for_path(\"sources\", \"170028485706776685\") or for_command('{\"endpoint\": \"sources\"}')";
@@ -56,9 +75,10 @@ impl NamedRequest {
         }
     }
 
-    /// Reads the JSON of a request.
+    /// Reads the JSON of a request. `TooLarge` over [`MOST_BYTES`].
     pub fn parse(text: String) -> Result<Self> {
-        let mut arguments = arguments::read(text.as_bytes(), "")?;
+        check_size(text.len())?;
+        let mut arguments = arguments::read(text.as_bytes(), "", &NAMES)?;
         let table = endpoint(arguments.remove(ENDPOINT))?;
         if arguments.contains_key(WITH_UPPER_LIMITS.name) {
             return Err(Error::argument(format!(
@@ -67,9 +87,9 @@ impl NamedRequest {
             )));
         }
         let (query, ignored_ids) = query(table, Order::ByObject, &mut arguments)?;
-        let filter = arguments.remove("filter").map(filter).transpose()?;
-        let limit = arguments.remove("limit").map(limit).transpose()?;
-        let compression = arguments.remove("compression").map(compression).transpose()?.flatten();
+        let filter = arguments.remove(FILTER).map(filter).transpose()?;
+        let limit = arguments.remove(LIMIT).map(limit).transpose()?;
+        let compression = arguments.remove(COMPRESSION).map(compression).transpose()?.flatten();
         let query = Query { filter, limit, ..query };
         let ignored_arguments = ignored(&query, arguments)?;
         Ok(Self { text, query, compression, ignored_ids, ignored_arguments })
@@ -85,6 +105,18 @@ impl NamedRequest {
         let columns = unknown_columns.iter().collect();
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         Warning { ids, columns, arguments }.text()
+    }
+}
+
+fn check_size(bytes: usize) -> Result<()> {
+    match bytes {
+        0..=MOST_BYTES => Ok(()),
+        _ => Err(Error::new(
+            Kind::TooLarge,
+            format!(
+                "a command has {bytes} bytes; the limit is {MOST_BYTES}: send more ids in an exchange"
+            ),
+        )),
     }
 }
 
@@ -124,16 +156,19 @@ fn compression(value: Value<'_>) -> Result<Option<CompressionType>> {
     known.map(Some).ok_or_else(|| wrong("compression", "lz4 or zstd", value))
 }
 
-/// The names of the arguments that are left.
+/// The names of the arguments that this request has no use for.
 fn ignored(query: &Query, left: Arguments<'_>) -> Result<Ignored> {
-    let mut names: Vec<_> = left.into_keys().collect();
-    names.sort();
-    match (&query.rows, names.first()) {
+    let (left, unknown) = left.into_names();
+    let name = left.first().copied().or(unknown.first());
+    match (&query.rows, name) {
         (Rows::Within(_), Some(name)) => Err(Error::argument(format!(
             "there is no argument `{name:.40}` for reading the whole table {}; give diaObjectId for the rows of some objects",
             query.table.name()
         ))),
-        _ => Ok(names.into_iter().collect()),
+        _ => Ok(left.into_iter().fold(unknown, |mut ignored, name| {
+            ignored.push(name);
+            ignored
+        })),
     }
 }
 
@@ -182,7 +217,7 @@ mod tests {
             r#"{"endpoint": "fp", "diaObjectId": 1, "output-format": "csv", "fo\u00e9": 2}"#;
         let request = parse(command).unwrap();
         let warning = request.warning(&["r:x".into()]).unwrap();
-        assert_eq!(warning, "unknown columns: r:x; ignored arguments: fo%C3%A9, output-format");
+        assert_eq!(warning, "unknown columns: r:x; ignored arguments: output-format, fo%C3%A9");
         let error = parse(r#"{"endpoint": "fp", "diaobjectid": 1}"#).unwrap_err();
         assert!(error.to_string().contains("`diaobjectid`"), "{error}");
     }

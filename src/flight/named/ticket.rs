@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 use crate::query::Rows;
 use crate::warehouse::AsOf;
 
+/// Of a ticket: a command, each byte of which may take two, and what stands beside it.
+const MOST_BYTES: usize = 9 << 20;
 /// The version of this format.
 const FORMAT: u32 = 1;
 
@@ -45,6 +47,9 @@ impl Ticket {
 
     /// Errors: `Argument` for what no server gave out, or one of another release.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
+        if bytes.len() > MOST_BYTES {
+            return Err(damaged(format!("it is over {MOST_BYTES} bytes")));
+        }
         let header: Header = serde_json::from_slice(bytes).map_err(damaged)?;
         if header.diaflight != FORMAT {
             return Err(Error::argument(format!(

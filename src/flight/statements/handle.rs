@@ -5,6 +5,7 @@
 //! The bytes are a letter for the kind, the version of this layout, the CRC-32 (little-endian) of what follows, and a
 //! protobuf message.
 
+use arrow_flight::FlightData;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 
@@ -12,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::sql::Versions;
 
 /// The version of this layout, changed with every change of a message.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes of the kind, the version and the checksum.
 const HEAD: usize = 6;
 /// The most bytes of a handle. A FlightInfo has it twice, and gRPC messages have 4 MiB at most.
@@ -50,6 +51,7 @@ pub trait Handle: Message + Default {
 
     /// What [`Self::seal`] made into bytes. `Argument` for any others.
     fn open(mut bytes: Bytes) -> Result<Self> {
+        check_size(bytes.len().saturating_sub(HEAD))?;
         if bytes.len() < HEAD || bytes.get_u8() != Self::KIND {
             return Err(Error::argument("no statement of this server; prepare it again"));
         }
@@ -72,9 +74,9 @@ pub trait Handle: Message + Default {
 pub struct Prepared {
     #[prost(string, tag = "1")]
     pub text: String,
-    /// An Arrow IPC stream, one row for each run; empty where nothing is bound.
-    #[prost(bytes = "bytes", tag = "2")]
-    pub bound: Bytes,
+    /// A schema and batches, one row for each run, as the client sent them; empty where nothing is bound.
+    #[prost(message, repeated, tag = "2")]
+    pub bound: Vec<FlightData>,
 }
 
 impl Handle for Prepared {
@@ -117,7 +119,8 @@ mod tests {
     use super::*;
 
     fn prepared() -> Prepared {
-        Prepared { text: "SELECT 1".into(), bound: Bytes::from_static(b"rows") }
+        let sent = FlightData::new().with_data_body(Bytes::from_static(b"rows"));
+        Prepared { text: "SELECT 1".into(), bound: vec![sent] }
     }
 
     #[test]
@@ -152,8 +155,8 @@ mod tests {
 
     #[test]
     fn too_much_is_refused() {
-        let bound = vec![0; MOST_BYTES].into();
-        let error = Prepared { text: String::new(), bound }.seal().unwrap_err();
+        let sent = FlightData::new().with_data_body(vec![0; MOST_BYTES]);
+        let error = Prepared { text: String::new(), bound: vec![sent] }.seal().unwrap_err();
         assert_eq!(error.kind(), Kind::TooLarge);
     }
 }

@@ -16,8 +16,6 @@ mod running;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
 use arrow_flight::sql::{
     ActionCreatePreparedStatementRequest, Command, DoPutPreparedStatementResult, ProstMessageExt,
     TicketStatementQuery,
@@ -28,7 +26,7 @@ use arrow_flight::{
 use bytes::Bytes;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::future::ready;
-use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
@@ -65,7 +63,7 @@ impl Statements {
         let descriptor = request.into_inner();
         let info = match command(&descriptor.cmd)? {
             Command::CommandStatementQuery(asked) => {
-                self.plan(Prepared { text: asked.query, bound: Bytes::new() }).await?
+                self.plan(Prepared { text: asked.query, bound: Vec::new() }).await?
             }
             Command::CommandPreparedStatementQuery(asked) => {
                 self.plan(Prepared::open(asked.prepared_statement_handle).map_err(status)?).await?
@@ -81,7 +79,8 @@ impl Statements {
         let data = match command(&request.get_ref().ticket)? {
             Command::TicketStatementQuery(ticket) => {
                 let planned = Planned::open(ticket.statement_handle).map_err(status)?;
-                let rows = planned::rows(&self.sql, &planned).await.map_err(status)?;
+                let rows =
+                    planned::rows(&self.sql, &self.workers, &planned).await.map_err(status)?;
                 let messages = wire::flight_data(&self.workers, rows, compression);
                 self.running.until_cancelled(planned.id, messages)
             }
@@ -104,9 +103,8 @@ impl Statements {
             Ok(Command::Unknown(_)) | Err(_) => return Err(refused::upload()),
             Ok(other) => return Err(refused::command(&other)),
         };
-        let messages = stream::once(ready(Ok(first))).chain(messages).map_err(FlightError::from);
-        let rows = FlightRecordBatchStream::new_from_flight_data(messages);
-        let bound = prepared::bind(handle, rows).await.map_err(status)?;
+        let messages = stream::once(ready(Ok(first))).chain(messages).boxed();
+        let bound = self.workers.run(prepared::bind(handle, messages)).await.map_err(status)?;
         let result = DoPutPreparedStatementResult { prepared_statement_handle: Some(bound) };
         let result = PutResult { app_metadata: result.encode_to_vec().into() };
         Ok(Response::new(stream::once(ready(Ok(result))).boxed()))
@@ -148,7 +146,8 @@ impl Statements {
     }
 
     async fn plan(&self, prepared: Prepared) -> Result<FlightInfo, Status> {
-        let (schema, planned) = planned::plan(&self.sql, prepared).await.map_err(status)?;
+        let (schema, planned) =
+            planned::plan(&self.sql, &self.workers, prepared).await.map_err(status)?;
         let ticket = TicketStatementQuery { statement_handle: planned.seal().map_err(status)? };
         info(&schema, ticket.as_any().encode_to_vec())
     }

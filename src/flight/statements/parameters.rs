@@ -1,24 +1,26 @@
-//! The parameters of statements. In: batches that a client binds, one row for each run. Out: their bytes for a handle,
-//! and from those the values, of the types the plan asks for.
+//! The parameters of statements. In: batches that a client binds, one row for each run. Out: what a handle holds of them,
+//! and from that the values, of the types the plan asks for.
 
-use std::io::Cursor;
-
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, UInt64Array};
 use arrow::compute::kernels::cmp::distinct;
-use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::compute::{CastOptions, cast, cast_with_options, take};
 use arrow::datatypes::{DataType, Field, Schema};
-use arrow::error::ArrowError;
-use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::StreamWriter;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
-use bytes::Bytes;
+use arrow_flight::FlightData;
 use datafusion::common::ScalarValue;
-use futures::TryStreamExt;
+use futures::stream::{self, TryStreamExt};
+use tonic::Status;
 
 use super::handle::check_size;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::flight::decode;
+use crate::flight::wire::Messages;
 use crate::sql::Parameter;
+
+const WHAT: &str = "the parameters";
+/// Rows of one binding: each is a statement that is run.
+const MOST_RUNS: usize = 100_000;
+/// Of the values of one binding, in memory.
+const MOST_VALUE_BYTES: usize = 32 << 20;
 
 /// What to bind: a nullable field for each parameter, of type Null where the plan cannot tell.
 pub fn schema(parameters: &[Parameter]) -> Schema {
@@ -29,42 +31,69 @@ pub fn schema(parameters: &[Parameter]) -> Schema {
     Schema::new(fields.collect::<Vec<_>>())
 }
 
-/// What a client sends, as an Arrow IPC stream. `TooLarge` where no handle could hold it.
-pub async fn received(mut batches: FlightRecordBatchStream) -> Result<Bytes> {
-    let unreadable = |error: FlightError| Error::argument(format!("the parameters: {error}"));
-    let mut next = batches.try_next().await.map_err(unreadable)?;
-    let Some(schema) = batches.schema() else {
-        return Err(Error::argument("the parameters: neither a schema nor rows came"));
-    };
-    let mut writer = StreamWriter::try_new(Vec::new(), schema)?;
-    while let Some(batch) = next {
-        writer.write(&batch)?;
-        check_size(writer.get_ref().len())?;
-        next = batches.try_next().await.map_err(unreadable)?;
+/// What a client sends, as far as it says values. `TooLarge` where no handle could hold it.
+pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
+    let unreadable = |status: Status| Error::argument(format!("{WHAT}: {}", status.message()));
+    let (mut sent, mut bytes) = (Vec::new(), 0);
+    while let Some(message) = messages.try_next().await.map_err(unreadable)? {
+        let FlightData { data_header, data_body, .. } = message;
+        bytes += data_header.len() + data_body.len();
+        check_size(bytes)?;
+        if !data_header.is_empty() {
+            sent.push(FlightData { data_header, data_body, ..FlightData::default() });
+        }
     }
-    Ok(writer.into_inner()?.into())
+    if sent.is_empty() {
+        return Err(Error::argument(format!("{WHAT}: neither a schema nor rows came")));
+    }
+    // What cannot be decoded is told now.
+    let mut batches = decode::batches(WHAT, stream::iter(sent.clone().into_iter().map(Ok)));
+    while batches.try_next().await?.is_some() {}
+    Ok(sent)
 }
 
-/// The values of each run, one for each parameter: none where `bound` is empty. `Argument` where a statement lacks
-/// values or has too many, or one is none of its parameter's type.
-pub fn values(bound: Bytes, parameters: &[Parameter]) -> Result<Vec<Vec<ScalarValue>>> {
+/// The values of each run, one for each parameter: none where nothing is bound. `Argument` where a statement lacks
+/// values or has too many, or one is none of its parameter's type; `TooLarge` where there are more than a statement should run with.
+pub async fn values(
+    bound: Vec<FlightData>,
+    parameters: &[Parameter],
+) -> Result<Vec<Vec<ScalarValue>>> {
     if bound.is_empty() {
         check_count(0, parameters)?;
         return Ok(vec![Vec::new()]);
     }
-    let unreadable = |error: ArrowError| Error::argument(format!("the parameters: {error}"));
-    let mut runs = Vec::new();
-    for batch in StreamReader::try_new(Cursor::new(bound), None).map_err(unreadable)? {
-        let batch = batch.map_err(unreadable)?;
+    let (mut runs, mut bytes) = (Vec::new(), 0);
+    let mut batches = decode::batches(WHAT, stream::iter(bound.into_iter().map(Ok)));
+    while let Some(batch) = batches.try_next().await? {
         check_count(batch.num_columns(), parameters)?;
-        let columns =
-            batch.columns().iter().zip(parameters).map(typed).collect::<Result<Vec<_>>>()?;
-        for row in 0..batch.num_rows() {
-            let values = columns.iter().map(|column| ScalarValue::try_from_array(column, row));
-            runs.push(values.collect::<Result<_, _>>()?);
+        for row in (0..).take(batch.num_rows()) {
+            // Values may share their bytes, so that they are copied and cast one by one.
+            let row = UInt64Array::from_value(row, 1);
+            let values = batch.columns().iter().zip(parameters);
+            let values = values.map(|(column, parameter)| value(column, &row, parameter));
+            let values = values.collect::<Result<Vec<_>>>()?;
+            bytes += values.iter().map(ScalarValue::size).sum::<usize>();
+            runs.push(values);
+            check_values(runs.len(), bytes)?;
         }
     }
     Ok(runs)
+}
+
+fn check_values(runs: usize, bytes: usize) -> Result<()> {
+    match (runs > MOST_RUNS, bytes > MOST_VALUE_BYTES) {
+        (true, _) => Err(Error::new(
+            Kind::TooLarge,
+            format!("{WHAT} have over {MOST_RUNS} rows, the limit; bind fewer at once"),
+        )),
+        (_, true) => Err(Error::new(
+            Kind::TooLarge,
+            format!(
+                "{WHAT} take over {MOST_VALUE_BYTES} bytes, the limit; bind fewer rows at once"
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_count(bound: usize, parameters: &[Parameter]) -> Result<()> {
@@ -76,8 +105,13 @@ fn check_count(bound: usize, parameters: &[Parameter]) -> Result<()> {
     }
 }
 
+/// The value of a row for a parameter.
+fn value(column: &ArrayRef, row: &UInt64Array, parameter: &Parameter) -> Result<ScalarValue> {
+    Ok(ScalarValue::try_from_array(&typed(&take(column, row, None)?, parameter)?, 0)?)
+}
+
 /// The column as the type of its parameter. A number is not cut to fit: 1.5 is no integer.
-fn typed((column, parameter): (&ArrayRef, &Parameter)) -> Result<ArrayRef> {
+fn typed(column: &ArrayRef, parameter: &Parameter) -> Result<ArrayRef> {
     let (name, from) = (&parameter.name, column.data_type());
     let Some(to) = &parameter.data_type else { return Ok(column.clone()) };
     let strict = CastOptions { safe: false, ..CastOptions::default() };
@@ -99,8 +133,12 @@ fn typed((column, parameter): (&ArrayRef, &Parameter)) -> Result<ArrayRef> {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Float64Array, Int64Array, NullArray, RecordBatch, StringArray};
+    use arrow::array::{
+        Float64Array, Int64Array, NullArray, RecordBatch, StringArray, StringViewArray,
+    };
     use arrow::datatypes::DataType::{Float32, Float64, Int64, Utf8};
+
+    use arrow_flight::utils::batches_to_flight_data;
 
     use super::*;
 
@@ -112,17 +150,15 @@ mod tests {
         types.iter().enumerate().map(named).collect()
     }
 
-    fn bound(columns: Vec<ArrayRef>) -> Bytes {
+    fn bound(columns: Vec<ArrayRef>) -> Vec<FlightData> {
         let columns =
             columns.into_iter().enumerate().map(|(i, column)| (i.to_string(), column, true));
         let batch = RecordBatch::try_from_iter_with_nullable(columns).unwrap();
-        let mut writer = StreamWriter::try_new(Vec::new(), &batch.schema()).unwrap();
-        writer.write(&batch).unwrap();
-        writer.into_inner().unwrap().into()
+        batches_to_flight_data(&batch.schema(), vec![batch]).unwrap()
     }
 
-    #[test]
-    fn each_row_is_a_run_with_values_of_the_types_asked_for() {
+    #[tokio::test]
+    async fn each_row_is_a_run_with_values_of_the_types_asked_for() {
         let rows = bound(vec![
             Arc::new(Int64Array::from(vec![Some(1), None])),
             Arc::new(StringArray::from(vec!["2", "it's"])),
@@ -135,15 +171,15 @@ mod tests {
             vec![ScalarValue::Float32(Some(1.0)), "2".into(), null.clone(), 3_i64.into()],
             vec![ScalarValue::Float32(None), "it's".into(), null, 4_i64.into()],
         ];
-        assert_eq!(values(rows, &asked).unwrap(), expected);
+        assert_eq!(values(rows, &asked).await.unwrap(), expected);
     }
 
-    #[test]
-    fn values_that_do_not_fit_are_refused() {
+    #[tokio::test]
+    async fn values_that_do_not_fit_are_refused() {
         let floats: ArrayRef = Arc::new(Float64Array::from(vec![1.0, 1.5]));
         let text: ArrayRef = Arc::new(StringArray::from(vec!["abc"]));
         for (column, asked, says) in [(floats, Int64, "whole"), (text, Float64, "abc")] {
-            let error = values(bound(vec![column]), &parameters(&[Some(asked)])).unwrap_err();
+            let error = values(bound(vec![column]), &parameters(&[Some(asked)])).await.unwrap_err();
             assert!(
                 error.to_string().contains("$1") && error.to_string().contains(says),
                 "{error}"
@@ -151,15 +187,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn there_are_as_many_values_as_parameters() {
-        assert_eq!(values(Bytes::new(), &[]).unwrap(), [vec![]]);
+    #[tokio::test]
+    async fn there_are_as_many_values_as_parameters() {
+        assert_eq!(values(Vec::new(), &[]).await.unwrap(), [vec![]]);
         let one: ArrayRef = Arc::new(Int64Array::from(vec![1]));
-        for (rows, count) in
-            [(Bytes::new(), 1), (bound(vec![one.clone()]), 0), (bound(vec![one]), 2)]
+        for (rows, count) in [(Vec::new(), 1), (bound(vec![one.clone()]), 0), (bound(vec![one]), 2)]
         {
-            assert!(values(rows, &parameters(&vec![None; count])).is_err(), "{count}");
+            assert!(values(rows, &parameters(&vec![None; count])).await.is_err(), "{count}");
         }
+    }
+
+    #[tokio::test]
+    async fn values_that_share_their_bytes_and_rows_of_nothing_are_bounded() {
+        let text = StringViewArray::from(vec!["x".repeat(500_000)]);
+        let views = vec![text.views()[0]; 1_000].into();
+        let shared: ArrayRef =
+            Arc::new(StringViewArray::new(views, text.data_buffers().to_vec(), None));
+        let rows = bound(vec![shared]);
+        let error = values(rows, &parameters(&[Some(Utf8)])).await.unwrap_err();
+        assert!(error.to_string().contains("33554432 bytes, the limit"), "{error}");
+        let nothing = bound(vec![Arc::new(NullArray::new(1 << 40))]);
+        let error = values(nothing, &parameters(&[Some(Int64)])).await.unwrap_err();
+        assert!(error.to_string().contains("rows; the limit is"), "{error}");
     }
 
     #[test]

@@ -13,23 +13,33 @@ use super::handle::{Planned, Prepared};
 use super::parameters;
 use crate::error::Result;
 use crate::sql::{Sql, Statement, Versions};
+use crate::workers::Workers;
 
 /// Plans a statement against the newest snapshots, and checks what is bound to it. The schema is that of the rows,
 /// field for field.
-pub async fn plan(sql: &Sql, prepared: Prepared) -> Result<(SchemaRef, Planned)> {
-    let runs = Runs::prepare(sql, &prepared, None).await?;
+pub async fn plan(
+    sql: &Sql,
+    workers: &Workers,
+    prepared: Prepared,
+) -> Result<(SchemaRef, Planned)> {
+    let runs = Runs::prepare(sql, workers, &prepared, None).await?;
     let id = Uuid::new_v4().to_string();
-    Ok((runs.schema()?, Planned::new(id, prepared, runs.statement.versions())))
+    Ok((runs.schema().await?, Planned::new(id, prepared, runs.statement.versions())))
 }
 
 /// The rows of each run, one run after the other.
-pub async fn rows(sql: &Sql, planned: &Planned) -> Result<SendableRecordBatchStream> {
-    let runs = Runs::prepare(sql, &planned.prepared, Some(&planned.versions())).await?;
-    let schema = runs.schema()?;
+pub async fn rows(
+    sql: &Sql,
+    workers: &Workers,
+    planned: &Planned,
+) -> Result<SendableRecordBatchStream> {
+    let versions = planned.versions();
+    let runs = Runs::prepare(sql, workers, &planned.prepared, Some(&versions)).await?;
+    let schema = runs.schema().await?;
     let Runs { statement, values } = runs;
     let rows = stream::iter(values).then(move |values| {
         let statement = statement.clone();
-        async move { Ok::<_, DataFusionError>(statement.bind(values)?.run().await?) }
+        async move { Ok::<_, DataFusionError>(statement.bind(values).await?.run().await?) }
     });
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows.try_flatten())))
 }
@@ -41,16 +51,22 @@ struct Runs {
 }
 
 impl Runs {
-    async fn prepare(sql: &Sql, prepared: &Prepared, versions: Option<&Versions>) -> Result<Self> {
+    async fn prepare(
+        sql: &Sql,
+        workers: &Workers,
+        prepared: &Prepared,
+        versions: Option<&Versions>,
+    ) -> Result<Self> {
         let statement = sql.prepare(&prepared.text, versions).await?;
-        let values = parameters::values(prepared.bound.clone(), statement.parameters())?;
-        Ok(Self { statement, values })
+        let (bound, parameters) = (prepared.bound.clone(), statement.parameters().to_vec());
+        let values = async move { parameters::values(bound, &parameters).await };
+        Ok(Self { statement, values: workers.run(values).await? })
     }
 
     /// That of every run: the values of a parameter are all of one type.
-    fn schema(&self) -> Result<SchemaRef> {
+    async fn schema(&self) -> Result<SchemaRef> {
         match self.values.first() {
-            Some(values) => Ok(self.statement.clone().bind(values.clone())?.schema()),
+            Some(values) => Ok(self.statement.clone().bind(values.clone()).await?.schema()),
             None => Ok(self.statement.schema()),
         }
     }

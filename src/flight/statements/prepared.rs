@@ -3,7 +3,6 @@
 
 use arrow::datatypes::Schema;
 use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::decode::FlightRecordBatchStream;
 use arrow_flight::sql::ActionCreatePreparedStatementResult;
 use arrow_flight::{IpcMessage, SchemaAsIpc};
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use bytes::Bytes;
 use super::handle::{Handle, Prepared};
 use super::parameters;
 use crate::error::Result;
+use crate::flight::wire::Messages;
 use crate::sql::Sql;
 
 /// Plans a statement for what it returns and asks for. Both schemas are a guess where a parameter's type is unknown:
@@ -18,7 +18,7 @@ use crate::sql::Sql;
 pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedStatementResult> {
     let statement = sql.prepare(&text, None).await?;
     Ok(ActionCreatePreparedStatementResult {
-        prepared_statement_handle: Prepared { text, bound: Bytes::new() }.seal()?,
+        prepared_statement_handle: Prepared { text, bound: Vec::new() }.seal()?,
         dataset_schema: message(&statement.schema())?,
         parameter_schema: message(&parameters::schema(statement.parameters()))?,
     })
@@ -26,9 +26,9 @@ pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedState
 
 /// The handle of the same statement with these rows in place of any bound before. Values are checked when it is
 /// executed.
-pub async fn bind(handle: Bytes, rows: FlightRecordBatchStream) -> Result<Bytes> {
+pub async fn bind(handle: Bytes, messages: Messages) -> Result<Bytes> {
     let Prepared { text, .. } = Prepared::open(handle)?;
-    let bound = parameters::received(rows).await?;
+    let bound = parameters::received(messages).await?;
     Prepared { text, bound }.seal()
 }
 

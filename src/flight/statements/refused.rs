@@ -47,6 +47,6 @@ pub fn action(name: &str) -> Status {
         "RenewFlightEndpoint" => {
             "a ticket needs no renewal: it is good while its snapshot is kept".to_string()
         }
-        other => format!("no action {other:?}; ListActions has those there are"),
+        other => format!("no action `{other:.40}`; ListActions has those there are"),
     })
 }

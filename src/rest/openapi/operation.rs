@@ -24,13 +24,20 @@ pub struct Documented {
 }
 
 /// What every client has to be ready for, with an example of what it is told.
-const ERRORS: [(Kind, &str); 6] = [
-    (Kind::TooLarge, "the body has 104857601 bytes; the limit is 104857600"),
+const ERRORS: [(Kind, &str); 7] = [
+    (
+        Kind::TooSlow,
+        "the body came too slowly: 1 bytes in 30.0 s; send it at 16384 bytes a second or more",
+    ),
+    (
+        Kind::TooLarge,
+        "the body has 4194305 bytes; the limit is 4194304: ask for fewer objects at once",
+    ),
     (
         Kind::MediaType,
         "a body must be JSON and say so: send the header `Content-Type: application/json`",
     ),
-    (Kind::Busy, "over capacity: 256 requests at once is the limit; try again"),
+    (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
     (Kind::Timeout, "over the time limit of 60 s; ask for fewer objects or columns at once"),
     (Kind::Internal, "internal error; please report it with the request id 5f0c"),

@@ -8,6 +8,7 @@ use super::read::read;
 use super::text::{self, NOTHING, count, fixed};
 use crate::error::{Kind, Result};
 use crate::query::{Columns, Engine, Query};
+use crate::rest::bounded::Placement;
 use crate::schema::Table;
 
 /// As many rows are read for a page, the newest; it says so where there are more.
@@ -57,11 +58,11 @@ pub struct Newest {
 
 impl Newest {
     /// The detections, each with what it is worth where the tables have the columns that tell.
-    pub async fn detections(engine: &Engine, id: i64) -> Result<Self> {
+    pub async fn detections(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
         let tagged = Query { upper_limits: true, ..query(Table::Sources, id) };
-        let mut found = match Self::read(engine, &tagged).await {
+        let mut found = match Self::read(engine, placement, &tagged).await {
             Err(error) if error.kind() == Kind::Argument => {
-                return Self::read(engine, &query(Table::Sources, id)).await;
+                return Self::read(engine, placement, &query(Table::Sources, id)).await;
             }
             found => found?,
         };
@@ -69,12 +70,12 @@ impl Newest {
         Ok(found)
     }
 
-    pub async fn forced(engine: &Engine, id: i64) -> Result<Self> {
-        Self::read(engine, &query(Table::Fp, id)).await
+    pub async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
+        Self::read(engine, placement, &query(Table::Fp, id)).await
     }
 
-    async fn read(engine: &Engine, query: &Query) -> Result<Self> {
-        let mut rows = read::<Measurement>(engine, query).await?.rows;
+    async fn read(engine: &Engine, placement: &Placement, query: &Query) -> Result<Self> {
+        let mut rows = read::<Measurement>(engine, placement, query).await?.rows;
         let more = rows.len() > MOST_ROWS;
         rows.truncate(MOST_ROWS);
         Ok(Self { rows, more })

@@ -51,7 +51,7 @@ pub fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/objects", get(objects::page))
         .route("/{diaObjectId}", get(object::page))
-        .route_layer(from_fn_with_state(app.limits.clone(), bounded::limit))
+        .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
         .route("/", get(home::page))
         .route_layer(from_fn(for_people))
         .route("/assets/{version}/{name}", get(assets::asset))

@@ -2,7 +2,7 @@
 //! have them.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value};
@@ -20,6 +20,7 @@ use super::{App, assets, ids};
 use crate::error::Result;
 use crate::query::{Columns, Query};
 use crate::request::query::id;
+use crate::rest::bounded::Placement;
 use crate::schema::Table;
 
 #[derive(Template)]
@@ -53,6 +54,7 @@ struct Object<'a> {
 
 pub async fn page(
     State(app): State<App>,
+    Extension(placement): Extension<Placement>,
     Path(text): Path<String>,
     uri: Uri,
     headers: HeaderMap,
@@ -60,9 +62,9 @@ pub async fn page(
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
     let object = Query::of(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
-        read::<Map<String, Value>>(&app.engine, &object),
-        Newest::detections(&app.engine, id),
-        Newest::forced(&app.engine, id),
+        read::<Map<String, Value>>(&app.engine, &placement, &object),
+        Newest::detections(&app.engine, &placement, id),
+        Newest::forced(&app.engine, &placement, id),
     )?;
     let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
     let bands = bands(&detections.rows, &forced.rows);

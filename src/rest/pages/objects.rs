@@ -2,7 +2,7 @@
 //! several, and what is not there.
 
 use askama::Template;
-use axum::extract::{Query as QueryString, State};
+use axum::extract::{Extension, Query as QueryString, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use super::{App, ids};
 use crate::encode::Format;
 use crate::error::Result;
 use crate::query::{Columns, Query};
+use crate::rest::bounded::Placement;
 use crate::schema::Table;
 
 #[derive(Deserialize)]
@@ -92,6 +93,7 @@ impl Object {
 
 pub async fn page(
     State(app): State<App>,
+    Extension(placement): Extension<Placement>,
     QueryString(search): QueryString<Search>,
 ) -> Result<Response> {
     let ids::Typed { ids, others } = ids::typed(&search.text);
@@ -102,8 +104,8 @@ pub async fn page(
         _ => {}
     }
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
-    let found =
-        read::<Object>(&app.engine, &Query::of(Table::Objects, ids.clone(), columns)).await?;
+    let query = Query::of(Table::Objects, ids.clone(), columns);
+    let found = read::<Object>(&app.engine, &placement, &query).await?;
     let (asked, mut objects) = (ids.len() + others.len(), found.rows);
     let place = |id: &i64| ids.iter().position(|typed| typed == id);
     objects.sort_by_key(|object| place(&object.id));

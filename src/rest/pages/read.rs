@@ -11,6 +11,7 @@ use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::query::{Engine, Query};
+use crate::rest::bounded::Placement;
 
 /// All rows of an answer: for queries that are bounded.
 pub struct Read<T> {
@@ -21,14 +22,20 @@ pub struct Read<T> {
     pub version: u64,
 }
 
-pub async fn read<T: DeserializeOwned>(engine: &Engine, query: &Query) -> Result<Read<T>> {
+pub async fn read<T: DeserializeOwned + Send + 'static>(
+    engine: &Engine,
+    placement: &Placement,
+    query: &Query,
+) -> Result<Read<T>> {
     let answer = engine.run(query).await.map_err(failure::of_reading)?;
     let (schema, version) = (answer.schema, answer.versions.table);
-    let chunks = encode(Format::Json, answer.rows).try_collect::<Vec<Bytes>>();
-    let json = chunks.await.map_err(failure::of_reading)?.concat();
-    let rows = serde_json::from_slice(&json).map_err(|error| {
-        let table = query.table.name();
-        Error::internal(format!("a column of {table} has not the type it is known by: {error}"))
-    })?;
+    let (table, chunks) = (query.table.name(), encode(Format::Json, answer.rows));
+    let rows = async move {
+        let json = chunks.try_collect::<Vec<Bytes>>().await.map_err(failure::of_reading)?.concat();
+        serde_json::from_slice(&json).map_err(|error| {
+            Error::internal(format!("a column of {table} has not the type it is known by: {error}"))
+        })
+    };
+    let rows = placement.work(answer.is_large, rows).await?;
     Ok(Read { rows, schema, version })
 }

@@ -1,6 +1,7 @@
 //! The prompt: statements and commands, one after the other, until Ctrl-D. In: lines from a terminal. Out: rows, and
 //! after each statement how many there are and how long it took.
 
+use std::io::{self, Write};
 use std::ops::ControlFlow;
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use super::lines::Lines;
 use super::output::{self, Written};
 use crate::config::SqlFormat;
 use crate::error::Result;
+use crate::tasks::say;
 
 /// Rows of a table that are shown: a few screens.
 const SHOWN_ROWS: usize = 100;
@@ -20,19 +22,19 @@ const SHOWN_ROWS: usize = 100;
 pub async fn run(door: &Door, format: SqlFormat) -> Result<()> {
     let mut lines = Lines::open()?;
     let mut prompt = Prompt { door, format, timing: true };
-    println!(r"statements end with ;  \? lists the commands  Ctrl-D leaves");
+    say(r"statements end with ;  \? lists the commands  Ctrl-D leaves")?;
     while let Some(line) = lines.next()? {
         let done = tokio::select! {
             done = prompt.answer(&line) => done,
             _ = signal::ctrl_c() => {
-                println!("abandoned");
+                say("abandoned")?;
                 continue;
             }
         };
         match done {
             Ok(ControlFlow::Continue(())) => {}
             Ok(ControlFlow::Break(())) => break,
-            Err(error) => eprintln!("error: {error}"),
+            Err(error) => _ = writeln!(io::stderr(), "error: {error}"),
         }
     }
     Ok(())
@@ -61,14 +63,14 @@ impl Prompt<'_> {
             }
             Command::Timing => {
                 self.timing = !self.timing;
-                println!("timing is {}", if self.timing { "on" } else { "off" });
+                say(format!("timing is {}", if self.timing { "on" } else { "off" }))?;
             }
             Command::Format(format) => {
                 output::check(format)?;
                 self.format = format;
-                println!("format is {format}");
+                say(format!("format is {format}"))?;
             }
-            Command::Help => println!("{HELP}"),
+            Command::Help => say(HELP)?,
             Command::Quit => return Ok(ControlFlow::Break(())),
         }
         Ok(ControlFlow::Continue(()))
@@ -84,9 +86,8 @@ impl Prompt<'_> {
             (rows, true) => format!(r"the first {rows} rows; \format csv prints all"),
         };
         match self.timing {
-            true => println!("({rows}, {:.3} s)", start.elapsed().as_secs_f64()),
-            false => println!("({rows})"),
+            true => say(format!("({rows}, {:.3} s)", start.elapsed().as_secs_f64())),
+            false => say(format!("({rows})")),
         }
-        Ok(())
     }
 }

@@ -8,11 +8,15 @@ mod types;
 use arrow::array::RecordBatch;
 use arrow_flight::sql::Command;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::sql::Sql;
+
+const MOST_PATTERN_BYTES: usize = 256;
+const MOST_LISTED: usize = 1_000;
 
 /// The rows that answer a question, in the schema that Flight SQL gives it; `None` for a command that is no question.
 pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>> {
+    check(command)?;
     let rows = match command.clone() {
         Command::CommandGetCatalogs(asked) => tables::catalogs(asked),
         Command::CommandGetDbSchemas(asked) => tables::schemas(asked),
@@ -27,4 +31,35 @@ pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>>
         _ => return Ok(None),
     };
     rows.map(Some)
+}
+
+/// `TooLarge` where a question has more than any client asks. A pattern is made into a regular expression, and each member of a list
+/// into a column.
+fn check(command: &Command) -> Result<()> {
+    let pattern = |pattern: &Option<String>| {
+        let bytes = pattern.as_ref().map_or(0, String::len);
+        at_most(bytes, "bytes in a pattern", MOST_PATTERN_BYTES)
+    };
+    match command {
+        Command::CommandGetDbSchemas(asked) => pattern(&asked.db_schema_filter_pattern),
+        Command::CommandGetTables(asked) => {
+            pattern(&asked.db_schema_filter_pattern)?;
+            pattern(&asked.table_name_filter_pattern)?;
+            at_most(asked.table_types.len(), "table types", MOST_LISTED)
+        }
+        Command::CommandGetSqlInfo(asked) => {
+            at_most(asked.info.len(), "numbers of SqlInfo", MOST_LISTED)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn at_most(count: usize, of: &str, most: usize) -> Result<()> {
+    match count > most {
+        true => Err(Error::new(
+            Kind::TooLarge,
+            format!("a question has {count} {of}; the limit is {most}"),
+        )),
+        false => Ok(()),
+    }
 }

@@ -1,0 +1,145 @@
+//! Places to work in. In: somebody who wants to work, and who that is. Out: a [`Place`], or `Busy` with the name of the limit.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::caller::Caller;
+use super::clocked;
+use super::supply::{Full, Part, Supply};
+use crate::error::{Error, Kind, Result};
+
+/// A place to work in, free again when dropped.
+#[derive(Debug)]
+pub struct Place {
+    _part: Part,
+}
+
+/// A bounded number of places for one kind of work.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// What the places are for, in the plural.
+    work: &'static str,
+    queue_limit: Duration,
+    places: Supply,
+    /// Room for those who wait for a place.
+    queue: Supply,
+    caller: Caller,
+}
+
+impl Gate {
+    /// `most` places; who comes when they are taken waits for `queue_limit`.
+    pub fn new(work: &'static str, most: usize, queue_limit: Duration) -> Self {
+        let (places, queue) = (Supply::new(most), Supply::new(usize::MAX));
+        let queue_limit = clocked(queue_limit);
+        Self { work, queue_limit, places, queue, caller: Caller::default() }
+    }
+
+    /// The same gate, at which one client has at most so many percent of the places and of the queue.
+    pub(super) fn with_share(self, percent: u8) -> Self {
+        let (places, queue) = (self.places.with_share(percent), self.queue.with_share(percent));
+        Self { places, queue, ..self }
+    }
+
+    /// The same with a quarter of the places for token holders alone.
+    pub(super) fn with_reserve(self) -> Self {
+        Self { places: self.places.with_reserve(), ..self }
+    }
+
+    /// The same with at most so many who wait; more are refused at once.
+    pub(super) fn with_queue(self, waiting: usize) -> Self {
+        Self { queue: self.queue.of(waiting), ..self }
+    }
+
+    /// The same gate, for the work of a caller.
+    pub fn of(&self, caller: Caller) -> Self {
+        Self { caller, ..self.clone() }
+    }
+
+    pub async fn enter(&self) -> Result<Place> {
+        let part = match self.places.now(1, self.caller) {
+            Ok(part) => Some(part),
+            Err(_) => self.wait().await,
+        };
+        part.map(|part| Place { _part: part }).ok_or_else(|| self.refusal())
+    }
+
+    async fn wait(&self) -> Option<Part> {
+        let _waiting = self.queue.now(1, self.caller).ok()?;
+        timeout(self.queue_limit, self.places.one(self.caller)).await.ok()?
+    }
+
+    fn refusal(&self) -> Error {
+        let work = self.work;
+        let (most, whose) = match self.places.full(self.caller) {
+            Full::Share(most) => (most, " from one address"),
+            Full::All(most) => (most, ""),
+        };
+        let text = format!("over capacity: {most} {work} at once{whose} is the limit; try again");
+        Error::new(Kind::Busy, text)
+    }
+
+    /// Places that are free.
+    pub fn free(&self) -> usize {
+        self.places.free()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Client;
+
+    fn client(last: u8) -> Caller {
+        Some(Client::of([192, 0, 2, last].into())).into()
+    }
+
+    const TOKEN_HOLDER: Caller = Caller { client: None, has_token: true };
+
+    #[tokio::test]
+    async fn no_client_has_more_than_its_share() {
+        let gate = Gate::new("tests", 4, Duration::ZERO).with_share(50);
+        let (one, other) = (gate.of(client(1)), gate.of(client(2)));
+        let places = [one.enter().await.unwrap(), one.enter().await.unwrap()];
+        let error = one.enter().await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy);
+        assert!(error.to_string().contains("2 tests at once from one address"), "{error}");
+        let more = [other.enter().await.unwrap(), other.enter().await.unwrap()];
+        let error = gate.of(client(3)).enter().await.unwrap_err();
+        assert!(error.to_string().contains("4 tests at once is"), "{error}");
+        drop(places);
+        drop(one.enter().await.unwrap());
+        drop(more);
+        assert_eq!(gate.free(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_is_reserved_is_there_for_token_holders_when_others_took_the_rest() {
+        let gate = Gate::new("tests", 4, Duration::ZERO).with_reserve();
+        let holder = gate.of(TOKEN_HOLDER);
+        let mut taken = Vec::new();
+        for _ in 0..3 {
+            taken.push(gate.enter().await.unwrap());
+        }
+        let error = gate.enter().await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Busy);
+        assert!(error.to_string().contains("4 tests"), "{error}");
+        taken.push(holder.enter().await.unwrap());
+        assert!(holder.enter().await.is_err());
+        taken.remove(0);
+        assert!(gate.enter().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn one_place_alone_is_for_everybody() {
+        let gate = Gate::new("tests", 1, Duration::ZERO).with_reserve();
+        assert!(gate.enter().await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn who_finds_the_queue_full_does_not_wait() {
+        let gate = Gate::new("tests", 1, Duration::MAX).with_queue(0);
+        let _taken = gate.enter().await.unwrap();
+        assert_eq!(gate.enter().await.unwrap_err().kind(), Kind::Busy);
+    }
+}

@@ -1,0 +1,78 @@
+//! What one client may have of what all share. In: whose work it is. Out: a part of that client's share, or the word that it is
+//! used up.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::Semaphore;
+
+use super::caller::Client;
+
+/// So many for each client; only the shares of clients that have something or wait for it take memory.
+#[derive(Debug)]
+pub struct Shares {
+    /// The share of one client.
+    pub each: usize,
+    pub percent: u8,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    shares: HashMap<Client, Weak<Semaphore>>,
+    /// When there are so many clients, those who have nothing are forgotten.
+    swept_at: usize,
+}
+
+impl Shares {
+    /// For each client so many percent of `most`.
+    pub fn new(most: usize, percent: u8) -> Self {
+        Self { each: share_of(most, percent), percent, taken: Mutex::default() }
+    }
+
+    /// What is left of a client's share.
+    pub fn of(&self, client: Client) -> Arc<Semaphore> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.shares.len() >= taken.swept_at {
+            taken.shares.retain(|_, share| share.strong_count() > 0);
+            taken.swept_at = 64 + 2 * taken.shares.len();
+        }
+        taken.shares.get(&client).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let share = Arc::new(Semaphore::new(self.each.min(Semaphore::MAX_PERMITS)));
+            taken.shares.insert(client, Arc::downgrade(&share));
+            share
+        })
+    }
+}
+
+/// The share of one client in a number of things: at least one.
+pub fn share_of(most: usize, percent: u8) -> usize {
+    let percent = usize::from(percent.min(100));
+    (most / 100 * percent + most % 100 * percent / 100).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn clients_that_are_gone_are_forgotten() {
+        let shares = Shares::new(4, 50);
+        for address in 0..10_000 {
+            shares.of(Client::of(Ipv4Addr::from_bits(address).into()));
+        }
+        assert!(shares.taken.lock().unwrap().shares.len() <= 64);
+    }
+
+    #[test]
+    fn a_share_is_never_nothing_and_never_more_than_all() {
+        for (most, percent, share) in
+            [(128, 50, 64), (1, 50, 1), (3, 50, 1), (7, 100, 7), (250, 10, 25), (0, 50, 1)]
+        {
+            assert_eq!(share_of(most, percent), share, "{most} {percent}");
+        }
+        assert_eq!(share_of(usize::MAX, 100), usize::MAX);
+    }
+}

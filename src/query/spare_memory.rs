@@ -1,0 +1,96 @@
+//! Memory of one answer. In: what its operators ask for. Out: memory of its own, then what is to spare for all of them, if it is free.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use datafusion::common::Result;
+use datafusion::execution::memory_pool::{
+    GreedyMemoryPool, MemoryLimit, MemoryPool, MemoryReservation,
+};
+
+#[derive(Debug)]
+pub struct OwnThenSpare {
+    own: GreedyMemoryPool,
+    spare: Arc<GreedyMemoryPool>,
+    /// Bytes of what is to spare that this answer has.
+    borrowed: Mutex<usize>,
+}
+
+impl OwnThenSpare {
+    pub fn new(own_bytes: usize, spare: Arc<GreedyMemoryPool>) -> Self {
+        Self { own: GreedyMemoryPool::new(own_bytes), spare, borrowed: Mutex::new(0) }
+    }
+
+    fn borrowed(&self) -> MutexGuard<'_, usize> {
+        self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl MemoryPool for OwnThenSpare {
+    fn name(&self) -> &str {
+        "own_then_spare"
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.own.grow(reservation, additional);
+    }
+
+    /// What was borrowed goes back first: others may want it.
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        let mut borrowed = self.borrowed();
+        let back = shrink.min(*borrowed);
+        *borrowed -= back;
+        self.spare.shrink(reservation, back);
+        self.own.shrink(reservation, shrink - back);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        let mut borrowed = self.borrowed();
+        self.own.try_grow(reservation, additional).or_else(|none_left| {
+            self.spare.try_grow(reservation, additional).map_err(|_| none_left)?;
+            *borrowed += additional;
+            Ok(())
+        })
+    }
+
+    fn reserved(&self) -> usize {
+        self.own.reserved() + *self.borrowed()
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        self.own.memory_limit()
+    }
+}
+
+impl fmt::Display for OwnThenSpare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, and {}", self.own, self.spare)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::execution::memory_pool::MemoryConsumer;
+
+    use super::*;
+
+    #[test]
+    fn what_is_to_spare_is_used_when_the_own_is_and_goes_back_first() {
+        let spare = Arc::new(GreedyMemoryPool::new(100));
+        let [one, other] = [(); 2].map(|()| {
+            let pool: Arc<dyn MemoryPool> = Arc::new(OwnThenSpare::new(50, spare.clone()));
+            MemoryConsumer::new("sort").register(&pool)
+        });
+        one.try_grow(50).unwrap();
+        assert_eq!(spare.reserved(), 0);
+        one.try_grow(80).unwrap();
+        assert_eq!(spare.reserved(), 80);
+        other.try_grow(50).unwrap();
+        assert!(other.try_grow(30).is_err(), "its own is there whatever others have");
+        one.shrink(90);
+        assert_eq!(spare.reserved(), 0);
+        other.try_grow(30).unwrap();
+        drop(other);
+        assert_eq!(spare.reserved(), 0);
+    }
+}

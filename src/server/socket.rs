@@ -1,0 +1,156 @@
+//! The two ends of a conversation that hyper leaves to us. In: a connection, encrypted or not. Out: the same, which says why a head
+//! is too long, and which closes so that a client that is still sending gets to read its answer.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+use super::HEAD_BYTES;
+use super::activity::Activity;
+
+/// How long what a client is still sending is thrown away. A connection closed with bytes unread is reset, and the answer
+/// with it.
+const LINGER_LIMIT: Duration = Duration::from_secs(5);
+
+/// hyper's own answers to a head that is too long; they have no text.
+const TOO_LONG: [&[u8]; 2] = [b"HTTP/1.1 414", b"HTTP/1.1 431"];
+
+pub struct Socket<S> {
+    inner: S,
+    activity: Arc<Activity>,
+    /// The last bytes are not yet taken.
+    stuck: bool,
+    /// What is left to write in place of hyper's answer.
+    refusal: Option<Bytes>,
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Socket<S> {
+    pub fn new(inner: S, activity: Arc<Activity>) -> Self {
+        Self { inner, activity, stuck: false, refusal: None, lingering: None }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Socket<S> {
+    /// Tells whether the client takes what is written.
+    fn note<T>(&mut self, written: &Poll<T>) {
+        if self.stuck != written.is_pending() {
+            self.stuck = written.is_pending();
+            self.activity.set_stuck(self.stuck);
+        }
+    }
+
+    /// Writes our refusal where hyper would write its own: where a head is refused, there is no request.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
+        if self.refusal.is_none() {
+            let Some(status) = TOO_LONG.iter().find(|status| written.starts_with(status)) else {
+                return Poll::Ready(Ok(false));
+            };
+            if self.activity.quiet_since().is_none() {
+                return Poll::Ready(Ok(false));
+            }
+            self.refusal = Some(refusal(&String::from_utf8_lossy(status)));
+        }
+        while let Some(left) = self.refusal.as_mut().filter(|left| left.has_remaining()) {
+            match ready!(Pin::new(&mut self.inner).poll_write(cx, left))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                length => left.advance(length),
+            }
+        }
+        Poll::Ready(Ok(true))
+    }
+}
+
+impl<S: AsyncRead + Unpin> Socket<S> {
+    /// Throws away what comes until the client is done, or has had time to be.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let limit = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER_LIMIT)));
+        let mut thrown = [0; 16 << 10];
+        while limit.as_mut().poll(cx).is_pending() {
+            let mut thrown = ReadBuf::new(&mut thrown);
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut thrown)) {
+                Ok(()) if !thrown.filled().is_empty() => {}
+                _ => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+/// The answer to a head over the limit.
+fn refusal(status: &str) -> Bytes {
+    let text = format!(
+        "the URL and headers are over the limit of {HEAD_BYTES} bytes; send the arguments as JSON in the body of a POST"
+    );
+    let body = json!({"status": "error", "text": text}).to_string();
+    let length = body.len();
+    let head = format!(
+        "{status} Too Long\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n"
+    );
+    Bytes::from(head + &body)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        read: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, read)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if ready!(self.poll_refuse(cx, bytes))? {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let polled = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        self.note(&polled);
+        polled
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let first = slices.first().map_or(&[][..], |slice| slice);
+        if ready!(self.poll_refuse(cx, first))? {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
+        let polled = Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        self.note(&polled);
+        polled
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.inner).poll_flush(cx);
+        self.note(&polled);
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.inner).poll_shutdown(cx))?;
+        if self.refusal.is_some() || self.activity.left_over() {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

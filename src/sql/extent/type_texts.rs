@@ -1,0 +1,100 @@
+//! `arrow_cast(x, 'List(Int64)')`, whose type is a text. In: such a function. Out: the same, which reads no text that is too deep, and
+//! makes no type that is over the limits of [`types`](super::types).
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, FieldRef};
+use datafusion::common::{DataFusionError, Result, ScalarValue};
+use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion::logical_expr::{
+    ColumnarValue, Documentation, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature,
+};
+
+use super::{WHAT, types};
+use crate::query::bounds::too_large;
+
+/// A function whose second argument is the text of a type.
+pub fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {
+    ScalarUDF::from(Bounded { inner })
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded {
+    inner: Arc<ScalarUDF>,
+}
+
+impl ScalarUDFImpl for Bounded {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.inner.signature()
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        self.inner.return_type(arg_types)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs) -> Result<FieldRef> {
+        check(args.scalar_arguments.get(1).copied().flatten())?;
+        self.inner.return_field_from_args(args)
+    }
+
+    /// It becomes a cast here, which is the only way that it is computed.
+    fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        check(args.get(1).and_then(Expr::as_literal))?;
+        self.inner.simplify(args, info)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        self.inner.invoke_with_args(args)
+    }
+
+    fn documentation(&self) -> Option<&Documentation> {
+        self.inner.documentation()
+    }
+}
+
+/// What is no text, or none of a type, is the function's own to refuse.
+fn check(text: Option<&ScalarValue>) -> Result<(), DataFusionError> {
+    let Some(text) = text.and_then(|text| text.try_as_str().flatten()) else { return Ok(()) };
+    let mut depth = 0_usize;
+    for byte in text.bytes() {
+        match byte {
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > types::MOST_DEPTH {
+            let of = "types within each other, or more";
+            return Err(too_large(WHAT, depth, of, types::MOST_DEPTH).into());
+        }
+    }
+    if let Ok(data_type) = text.parse::<DataType>() {
+        types::fixed_bytes(&data_type)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_are_too_deep_are_not_read() {
+        let check = |text: &str| check(Some(&ScalarValue::from(text)));
+        check("List(Int64)").unwrap();
+        check("no type at all(").unwrap();
+        for text in [
+            "List(".repeat(100_000),
+            format!("{}Int64{}", "List(".repeat(33), ")".repeat(33)),
+            "FixedSizeBinary(100000)".into(),
+            "List(FixedSizeList(2147483647, FixedSizeBinary(2147483647)))".into(),
+            "FixedSizeList(2147483647 x FixedSizeBinary(2147483647))".into(),
+        ] {
+            assert!(check(&text).unwrap_err().to_string().contains("limit is"), "{text:.100}");
+        }
+    }
+}
