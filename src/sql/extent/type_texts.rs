@@ -1,5 +1,5 @@
 //! `arrow_cast(x, 'List(Int64)')`, whose type is a text. In: such a function. Out: the same, which reads no text that is too deep, and
-//! makes no type that is over the limits of [`types`](super::types).
+//! makes no type that is over the limits of [`types`].
 
 use std::sync::Arc;
 
