@@ -18,12 +18,9 @@ use super::{Query, Rows};
 use crate::error::{Error, Kind, Result};
 use crate::index::row_bytes;
 
-/// Memory in which the rows of some objects are sorted.
-const SORT_BYTES: usize = 32 << 20;
-/// The same where upper limits stand among the rows: there the visits of all detections are held, too, about 50 bytes each.
-const UPPER_LIMITS_SORT_BYTES: usize = 64 << 20;
-/// The same for a whole table: its files are sorted, unless they are somebody else's.
-const TABLE_SORT_BYTES: usize = 64 << 20;
+/// Memory in which rows are joined and sorted. Where upper limits stand among them, the visits of all detections are held, too, about 50
+/// bytes each; whole tables are sorted, unless their files are somebody else's.
+const SORT_BYTES: usize = 64 << 20;
 /// Of the rows that a sort hands on at once, and reads back at once of each temporary file.
 const SORTED_BATCH_BYTES: usize = 4 << 20;
 /// What a sort keeps of the memory for merging: one part in so many. It fails where what is merged leaves less than that needs.
@@ -45,12 +42,11 @@ pub fn rows(
     spare: Arc<GreedyMemoryPool>,
     query: &Query,
 ) -> Result<SendableRecordBatchStream> {
-    let (memory_bytes, batch_rows) = match query.rows {
-        Rows::Within(_) => (TABLE_SORT_BYTES, session.copied_config().batch_size()),
-        Rows::Of(_) if query.upper_limits => (UPPER_LIMITS_SORT_BYTES, batch_rows(&plan)),
-        Rows::Of(_) => (SORT_BYTES, batch_rows(&plan)),
+    let batch_rows = match query.rows {
+        Rows::Within(_) => session.copied_config().batch_size(),
+        Rows::Of(_) => batch_rows(&plan),
     };
-    let room = Room { memory_bytes, spill_bytes: SPILL_BYTES };
+    let room = Room { memory_bytes: SORT_BYTES, spill_bytes: SPILL_BYTES };
     rows_within(room, spare, plan, session, batch_rows)
 }
 

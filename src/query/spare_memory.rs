@@ -8,6 +8,9 @@ use datafusion::execution::memory_pool::{
     GreedyMemoryPool, MemoryLimit, MemoryPool, MemoryReservation,
 };
 
+/// What DataFusion calls the merging of sorted rows. It cannot spill, and needs a part of what it merges: it is counted and never refused.
+const MERGE: &str = "ExternalSorterMerge";
+
 #[derive(Debug)]
 pub struct OwnThenSpare {
     own: GreedyMemoryPool,
@@ -47,8 +50,13 @@ impl MemoryPool for OwnThenSpare {
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
         let mut borrowed = self.borrowed();
         self.own.try_grow(reservation, additional).or_else(|none_left| {
-            self.spare.try_grow(reservation, additional).map_err(|_| none_left)?;
-            *borrowed += additional;
+            if self.spare.try_grow(reservation, additional).is_ok() {
+                *borrowed += additional;
+            } else if reservation.consumer().name().starts_with(MERGE) {
+                self.own.grow(reservation, additional);
+            } else {
+                return Err(none_left);
+            }
             Ok(())
         })
     }
@@ -92,5 +100,10 @@ mod tests {
         other.try_grow(30).unwrap();
         drop(other);
         assert_eq!(spare.reserved(), 0);
+        let none = Arc::new(GreedyMemoryPool::new(0));
+        let pool: Arc<dyn MemoryPool> = Arc::new(OwnThenSpare::new(50, none));
+        let merge = MemoryConsumer::new("ExternalSorterMerge[0]").register(&pool);
+        merge.try_grow(200).unwrap();
+        assert!(MemoryConsumer::new("sort").register(&pool).try_grow(1).is_err(), "it counts");
     }
 }
