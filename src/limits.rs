@@ -76,7 +76,7 @@ pub struct ServerOptions {
     /// From getting a place to the last byte of the answer; of a bulk read, until the client takes the next batch.
     pub time_limit: Duration,
     pub max_body_bytes: usize,
-    /// Of all large answers together; a quarter more is for the ids of exchanges. Beside it, each bulk read of a table whose
+    /// Of all large answers together; half as much is theirs while it is free, and a quarter is for the ids of exchanges. Beside it, each bulk read of a table whose
     /// files are in no order sorts them in 64 MiB.
     pub memory_bytes: usize,
     /// How long running answers may take to finish once the server is told to stop.

@@ -160,8 +160,8 @@ pub struct HttpArgs {
     /// How long running answers may go on once the server is told to stop
     #[arg(long, value_name = "MS", default_value_t = 30_000, env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
     pub drain_limit_ms: u64,
-    /// Memory for large answers, in MiB: each may take 96 and then spills to temporary files; more of them wait. A quarter more
-    /// is for the ids of exchanges, and 64 for each bulk read of a table whose files are in no order
+    /// Memory for large answers, in MiB: each may take 96 and then spills to temporary files; more of them wait. Half as
+    /// much is theirs while it is free, a quarter is for the ids of exchanges, and 64 for each bulk read of a table whose files are in no order
     #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,

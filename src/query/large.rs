@@ -23,7 +23,7 @@ use crate::index::row_bytes;
 const SORT_BYTES: usize = 64 << 20;
 /// Of the rows that a sort hands on at once, and reads back at once of each temporary file.
 const SORTED_BATCH_BYTES: usize = 4 << 20;
-/// What a sort keeps of the memory for merging: one part in so many. It fails where what is merged leaves less than that needs.
+/// What a sort keeps of the memory for merging: one part in so many. A merge that needs more takes it beyond the limit (`spare_memory`).
 const MERGE_PART: usize = 4;
 /// Temporary files of one answer.
 const SPILL_BYTES: u64 = 4 << 30;
