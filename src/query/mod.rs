@@ -12,6 +12,7 @@ mod explain;
 mod files;
 mod filter;
 mod follow;
+mod gathered;
 mod groups;
 mod large;
 mod lookup;

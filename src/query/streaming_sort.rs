@@ -1,6 +1,6 @@
 //! Sorting rows that come in the order of their objects. In: a physical plan. Out: the same, in which a sort whose first keys its
 //! input is sorted by already goes object by object, in memory for one batch, instead of over all rows at once; where the other
-//! keys are only the wrong way round, rows are turned round instead ([`ReverseWithin`]). A lookup is sorted only where it has to be
+//! keys are only the wrong way round, rows are turned round instead ([`ReverseWithin`]). All others are sorted only where they have to be
 //! ([`SortUnlessSorted`]).
 
 use std::sync::Arc;

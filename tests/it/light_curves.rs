@@ -166,7 +166,7 @@ async fn upper_limits_take_the_arguments_of_sources() {
         assert!(explained.contains(part), "{part} is not in\n{explained}");
     }
     // One sort has all the memory; the join holds two columns.
-    assert_eq!(explained.matches("SortExec").count(), 1, "{explained}");
+    assert_eq!(explained.matches("SortUnlessSorted").count(), 1, "{explained}");
     let join = explained.split("join_type=RightAnti").nth(1).unwrap();
     let build_side = join.lines().nth(1).unwrap();
     assert!(build_side.contains("projection=[diaObjectId, visit]"), "{explained}");
