@@ -53,7 +53,7 @@ dia_object_id = sys.argv[2] if len(sys.argv) > 2 else most_measured(url)
 picture = sys.argv[3] if len(sys.argv) > 3 else f"{dia_object_id}.png"
 tagged = read(url, "sources", dia_object_id, f"{COLUMNS},v:tag,v:fluxLimit", withupperlim=True)
 forced = read(url, "fp", dia_object_id, COLUMNS)
-sources, limits = tagged[tagged.tag != "upperlim"], tagged[tagged.tag == "upperlim"]
+sources, limits = tagged[tagged.tag.isin(["valid", "badquality"])], tagged[tagged.tag == "upperlim"]
 
 figure, axes = pyplot.subplots(figsize=(9, 5), layout="constrained")
 draw(axes, forced, markersize=3, alpha=0.35, markerfacecolor="none")

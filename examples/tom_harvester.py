@@ -39,7 +39,7 @@ class Harvester:
         columns = "r:diaSourceId,r:midpointMjdTai,r:band,v:tag,v:fluxLimit,v:abMag,v:abMagErr"
         dia_object_id = str(self.found()["r:diaObjectId"])
         rows = self.ask("sources", diaObjectId=dia_object_id, columns=columns, withupperlim=True)
-        limits_and_clean = (row for row in reversed(rows) if row["v:tag"] != "badquality")
+        limits_and_clean = (row for row in reversed(rows) if row["v:tag"] in ("valid", "upperlim"))
         return [self.datum(row) for row in limits_and_clean if row["v:tag"] == "upperlim" or row["v:abMag"]]
 
     def datum(self, row):

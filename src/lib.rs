@@ -10,6 +10,7 @@
 pub mod error;
 pub mod log;
 pub mod token;
+mod nearest;
 pub mod schema;
 pub mod warehouse;
 

@@ -23,10 +23,11 @@ function point(row, what) {
   };
 }
 
-/** The points, detections and what was forced; a forced measurement that is an upper limit is in both answers, and once here. */
+/** The points, detections and what was forced; a forced measurement at a visit without a detection is in both answers, and once here. */
 export async function points(sourcesUrl, fpUrl) {
   const [sources, fp] = await Promise.all([rows(sourcesUrl), rows(fpUrl)]);
-  const seen = sources.map((row) => point(row, WHAT[row["v:tag"]] ?? "detection"));
+  const inFp = ["forced", "badforced"];
+  const seen = sources.filter((row) => !inFp.includes(row["v:tag"])).map((row) => point(row, WHAT[row["v:tag"]] ?? "detection"));
   const place = (point) => `${point.visit} ${point.mjd} ${point.band} ${point.flux}`;
   const limits = new Set(seen.filter((point) => point.what === "limit").map(place));
   const forced = fp.map((row) => point(row, "forced")).filter((point) => !limits.has(place(point)));

@@ -19,15 +19,15 @@ pub(super) struct Columns {
 }
 
 impl Columns {
-    /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata of
-    /// fields are kept; that of the schema is not, since it speaks of whole files (pandas' index, for one).
+    /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata are kept.
     pub fn new(rows: &Schema) -> Result<Self> {
         let encoded = |field: &FieldRef| match encoded_type(field.data_type()) {
             Some(encoded) => Ok(with_type(field, encoded)),
             None => Err(refusal(field)),
         };
         let fields = rows.fields().iter().map(encoded).collect::<Result<Vec<_>>>()?;
-        Ok(Self { schema: Arc::new(Schema::new(fields)) })
+        let schema = Schema::new(fields).with_metadata(rows.metadata().clone());
+        Ok(Self { schema: Arc::new(schema) })
     }
 
     /// The same for rows of any types: what would be refused becomes its text.
@@ -120,6 +120,8 @@ fn text(column: &ArrayRef) -> Result<ArrayRef> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use arrow::array::*;
     use arrow::datatypes::{Int8Type, Int32Type, TimeUnit};
 
@@ -193,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_says_of_itself_is_not_passed_on() {
-        let metadata = [("pandas".to_string(), "{\"index_columns\": [\"x\"]}".to_string())].into();
-        let schema =
-            Schema::new(vec![Field::new("x", DataType::Int32, false)]).with_metadata(metadata);
+    fn what_an_answer_says_of_itself_is_kept() {
+        let metadata = HashMap::from([("snapshot".to_string(), "12; fp=7".to_string())]);
+        let schema = Schema::new(vec![Field::new("x", DataType::Int32, false)])
+            .with_metadata(metadata.clone());
         let columns = Columns::new(&schema).unwrap();
-        assert!(columns.schema().metadata().is_empty());
+        assert_eq!(columns.schema().metadata(), &metadata);
         assert!(!columns.schema().field(0).is_nullable());
     }
 }

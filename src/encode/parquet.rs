@@ -2,15 +2,20 @@
 //! LZ4 (`LZ4_RAW`), which pyarrow, pandas, Polars and DuckDB read: an answer is written once, read once,
 //! and often small, where zstd spends longer on opening its context for each page than on the rows.
 
+use std::collections::BTreeMap;
+
 use ::parquet::arrow::ArrowWriter;
 use ::parquet::basic::Compression;
+use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
-use arrow::array::RecordBatch;
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
+use serde_json::json;
 
 use super::{Definition, Encoder};
 use crate::error::Result;
+use crate::schema::UNIT;
 
 /// A row group is held in memory until it is full.
 const ROW_GROUP_BYTES: usize = 8 << 20;
@@ -23,22 +28,34 @@ pub(super) const DEFINITION: Definition = Definition {
         let mut writer =
             ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema)))?;
         out.append(writer.inner_mut());
-        Ok(Box::new(Parquet { writer }))
+        Ok(Box::new(Parquet { writer, longest: BTreeMap::new() }))
     },
 };
 
 struct Parquet {
     writer: ArrowWriter<Vec<u8>>,
+    /// The characters of the longest text of each column: astropy takes no null where it has to find out.
+    longest: BTreeMap<String, usize>,
 }
 
 impl Encoder for Parquet {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
         self.writer.write(rows)?;
+        for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
+            let Some(texts) = column.as_string_opt::<i32>() else { continue };
+            let longest = texts.iter().flatten().map(|text| text.chars().count()).max();
+            let known = self.longest.entry(field.name().clone()).or_insert(1);
+            *known = longest.unwrap_or_default().max(*known);
+        }
         out.append(self.writer.inner_mut());
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        for (name, longest) in &self.longest {
+            let pair = KeyValue::new(format!("table::len::{name}"), longest.to_string());
+            self.writer.append_key_value_metadata(pair);
+        }
         self.writer.finish()?;
         out.append(self.writer.inner_mut());
         Ok(())
@@ -51,12 +68,43 @@ fn properties(schema: &Schema) -> WriterProperties {
         .set_compression(Compression::LZ4_RAW)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_dictionary_enabled(false);
+        .set_dictionary_enabled(false)
+        .set_key_value_metadata(Some(about(schema)));
     for field in schema.fields().iter().filter(|field| *field.data_type() == DataType::Utf8) {
         let column = ColumnPath::from(field.name().as_str());
         properties = properties.set_column_dictionary_enabled(column, true);
     }
     properties.build()
+}
+
+/// What the answer says of itself, and its units for astropy, which reads them from there alone: `table_meta_yaml` is the header of
+/// its ECSV format (APE 6), whose YAML any JSON is.
+fn about(schema: &Schema) -> Vec<KeyValue> {
+    // In one order: the same answer has the same bytes.
+    let meta: BTreeMap<_, _> = schema.metadata().iter().collect();
+    let about = meta.iter().map(|(key, value)| KeyValue::new(key.to_string(), value.to_string()));
+    let mut pairs: Vec<_> = about.collect();
+    let columns = schema.fields().iter().map(|field| {
+        let mut column = json!({"name": field.name(), "datatype": ecsv_type(field.data_type())});
+        if let Some(unit) = field.metadata().get(UNIT) {
+            column["unit"] = unit.as_str().into();
+        }
+        column
+    });
+    let table = json!({"meta": meta, "datatype": columns.collect::<Vec<_>>()});
+    pairs.push(KeyValue::new("table_meta_yaml".to_string(), table.to_string()));
+    pairs
+}
+
+fn ecsv_type(data_type: &DataType) -> &'static str {
+    match data_type {
+        DataType::Boolean => "bool",
+        DataType::Int32 => "int32",
+        DataType::Int64 => "int64",
+        DataType::Float32 => "float32",
+        DataType::Float64 => "float64",
+        _ => "string",
+    }
 }
 
 #[cfg(test)]
@@ -87,15 +135,21 @@ mod tests {
         encoder.finish(&mut body).unwrap();
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(body)).unwrap();
         assert!(reader.metadata().num_row_groups() >= 3);
-        assert_eq!(reader.schema(), &whole.schema());
+        assert_eq!(reader.schema().fields(), whole.schema().fields());
     }
 
     #[test]
-    fn nothing_but_the_schema_is_said_of_the_file() {
-        let body =
-            document(Format::Parquet, &[column("r:x", Arc::new(Int64Array::from(vec![1])), &[])]);
+    fn the_file_says_what_it_is_from_and_its_units() {
+        let rows = column("r:x", Arc::new(Int64Array::from(vec![1])), &[(UNIT, "nJy")]);
+        let about = [("snapshot".to_string(), "12".to_string())].into();
+        let schema = Arc::new(rows.schema().as_ref().clone().with_metadata(about));
+        let body = document(Format::Parquet, &[rows.with_schema(schema.clone()).unwrap()]);
         let reader = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(body)).unwrap();
         let metadata = reader.metadata().file_metadata().key_value_metadata().unwrap();
-        assert!(metadata.iter().all(|pair| pair.key == "ARROW:schema"), "{metadata:?}");
+        let value = |key| metadata.iter().find(|pair| pair.key == key)?.value.as_deref();
+        assert_eq!(value("snapshot"), Some("12"));
+        let yaml = r#"{"meta":{"snapshot":"12"},"datatype":[{"name":"r:x","datatype":"int64","unit":"nJy"}]}"#;
+        assert_eq!(value("table_meta_yaml"), Some(yaml));
+        assert_eq!(reader.schema().metadata()["snapshot"], "12");
     }
 }

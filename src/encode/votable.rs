@@ -5,7 +5,8 @@
 //! a binary `unicodeChar` do not; a null costs five bytes and not a whole value. An empty cell is null
 //! in every type since VOTable 1.3, which is what null and NaN become. Strings are `unicodeChar`, whatever
 //! the rows hold: `char` is ASCII. An empty string cannot be told from null; a control
-//! character that XML forbids becomes U+FFFD. Units are VOUnits, as the schema has them.
+//! character that XML forbids becomes U+FFFD. Units are VOUnits, as the schema has them. Times in TAI and positions refer to their
+//! systems. Texts have the length of the longest where the answer is small enough to be known whole: FITS has no others.
 //!
 //! The `votable` crate is not used: its rows are those of a table it holds whole, and with its YAML, TOML
 //! and older XML libraries it would serve for the few lines before them alone.
@@ -16,7 +17,7 @@ use std::io;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
 use quick_xml::events::BytesText;
@@ -30,48 +31,83 @@ pub(super) const DEFINITION: Definition = Definition {
     name: "votable",
     content_type: "application/x-votable+xml",
     extension: "vot",
-    open: |schema, out| {
-        out.extend_from_slice(HEAD.as_bytes());
-        write_fields(schema, out)?;
-        out.extend_from_slice(b"<DATA><TABLEDATA>\n");
-        Ok(Box::new(Votable))
+    open: |schema, _| {
+        let lengths = vec![1; schema.fields().len()];
+        Ok(Box::new(Votable { schema: schema.clone(), lengths, held: Some(Vec::new()) }))
     },
 };
+
+/// Rows, as text, that wait for the lengths of texts.
+const HELD_BYTES: usize = 1 << 20;
 
 /// The namespace is that of 1.3 in every later 1.x.
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
 <RESOURCE type="results">
 <INFO name="QUERY_STATUS" value="OK"/>
-<TABLE>
 "#;
 
-struct Votable;
+struct Votable {
+    schema: SchemaRef,
+    /// Of each column's longest text, in UTF-16, as `unicodeChar` counts.
+    lengths: Vec<usize>,
+    /// The rows before which nothing is written yet.
+    held: Option<Vec<u8>>,
+}
 
 impl Encoder for Votable {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
-        let columns = rows.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
-        for row in 0..rows.num_rows() {
-            out.extend_from_slice(b"<TR>");
-            for cells in &columns {
-                match cells.get(row) {
-                    "" => out.extend_from_slice(b"<TD/>"),
-                    cell => {
-                        out.extend_from_slice(b"<TD>");
-                        out.extend_from_slice(cell.as_bytes());
-                        out.extend_from_slice(b"</TD>");
-                    }
-                }
-            }
-            out.extend_from_slice(b"</TR>\n");
+        let Some(held) = &mut self.held else { return write_rows(rows, out) };
+        write_rows(rows, held)?;
+        for (length, column) in self.lengths.iter_mut().zip(rows.columns()) {
+            *length = longest(column).max(*length);
         }
-        Ok(())
+        if held.len() > HELD_BYTES { self.begin(false, out) } else { Ok(()) }
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        self.begin(true, out)?;
         out.extend_from_slice(b"</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
         Ok(())
     }
+}
+
+impl Votable {
+    /// Writes what stands before the rows, if that is not done, and those that waited.
+    fn begin(&mut self, is_whole: bool, out: &mut Vec<u8>) -> Result<()> {
+        let Some(held) = self.held.take() else { return Ok(()) };
+        out.extend_from_slice(HEAD.as_bytes());
+        let lengths = is_whole.then_some(self.lengths.as_slice());
+        write_about(&self.schema, &mut Writer::new(&mut *out))?;
+        write_fields(&self.schema, lengths, out)?;
+        out.extend_from_slice(b"<DATA><TABLEDATA>\n");
+        out.extend_from_slice(&held);
+        Ok(())
+    }
+}
+
+fn longest(column: &ArrayRef) -> usize {
+    let texts = column.as_string_opt::<i32>().into_iter().flatten().flatten();
+    texts.map(|text| text.encode_utf16().count()).max().unwrap_or_default()
+}
+
+fn write_rows(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
+    let columns = rows.columns().iter().map(cells).collect::<Result<Vec<_>>>()?;
+    for row in 0..rows.num_rows() {
+        out.extend_from_slice(b"<TR>");
+        for cells in &columns {
+            match cells.get(row) {
+                "" => out.extend_from_slice(b"<TD/>"),
+                cell => {
+                    out.extend_from_slice(b"<TD>");
+                    out.extend_from_slice(cell.as_bytes());
+                    out.extend_from_slice(b"</TD>");
+                }
+            }
+        }
+        out.extend_from_slice(b"</TR>\n");
+    }
+    Ok(())
 }
 
 /// The cells of a column, as XML text.
@@ -116,24 +152,86 @@ fn xml_characters(text: &str) -> Cow<'_, str> {
     }
 }
 
-fn write_fields(schema: &Schema, out: &mut Vec<u8>) -> Result<()> {
+/// A system that columns refer to.
+struct System {
+    id: &'static str,
+    element: &'static str,
+    attributes: &'static [(&'static str, &'static str)],
+}
+
+/// Rubin's positions, and its times: MJD in TAI at the telescope.
+static SYSTEMS: [System; 2] = [
+    System { id: "icrs", element: "COOSYS", attributes: &[("ID", "icrs"), ("system", "ICRS")] },
+    System {
+        id: "tai",
+        element: "TIMESYS",
+        attributes: &[
+            ("ID", "tai"),
+            ("timeorigin", "MJD-origin"),
+            ("timescale", "TAI"),
+            ("refposition", "TOPOCENTER"),
+        ],
+    },
+];
+
+/// The system of a column, by its unit and its UCD or name.
+fn system(field: &Field) -> Option<&'static str> {
+    let about = |key| field.metadata().get(key).map_or("", String::as_str);
+    let is_position = |ucd: &str| ucd.starts_with("pos.eq.ra") || ucd.starts_with("pos.eq.dec");
+    match about(UNIT) {
+        "deg" if is_position(about(UCD)) => Some("icrs"),
+        "d" if field.name().contains("MjdTai") => Some("tai"),
+        _ => None,
+    }
+}
+
+/// What the answer is from, and the systems of its columns.
+fn write_about(schema: &Schema, writer: &mut Writer<&mut Vec<u8>>) -> Result<()> {
+    let mut about: Vec<_> = schema.metadata().iter().collect();
+    about.sort();
+    for (key, value) in about {
+        let [name, value] = [key, value].map(|text| xml_characters(text));
+        let info = [("name", name.as_ref()), ("value", value.as_ref())];
+        writer.create_element("INFO").with_attributes(info).write_empty()?;
+        writer.get_mut().push(b'\n');
+    }
+    let used = |of: &&System| schema.fields().iter().any(|field| system(field) == Some(of.id));
+    for System { element, attributes, .. } in SYSTEMS.iter().filter(used) {
+        writer
+            .create_element(*element)
+            .with_attributes(attributes.iter().copied())
+            .write_empty()?;
+        writer.get_mut().push(b'\n');
+    }
+    writer.get_mut().extend_from_slice(b"<TABLE>\n");
+    Ok(())
+}
+
+/// `lengths`: of the longest text of each column, where all are known.
+fn write_fields(schema: &Schema, lengths: Option<&[usize]>, out: &mut Vec<u8>) -> Result<()> {
     let mut writer = Writer::new(out);
-    let mut ids = HashSet::new();
-    for field in schema.fields() {
-        write_field(field, &unique_id(field.name(), &mut ids), &mut writer)?;
+    let mut ids = SYSTEMS.iter().map(|system| system.id.to_string()).collect();
+    for (i, field) in schema.fields().iter().enumerate() {
+        let longest = lengths.map_or("*".to_string(), |lengths| format!("{}*", lengths[i]));
+        write_field(field, &longest, &unique_id(field.name(), &mut ids), &mut writer)?;
         writer.get_mut().push(b'\n');
     }
     Ok(())
 }
 
-fn write_field(field: &Field, id: &str, writer: &mut Writer<&mut Vec<u8>>) -> io::Result<()> {
+fn write_field(
+    field: &Field,
+    longest: &str,
+    id: &str,
+    writer: &mut Writer<&mut Vec<u8>>,
+) -> io::Result<()> {
     let (datatype, arraysize) = match field.data_type() {
         DataType::Boolean => ("boolean", None),
         DataType::Int32 => ("int", None),
         DataType::Int64 => ("long", None),
         DataType::Float32 => ("float", None),
         DataType::Float64 => ("double", None),
-        _ => ("unicodeChar", Some("*")),
+        _ => ("unicodeChar", Some(longest)),
     };
     let about = |key| field.metadata().get(key).map(|value| xml_characters(value));
     let name = xml_characters(field.name());
@@ -145,6 +243,7 @@ fn write_field(field: &Field, id: &str, writer: &mut Writer<&mut Vec<u8>>) -> io
         ("arraysize", arraysize),
         ("unit", unit.as_deref()),
         ("ucd", ucd.as_deref()),
+        ("ref", system(field)),
     ];
     let known = attributes
         .into_iter()
@@ -204,6 +303,40 @@ mod tests {
         let field = "<FIELD ID=\"r_psfFlux\" name=\"r:psfFlux\" datatype=\"float\" unit=\"nJy\" ucd=\"phot.flux\">\
             <DESCRIPTION>Flux &lt; 5 σ &amp; &quot;more&quot;</DESCRIPTION></FIELD>";
         assert!(document.contains(field), "{document}");
+    }
+
+    #[test]
+    fn an_answer_says_what_it_is_from_and_columns_refer_to_their_systems() {
+        let time = std::sync::Arc::new(arrow::array::Float64Array::new_null(1));
+        let rows = column("r:midpointMjdTai", time, &[(UNIT, "d"), (UCD, "time.epoch")]);
+        let about = [("snapshot".to_string(), "12; fp=7".to_string())].into();
+        let schema = rows.schema().as_ref().clone().with_metadata(about);
+        let document = text(Format::Votable, &[rows.with_schema(schema.into()).unwrap()]);
+        let before = "<INFO name=\"snapshot\" value=\"12; fp=7\"/>\n<TIMESYS ID=\"tai\" timeorigin=\"MJD-origin\" timescale=\"TAI\" \
+            refposition=\"TOPOCENTER\"/>\n<TABLE>\n<FIELD ID=\"r_midpointMjdTai\"";
+        assert!(document.contains(before) && !document.contains("COOSYS"), "{document}");
+        assert!(document.contains("ucd=\"time.epoch\" ref=\"tai\""), "{document}");
+    }
+
+    #[test]
+    fn texts_have_a_length_where_all_are_known() {
+        let texts = |text: &str, rows: usize| {
+            column(
+                "band",
+                std::sync::Arc::new(arrow::array::StringArray::from(vec![text; rows])),
+                &[],
+            )
+        };
+        let length = |document: &str| {
+            let after = document.split("arraysize=\"").nth(1).unwrap();
+            after.split('"').next().unwrap().to_string()
+        };
+        assert_eq!(length(&text(Format::Votable, &[texts("", 0)])), "1*");
+        assert_eq!(length(&text(Format::Votable, &[texts("r", 1), texts("a😀", 2)])), "3*");
+        let many = texts("r", HELD_BYTES / 10);
+        let document = text(Format::Votable, &[many.clone(), texts("longer", 1)]);
+        assert_eq!(length(&document), "*");
+        assert_eq!(document.matches("<TR>").count(), HELD_BYTES / 10 + 1);
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum Kind {
     BadQuality,
     /// Forced photometry.
     Forced,
-    /// Forced photometry below five sigma at a visit without a diaSource: the flux is its limit.
+    /// Forced photometry within five sigma of zero at a visit without a diaSource: the flux is its limit.
     UpperLimit,
 }
 
@@ -33,32 +33,37 @@ pub struct Point {
     pub flux_err_njy: f64,
 }
 
-/// The rows of `sources` with upper limits, told apart by `v:tag`.
+/// The detections and upper limits among the rows of `sources` with upper limits, told apart by `v:tag`; all that was forced is in
+/// [`forced`].
 pub fn tagged(rows: &RecordBatch) -> Result<Vec<Point>> {
     let (tags, limits) = (column(rows, "v:tag")?, numbers(rows, "v:fluxLimit")?);
     let tags = cast(&tags, &DataType::Utf8)?;
     let tags = tags.as_string::<i32>();
     let kind = |row| match tags.value(row) {
-        "valid" => (Kind::Valid, None),
-        "upperlim" => (Kind::UpperLimit, limits[row]),
-        _ => (Kind::BadQuality, None),
+        "valid" => Some((Kind::Valid, None)),
+        "upperlim" => Some((Kind::UpperLimit, limits[row])),
+        "forced" | "badforced" => None,
+        _ => Some((Kind::BadQuality, None)),
     };
     points(rows, kind)
 }
 
 /// The rows of `fp`.
 pub fn forced(rows: &RecordBatch) -> Result<Vec<Point>> {
-    points(rows, |_| (Kind::Forced, None))
+    points(rows, |_| Some((Kind::Forced, None)))
 }
 
-/// `kind` tells what a row is, and its flux where that is not the measured one.
-fn points(rows: &RecordBatch, kind: impl Fn(usize) -> (Kind, Option<f64>)) -> Result<Vec<Point>> {
+/// `kind` tells what a row is, and its flux where that is not the measured one; `None` leaves the row out.
+fn points(
+    rows: &RecordBatch,
+    kind: impl Fn(usize) -> Option<(Kind, Option<f64>)>,
+) -> Result<Vec<Point>> {
     let mjd = numbers(rows, "r:midpointMjdTai")?;
     let (flux, flux_err) = (numbers(rows, "r:psfFlux")?, numbers(rows, "r:psfFluxErr")?);
     let bands = cast(&column(rows, "r:band")?, &DataType::Utf8)?;
     let bands = bands.as_string::<i32>();
     let points = (0..rows.num_rows()).filter_map(|row| {
-        let (kind, limit) = kind(row);
+        let (kind, limit) = kind(row)?;
         let band = if bands.is_null(row) { &band::OTHER } else { band::named(bands.value(row)) };
         let flux_err_njy = flux_err[row].unwrap_or_default();
         Some(Point { kind, band, mjd: mjd[row]?, flux_njy: limit.or(flux[row])?, flux_err_njy })

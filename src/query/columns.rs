@@ -12,7 +12,11 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
 use super::{Columns, SnapshotTable};
 use crate::error::Result;
+use crate::nearest::nearest;
 use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
+
+/// Unknown names of which the nearest known one is looked for: anyone may send thousands.
+const LOOKED_FOR: usize = 20;
 
 /// A column that can be asked for.
 struct Served {
@@ -35,6 +39,14 @@ pub enum Chosen {
     Default,
     /// In the order asked, each once.
     Named(Box<[usize]>),
+}
+
+/// A name asked for that no column has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UnknownColumn {
+    pub name: String,
+    /// The column that was perhaps meant; looked for of the first [`LOOKED_FOR`] alone.
+    pub nearest: Option<String>,
 }
 
 /// The columns of one answer.
@@ -80,17 +92,23 @@ impl ServedColumns {
     }
 
     /// Those asked for that are known, each once, and the names of the others.
-    pub fn choose(&self, asked: &Columns) -> (Chosen, Vec<String>) {
+    pub fn choose(&self, asked: &Columns) -> (Chosen, Vec<UnknownColumn>) {
         let Columns::Named(names) = asked else { return (Chosen::Default, Vec::new()) };
         let (mut seen, mut unknown) = (vec![false; self.columns.len()], Vec::new());
         let known = names.iter().filter_map(|name| match self.by_name.get(name) {
             Some(&i) => (!mem::replace(&mut seen[i], true)).then_some(i),
             None => {
-                unknown.push(name.clone());
+                let nearest = if unknown.len() < LOOKED_FOR { self.nearest(name) } else { None };
+                unknown.push(UnknownColumn { name: name.clone(), nearest });
                 None
             }
         });
         (Chosen::Named(known.collect()), unknown)
+    }
+
+    fn nearest(&self, name: &str) -> Option<String> {
+        let known = self.columns.iter().map(|column| column.field.name().as_str());
+        nearest(name, known).map(str::to_string)
     }
 
     /// What the chosen columns are computed from.

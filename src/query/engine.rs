@@ -18,10 +18,10 @@ use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, SnapshotTable, Versions, explain, large, samples, size};
+use super::{Query, SnapshotTable, UnknownColumn, Versions, explain, large, samples, size};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Held, IndexUse};
-use crate::schema::Table;
+use crate::schema::{self, Table};
 use crate::warehouse::{AsOf, Location, Warehouse};
 
 /// Where a table's snapshots come from.
@@ -73,13 +73,13 @@ impl EngineOptions {
 
 /// Rows on their way, and what to say with them.
 pub struct Answer {
-    /// Served names (`r:psfFlux`), with unit, ucd and description as field metadata; equal to the
-    /// stream's schema.
+    /// Served names (`r:psfFlux`), with unit, ucd and description as field metadata, and the table and its snapshot as the schema's;
+    /// equal to the stream's schema.
     pub schema: SchemaRef,
     /// All rows are from.
     pub versions: Versions,
     /// Names asked for that the table does not have.
-    pub unknown_columns: Vec<String>,
+    pub unknown_columns: Vec<UnknownColumn>,
     /// Whether it takes more than a few pages: then it is for the workers, whatever comes of it, and has memory of its own.
     pub is_large: bool,
     /// Batches in the endpoint's order. Dropping it stops the work.
@@ -143,7 +143,7 @@ impl Engine {
     pub async fn computed_schema(&self, table: Table) -> Result<SchemaRef> {
         let plain = self.prepared(table, None).await?;
         let with_limits = match table {
-            Table::Sources => self.with_upper_limits(None).await.ok(),
+            Table::Sources => self.with_upper_limits(None, None).await.ok(),
             Table::Objects | Table::Fp => None,
         };
         Ok(with_limits.unwrap_or(plain).columns().computed())
@@ -153,6 +153,8 @@ impl Engine {
     pub async fn run(&self, query: &Query) -> Result<Answer> {
         let prepared = self.prepared_for(query).await?;
         let (Planned { plan, schema }, unknown_columns) = prepared.plan(query).await?;
+        let versions = prepared.versions();
+        let schema = schema::of_answer(&schema, query.table, &versions.to_string());
         let is_large = match &plan {
             Some(plan) => size::is_large(plan).await?,
             None => false,
@@ -165,7 +167,7 @@ impl Engine {
             }
             Some(plan) => execute_stream(plan, prepared.context())?,
         };
-        let (versions, rows) = (prepared.versions(), with_schema(rows, schema.clone()));
+        let rows = with_schema(rows, schema.clone());
         Ok(Answer { schema, versions, unknown_columns, is_large, rows })
     }
 
@@ -215,18 +217,27 @@ impl Engine {
 
     async fn prepared_for(&self, query: &Query) -> Result<Arc<Prepared>> {
         match query.upper_limits {
-            true => self.with_upper_limits(query.as_of.as_ref()).await,
+            true => self.with_upper_limits(query.as_of.as_ref(), query.as_of_fp).await,
             false => self.prepared(query.table, query.as_of.as_ref()).await,
         }
     }
 
-    async fn with_upper_limits(&self, as_of: Option<&AsOf>) -> Result<Arc<Prepared>> {
-        if let Some(AsOf::Version(_)) = as_of {
-            return Err(Error::argument(
-                "as_of must be a time where withupperlim is asked for: a version names one table, and two are read",
-            ));
-        }
-        let fp = self.prepared(Table::Fp, as_of).await?;
+    async fn with_upper_limits(
+        &self,
+        as_of: Option<&AsOf>,
+        as_of_fp: Option<u64>,
+    ) -> Result<Arc<Prepared>> {
+        let as_of_fp = match (as_of, as_of_fp) {
+            (_, Some(version)) => Some(AsOf::Version(version)),
+            (Some(AsOf::Version(version)), None) => {
+                return Err(Error::argument(format!(
+                    "as_of must be a time or both versions (`{version}; fp=7`, as X-Diaflight-Snapshot has them) where withupperlim \
+                     is asked for: two tables are read"
+                )));
+            }
+            (as_of, None) => as_of.cloned(),
+        };
+        let fp = self.prepared(Table::Fp, as_of_fp.as_ref()).await?;
         let sources = self.prepared(Table::Sources, as_of).await?;
         self.tables.with_upper_limits(&sources, &fp).await
     }

@@ -30,6 +30,7 @@ mod streaming_sort;
 mod template;
 mod time;
 
+pub use columns::UnknownColumn;
 pub use engine::{Answer, Engine, EngineOptions, EngineUse, Source};
 pub use prepared::{base_config, base_state};
 pub use provider::SnapshotTable;
@@ -86,6 +87,8 @@ pub struct Query {
     /// At most so many rows, the first ones in the order.
     pub limit: Option<usize>,
     pub as_of: Option<AsOf>,
+    /// The version of the forced photometry, where its upper limits are asked for and `as_of` is a version, too.
+    pub as_of_fp: Option<u64>,
     /// Sources of named objects only: also what is no clean detection, upper limits of the forced photometry among it, and the
     /// columns that tell them apart.
     pub upper_limits: bool,
@@ -118,6 +121,7 @@ impl Query {
             filter: None,
             limit: None,
             as_of: None,
+            as_of_fp: None,
             upper_limits: false,
         }
     }

@@ -12,7 +12,7 @@ use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::columns::{Chosen, Selection, ServedColumns};
+use super::columns::{Chosen, Selection, ServedColumns, UnknownColumn};
 use super::condition::Conditions;
 use super::nested_cases::NestedCases;
 use super::plans::{PlanCounts, Planned, Plans};
@@ -101,7 +101,7 @@ impl Prepared {
 
     /// The plan of a query, its values bound, and the names of columns that nobody knows. For objects it is at hand most often; for a range of keys it is made
     /// from the values, by which DataFusion leaves out files.
-    pub async fn plan(&self, query: &Query) -> Result<(Planned, Vec<String>)> {
+    pub async fn plan(&self, query: &Query) -> Result<(Planned, Vec<UnknownColumn>)> {
         let (chosen, unknown) = self.columns.choose(&query.columns);
         if let Rows::Within(_) = query.rows {
             let planned = self.make(query, &chosen, |plan| template::bind(plan, query)).await?;

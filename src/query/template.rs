@@ -125,3 +125,64 @@ pub fn shape(
     }
     shaped.project(columns)?.build()
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::AsArray;
+    use datafusion::datasource::ViewTable;
+
+    use super::*;
+    use crate::query::Columns;
+
+    /// Of an object with a detection in visit 1, and forced measurements in that and others.
+    const TABLES: [&str; 2] = [
+        "CREATE TABLE sources AS SELECT 7 AS \"diaObjectId\", 1 AS \"diaSourceId\", visit, 61000.0 + visit AS \"midpointMjdTai\",
+         CAST(100 AS REAL) AS \"psfFlux\", CAST(NULL AS DOUBLE) AS \"timeWithdrawnMjdTai\", false AS \"isDipole\", false AS shape_flag,
+         false AS \"forced_PsfFlux_flag\", false AS \"forced_PsfFlux_flag_edge\", false AS \"psfFlux_flag\", false AS \"apFlux_flag\",
+         false AS centroid_flag, false AS \"pixelFlags\", false AS \"pixelFlags_bad\", false AS \"pixelFlags_cr\", false AS \"pixelFlags_edge\",
+         false AS \"pixelFlags_interpolated\", false AS \"pixelFlags_nodata\", saturated AS \"pixelFlags_saturated\",
+         CAST(NULL AS BOOLEAN) AS \"pixelFlags_streak\", false AS \"pixelFlags_streakCenter\"
+         FROM (VALUES (1, false), (2, true)) AS v(visit, saturated)",
+        "CREATE TABLE fp AS SELECT 7 AS \"diaObjectId\", visit AS \"diaForcedSourceId\", visit, 61000.0 + visit AS \"midpointMjdTai\",
+         CAST(flux AS REAL) AS \"psfFlux\", CAST(error AS REAL) AS \"psfFluxErr\", withdrawn AS \"timeWithdrawnMjdTai\"
+         FROM (VALUES (1, 1000.0, 10.0, CAST(NULL AS DOUBLE)), (3, 49.9, 10.0, NULL), (4, -49.9, 10.0, NULL), (5, 50.0, 10.0, NULL),
+         (6, -213285.0, 231.0, NULL), (7, 10.0, 10.0, 61100.0), (8, NULL, 10.0, NULL), (9, 10.0, NULL, NULL), (10, 10.0, 0.0, NULL),
+         (11, CAST('NaN' AS DOUBLE), 10.0, NULL), (12, 10.0, CAST('NaN' AS DOUBLE), NULL), (13, 10.0, CAST('inf' AS DOUBLE), NULL))
+         AS v(visit, flux, error, withdrawn)",
+    ];
+
+    #[tokio::test]
+    async fn measurements_are_tagged_by_what_they_say() {
+        let session = SessionContext::new_with_config(crate::query::base_config());
+        for table in TABLES {
+            session.sql(table).await.unwrap().collect().await.unwrap();
+        }
+        let (name, text) = TAGGED_SOURCES;
+        let view = session.state().create_logical_plan(text).await.unwrap();
+        session.register_table(name, Arc::new(ViewTable::new(view, None))).unwrap();
+        let plan = plan(&session, Table::Sources, Order::NewestFirst, true).await.unwrap();
+        let query = Query::of(Table::Sources, vec![7], Columns::All);
+        let rows = session.execute_logical_plan(bind(plan, &query).unwrap()).await.unwrap();
+        let rows = rows.select_columns(&["visit", "tag", "fluxLimit"]).unwrap();
+        let rows = rows.collect().await.unwrap();
+        let rows = arrow::compute::concat_batches(&rows[0].schema(), &rows).unwrap();
+        let visits = rows.column(0).as_primitive::<arrow::datatypes::Int64Type>().iter();
+        let limits = rows.column(2).as_primitive::<arrow::datatypes::Float32Type>().iter();
+        let tags = rows.column(1).as_string::<i32>().iter();
+        let mut tagged: Vec<_> = visits.zip(tags.zip(limits)).collect();
+        tagged.sort_by_key(|(visit, _)| *visit);
+        let expected = [
+            (1, "valid", None),
+            (2, "badquality", None),
+            (3, "upperlim", Some(50.0)),
+            (4, "upperlim", Some(50.0)),
+            (5, "forced", None),
+            (6, "forced", None),
+        ];
+        let poor = (7..=13).map(|visit| (visit, "badforced", None));
+        let expected = expected.into_iter().chain(poor);
+        let expected: Vec<_> =
+            expected.map(|(visit, tag, limit)| (Some(visit), (Some(tag), limit))).collect();
+        assert_eq!(tagged, expected);
+    }
+}

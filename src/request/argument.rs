@@ -67,8 +67,8 @@ pub static MIDPOINT_MJD_TAI: Argument = Argument {
 pub static WITH_UPPER_LIMITS: Argument = Argument {
     name: "withupperlim",
     about: "Also what is no clean detection, told apart by `v:tag`: `valid`, a diaSource that passes the quality cuts; `badquality`, one \
-            that does not; `upperlim`, a forced measurement below five sigma at a visit without a diaSource, with its limit in \
-            `v:fluxLimit`. Where `columns` lacks `v:tag`, it is ignored: nothing would tell the rows apart.",
+            that does not; at visits without a diaSource, `upperlim`, a forced measurement within five sigma of zero, with its limit in \
+            `v:fluxLimit`, `forced`, a significant one, of either sign, and `badforced`, one that is withdrawn or no number. Where `columns` lacks `v:tag`, it is ignored: nothing would tell the rows apart.",
     takes: Takes::Flag,
     example: "true",
 };

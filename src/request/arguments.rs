@@ -2,8 +2,8 @@
 //! there is one, a query string. Out: [`Arguments`], from which a request type takes what it knows by name.
 //!
 //! The query string wins over the JSON, argument by argument. Within one of them, `diaObjectId` and `columns`
-//! given again add up; of any other argument the first counts. What nobody asks for is read over: its name is told, and
-//! its value never kept.
+//! given again add up; of any other argument the first counts. What nobody asks for is read over: its name is told, with the one
+//! that was perhaps meant, and its value never kept.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,6 +12,7 @@ use super::argument::{COLUMNS, ID};
 use super::ignored::Ignored;
 use super::json::{self, Scalar, Value};
 use crate::error::Result;
+use crate::nearest::nearest;
 
 /// Values by argument name.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ pub fn read<'a>(json: &'a [u8], query: &'a str, names: &[&'static str]) -> Resul
         let name = if name == "objectId" { ID.name } else { name };
         let known = names.iter().copied().find(|known| *known == name);
         if known.is_none() {
-            arguments.unknown.push(name);
+            arguments.unknown.push_near(name, || nearest(name, names.iter().copied()));
         }
         known
     };

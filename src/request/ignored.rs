@@ -1,5 +1,10 @@
 //! What of a request was ignored. In: names. Out: a warning of bounded length, in printable ASCII.
 
+use chrono::Utc;
+
+use crate::query::UnknownColumn;
+use crate::warehouse::AsOf;
+
 /// As many names are told, the others counted.
 const SHOWN_NAMES: usize = 20;
 /// A longer name is cut.
@@ -15,6 +20,11 @@ pub struct Ignored {
 
 impl Ignored {
     pub fn push(&mut self, name: &str) {
+        self.push_near(name, || None);
+    }
+
+    /// The same with the name that was perhaps meant, looked for only where it is told.
+    pub fn push_near<'a>(&mut self, name: &str, meant: impl FnOnce() -> Option<&'a str>) {
         if self.shown.len() == SHOWN_NAMES {
             self.more += 1;
             return;
@@ -26,6 +36,9 @@ impl Ignored {
                 break;
             }
             shown.push_str(&visible(char));
+        }
+        if let Some(meant) = meant() {
+            shown.push_str(&format!(" (perhaps {meant})"));
         }
         self.shown.push(shown);
     }
@@ -40,12 +53,22 @@ impl Ignored {
     }
 
     /// `reason: a, b (and 3 more)`; `None` when there is nothing to say.
-    fn sentence(&self, reason: &str) -> Option<String> {
+    pub fn sentence(&self, reason: &str) -> Option<String> {
         let more = match self.more {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };
         (!self.shown.is_empty()).then(|| format!("{reason}: {}{more}", self.shown.join(", ")))
+    }
+}
+
+impl From<&[UnknownColumn]> for Ignored {
+    fn from(columns: &[UnknownColumn]) -> Self {
+        let mut ignored = Self::default();
+        columns
+            .iter()
+            .for_each(|column| ignored.push_near(&column.name, || column.nearest.as_deref()));
+        ignored
     }
 }
 
@@ -64,6 +87,7 @@ pub struct Warning {
     pub ids: Ignored,
     pub columns: Ignored,
     pub arguments: Ignored,
+    pub as_of: Option<AsOf>,
 }
 
 impl Warning {
@@ -73,9 +97,19 @@ impl Warning {
             self.ids.sentence("no diaObjectId (digits within 64 bits)"),
             self.columns.sentence("unknown columns"),
             self.arguments.sentence("ignored arguments"),
+            self.future(),
         ];
         let sentences: Vec<_> = sentences.into_iter().flatten().collect();
         (!sentences.is_empty()).then(|| sentences.join("; "))
+    }
+}
+
+impl Warning {
+    /// What is read today is not what will be read then.
+    fn future(&self) -> Option<String> {
+        let AsOf::Time(time) = self.as_of.as_ref()? else { return None };
+        let text = "as_of is in the future: this is the newest version, and later ones will differ";
+        (*time > Utc::now()).then(|| text.to_string())
     }
 }
 
@@ -92,7 +126,7 @@ mod tests {
 
     fn text(ids: &[&str], columns: &[&str]) -> Option<String> {
         let (ids, columns) = (ids.iter().collect(), columns.iter().collect());
-        Warning { ids, columns, arguments: Ignored::default() }.text()
+        Warning { ids, columns, ..Warning::default() }.text()
     }
 
     #[test]
@@ -112,5 +146,19 @@ mod tests {
         let many = vec![long.as_str(); 1000];
         let value = text(&many, &many).unwrap();
         assert!(value.len() < 4096 && value.ends_with("... (and 980 more)"), "{}", value.len());
+        let mut asked = 0;
+        let mut ignored = Ignored::default();
+        (0..1000).for_each(|_| ignored.push_near("psfflux", || (asked += 1, Some("r:psfFlux")).1));
+        assert_eq!(asked, SHOWN_NAMES, "the others are only counted");
+        assert!(ignored.sentence("").unwrap().contains("psfflux (perhaps r:psfFlux), "));
+    }
+
+    #[test]
+    fn a_time_in_the_future_is_told() {
+        let text = |text: &str| {
+            Warning { as_of: Some(AsOf::parse(text).unwrap()), ..Warning::default() }.text()
+        };
+        assert!(text("2999-01-01T00:00:00Z").unwrap().contains("in the future"));
+        assert_eq!((text("2026-01-01T00:00:00Z"), text("12")), (None, None));
     }
 }

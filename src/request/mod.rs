@@ -10,4 +10,4 @@ pub mod query;
 mod rows;
 
 pub use plot::{Picture, PlotRequest};
-pub use rows::{RowRequest, flag};
+pub use rows::{RowRequest, flag, missing_id};

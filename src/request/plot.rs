@@ -3,8 +3,10 @@
 
 use super::argument::{Argument, ID, PICTURE_FORMAT, QUANTITY};
 use super::arguments::Arguments;
+use super::ignored::{Ignored, Warning};
 use super::json::{Scalar, Value};
 use super::query::{query, wrong};
+use super::rows::missing_id;
 use crate::error::{Error, Result};
 use crate::plot::Quantity;
 use crate::query::{Columns, Order, Query, Rows};
@@ -45,6 +47,7 @@ pub struct PlotRequest {
     /// The detections, and the upper limits among them.
     pub detections: Query,
     pub forced: Query,
+    ignored_arguments: Ignored,
 }
 
 impl PlotRequest {
@@ -52,7 +55,7 @@ impl PlotRequest {
 
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
-            return Err(Error::argument("diaObjectId is missing: give the id of an object"));
+            return Err(missing_id("give the id of an object", arguments));
         }
         let (asked, ignored) = query(Table::Sources, Order::NewestFirst, &mut arguments)?;
         let dia_object_id = match &asked.rows {
@@ -71,7 +74,13 @@ impl PlotRequest {
         let of = |table, columns| Query::of(table, vec![dia_object_id], named(columns));
         let detections = Query { upper_limits: true, ..of(Table::Sources, &tagged) };
         let forced = of(Table::Fp, &measured);
-        Ok(Self { dia_object_id, picture, quantity, detections, forced })
+        let (_, ignored_arguments) = arguments.into_names();
+        Ok(Self { dia_object_id, picture, quantity, detections, forced, ignored_arguments })
+    }
+
+    /// What to tell beside the picture.
+    pub fn warning(&self) -> Option<String> {
+        Warning { arguments: self.ignored_arguments.clone(), ..Warning::default() }.text()
     }
 }
 

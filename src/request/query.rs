@@ -28,6 +28,7 @@ pub fn query(
         None => (Rows::Within(i64::MIN..=i64::MAX), Ignored::default()),
     };
     let time = if table == Table::Sources { take(&MIDPOINT_MJD_TAI) } else { None };
+    let (as_of, as_of_fp) = take(&AS_OF).map_or(Ok((None, None)), |value| as_of(table, value))?;
     let query = Query {
         table,
         rows,
@@ -37,7 +38,8 @@ pub fn query(
         filter: None,
         limit: None,
         upper_limits: false,
-        as_of: take(&AS_OF).map(|value| AsOf::parse(&version_or_time(value)?)).transpose()?,
+        as_of,
+        as_of_fp,
     };
     Ok((query, ignored))
 }
@@ -114,6 +116,22 @@ fn decimal(value: Value<'_>) -> Result<String> {
     match value {
         Value::One(Scalar::Text(text) | Scalar::Number(text)) => Ok(text.into_owned()),
         other => Err(wrong(MIDPOINT_MJD_TAI.name, "a number, or its decimals in a text", other)),
+    }
+}
+
+/// A version or a time; or the versions of the sources and of the forced photometry, as the header of an answer has them (`12; fp=7`).
+fn as_of(table: Table, value: Value<'_>) -> Result<(Option<AsOf>, Option<u64>)> {
+    let text = version_or_time(value)?;
+    let both = text.split_once("; fp=").map(|(sources, fp)| (sources.parse(), fp.parse()));
+    match (both, table) {
+        (Some((Ok(sources), Ok(fp))), Table::Sources) => {
+            Ok((Some(AsOf::Version(sources)), Some(fp)))
+        }
+        (Some((Ok(_), Ok(fp))), Table::Fp) => Ok((Some(AsOf::Version(fp)), None)),
+        (Some((Ok(_), Ok(_))), Table::Objects) => Err(Error::argument(format!(
+            "as_of: {text} has versions of sources and fp, not of objects"
+        ))),
+        _ => Ok((Some(AsOf::parse(&text)?), None)),
     }
 }
 
@@ -203,6 +221,21 @@ mod tests {
         }
         for table in [Table::Objects, Table::Fp] {
             assert_eq!(time_of(table, "[true]").unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn the_text_of_the_header_is_a_version() {
+        let as_of = |table| {
+            let body = r#"{"diaObjectId": 1, "as_of": "12; fp=7"}"#;
+            parsed(table, body).map(|(query, _)| (query.as_of, query.as_of_fp))
+        };
+        assert_eq!(as_of(Table::Sources).unwrap(), (Some(AsOf::Version(12)), Some(7)));
+        assert_eq!(as_of(Table::Fp).unwrap(), (Some(AsOf::Version(7)), None));
+        assert!(as_of(Table::Objects).unwrap_err().to_string().contains("12; fp=7"));
+        for wrong in ["12; fp=x", "12; fp=", "; fp=7", "12;fp=7; fp=8"] {
+            let body = format!(r#"{{"diaObjectId": 1, "as_of": "{wrong}"}}"#);
+            assert!(parsed(Table::Sources, &body).is_err(), "{wrong}");
         }
     }
 

@@ -5,12 +5,12 @@ use super::argument::{
     AS_OF, Argument, COLUMNS, EXPLAIN, ID, MIDPOINT_MJD_TAI, OUTPUT_FORMAT, WITH_UPPER_LIMITS,
 };
 use super::arguments::Arguments;
-use super::ignored::Ignored;
+use super::ignored::{Ignored, Warning};
 use super::json::{Scalar, Value};
 use super::query::{query, wrong};
 use crate::encode::Format;
 use crate::error::{Error, Result};
-use crate::query::{Columns, Order, Query};
+use crate::query::{Columns, Order, Query, UnknownColumn};
 use crate::schema::Table;
 
 /// The arguments of `/api/v1/{sources,objects,fp}`.
@@ -38,15 +38,18 @@ impl RowRequest {
 
     pub fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
-            return Err(Error::argument(
-                "diaObjectId is missing: give one id, several separated by commas, or an array",
+            return Err(missing_id(
+                "give one id, several separated by commas, or an array",
+                arguments,
             ));
         }
         let (mut query, ignored_ids) = query(table, Order::NewestFirst, &mut arguments)?;
         let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
         let explain = flag(&EXPLAIN, &mut arguments)?;
-        let mut ignored_arguments = Ignored::default();
-        if table == Table::Sources && flag(&WITH_UPPER_LIMITS, &mut arguments)? {
+        let with_upper_limits =
+            table == Table::Sources && flag(&WITH_UPPER_LIMITS, &mut arguments)?;
+        let (_, mut ignored_arguments) = arguments.into_names();
+        if with_upper_limits {
             // Rows that nothing tells apart would be taken for detections.
             match shows_tags(&query.columns) {
                 true => query.upper_limits = true,
@@ -55,6 +58,19 @@ impl RowRequest {
         }
         Ok(Self { query, format, explain, ignored_ids, ignored_arguments })
     }
+
+    /// What to tell beside the rows.
+    pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
+        let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
+        let as_of = self.query.as_of.clone();
+        Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()
+    }
+}
+
+/// The refusal of a request without an object, and what stands in its place, perhaps.
+pub fn missing_id(right: &str, arguments: Arguments<'_>) -> Error {
+    let unknown = arguments.into_names().1.sentence("; unknown arguments").unwrap_or_default();
+    Error::argument(format!("diaObjectId is missing: {right}{unknown}"))
 }
 
 fn shows_tags(columns: &Columns) -> bool {
@@ -113,7 +129,7 @@ mod tests {
     fn a_wrong_argument_is_refused_by_name() {
         for (member, name, right) in [
             (r#""columns": "r:ra""#, "diaObjectId", "missing"),
-            (r#""diaobjectid": 1"#, "diaObjectId", "missing"),
+            (r#""diaobjectid": 1"#, "diaObjectId is missing", "diaobjectid (perhaps diaObjectId)"),
             (
                 r#""diaObjectId": 1, "output-format": "xml""#,
                 "output-format",

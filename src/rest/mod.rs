@@ -15,6 +15,7 @@ mod objects;
 mod openapi;
 mod pages;
 mod plot;
+mod ranges;
 mod received;
 mod rows;
 mod schema;
@@ -25,7 +26,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_DISPOSITION, ETAG, RETRY_AFTER};
+use axum::http::header::{
+    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RETRY_AFTER,
+};
 use axum::http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -165,7 +168,10 @@ fn cors() -> CorsLayer {
             rows::SNAPSHOT,
             rows::WARNING,
             ETAG,
+            ACCEPT_RANGES,
             CONTENT_DISPOSITION,
+            CONTENT_LENGTH,
+            CONTENT_RANGE,
             RETRY_AFTER,
             request_id,
         ])

@@ -3,14 +3,14 @@
 
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt;
 
 use super::bounded::Placement;
 use super::received::Sent;
-use super::rows::validators;
+use super::rows::{validators, warned};
 use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;
@@ -33,12 +33,13 @@ impl OptionalFromRequest<App> for PlotRequest {
 pub async fn answer(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
+    method: Method,
     headers: HeaderMap,
     request: Option<PlotRequest>,
 ) -> Result<Response> {
     let Some(request) = request else { return Ok(format!("{ABOUT}\n").into_response()) };
     let question = (request.dia_object_id, request.picture, request.quantity);
-    if headers.contains_key(IF_NONE_MATCH) {
+    if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
         let versions = app.engine.versions(&request.detections).await;
         let versions = versions.map_err(failure::of_reading)?;
         let tag = etag::tag(app.instance, versions, question)?;
@@ -53,8 +54,9 @@ pub async fn answer(
         return Err(Error::new(Kind::NotFound, text));
     }
     let tag = etag::tag(app.instance, versions, question)?;
+    let warning = request.warning();
     let picture = in_place(placement, move || draw(&request, &points)).await?;
-    Ok((validators(versions, tag)?, picture).into_response())
+    Ok((validators(versions, tag)?, warned(warning), picture).into_response())
 }
 
 async fn read(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{Extensions, HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -48,7 +48,16 @@ impl Sent {
     }
 
     fn check_media_type(&self, headers: &HeaderMap) -> Result<()> {
-        if self.body.bytes.is_empty() || is_json(headers) {
+        if self.body.bytes.is_empty() {
+            return Ok(());
+        }
+        if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
+            let coding = coding.to_str().unwrap_or("unknown");
+            let text =
+                format!("a body must be sent as it is, without `Content-Encoding: {coding:.40}`");
+            return Err(Error::new(Kind::MediaType, text));
+        }
+        if is_json(headers) {
             return Ok(());
         }
         let text =
@@ -106,6 +115,21 @@ mod tests {
         let sent = Sent { body: Whole::from(bytes), ..Sent::default() };
         let headers = content_type.map(|value| (CONTENT_TYPE, value.parse().unwrap()));
         sent.check_media_type(&headers.into_iter().collect()).err()
+    }
+
+    #[test]
+    fn a_compressed_body_is_refused_by_its_coding() {
+        let sent = Sent { body: Whole::from(Bytes::from_static(b"{}")), ..Sent::default() };
+        for (coding, is_refused) in [("gzip", true), ("zstd, gzip", true), ("identity", false)] {
+            let headers = [(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, coding)];
+            let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+            let error = sent.check_media_type(&headers.into_iter().collect()).err();
+            assert_eq!(error.is_some(), is_refused, "{coding}");
+            if let Some(error) = error {
+                assert_eq!(error.kind(), Kind::MediaType);
+                assert!(error.to_string().contains(coding), "{error}");
+            }
+        }
     }
 
     #[test]

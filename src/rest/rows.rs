@@ -2,7 +2,7 @@
 //! stream in the asked format, with the headers that say what they are.
 //!
 //! An answer is held back until [`HELD_BYTES`] or its end: what fails before that is an error
-//! answer, and a small answer goes out whole, with its length. A lookup of a few pages is answered on the
+//! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a few pages is answered on the
 //! thread that took the request; a large one is made, encoded and compressed on the workers.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use axum::extract::{Extension, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::{Bytes, BytesMut};
@@ -24,13 +24,12 @@ use futures::{StreamExt, stream};
 
 use super::bounded::{Large, Placement};
 use super::endpoint::{Definition, Endpoint};
-use super::{App, etag};
+use super::{App, etag, ranges};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::query::{Query, Rows, Versions};
 use crate::request::RowRequest;
-use crate::request::ignored::Warning;
 use crate::watch::RowsSent;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
@@ -38,6 +37,9 @@ pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
 
 /// Bytes of an answer to have before the first of them is sent.
 const HELD_BYTES: usize = 64 << 10;
+
+/// The same where the client asks for its length, or for a piece.
+const PIECES_BYTES: usize = 4 << 20;
 
 /// The methods of an endpoint.
 pub fn route<S>(app: &App, definition: Definition) -> MethodRouter<S>
@@ -50,6 +52,7 @@ where
 async fn answer(
     State(endpoint): State<Endpoint>,
     Extension(placement): Extension<Placement>,
+    method: Method,
     headers: HeaderMap,
     request: Option<RowRequest>,
 ) -> Result<Response> {
@@ -61,7 +64,7 @@ async fn answer(
     if request.explain {
         return explanation(app, query, &placement).await;
     }
-    if headers.contains_key(IF_NONE_MATCH) {
+    if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
         let versions = app.engine.versions(query).await.map_err(failure::of_reading)?;
         let tag = etag::tag(app.instance, versions, etag::question(&request))?;
         if etag::matches(&headers, &tag) {
@@ -71,18 +74,21 @@ async fn answer(
     let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
     let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
-    let body = begun(encode(request.format, rows));
-    let body = placement.work(answer.is_large, body).await?;
-    let mut response = (validators(answer.versions, tag)?, body).into_response();
+    let most = match ranges::are_asked_for(&method, &headers) {
+        true => PIECES_BYTES,
+        false => HELD_BYTES,
+    };
+    let begun = begun(encode(request.format, rows), most);
+    let mut response = match placement.work(answer.is_large, begun).await? {
+        Begun::Whole(body) => ranges::of(&headers, body),
+        Begun::Streamed(body) => body.into_response(),
+    };
+    response.headers_mut().extend(validators(answer.versions, tag)?);
     response.extensions_mut().insert(sent);
     if answer.is_large {
         response.extensions_mut().insert(Large);
     }
-    let columns = answer.unknown_columns.iter().collect();
-    let (ids, arguments) = (request.ignored_ids, request.ignored_arguments);
-    let warning = Warning { ids, columns, arguments }.text();
-    let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
-    response.headers_mut().extend(warning.map(|warning| (WARNING, warning)));
+    response.headers_mut().extend(warned(request.warning(&answer.unknown_columns)));
     response.headers_mut().extend(content(query, request.format)?);
     Ok(response)
 }
@@ -104,6 +110,12 @@ pub fn validators(versions: Versions, tag: HeaderValue) -> Result<[(HeaderName, 
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (VARY, HeaderValue::from_static("accept-encoding")),
     ])
+}
+
+/// What was ignored of a request.
+pub fn warned(warning: Option<String>) -> HeaderMap {
+    let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
+    warning.map(|warning| (WARNING, warning)).into_iter().collect()
 }
 
 /// What the body is; a file name for what is saved rather than read at once.
@@ -136,16 +148,23 @@ fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsS
     (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), sent)
 }
 
-/// A body whose first [`HELD_BYTES`] are there.
-async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>) -> Result<Body> {
+/// An answer that can be sent.
+enum Begun {
+    Whole(Bytes),
+    Streamed(Body),
+}
+
+/// An answer of which all is there, or `most` bytes.
+async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>, most: usize) -> Result<Begun> {
     let mut held = BytesMut::new();
-    while held.len() < HELD_BYTES {
+    while held.len() < most {
         match chunks.next().await {
             Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::of_reading)?),
-            None => return Ok(Body::from(held.freeze())),
+            None => return Ok(Begun::Whole(held.freeze())),
         }
     }
-    Ok(Body::from_stream(stream::iter([Ok(held.freeze())]).chain(chunks)))
+    let all = stream::iter([Ok(held.freeze())]).chain(chunks);
+    Ok(Begun::Streamed(Body::from_stream(all)))
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@ use serde_json::{Map, json};
 
 use super::App;
 use super::received::Sent;
+use super::rows::warned;
 use crate::error::{Error, Kind, Result};
 use crate::request::argument::{Argument, COMPUTED, ENDPOINT};
 use crate::request::arguments::Arguments;
 use crate::request::flag;
+use crate::request::ignored::Warning;
 use crate::request::json::{Scalar, Value};
 use crate::schema::{DESCRIPTION, Table, UCD, UNIT, type_name};
 
@@ -26,6 +28,7 @@ const COMPUTED_BLOCK: (&str, &str) = ("v:", "Computed by the server (v:)");
 pub struct SchemaRequest {
     table: Table,
     computed: bool,
+    warning: Option<String>,
 }
 
 impl OptionalFromRequest<App> for SchemaRequest {
@@ -42,7 +45,10 @@ impl SchemaRequest {
 
     fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         let table = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
-        Ok(Self { table, computed: flag(&COMPUTED, &mut arguments)? })
+        let computed = flag(&COMPUTED, &mut arguments)?;
+        let (_, arguments) = arguments.into_names();
+        let warning = Warning { arguments, ..Warning::default() }.text();
+        Ok(Self { table, computed, warning })
     }
 }
 
@@ -67,7 +73,7 @@ fn endpoint(value: Value<'_>) -> Result<Table> {
 }
 
 pub async fn answer(State(app): State<App>, request: Option<SchemaRequest>) -> Result<Response> {
-    let Some(SchemaRequest { table, computed }) = request else {
+    let Some(SchemaRequest { table, computed, warning }) = request else {
         return Ok(format!("{ABOUT}\n").into_response());
     };
     let schema = app.engine.schema(table)?;
@@ -76,7 +82,7 @@ pub async fn answer(State(app): State<App>, request: Option<SchemaRequest>) -> R
         blocks.extend([block(app.engine.computed_schema(table).await?.as_ref(), COMPUTED_BLOCK)]);
     }
     let body = serde_json::Value::Object(blocks).to_string();
-    Ok(([(CONTENT_TYPE, "application/json")], body).into_response())
+    Ok(([(CONTENT_TYPE, "application/json")], warned(warning), body).into_response())
 }
 
 /// The fields of one family, under its title.

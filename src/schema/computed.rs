@@ -26,13 +26,13 @@ pub struct ComputedColumn {
 }
 
 /// Of every table that has the columns.
-pub static OF_A_MEASUREMENT: [ComputedColumn; 3] = [
+pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     ComputedColumn {
         name: "abMag",
         data_type: DataType::Float64,
         unit: "mag",
         ucd: "phot.mag",
-        description: "AB magnitude of psfFlux; null where it is not positive.",
+        description: "AB magnitude of psfFlux, the flux on the difference image; null where it is not positive.",
         sql: include_str!("../../sql/computed/abMag.sql"),
     },
     ComputedColumn {
@@ -51,6 +51,22 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 3] = [
         description: "Effective middle of the visit in UTC as ISO 8601 text.",
         sql: include_str!("../../sql/computed/dateUtc.sql"),
     },
+    ComputedColumn {
+        name: "totalAbMag",
+        data_type: DataType::Float64,
+        unit: "mag",
+        ucd: "phot.mag",
+        description: "AB magnitude of scienceFlux, the whole flux at the place: that of a variable star; null where it is not positive.",
+        sql: include_str!("../../sql/computed/totalAbMag.sql"),
+    },
+    ComputedColumn {
+        name: "totalAbMagErr",
+        data_type: DataType::Float64,
+        unit: "mag",
+        ucd: "stat.error;phot.mag",
+        description: "Uncertainty of totalAbMag; null where scienceFlux is not positive.",
+        sql: include_str!("../../sql/computed/totalAbMagErr.sql"),
+    },
 ];
 
 /// Of a light curve with its upper limits, whose own SQL computes them.
@@ -59,7 +75,7 @@ pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
         name: "fluxLimit",
         data_type: DataType::Float32,
         unit: "nJy",
-        ucd: "stat.max;phot.flux.density",
+        ucd: "phot.flux.density;stat.max",
         description: "Five times psfFluxErr where the tag is upperlim; null elsewhere.",
         sql: "fluxLimit",
     },
@@ -68,8 +84,9 @@ pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
         data_type: DataType::Utf8,
         unit: "",
         ucd: "meta.code.qual",
-        description: "valid: a detection that passes the quality cuts; badquality: one that does not; upperlim: a forced \
-                      measurement below five sigma at a visit without a detection.",
+        description: "valid: a detection that passes the quality cuts; badquality: one that does not. At visits without a \
+                      detection, upperlim: a forced measurement within five sigma of zero; forced: one beyond; badforced: one \
+                      that is withdrawn or no number.",
         sql: "tag",
     },
 ];

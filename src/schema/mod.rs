@@ -10,7 +10,9 @@ mod computed;
 mod content;
 pub mod provenance;
 
-use arrow::datatypes::{DataType, Field, Schema};
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
 pub use computed::{COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
@@ -21,6 +23,10 @@ pub const FAMILY: &str = "family";
 pub const UNIT: &str = "unit";
 pub const UCD: &str = "ucd";
 pub const DESCRIPTION: &str = "description";
+
+/// Schema metadata keys of an answer: the name of its table, and the versions it is from, as the header `X-Diaflight-Snapshot` has them.
+pub const TABLE: &str = "table";
+pub const SNAPSHOT: &str = "snapshot";
 
 /// The object every row of every table belongs to: `int64`, first of every sort order.
 pub const KEY: &str = "diaObjectId";
@@ -131,6 +137,13 @@ pub fn served_columns(stored: &Schema) -> Vec<(String, usize)> {
         named.filter_map(|(i, field)| Some((served_name(field)?, i))).collect();
     columns.sort();
     columns
+}
+
+/// The schema of an answer, which says what it is from wherever it is kept.
+pub fn of_answer(fields: &Schema, table: Table, snapshot: &str) -> SchemaRef {
+    let about = [(TABLE, table.name()), (SNAPSHOT, snapshot)];
+    let about = about.map(|(key, value)| (key.to_string(), value.to_string()));
+    Arc::new(Schema::new_with_metadata(fields.fields().clone(), about.into()))
 }
 
 /// The name of a column type in alert schemas and in `/schema`.

@@ -80,6 +80,13 @@ impl Session {
         Ok(Self { versions, state, catalog })
     }
 
+    /// The state for a plan that runs now: `now()` and its like have this time.
+    pub fn state_now(&self) -> SessionState {
+        let mut state = self.state.clone();
+        state.mark_start_execution();
+        state
+    }
+
     /// Tables and views, by name.
     pub async fn relations(&self) -> Result<Vec<Relation>> {
         use datafusion::catalog::SchemaProvider;

@@ -121,8 +121,9 @@ impl Statement {
             (self.session.clone(), self.plan.clone(), self.schema.clone());
         let rows = async move {
             let rows = async {
-                let plan = session.state.create_physical_plan(&plan).await?;
-                execute_stream(plan, session.state.task_ctx())
+                let state = session.state_now();
+                let plan = state.create_physical_plan(&plan).await?;
+                execute_stream(plan, state.task_ctx())
             };
             Ok(plain(rows.await.map_err(Error::of_statement)?, schema))
         };

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
@@ -44,13 +44,14 @@ pub struct RowsSent(pub Arc<AtomicU64>);
 /// Middleware around everything.
 pub async fn watch(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let mut visit = Visit::begin(metrics, &request);
-    let span = visit.span.clone();
+    let (span, is_head) = (visit.span.clone(), request.method() == Method::HEAD);
     let mut response = next.run(request).instrument(span).await;
     visit.status = Some(response.status());
     visit.grpc_code = grpc_code(response.headers());
     visit.rows = response.extensions_mut().remove();
     response.map(|body| {
-        visit.complete = body.is_end_stream();
+        // To HEAD the heading is the whole answer.
+        visit.complete = is_head || body.is_end_stream();
         Body::new(Watched { body, visit })
     })
 }

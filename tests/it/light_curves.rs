@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 use crate::server::Server;
 
-/// The flags that Fink's good quality excludes.
-const FLAGS: [&str; 10] = [
+/// The flags that Fink's good quality excludes, as of 2026-05-19.
+const FLAGS: [&str; 16] = [
     "isDipole",
     "shape_flag",
     "forced_PsfFlux_flag",
@@ -19,9 +19,15 @@ const FLAGS: [&str; 10] = [
     "psfFlux_flag",
     "apFlux_flag",
     "centroid_flag",
+    "pixelFlags",
     "pixelFlags_bad",
     "pixelFlags_cr",
+    "pixelFlags_edge",
     "pixelFlags_interpolated",
+    "pixelFlags_nodata",
+    "pixelFlags_saturated",
+    "pixelFlags_streak",
+    "pixelFlags_streakCenter",
 ];
 
 struct Survey {
@@ -67,10 +73,15 @@ fn tag(source: &Value) -> &'static str {
     if flagged || !source["r:timeWithdrawnMjdTai"].is_null() { "badquality" } else { "valid" }
 }
 
-fn is_limit(forced: &Value, detected: &HashSet<(i64, i64)>) -> bool {
+/// Of a row of `fp` at a visit without a detection.
+fn tag_of_forced(forced: &Value) -> &'static str {
     let (flux, error) = (forced["r:psfFlux"].as_f64(), forced["r:psfFluxErr"].as_f64());
-    let faint = flux.zip(error).is_some_and(|(flux, error)| flux < 5.0 * error);
-    faint && !detected.contains(&visit(forced))
+    let measured = flux.zip(error).filter(|(_, error)| *error > 0.0);
+    match measured.filter(|_| forced["r:timeWithdrawnMjdTai"].is_null()) {
+        None => "badforced",
+        Some((flux, error)) if flux.abs() < 5.0 * error => "upperlim",
+        Some(_) => "forced",
+    }
 }
 
 #[tokio::test]
@@ -94,23 +105,30 @@ async fn upper_limits_stand_beside_tagged_sources() {
     }
 
     let detected: HashSet<_> = sources.iter().map(visit).collect();
-    let want: Vec<_> = fp.iter().filter(|row| is_limit(row, &detected)).collect();
-    assert!(!want.is_empty() && want.len() < fp.len(), "the survey has no telling limits");
-    let got = of("upperlim");
-    let id = |row: &&Value| row["r:diaForcedSourceId"].as_i64().unwrap();
-    assert_eq!(got.iter().map(id).collect::<Vec<_>>(), want.iter().map(id).collect::<Vec<_>>());
-    for (got, want) in got.iter().zip(want) {
-        assert_eq!(got["r:psfFlux"], want["r:psfFlux"]);
-        let (limit, five) = (number(got, "v:fluxLimit"), 5.0 * number(want, "r:psfFluxErr"));
-        assert!((limit / five - 1.0).abs() < 1e-6, "{got}");
-        assert_eq!((&got["r:diaSourceId"], &got["r:snr"]), (&Value::Null, &Value::Null));
+    let undetected: Vec<_> = fp.iter().filter(|row| !detected.contains(&visit(row))).collect();
+    for tag in ["upperlim", "forced", "badforced"] {
+        let want: Vec<_> =
+            undetected.iter().copied().filter(|row| tag_of_forced(row) == tag).collect();
+        assert!(!want.is_empty() || tag != "upperlim", "the survey has no telling {tag}");
+        let got = of(tag);
+        let id = |row: &&Value| row["r:diaForcedSourceId"].as_i64().unwrap();
+        assert_eq!(got.iter().map(id).collect::<Vec<_>>(), want.iter().map(id).collect::<Vec<_>>());
+        for (got, want) in got.iter().zip(want) {
+            assert_eq!(got["r:psfFlux"], want["r:psfFlux"]);
+            assert_eq!((&got["r:diaSourceId"], &got["r:snr"]), (&Value::Null, &Value::Null));
+            if tag == "upperlim" {
+                let (limit, five) =
+                    (number(got, "v:fluxLimit"), 5.0 * number(want, "r:psfFluxErr"));
+                assert!((limit / five - 1.0).abs() < 1e-6, "{got}");
+            }
+        }
     }
-    let detections = tagged.iter().filter(|row| row["v:tag"] != "upperlim");
-    assert!(detections.into_iter().all(|row| row["v:fluxLimit"].is_null()));
+    let others = tagged.iter().filter(|row| row["v:tag"] != "upperlim");
+    assert!(others.into_iter().all(|row| row["v:fluxLimit"].is_null()));
     assert!(
         tagged.is_sorted_by(|a, b| number(a, "r:midpointMjdTai") >= number(b, "r:midpointMjdTai"))
     );
-    assert_eq!(tagged.len(), sources.len() + of("upperlim").len());
+    assert_eq!(tagged.len(), sources.len() + undetected.len());
 }
 
 #[tokio::test]
@@ -154,7 +172,9 @@ async fn upper_limits_take_the_arguments_of_sources() {
         refused("&withupperlim=maybe".into()).await.contains("withupperlim must be true or false")
     );
     let version = refused("&withupperlim=true&as_of=0".into()).await;
-    assert!(version.contains("as_of must be a time"), "{version}");
+    assert!(version.contains("as_of must be a time or both versions (`0; fp="), "{version}");
+    let both = format!("&withupperlim=true&as_of=0%3B%20fp%3D0{columns}");
+    assert_eq!(survey.rows("sources", &both).await, tagged, "as the header of the answer says it");
     let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let then = survey.rows("sources", &format!("&withupperlim=true&as_of={now}{columns}")).await;
     assert_eq!(then, tagged);
@@ -181,8 +201,8 @@ async fn computed_columns_are_there_by_name() {
     let survey = Survey::served().await;
     let all = survey.rows("sources", "").await;
     assert!(all[0].as_object().unwrap().keys().all(|name| !name.starts_with("v:")));
-    let columns =
-        "&columns=r:psfFlux,r:psfFluxErr,r:midpointMjdTai,v:abMag,v:abMagErr,v:dateUtc,v:tag";
+    let columns = "&columns=r:psfFlux,r:psfFluxErr,r:scienceFlux,r:scienceFluxErr,r:midpointMjdTai,\
+                   v:abMag,v:abMagErr,v:totalAbMag,v:totalAbMagErr,v:dateUtc,v:tag";
     for endpoint in ["sources", "fp"] {
         let rows = survey.rows(endpoint, columns).await;
         let (bright, faint): (Vec<_>, Vec<_>) =
@@ -200,6 +220,15 @@ async fn computed_columns_are_there_by_name() {
                 (&Value::Null, &Value::Null),
                 "{row}"
             );
+        }
+        for row in rows.iter().filter(|row| !row["r:scienceFlux"].is_null()) {
+            let (flux, error) = (number(row, "r:scienceFlux"), number(row, "r:scienceFluxErr"));
+            let total = row["v:totalAbMag"].as_f64().zip(row["v:totalAbMagErr"].as_f64());
+            assert_eq!(total.is_some(), flux > 0.0, "{row}");
+            if let Some((magnitude, uncertainty)) = total {
+                assert!((magnitude - (31.4 - 2.5 * flux.log10())).abs() < 1e-6, "{row}");
+                assert!((uncertainty * flux / error / 1.0857362 - 1.0).abs() < 1e-5, "{row}");
+            }
         }
         for row in &rows {
             let days = number(row, "r:midpointMjdTai") - 37.0 / 86400.0 - 40587.0;
@@ -221,10 +250,13 @@ async fn computed_columns_are_described_everywhere() {
     .unwrap();
     let block = schema["Computed by the server (v:)"].as_object().unwrap();
     let names: Vec<_> = block.keys().cloned().collect();
-    assert_eq!(names, ["abMag", "abMagErr", "dateUtc", "fluxLimit", "tag"]);
+    assert_eq!(
+        names,
+        ["abMag", "abMagErr", "dateUtc", "fluxLimit", "tag", "totalAbMag", "totalAbMagErr"]
+    );
     assert_eq!(
         block["abMag"],
-        json!({"type": "double", "doc": "AB magnitude of psfFlux; null where it is not positive.", "unit": "mag", "ucd": "phot.mag"})
+        json!({"type": "double", "doc": "AB magnitude of psfFlux, the flux on the difference image; null where it is not positive.", "unit": "mag", "ucd": "phot.mag"})
     );
     let asked = json!({"endpoint": "/api/v1/objects", "computed": true});
     let objects = survey.server.post("/api/v1/schema", &asked).await.text().await.unwrap();
@@ -268,6 +300,8 @@ async fn a_light_curve_is_drawn() {
     let client = reqwest::Client::new();
     let again = client.get(format!("{}{path}", survey.server.url)).header("If-None-Match", &tag);
     assert_eq!(again.send().await.unwrap().status(), 304);
+    let odd = survey.server.get(&format!("{path}&colour=red&as_of=0")).await;
+    assert_eq!(odd.headers()["x-diaflight-warning"], "ignored arguments: colour, as_of");
     let unknown = survey.server.get("/api/v1/plot?diaObjectId=7").await;
     assert_eq!(unknown.status(), 404);
     assert!(unknown.text().await.unwrap().contains("diaObjectId 7"));

@@ -121,7 +121,8 @@ async fn columns_are_served_by_name_once_and_unknown_ones_are_told() {
     let answer = engine.run(&asked).await.unwrap();
     let names: Vec<_> = answer.schema.fields().iter().map(|field| field.name().clone()).collect();
     assert_eq!(names, ["f:xm_simbad_otype", "r:psfFlux"]);
-    assert_eq!(answer.unknown_columns, ["r:nope", "alertDiaSourceId"]);
+    let unknown = answer.unknown_columns.iter().map(|column| column.name.as_str());
+    assert_eq!(unknown.collect::<Vec<_>>(), ["r:nope", "alertDiaSourceId"]);
     assert_eq!(answer.rows.schema(), answer.schema);
     let all = rows(&engine, &Query { columns: Columns::All, ..query(&[4], &[]) }).await;
     let names: Vec<_> = all.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -243,7 +244,8 @@ async fn a_folder_of_flat_parquet_is_served_in_place_of_a_table() {
     options.refresh = Duration::from_millis(10);
     let engine = Engine::open(options).await.unwrap();
     let asked = Query { columns: Columns::All, ..query(&[42, 550], &[]) };
-    assert_eq!(rows(&engine, &asked).await, rows(&of_warehouse, &asked).await);
+    let [of_folder, of_table] = [rows(&engine, &asked).await, rows(&of_warehouse, &asked).await];
+    assert_eq!(of_folder.columns(), of_table.columns());
     let text = engine.explain(&query(&[42], &["r:psfFlux"])).await.unwrap();
     let scan = text.split("-- Scan").nth(1).unwrap();
     assert!(scan.contains("a.parquet") && !scan.contains("b.parquet"), "{text}");

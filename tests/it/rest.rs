@@ -5,3 +5,4 @@ mod documented;
 mod errors;
 mod pages;
 mod survey;
+mod warnings;

@@ -83,7 +83,7 @@ names = ["r:psfFlux", "f:main_label_classifier", "r:diaSourceId"]
 names = [name for name in names if name in sources.column_names]
 got, said = read(command(endpoint="sources", diaObjectId=IDS + ["12", "no id"], columns=["x:y"] + names, explain=True))
 same(got, sources.select(names))
-assert said["warning"] == "no diaObjectId (digits within 64 bits): no id; unknown columns: x:y; ignored arguments: explain"
+assert said["warning"] == "no diaObjectId (digits within 64 bits): no id; unknown columns: x:y (perhaps r:y); ignored arguments: explain"
 time = sources["r:midpointMjdTai"][0].as_py()
 got, _ = read(command(endpoint="sources", diaObjectId=IDS, midpointMjdTai=time))
 same(got, sources.filter(pa.compute.equal(sources["r:midpointMjdTai"], time)))

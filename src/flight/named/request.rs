@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
 use crate::flight::wire;
-use crate::query::{Order, Query, Rows};
+use crate::query::{Order, Query, Rows, UnknownColumn};
 use crate::request::argument::{AS_OF, COLUMNS, ID, MIDPOINT_MJD_TAI, WITH_UPPER_LIMITS};
 use crate::request::arguments::{self, Arguments};
 use crate::request::ignored::{Ignored, Warning};
@@ -101,10 +101,10 @@ impl NamedRequest {
     }
 
     /// What to tell beside the rows.
-    pub fn warning(&self, unknown_columns: &[String]) -> Option<String> {
-        let columns = unknown_columns.iter().collect();
+    pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
-        Warning { ids, columns, arguments }.text()
+        let as_of = self.query.as_of.clone();
+        Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()
     }
 }
 
@@ -162,7 +162,7 @@ fn ignored(query: &Query, left: Arguments<'_>) -> Result<Ignored> {
     let name = left.first().copied().or(unknown.first());
     match (&query.rows, name) {
         (Rows::Within(_), Some(name)) => Err(Error::argument(format!(
-            "there is no argument `{name:.40}` for reading the whole table {}; give diaObjectId for the rows of some objects",
+            "there is no argument {name} for reading the whole table {}; give diaObjectId for the rows of some objects",
             query.table.name()
         ))),
         _ => Ok(left.into_iter().fold(unknown, |mut ignored, name| {
@@ -216,10 +216,12 @@ mod tests {
         let command =
             r#"{"endpoint": "fp", "diaObjectId": 1, "output-format": "csv", "fo\u00e9": 2}"#;
         let request = parse(command).unwrap();
-        let warning = request.warning(&["r:x".into()]).unwrap();
-        assert_eq!(warning, "unknown columns: r:x; ignored arguments: output-format, fo%C3%A9");
+        let unknown = UnknownColumn { name: "rx".into(), nearest: Some("r:x".into()) };
+        let warning = request.warning(&[unknown]).unwrap();
+        let told = "unknown columns: rx (perhaps r:x); ignored arguments: output-format, fo%C3%A9";
+        assert_eq!(warning, told);
         let error = parse(r#"{"endpoint": "fp", "diaobjectid": 1}"#).unwrap_err();
-        assert!(error.to_string().contains("`diaobjectid`"), "{error}");
+        assert!(error.to_string().contains("diaobjectid (perhaps diaObjectId)"), "{error}");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use tonic::Status;
 
 const READ_ONLY: &str =
     "the tables are read-only on this door; alerts are added with `diaflight ingest`";
+const NO_UPDATES: &str = "the tables are read-only on this door, and an update was asked for, as ADBC's `executemany` always does: use \
+     `execute`, once for each set of values, or for all of them: WHERE diaObjectId IN (...)";
 const NO_TRANSACTIONS: &str =
     "there are no transactions: each statement reads one snapshot of every table; use autocommit";
 const NO_SUBSTRAIT: &str = "Substrait plans are not served; send the statement as SQL";
@@ -16,7 +18,7 @@ pub fn command(command: &Command) -> Status {
         Command::CommandStatementSubstraitPlan(_) => Status::unimplemented(NO_SUBSTRAIT),
         Command::CommandStatementIngest(_) => Status::unimplemented(READ_ONLY),
         Command::CommandStatementUpdate(_) | Command::CommandPreparedStatementUpdate(_) => {
-            Status::unimplemented(format!("{READ_ONLY}; execute a query, not an update"))
+            Status::unimplemented(NO_UPDATES)
         }
         other => {
             let name = other.type_url().rsplit('.').next().filter(|name| !name.is_empty());

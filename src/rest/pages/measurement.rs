@@ -66,7 +66,7 @@ impl Newest {
             }
             found => found?,
         };
-        found.rows.retain(|row| row.tag.as_deref() != Some("upperlim"));
+        found.rows.retain(|row| matches!(row.tag.as_deref(), Some("valid" | "badquality")));
         Ok(found)
     }
 

@@ -24,6 +24,8 @@ const MOST_NAMED: usize = 32;
 const MOST_TEXT_BYTES: usize = 16 << 10;
 /// Of a function.
 const MOST_ARGUMENTS: usize = 100;
+/// Window functions of the value of a row.
+const OF_A_VALUE: [&str; 2] = ["first_value", "last_value"];
 /// Of one GROUP BY, whose cubes, rollups and sets are multiplied.
 const MOST_SETS: usize = 256;
 
@@ -103,6 +105,12 @@ impl Visitor for Counts {
                     FunctionArguments::List(list) => list.args.len(),
                     _ => 1,
                 };
+                let name = last_part(&function.name);
+                // DataFusion has no error for them: it panics.
+                if count == 0 && function.over.is_some() && OF_A_VALUE.contains(&name.as_str()) {
+                    let text = format!("{name} takes a value: {name}(psfFlux) OVER (...)");
+                    return ControlFlow::Break(Error::argument(text));
+                }
                 at_most(count, "arguments of a function", MOST_ARGUMENTS)
             }
             ast::Expr::InList { list, .. } => {

@@ -1,4 +1,4 @@
-//! `diaflight sql`: one statement, or a prompt, over a warehouse or a server. In: the statement, from the command
+//! `diaflight sql`: one statement, a listing (`\d`), or a prompt, over a warehouse or a server. In: the statement, from the command
 //! line, a file or standard input. Out: its rows on standard output.
 
 mod commands;
@@ -10,6 +10,7 @@ mod prompt;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use commands::Command;
 use door::Door;
 
 use crate::config::SqlArgs;
@@ -21,7 +22,14 @@ pub async fn sql(arguments: SqlArgs) -> Result<ExitCode> {
     let door = Door::open(&arguments).await?;
     match statement {
         Some(statement) => {
-            let rows = door.run(&statement).await?;
+            let rows = match Command::parse(&statement).transpose()? {
+                None => door.run(&statement).await?,
+                Some(Command::Show(listing)) => listing.rows(&door).await?,
+                Some(_) => {
+                    let text = format!("{} is for the prompt: give no STATEMENT", statement.trim());
+                    return Err(Error::argument(text));
+                }
+            };
             output::write(arguments.format, rows, None).await?;
         }
         None => prompt::run(&door, arguments.format).await?,

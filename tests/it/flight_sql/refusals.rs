@@ -33,9 +33,9 @@ async fn what_is_not_served_says_what_to_do_instead() {
     let rollback = client.end_transaction(Bytes::new(), EndTransaction::Rollback).await;
     assert_refused(rollback, no, "autocommit");
     let update = client.execute_update("DELETE FROM sources".to_string(), None).await;
-    assert_refused(update, no, "execute a query");
+    assert_refused(update, no, "read-only");
     let mut prepared = client.prepare("SELECT 1".to_string(), None).await.unwrap();
-    assert_refused(prepared.execute_update().await, no, "execute a query");
+    assert_refused(prepared.execute_update().await, no, "read-only");
     let nothing = Ok(RecordBatch::new_empty(Schema::empty().into()));
     let ingest = client.execute_ingest(CommandStatementIngest::default(), stream::iter([nothing]));
     assert_refused(ingest.await, no, "diaflight ingest");

@@ -1,0 +1,112 @@
+//! Pieces of an answer, for clients that read a file by its ends and columns: polars, DuckDB and others ask for the length of a URL, then
+//! for ranges of it. In: an answer that is there as a whole, and the `Range` of its request. Out: the piece, or all of it.
+
+use std::ops::{Bound, Range};
+
+use axum::body::Body;
+use axum::http::header::{ACCEPT_RANGES, IF_RANGE, RANGE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use headers::{ContentRange, HeaderMapExt};
+
+/// Whether the client wants the length of an answer, or a piece of it.
+pub fn are_asked_for(method: &Method, headers: &HeaderMap) -> bool {
+    method == Method::HEAD || headers.contains_key(RANGE)
+}
+
+/// The one range that is asked for; all where none is, several are, or the client wants it of a certain answer: entity tags are
+/// weak, and RFC 9110 (13.1.5) has no such condition on those.
+pub fn of(headers: &HeaderMap, whole: Bytes) -> Response {
+    let length = whole.len() as u64;
+    let range = headers.typed_get::<headers::Range>().filter(|_| !headers.contains_key(IF_RANGE));
+    let Some(range) = range else { return with_length(StatusCode::OK, whole) };
+    let mut ranges = range.satisfiable_ranges(length);
+    match (ranges.next(), ranges.next()) {
+        (Some((first, last)), None) => {
+            let first = match first {
+                Bound::Included(first) => first,
+                Bound::Excluded(_) | Bound::Unbounded => 0,
+            };
+            let end = match last {
+                Bound::Included(last) => last.saturating_add(1).min(length),
+                Bound::Excluded(_) | Bound::Unbounded => length,
+            };
+            if first < end { piece(whole, first..end) } else { unsatisfiable(length) }
+        }
+        (None, _) if range.satisfiable_ranges(u64::MAX).next().is_none() => {
+            with_length(StatusCode::OK, whole) // it is no range of anything
+        }
+        // The last bytes, more than there are: RFC 9110 (14.1.2) has all of them.
+        (None, _) if is_of_last(headers) && length > 0 => piece(whole, 0..length),
+        (None, _) => unsatisfiable(length),
+        _ => with_length(StatusCode::OK, whole),
+    }
+}
+
+fn is_of_last(headers: &HeaderMap) -> bool {
+    headers.get(RANGE).is_some_and(|range| range.as_bytes().starts_with(b"bytes=-"))
+}
+
+fn piece(whole: Bytes, of: Range<u64>) -> Response {
+    let length = whole.len() as u64;
+    let bytes = whole.slice(of.start as usize..of.end as usize);
+    let mut response = with_length(StatusCode::PARTIAL_CONTENT, bytes);
+    if let Ok(range) = ContentRange::bytes(of, length) {
+        response.headers_mut().typed_insert(range);
+    }
+    response
+}
+
+fn with_length(status: StatusCode, bytes: Bytes) -> Response {
+    (status, [(ACCEPT_RANGES, HeaderValue::from_static("bytes"))], Body::from(bytes))
+        .into_response()
+}
+
+fn unsatisfiable(length: u64) -> Response {
+    let mut response = StatusCode::RANGE_NOT_SATISFIABLE.into_response();
+    response.headers_mut().typed_insert(ContentRange::unsatisfied_bytes(length));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::CONTENT_RANGE;
+
+    use super::*;
+
+    async fn answered(range: &[(&str, &str)]) -> (u16, Option<String>, Bytes) {
+        let headers = range.iter().map(|(name, value)| {
+            (name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap())
+        });
+        let response = of(&headers.collect(), Bytes::from_static(b"0123456789"));
+        let range =
+            response.headers().get(CONTENT_RANGE).map(|range| range.to_str().unwrap().into());
+        let status = response.status().as_u16();
+        (status, range, axum::body::to_bytes(response.into_body(), 100).await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_range_is_answered_alone_and_anything_else_whole() {
+        for (asked, range, piece) in [
+            ("bytes=2-4", "bytes 2-4/10", "234"),
+            ("bytes=7-", "bytes 7-9/10", "789"),
+            ("bytes=-3", "bytes 7-9/10", "789"),
+            ("bytes=8-100", "bytes 8-9/10", "89"),
+            ("bytes=-100", "bytes 0-9/10", "0123456789"),
+        ] {
+            let expected = (206, Some(range.to_string()), Bytes::from(piece));
+            assert_eq!(answered(&[("range", asked)]).await, expected, "{asked}");
+        }
+        let whole = (200, None, Bytes::from_static(b"0123456789"));
+        for asked in ["bytes=0-1,4-5", "lines=1-2", "bytes=x", ""] {
+            assert_eq!(answered(&[("range", asked)]).await, whole, "{asked}");
+        }
+        assert_eq!(answered(&[]).await, whole);
+        assert_eq!(answered(&[("range", "bytes=2-4"), ("if-range", "\"x\"")]).await, whole);
+        for asked in ["bytes=10-", "bytes=100-200"] {
+            let (status, range, _) = answered(&[("range", asked)]).await;
+            assert_eq!((status, range.unwrap().as_str()), (416, "bytes */10"), "{asked}");
+        }
+    }
+}
