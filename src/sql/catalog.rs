@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
-use datafusion::common::Result;
+use datafusion::common::{Result, plan_err};
 
 use crate::query::{Engine, SnapshotTable};
 use crate::schema::Table;
@@ -18,6 +18,8 @@ type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
 pub struct Catalog {
     engine: Engine,
     relations: RwLock<Relations>,
+    /// Views that are not there, and why.
+    left_out: RwLock<BTreeMap<&'static str, String>>,
 }
 
 impl std::fmt::Debug for Catalog {
@@ -32,12 +34,17 @@ impl Catalog {
             let relation: Arc<dyn TableProvider> = table.clone();
             (table.snapshot().table.name().to_string(), relation)
         });
-        Self { engine, relations: RwLock::new(relations.collect()) }
+        Self { engine, relations: RwLock::new(relations.collect()), left_out: RwLock::default() }
     }
 
     pub fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
         let mut relations = self.relations.write().unwrap_or_else(PoisonError::into_inner);
         relations.insert(name.to_string(), relation);
+    }
+
+    /// Tells who asks for a view why it is not there.
+    pub fn leave_out(&self, view: &'static str, reason: String) {
+        self.left_out.write().unwrap_or_else(PoisonError::into_inner).insert(view, reason);
     }
 
     fn get(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
@@ -52,6 +59,11 @@ impl SchemaProvider for Catalog {
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
+        let left_out =
+            self.left_out.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(reason) = left_out {
+            return plan_err!("the view {name} is not there: {reason}");
+        }
         let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
         let Some(table) = Table::from_name(table) else { return Ok(None) };
         Ok(Some(self.engine.table(table, Some(&AsOf::parse(version)?)).await?))

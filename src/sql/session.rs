@@ -74,7 +74,7 @@ impl Session {
             match view(&state, text).await {
                 Ok(view) => catalog.add(name, view),
                 // A table is not there yet, or is someone else's and lacks a column.
-                Err(error) => tracing::debug!(view = name, %error, "left out"),
+                Err(error) => catalog.leave_out(name, error.to_string()),
             }
         }
         Ok(Self { versions, state, catalog })
