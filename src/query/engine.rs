@@ -186,6 +186,11 @@ impl Engine {
         samples::some_keys(self.prepared(Table::Sources, None).await?.table.index(), count).await
     }
 
+    /// Whether any table was begun by a survey that is made up.
+    pub fn is_synthetic(&self) -> bool {
+        self.tables.all().iter().any(|table| table.snapshot().synthetic)
+    }
+
     /// The newest tables that exist, as one refresh found them.
     pub fn tables(&self) -> Vec<Arc<SnapshotTable>> {
         self.tables.all()
