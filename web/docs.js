@@ -5,9 +5,11 @@
 function indented(json) {
   let depth = 0;
   const line = () => `\n${"  ".repeat(depth)}`;
-  return json.replace(/"(?:[^"\\]|\\.)*"|[[\]{},:]|\s+/g, (token) => {
-    if (token === "{" || token === "[") return depth++, token + line();
-    if (token === "}" || token === "]") return depth--, line() + token;
+  return json.replace(/"(?:[^"\\]|\\.)*"|\[\s*\]|\{\s*\}|[[\]{},:]|\s+/g, (token) => {
+    if (token === "{" || token === "[") depth += 1;
+    if (token === "}" || token === "]") depth -= 1;
+    if (token === "{" || token === "[") return token + line();
+    if (token === "}" || token === "]") return line() + token;
     if (token === ",") return token + line();
     if (token === ":") return ": ";
     return token.trim();
