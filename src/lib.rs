@@ -29,6 +29,7 @@ pub mod request;
 pub mod watch;
 pub mod failure;
 pub mod incoming;
+pub mod origin;
 pub mod rest;
 pub mod flight;
 pub mod tls;

@@ -21,6 +21,7 @@ use self::connection::Handler;
 use crate::error::Result;
 use crate::flight::{self, Flight};
 use crate::limits::{Client, Limits, clocked};
+use crate::origin::Origins;
 use crate::query::Engine;
 use crate::rest::{self, App};
 use crate::sql::Sql;
@@ -45,6 +46,8 @@ pub struct Served {
     pub token: Option<Token>,
     /// `None`: connections are not encrypted.
     pub tls: Option<TlsAcceptor>,
+    /// Where clients reach it.
+    pub origins: Origins,
 }
 
 /// Serves HTTP/1.1 and HTTP/2 until `shutdown`; then `/health/ready` turns 503, no connection is accepted any more, those
@@ -54,7 +57,7 @@ pub async fn serve(
     served: Served,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let Served { engine, sql, workers, options, token, tls } = served;
+    let Served { engine, sql, workers, options, token, tls, origins } = served;
     let draining = CancellationToken::new();
     let (limits, metrics) = (Limits::new(options.clone()), Arc::new(Metrics::default()));
     let app = App::new(
@@ -63,6 +66,7 @@ pub async fn serve(
         workers.clone(),
         metrics.clone(),
         draining.clone(),
+        origins,
     );
     let flight = Flight::new(engine, sql, limits, workers, token);
     let router = watched(rest::router(app).merge(flight::router(flight)), metrics.clone());

@@ -1,11 +1,16 @@
-// How bands look: the colours and symbols of Rubin's RTN-045. The colours stand in style.css, one set for each background.
+// How bands look: the symbols of Rubin's RTN-045, and the colours of palette.css, one set for each background.
 
 const SYMBOLS = { u: "circle", g: "triangle-up", r: "triangle-down", i: "square", z: "star", y: "pentagon" };
 const VARIANTS = { detection: "", poor: "-open-dot", forced: "-open", limit: "-open" };
 
 /** plotly's symbol of what a point is, in its band. */
 export function symbol(band, what) {
-  return (SYMBOLS[band] ?? "circle") + VARIANTS[what];
+  return (SYMBOLS[band] ?? "diamond") + VARIANTS[what];
+}
+
+/** What a band is called; measurements of none are a band of their own. */
+export function called(band) {
+  return band === "" ? "no band" : band;
 }
 
 /** The colours of the page as it is now, light or dark. */
@@ -18,6 +23,6 @@ export function colours() {
     line: named("--line"),
     surface: named("--surface"),
     outline: named("--outline"),
-    of: (band) => named(`--band-${band}`) || named("--muted"),
+    of: (band) => named(`--band-${band in SYMBOLS ? band : "other"}`),
   };
 }

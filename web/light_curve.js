@@ -2,15 +2,15 @@
 
 import "./plotly-basic.min.js";
 import { colours } from "./bands.js";
-import { ticks } from "./dates.js";
-import { height, layout, ranges, traces } from "./plot.js";
+import { MOST_ARROWS, height, layout, ticks, traces } from "./plot.js";
 import { points } from "./points.js";
+import { ranges } from "./ranges.js";
 import { steppable, tell } from "./readout.js";
 import { moved, zoomed } from "./zoom.js";
 
 const figure = document.querySelector("figure.curve");
 const [plot, readout, controls] = ["#plot", "#readout", ".controls"].map((name) => figure.querySelector(name));
-const state = { points: [], current: null, whole: null, goTo };
+const state = { points: [], unplaced: 0, current: null, whole: null, goTo };
 
 function choice() {
   const form = new FormData(controls);
@@ -39,11 +39,16 @@ function tellWithout({ scale, bands, whats }, yRange) {
   const heights = chosen.map((point) => height(point, scale));
   const [low, high] = yRange.toSorted((a, b) => a - b);
   const sentences = [
+    [state.unplaced, "without a time or a flux"],
     [heights.filter((h) => !h).length, "without a positive flux, and so without a magnitude"],
     [heights.filter((h) => h && (h.y < low || h.y > high)).length, "beyond the axis: \u201call\u201d shows them"],
   ];
   const told = sentences.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  figure.querySelector("#without").textContent = told.length > 0 ? `Measurements not shown: ${told.join("; ")}.` : "";
+  const limits = scale === "mag" ? chosen.filter((point) => point.what === "limit").length : 0;
+  figure.querySelector("#without").textContent = [
+    told.length > 0 ? `Measurements not shown: ${told.join("; ")}.` : "",
+    limits > MOST_ARROWS ? `The ${limits} limits are drawn small: there are too many for arrows.` : "",
+  ].join(" ");
 }
 
 function show(range) {
@@ -74,7 +79,7 @@ function listen() {
   plot.on("plotly_relayout", (change) => {
     if (Object.keys(change).some((name) => name.startsWith("xaxis.range") || name === "autosize")) retick();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", draw);
   steppable(plot, state);
 }
 
@@ -84,13 +89,23 @@ function reset() {
 }
 
 function retick() {
-  const { tickvals, ticktext } = ticks(xRange(), plot.clientWidth / 115);
-  Plotly.relayout(plot, { "xaxis.tickvals": tickvals, "xaxis.ticktext": ticktext });
+  const [below, above] = ticks(xRange(), plot.clientWidth);
+  Plotly.relayout(plot, {
+    "xaxis.tickvals": below.tickvals, "xaxis.ticktext": below.ticktext, "xaxis2.tickvals": above.tickvals, "xaxis2.ticktext": above.ticktext,
+  });
+}
+
+function showNothing() {
+  figure.classList.add("empty");
+  const lacking = state.unplaced > 0 ? ` Without: ${state.unplaced}.` : "";
+  readout.textContent = `There is nothing to draw: no measurement has a time and a flux.${lacking}`;
+  figure.dataset.drawn = "nothing";
 }
 
 async function start() {
   try {
-    state.points = await points(figure.dataset.sources, figure.dataset.fp);
+    Object.assign(state, await points(figure.dataset.sources, figure.dataset.fp));
+    if (state.points.length === 0) return showNothing();
     await draw();
     listen();
     performance.mark("drawn");

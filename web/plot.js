@@ -1,13 +1,17 @@
 // Points as plotly draws them. In: points, and what of them to show. Out: traces and layout.
 
 import { symbol } from "./bands.js";
-import { ticks } from "./dates.js";
+import { dates, mjds } from "./dates.js";
 import { magnitude } from "./points.js";
+import { isUnbounded } from "./ranges.js";
 import { label } from "./readout.js";
 
 /** Drawn in this order, so that detections lie on top. */
 const LAYERS = ["limit", "forced", "poor", "detection"];
 const SIZES = { limit: 5, forced: 6, poor: 8, detection: 8 };
+
+/** Where there are more upper limits, their arrows would be one solid bar: they are drawn small. */
+export const MOST_ARROWS = 300;
 
 /** Where a point is on the y axis, with its uncertainty; null where it has no place on it. */
 export function height(point, scale) {
@@ -21,22 +25,28 @@ export function height(point, scale) {
 /** The error bars of each band, then a trace of markers for each band and what its points are. */
 export function traces(points, { scale, bands, whats }, colours) {
   const [bars, marks] = [[], []];
+  const limits = points.filter((point) => point.what === "limit" && bands.has(point.band) && whats.has("limit"));
+  const hasArrows = scale === "mag" && limits.length <= MOST_ARROWS;
   for (const band of bands) {
     const ofBand = points.filter((point) => point.band === band && whats.has(point.what) && height(point, scale));
     if (ofBand.length > 0) bars.push(errorBars(ofBand, scale, colours.of(band)));
     for (const what of LAYERS) {
       const shown = ofBand.filter((point) => point.what === what);
-      if (shown.length > 0) marks.push(markers(shown, scale, colours));
+      if (shown.length > 0) marks.push(markers(shown, scale, colours, hasArrows));
     }
   }
   marks.sort((a, b) => LAYERS.indexOf(a.meta) - LAYERS.indexOf(b.meta));
-  return [...bars, ...marks];
+  return [...bars, ...marks, ABOVE];
 }
 
-function markers(shown, scale, colours) {
+/** plotly draws an axis that has a trace. */
+const ABOVE = { type: "scatter", mode: "markers", x: [null], y: [null], xaxis: "x2", hoverinfo: "skip" };
+
+function markers(shown, scale, colours, hasArrows) {
   const [{ band, what }] = shown;
   const colour = colours.of(band);
   const isFilled = what === "detection";
+  const isSmall = what === "limit" && scale === "mag" && !hasArrows;
   return {
     type: "scatter",
     mode: "markers",
@@ -49,14 +59,14 @@ function markers(shown, scale, colours) {
     hoverlabel: {
       bgcolor: colours.surface, bordercolor: colour, align: "left", font: { color: colours.text, family: fontFamily() },
     },
-    opacity: isFilled ? 1 : 0.75,
     marker: {
       symbol: symbol(band, what),
-      size: SIZES[what],
+      size: isSmall ? 3 : SIZES[what],
+      opacity: isSmall ? 0.5 : 1,
       color: colour,
       line: { width: isFilled ? 0.6 : 1.25, color: isFilled ? colours.outline : colour },
     },
-    ...(scale === "mag" && what === "limit" ? arrows(shown, colour) : {}),
+    ...(what === "limit" && hasArrows ? arrows(shown, colour) : {}),
   };
 }
 
@@ -82,67 +92,40 @@ function errorBars(shown, scale, colour) {
   };
 }
 
-/** Where the noise is as large as the flux, a magnitude has no fainter end. */
-function isUnbounded(error, scale) {
-  return scale === "mag" && error > 1;
-}
-
-function range(values, margin) {
-  if (values.length === 0) return [0, 1];
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  const room = margin * (most - least || 1);
-  return [least - room, most + room];
-}
-
-/** All but the hundredth part at either end. */
-function central(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const last = sorted.length - 1;
-  return sorted.slice(Math.floor(0.01 * last), Math.ceil(0.99 * last) + 1);
-}
-
-/**
- * What the axes reach: `x` and `y` everything; `home` on the y axis what is shown at first, the good detections and the greater
- * part of all else, since a few bad measurements may be far from all others.
- */
-export function ranges(points, { scale, bands, whats }) {
-  const shown = points.filter((point) => whats.has(point.what) && bands.has(point.band));
-  const told = shown.map((point) => ({ what: point.what, ...height(point, scale) })).filter(({ y }) => y !== undefined);
-  const heights = (points) => points.map(({ y }) => y);
-  const good = told.filter(({ what }) => what === "detection");
-  const others = told.filter(({ what, error }) => what !== "detection" && !isUnbounded(error, scale));
-  const oriented = (range) => (scale === "mag" ? range.reverse() : range);
-  return {
-    x: range(points.map((point) => point.mjd), 0.03),
-    y: oriented(range(heights(told), 0.06)),
-    home: oriented(range([...heights(good), ...central(heights(others))], 0.06)),
-  };
-}
-
 function fontFamily() {
   return getComputedStyle(document.body).fontFamily;
+}
+
+/** The ticks of both axes of time, as many as there is room for. */
+export function ticks(x, width) {
+  return [mjds(x, width / 100), dates(x, width / 100)];
 }
 
 /** `x` is the range of time to show, `y` that of the other axis. */
 export function layout(scale, x, y, width, colours) {
   const axis = {
     gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.muted, zerolinewidth: 1,
-    tickfont: { size: 12 }, title: { font: { size: 13 }, standoff: 8 },
+    tickfont: { size: 12 }, tickangle: 0, title: { font: { size: 13 }, standoff: 8 },
   };
-  const title = scale === "mag" ? "AB magnitude" : "psfFlux, nJy";
+  const titled = (text) => ({ title: { ...axis.title, text } });
+  const [below, above] = ticks(x, width);
   return {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: fontFamily(), color: colours.muted },
-    margin: { l: 72, r: 12, t: 10, b: 62 }, // margins that plotly finds by itself cost it a second drawing
+    margin: { l: 72, r: 40, t: 64, b: 48 }, // margins that plotly finds by itself cost it a second drawing
     showlegend: false,
     hovermode: "closest",
     hoverdistance: 24,
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    xaxis: { ...axis, ...ticks(x, width / 115), range: x, zeroline: false, title: { ...axis.title, text: "MJD (TAI), date (UTC)" } },
+    xaxis: { ...axis, ...below, ...titled("MJD (TAI)"), range: x, zeroline: false },
+    xaxis2: {
+      ...axis, ...above, ...titled("date (UTC)"), range: x, matches: "x", overlaying: "x", side: "top", showgrid: false, zeroline: false,
+      ticks: "outside", tickcolor: colours.line, ticklen: 4,
+    },
     yaxis: {
-      ...axis, range: y, zeroline: scale === "flux", tickformat: scale === "flux" ? ",~r" : ".1f",
-      title: { ...axis.title, text: title },
+      ...axis, ...titled(scale === "mag" ? "AB magnitude" : "psfFlux, nJy"), range: y, zeroline: scale === "flux",
+      tickformat: scale === "flux" ? ",~r" : ".1f",
     },
   };
 }

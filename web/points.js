@@ -8,22 +8,30 @@ async function rows(url) {
   return answer.json();
 }
 
+/** A table of another camera may have any type; null is what is no number. */
+function number(value) {
+  return typeof value === "number" ? value : null;
+}
+
 function point(row, what) {
   return {
     what,
-    mjd: row["r:midpointMjdTai"],
+    mjd: number(row["r:midpointMjdTai"]),
     utc: row["v:dateUtc"],
-    band: row["r:band"],
-    visit: row["r:visit"],
-    flux: row["r:psfFlux"],
-    fluxErr: row["r:psfFluxErr"],
-    mag: row["v:abMag"],
-    magErr: row["v:abMagErr"],
-    limit: row["v:fluxLimit"],
+    band: String(row["r:band"] ?? ""),
+    visit: row["r:visit"] ?? null,
+    flux: number(row["r:psfFlux"]),
+    fluxErr: number(row["r:psfFluxErr"]),
+    mag: number(row["v:abMag"]),
+    magErr: number(row["v:abMagErr"]),
+    limit: number(row["v:fluxLimit"]),
   };
 }
 
-/** The points, detections and what was forced; a forced measurement at a visit without a detection is in both answers, and once here. */
+/**
+ * The points, detections and what was forced, and how many rows have no place on a plot; a forced measurement at a visit without a
+ * detection is in both answers, and once here.
+ */
 export async function points(sourcesUrl, fpUrl) {
   const [sources, fp] = await Promise.all([rows(sourcesUrl), rows(fpUrl)]);
   const inFp = ["forced", "badforced"];
@@ -31,8 +39,9 @@ export async function points(sourcesUrl, fpUrl) {
   const place = (point) => `${point.visit} ${point.mjd} ${point.band} ${point.flux}`;
   const limits = new Set(seen.filter((point) => point.what === "limit").map(place));
   const forced = fp.map((row) => point(row, "forced")).filter((point) => !limits.has(place(point)));
-  const all = [...forced, ...seen].filter((point) => point.mjd !== null && point.flux !== null);
-  return all.sort((a, b) => a.mjd - b.mjd);
+  const all = [...forced, ...seen];
+  const placed = all.filter((point) => point.mjd !== null && point.flux !== null);
+  return { points: placed.sort((a, b) => a.mjd - b.mjd), unplaced: all.length - placed.length };
 }
 
 /** Of a limit in nJy, as an AB magnitude. */

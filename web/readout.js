@@ -1,5 +1,7 @@
 // A measurement in words: under the cursor, and step by step by keyboard.
 
+import { called } from "./bands.js";
+
 const NAMES = {
   detection: "detection",
   poor: "detection of poor quality",
@@ -21,7 +23,7 @@ function measured(value, error, format, unit) {
 
 /** The parts that there are. */
 function parts(point) {
-  const what = `${point.band}, ${NAMES[point.what]}`;
+  const what = `${called(point.band)}, ${NAMES[point.what]}`;
   const flux = measured(point.flux, point.fluxErr, nJy.format, "nJy");
   const mag = point.what === "limit" ? null : measured(point.mag, point.magErr, (mag) => mag.toFixed(3), "AB mag");
   const limit = point.limit ? `5σ limit ${nJy.format(point.limit)} nJy` : null;
@@ -31,7 +33,8 @@ function parts(point) {
 /** For plotly's label at the point. */
 export function label(point) {
   const [what, ...rest] = parts(point);
-  return [`<b>${what}</b>`, ...rest].join("<br>");
+  const plain = (text) => text.replaceAll("<", "‹"); // plotly takes tags for its own
+  return [`<b>${plain(what)}</b>`, ...rest.map(plain)].join("<br>");
 }
 
 /** Tells of a point below the plot, where screen readers hear it. */

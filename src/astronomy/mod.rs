@@ -1,4 +1,4 @@
-//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and two of them
+//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and some of them
 //! for single values.
 //!
 //! Each field of work lists its functions as a table of [`definition::Definition`]s: [`photometry`],
@@ -16,7 +16,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use function::Function;
 pub use photometry::{ab_mag, ab_mag_err};
-pub use time::mjd_to_iso_utc;
+pub use time::{mjd_to_iso_utc, utc_to_mjd_tai};
 
 /// Every function.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {

@@ -103,6 +103,14 @@ pub fn mjd_to_iso_utc(mjd_tai: f64) -> Option<String> {
     DayTime::utc(mjd_tai)?.iso()
 }
 
+/// The MJD in TAI of a time of day in UTC, given as the MJD of the day and milliseconds since its midnight; `None` before 1972.
+pub fn utc_to_mjd_tai(day: i64, ms: i64) -> Option<f64> {
+    if day as f64 > MOST_DAYS {
+        return None;
+    }
+    Some(day as f64 + (ms + tai_minus_utc_ms(day)?) as f64 / DAY_MS as f64)
+}
+
 fn day_obs(mjd_tai: f64) -> Option<i64> {
     let DayTime { day, ms } = DayTime::utc(mjd_tai)?;
     let day = if ms < DAY_MS / 2 { day - 1 } else { day };
@@ -150,6 +158,21 @@ mod tests {
         assert_eq!(mjd_to_iso_utc(mjd(41_317, 9.9)), None);
         assert_eq!(day_obs(mjd(41_317, 9.9)), None);
         assert_eq!(mjd_to_iso_tai(0.0).as_deref(), Some("1858-11-17T00:00:00.000"));
+    }
+
+    #[test]
+    fn a_time_in_utc_is_where_its_date_says() {
+        for (day, ms, utc) in [
+            (61_041, 0, "2026-01-01T00:00:00.000"),
+            (61_041, 86_399_999, "2026-01-01T23:59:59.999"),
+            (57_753, 43_200_000, "2016-12-31T12:00:00.000"),
+            (57_754, 0, "2017-01-01T00:00:00.000"),
+            (41_317, 0, "1972-01-01T00:00:00.000"),
+        ] {
+            let mjd = utc_to_mjd_tai(day, ms).unwrap();
+            assert_eq!(mjd_to_iso_utc(mjd).as_deref(), Some(utc));
+        }
+        assert_eq!([utc_to_mjd_tai(41_316, 0), utc_to_mjd_tai(i64::MAX, 0)], [None, None]);
     }
 
     #[test]

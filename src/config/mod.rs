@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use layers::{Refusal, read};
 
+use crate::origin::{Network, Origin};
 use crate::token::Token;
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
@@ -124,6 +125,13 @@ pub struct HttpArgs {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
     pub listen: SocketAddr,
+    /// URL by which clients reach the server, such as https://example.org/some/path/: it stands in the requests that pages
+    /// give to copy
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_PUBLIC_URL")]
+    pub public_url: Option<Origin>,
+    /// Addresses and networks of proxies, separated by commas, whose X-Forwarded-Proto, -Host and -Prefix are believed
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', env = "DIAFLIGHT_TRUSTED_PROXIES")]
+    pub trusted_proxies: Vec<Network>,
     /// How often to look for new commits
     #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_REFRESH_MS",
           value_parser = clap::value_parser!(u64).range(10..))]

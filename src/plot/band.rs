@@ -1,5 +1,8 @@
-//! The bands and how each is drawn: the colours for a white background and the symbols of Rubin's guidelines for figures (RTN-045,
-//! "Colorblind-friendly plots"; in lsst.utils.plotting).
+//! The bands and how each is drawn: the symbols and, where they stand out from the background, the colours of Rubin's guidelines for
+//! figures (RTN-045, "Colorblind-friendly plots"; in lsst.utils.plotting). The one place of both, for pictures and pages.
+//!
+//! Open markers are thin, so every colour has a contrast of 3 : 1 at least (WCAG 1.4.11). On white, Rubin's g and i have 2.4 and 1.6:
+//! here they are darker.
 
 use plotters::style::RGBColor;
 
@@ -7,7 +10,10 @@ use plotters::style::RGBColor;
 #[derive(Debug)]
 pub struct Band {
     pub name: &'static str,
-    pub colour: RGBColor,
+    /// On a light background.
+    pub light: RGBColor,
+    /// On a dark one.
+    pub dark: RGBColor,
     pub symbol: Symbol,
 }
 
@@ -20,21 +26,33 @@ pub enum Symbol {
     Square,
     Star,
     Pentagon,
+    Diamond,
 }
 
 /// From the shortest wavelength.
 pub static BANDS: [Band; 6] = [
-    Band { name: "u", colour: RGBColor(0x0c, 0x71, 0xff), symbol: Symbol::Circle },
-    Band { name: "g", colour: RGBColor(0x49, 0xbe, 0x61), symbol: Symbol::TriangleUp },
-    Band { name: "r", colour: RGBColor(0xc6, 0x1c, 0x00), symbol: Symbol::TriangleDown },
-    Band { name: "i", colour: RGBColor(0xff, 0xc2, 0x00), symbol: Symbol::Square },
-    Band { name: "z", colour: RGBColor(0xf3, 0x41, 0xa2), symbol: Symbol::Star },
-    Band { name: "y", colour: RGBColor(0x5d, 0x00, 0x00), symbol: Symbol::Pentagon },
+    band("u", 0x0c71ff, 0x3eb7ff, Symbol::Circle),
+    band("g", 0x28963f, 0x30c39f, Symbol::TriangleUp),
+    band("r", 0xc61c00, 0xff7e00, Symbol::TriangleDown),
+    band("i", 0xb07c00, 0x2af5ff, Symbol::Square),
+    band("z", 0xf341a2, 0xa7f9c1, Symbol::Star),
+    band("y", 0x5d0000, 0xfdc900, Symbol::Pentagon),
 ];
 
 /// A measurement whose band is missing, or none of the camera's.
-pub static OTHER: Band =
-    Band { name: "other", colour: RGBColor(0x70, 0x70, 0x70), symbol: Symbol::Circle };
+pub static OTHER: Band = band("other", 0x707070, 0x9fabb9, Symbol::Diamond);
+
+/// Stands for any of them where a legend tells of kinds of points.
+pub static ANY: Band = band("any", 0x707070, 0x9fabb9, Symbol::Circle);
+
+const fn band(name: &'static str, light: u32, dark: u32, symbol: Symbol) -> Band {
+    Band { name, light: rgb(light), dark: rgb(dark), symbol }
+}
+
+const fn rgb(colour: u32) -> RGBColor {
+    let [_, red, green, blue] = colour.to_be_bytes();
+    RGBColor(red, green, blue)
+}
 
 /// The band of a name.
 pub fn named(name: &str) -> &'static Band {

@@ -2,18 +2,27 @@
 //!
 //! Drawn at twice its size and shown at half of it: the coordinates of the backend are whole pixels.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::marker::{Part, marker};
-use super::points::{Kind, Point};
+use super::marker::{Part, marker, small_limit};
+use super::notes::{MOST_FULL_LIMITS, notes};
+use super::points::{Kind, LightCurve, Point};
+use super::ticks::{self, Tick};
 use super::{Quantity, legend};
-use crate::astronomy::{ab_mag, ab_mag_err, mjd_to_iso_utc};
+use crate::astronomy::{ab_mag, ab_mag_err};
 use crate::error::{Error, Result};
 
 const WIDTH_PX: u32 = 960;
 const HEIGHT_PX: u32 = 540;
+/// On the axis above; more would run into each other.
+const MOST_DATES: usize = 6;
 
 /// A point as it is drawn.
 struct Placed<'a> {
@@ -23,10 +32,15 @@ struct Placed<'a> {
     y_err: f64,
 }
 
-/// Draws a light curve.
-pub fn svg(title: &str, points: &[Point], quantity: Quantity) -> Result<String> {
+/// Draws a light curve; `missing` are the columns that the tables lack.
+pub fn svg(
+    title: &str,
+    curve: &LightCurve,
+    quantity: Quantity,
+    missing: &[String],
+) -> Result<String> {
     let mut placed: Vec<Placed> =
-        points.iter().filter_map(|point| place(point, quantity)).collect();
+        curve.points.iter().filter_map(|point| place(point, quantity)).collect();
     // Detections last, on top of the many others.
     placed.sort_by_key(|placed| match placed.point.kind {
         Kind::UpperLimit => 0,
@@ -34,8 +48,10 @@ pub fn svg(title: &str, points: &[Point], quantity: Quantity) -> Result<String> 
         Kind::BadQuality => 2,
         Kind::Valid => 3,
     });
+    let limits = placed.iter().filter(|placed| placed.point.kind == Kind::UpperLimit).count();
+    let notes = notes(curve, quantity, (placed.len(), limits), missing).join("; ");
     let mut svg = String::new();
-    draw(&mut svg, title, &placed, quantity)
+    draw(&mut svg, title, &notes, &placed, quantity)
         .map_err(|error| Error::internal(format!("drawing a light curve: {error}")))?;
     let drawn = format!("width=\"{}\" height=\"{}\"", 2 * WIDTH_PX, 2 * HEIGHT_PX);
     Ok(svg.replacen(&drawn, &format!("width=\"{WIDTH_PX}\" height=\"{HEIGHT_PX}\""), 1))
@@ -58,22 +74,40 @@ fn place(point: &Point, quantity: Quantity) -> Option<Placed<'_>> {
 }
 
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
+type Root<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-fn draw(svg: &mut String, title: &str, placed: &[Placed], quantity: Quantity) -> Drawn {
+fn draw(
+    svg: &mut String,
+    title: &str,
+    notes: &str,
+    placed: &[Placed],
+    quantity: Quantity,
+) -> Drawn {
     let root = SVGBackend::with_string(svg, (2 * WIDTH_PX, 2 * HEIGHT_PX)).into_drawing_area();
     root.fill(&WHITE)?;
     root.draw(&Text::new(title.to_string(), (40, 22), text(30)))?;
-    legend::draw(&root, (52, 92), placed.iter().map(|placed| placed.point))?;
+    root.draw(&Text::new(notes.to_string(), (40, 60), text(20)))?;
+    if placed.is_empty() {
+        // No axes: they would have no range.
+        let (x, y) = (WIDTH_PX as i32 - 220, HEIGHT_PX as i32);
+        root.draw(&Text::new("There is nothing to draw here.", (x, y), text(30)))?;
+    } else {
+        legend::draw(&root, (52, 106), placed.iter().map(|placed| placed.point))?;
+        draw_points(&root, placed, quantity)?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn draw_points(root: &Root, placed: &[Placed], quantity: Quantity) -> Drawn {
     let times = range(placed.iter().map(|placed| placed.point.mjd));
     let heights = range(placed.iter().flat_map(|p| [p.y - p.y_err, p.y + p.y_err]));
-    let mut chart = ChartBuilder::on(&root)
+    let mut chart = ChartBuilder::on(root)
         .margin(24)
-        .margin_top(120)
+        .margin_top(172)
         .x_label_area_size(84)
         .y_label_area_size(140)
-        .top_x_label_area_size(44)
-        .build_cartesian_2d(times.clone(), heights.clone())?
-        .set_secondary_coord(times.clone(), heights.clone());
+        .build_cartesian_2d(times.clone(), heights.clone())?;
     chart
         .configure_mesh()
         .bold_line_style(BLACK.mix(0.12))
@@ -93,17 +127,24 @@ fn draw(svg: &mut String, title: &str, placed: &[Placed], quantity: Quantity) ->
             Quantity::Magnitude => "AB magnitude of psfFlux",
         })
         .draw()?;
-    chart
-        .configure_secondary_axes()
-        .label_style(text(22))
-        .x_labels(6)
-        .x_label_formatter(&|mjd| date(*mjd))
-        .draw()?;
+    let above = |h_pos| text(22).pos(Pos::new(h_pos, VPos::Bottom));
+    let (left, top) = chart.backend_coord(&(times.start, heights.end));
+    root.draw(&Text::new("UTC", (left - 14, top - 10), above(HPos::Right)))?;
+    for Tick { mjd_tai, date } in ticks::dates(&times, MOST_DATES) {
+        let (x, _) = chart.backend_coord(&(mjd_tai, heights.end));
+        root.draw(&PathElement::new(vec![(x, top - 8), (x, top)], BLACK.stroke_width(1)))?;
+        root.draw(&Text::new(date, (x, top - 10), above(HPos::Center)))?;
+    }
+    let limits = placed.iter().filter(|placed| placed.point.kind == Kind::UpperLimit).count();
     for Placed { point, y, y_err } in placed {
         let ends = vec![(point.mjd, y - y_err), (point.mjd, y + y_err)];
-        let line = point.band.colour.mix(0.5).stroke_width(2);
+        let line = point.band.light.mix(0.5).stroke_width(2);
         chart.draw_series([PathElement::new(ends, line)])?;
-        for part in marker(point.band, point.kind) {
+        let parts = match point.kind {
+            Kind::UpperLimit if limits > MOST_FULL_LIMITS => vec![small_limit(point.band)],
+            kind => marker(point.band, kind),
+        };
+        for part in parts {
             let at = EmptyElement::at((point.mjd, *y));
             match part {
                 Part::Filled(shape) => chart.draw_series([at + shape])?,
@@ -111,11 +152,6 @@ fn draw(svg: &mut String, title: &str, placed: &[Placed], quantity: Quantity) ->
             };
         }
     }
-    if placed.is_empty() {
-        let (x, y) = (WIDTH_PX as i32 - 220, HEIGHT_PX as i32);
-        root.draw(&Text::new("No measurement to show here.", (x, y), text(30)))?;
-    }
-    root.present()?;
     Ok(())
 }
 
@@ -138,60 +174,4 @@ fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
 fn decimals(value: f64, axis: &Range<f64>) -> String {
     let decimals = (1.3 - (axis.end - axis.start).log10()).ceil().clamp(0.0, 6.0) as usize;
     format!("{value:.decimals$}")
-}
-
-/// The day in UTC.
-fn date(mjd: f64) -> String {
-    mjd_to_iso_utc(mjd).and_then(|iso| iso.get(..10).map(str::to_string)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plot::{band, png};
-
-    fn point(kind: Kind, band: &str, mjd: f64, flux_njy: f64) -> Point {
-        Point { kind, band: band::named(band), mjd, flux_njy, flux_err_njy: 100.0 }
-    }
-
-    fn light_curve() -> Vec<Point> {
-        vec![
-            point(Kind::Valid, "g", 61100.0, 2000.0),
-            point(Kind::BadQuality, "r", 61101.0, 1500.0),
-            point(Kind::Forced, "i", 61102.0, -50.0),
-            point(Kind::UpperLimit, "i", 61102.0, 500.0),
-        ]
-    }
-
-    #[test]
-    fn flux_and_magnitude_show_what_they_can() {
-        for (quantity, words, absent) in [
-            (Quantity::Flux, ["nJy", "forced photometry"], "5 sigma limit"),
-            (Quantity::Magnitude, ["AB magnitude", "5 sigma limit"], "forced photometry"),
-        ] {
-            let svg = svg("diaObjectId 7", &light_curve(), quantity).unwrap();
-            for word in
-                ["diaObjectId 7", "of bad quality", "MJD (TAI)", "2026-"].iter().chain(&words)
-            {
-                assert!(svg.contains(word), "{quantity:?}: {word}");
-            }
-            assert!(!svg.contains(absent), "{quantity:?}: {absent}");
-            assert!(svg.contains("width=\"960\" height=\"540\" viewBox=\"0 0 1920 1080\""));
-        }
-    }
-
-    #[test]
-    fn a_light_curve_without_a_point_says_so() {
-        let svg = svg("", &[], Quantity::Magnitude).unwrap();
-        assert!(svg.contains("No measurement to show here."));
-    }
-
-    #[test]
-    fn a_png_is_twice_the_size() {
-        let svg = svg("diaObjectId 7", &light_curve(), Quantity::Flux).unwrap();
-        let png = png(&svg).unwrap();
-        assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
-        let size = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
-        assert_eq!((size(16), size(20)), (2 * WIDTH_PX, 2 * HEIGHT_PX));
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::band::{BANDS, Band, OTHER};
+use super::band::{ANY, BANDS, Band, OTHER};
 use super::marker::{Part, marker};
 use super::points::{Kind, Point};
 
@@ -36,9 +36,9 @@ pub fn draw<'a, DB: DrawingBackend>(
     let bands = BANDS.iter().chain([&OTHER]);
     let bands = bands.filter(|band| shown_bands.contains(band.name));
     let bands: Vec<(&'static Band, Kind, &str)> =
-        bands.map(|band| (band, Kind::Valid, band.name)).collect();
+        bands.map(|band| (band, Kind::Valid, told(band))).collect();
     let kinds = KINDS.iter().filter(|(kind, _)| shown_kinds.contains(kind));
-    let kinds = kinds.map(|&(kind, name)| (&OTHER, kind, name));
+    let kinds = kinds.map(|&(kind, name)| (&ANY, kind, name));
     for (band, kind, name) in bands.into_iter().chain(kinds) {
         let middle = if kind == Kind::UpperLimit { y - TEXT_PX / 3 } else { y };
         for part in marker(band, kind) {
@@ -53,4 +53,8 @@ pub fn draw<'a, DB: DrawingBackend>(
         x += 16 + LETTER_PX * name.len() as i32 + GAP_PX;
     }
     Ok(())
+}
+
+fn told(band: &'static Band) -> &'static str {
+    if band.name == OTHER.name { "other or no band" } else { band.name }
 }

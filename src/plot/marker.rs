@@ -21,13 +21,13 @@ pub enum Part {
 /// The marker of a kind of point: filled for a detection, with a cross through it where its quality is bad, open for forced
 /// photometry, an arrow down for an upper limit.
 pub fn marker(band: &Band, kind: Kind) -> Vec<Part> {
-    let colour = band.colour.stroke_width(LINE_PX);
+    let colour = band.light.stroke_width(LINE_PX);
     let line = |corners: Vec<(i32, i32)>| Part::Line(PathElement::new(corners, colour));
     let outline = |radius_px| closed(outline(band.symbol, radius_px));
     match kind {
         Kind::Valid => {
             let edge = PathElement::new(outline(RADIUS_PX), BLACK.mix(0.45).stroke_width(1));
-            let shape = Polygon::new(outline(RADIUS_PX), band.colour.filled());
+            let shape = Polygon::new(outline(RADIUS_PX), band.light.filled());
             vec![Part::Filled(shape), Part::Line(edge)]
         }
         Kind::BadQuality => {
@@ -44,6 +44,12 @@ pub fn marker(band: &Band, kind: Kind) -> Vec<Part> {
     }
 }
 
+/// The marker of an upper limit among very many: its arrow alone, small, and lighter where it stands by itself.
+pub fn small_limit(band: &Band) -> Part {
+    let colour = band.light.mix(0.5).stroke_width(1);
+    Part::Line(PathElement::new(vec![(0, 0), (0, 9), (-2, 6), (0, 9), (2, 6)], colour))
+}
+
 fn closed(mut outline: Vec<(i32, i32)>) -> Vec<(i32, i32)> {
     outline.extend(outline.first().copied());
     outline
@@ -58,6 +64,7 @@ fn outline(symbol: Symbol, radius_px: f64) -> Vec<(i32, i32)> {
         Symbol::Square => (4, PI / 4.0),
         Symbol::Star => (10, 0.0),
         Symbol::Pentagon => (5, 0.0),
+        Symbol::Diamond => (4, 0.0),
     };
     let corner = |i: usize| {
         let angle = turn + TAU * i as f64 / corners as f64;

@@ -1,17 +1,19 @@
-//! A light curve as a picture. In: the [`Point`]s of an object. Out: SVG or PNG, with the bands, markers and kinds of points that the
+//! A light curve as a picture. In: the [`LightCurve`] of an object. Out: SVG or PNG, with the bands, markers and kinds of points that the
 //! object's page has.
 
 mod band;
 mod chart;
 mod legend;
 mod marker;
+mod notes;
 mod png;
 mod points;
+mod ticks;
 
-pub use band::BANDS;
+pub use band::{BANDS, Band, OTHER, named};
 pub use chart::svg;
 pub use png::png;
-pub use points::{Kind, Point, forced, tagged};
+pub use points::LightCurve;
 
 /// What a light curve is drawn in.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]

@@ -1,11 +1,12 @@
-//! The points of a light curve. In: rows of the endpoints, by their served names. Out: [`Point`]s.
+//! The points of a light curve. In: rows of the endpoints, by their served names; foreign tables have some of the columns, in types of
+//! their own. Out: a [`LightCurve`].
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
 use super::band::{self, Band};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a measurement is.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -33,53 +34,97 @@ pub struct Point {
     pub flux_err_njy: f64,
 }
 
-/// The detections and upper limits among the rows of `sources` with upper limits, told apart by `v:tag`; all that was forced is in
-/// [`forced`].
-pub fn tagged(rows: &RecordBatch) -> Result<Vec<Point>> {
-    let (tags, limits) = (column(rows, "v:tag")?, numbers(rows, "v:fluxLimit")?);
-    let tags = cast(&tags, &DataType::Utf8)?;
-    let tags = tags.as_string::<i32>();
-    let kind = |row| match tags.value(row) {
-        "valid" => Some((Kind::Valid, None)),
-        "upperlim" => Some((Kind::UpperLimit, limits[row])),
-        "forced" | "badforced" => None,
-        _ => Some((Kind::BadQuality, None)),
-    };
-    points(rows, kind)
+/// What there is to draw of an object, and what is not drawn.
+#[derive(Debug, Default)]
+pub struct LightCurve {
+    pub points: Vec<Point>,
+    /// Rows without a time or without a flux.
+    pub unplaced: usize,
 }
 
-/// The rows of `fp`.
-pub fn forced(rows: &RecordBatch) -> Result<Vec<Point>> {
-    points(rows, |_| Some((Kind::Forced, None)))
+/// Beyond it a flux or a time is no measurement, and an axis could not have it.
+const MOST: f64 = 1e100;
+
+impl LightCurve {
+    /// Takes rows of `sources`. Where they have `v:tag`, upper limits are among them; else all are taken for good detections.
+    pub fn take_sources(&mut self, rows: &RecordBatch) -> Result<()> {
+        let (tags, limits) = (texts(rows, "v:tag")?, numbers(rows, "v:fluxLimit")?);
+        self.take(rows, |row| match tags[row].as_deref() {
+            Some("valid") | None => Some((Kind::Valid, None)),
+            Some("upperlim") => Some((Kind::UpperLimit, limits[row])),
+            // They are among the rows of `fp`.
+            Some("forced" | "badforced") => None,
+            Some(_) => Some((Kind::BadQuality, None)),
+        })
+    }
+
+    /// Takes rows of `fp`.
+    pub fn take_forced(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.take(rows, |_| Some((Kind::Forced, None)))
+    }
+
+    /// `kind` tells what a row is, and its flux where that is not the measured one; `None` leaves it out.
+    fn take(
+        &mut self,
+        rows: &RecordBatch,
+        kind: impl Fn(usize) -> Option<(Kind, Option<f64>)>,
+    ) -> Result<()> {
+        let mjd = numbers(rows, "r:midpointMjdTai")?;
+        let (flux, flux_err) = (numbers(rows, "r:psfFlux")?, numbers(rows, "r:psfFluxErr")?);
+        let bands = texts(rows, "r:band")?;
+        for row in 0..rows.num_rows() {
+            let Some((kind, limit)) = kind(row) else { continue };
+            let (Some(mjd), Some(flux_njy)) = (mjd[row], limit.or(flux[row])) else {
+                self.unplaced += 1;
+                continue;
+            };
+            let band = bands[row].as_deref().map_or(&band::OTHER, band::named);
+            let flux_err_njy = flux_err[row].unwrap_or_default();
+            self.points.push(Point { kind, band, mjd, flux_njy, flux_err_njy });
+        }
+        Ok(())
+    }
 }
 
-/// `kind` tells what a row is, and its flux where that is not the measured one; `None` leaves the row out.
-fn points(
-    rows: &RecordBatch,
-    kind: impl Fn(usize) -> Option<(Kind, Option<f64>)>,
-) -> Result<Vec<Point>> {
-    let mjd = numbers(rows, "r:midpointMjdTai")?;
-    let (flux, flux_err) = (numbers(rows, "r:psfFlux")?, numbers(rows, "r:psfFluxErr")?);
-    let bands = cast(&column(rows, "r:band")?, &DataType::Utf8)?;
-    let bands = bands.as_string::<i32>();
-    let points = (0..rows.num_rows()).filter_map(|row| {
-        let (kind, limit) = kind(row)?;
-        let band = if bands.is_null(row) { &band::OTHER } else { band::named(bands.value(row)) };
-        let flux_err_njy = flux_err[row].unwrap_or_default();
-        Some(Point { kind, band, mjd: mjd[row]?, flux_njy: limit.or(flux[row])?, flux_err_njy })
-    });
-    Ok(points.collect())
-}
-
-/// The finite values of a column.
+/// The values of a column that are numbers of a plausible size; none where there is no such column.
 fn numbers(rows: &RecordBatch, name: &str) -> Result<Vec<Option<f64>>> {
-    let column = cast(&column(rows, name)?, &DataType::Float64)?;
+    let Some(column) = rows.column_by_name(name) else { return Ok(vec![None; rows.num_rows()]) };
+    let column = cast(column, &DataType::Float64)?;
     let values = column.as_primitive::<Float64Type>().iter();
-    Ok(values.map(|value| value.filter(|value| value.is_finite())).collect())
+    Ok(values.map(|value| value.filter(|value| value.abs() < MOST)).collect())
 }
 
-fn column(rows: &RecordBatch, name: &str) -> Result<arrow::array::ArrayRef> {
-    let column = rows.column_by_name(name).cloned();
-    column
-        .ok_or_else(|| Error::input(format!("the table has no column {name}, which a plot takes")))
+/// The values of a column as texts; none where there is no such column.
+fn texts(rows: &RecordBatch, name: &str) -> Result<Vec<Option<String>>> {
+    let Some(column) = rows.column_by_name(name) else { return Ok(vec![None; rows.num_rows()]) };
+    let column = cast(column, &DataType::Utf8)?;
+    Ok(column.as_string::<i32>().iter().map(|text| text.map(str::to_string)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, Int32Array};
+
+    use super::*;
+
+    #[test]
+    fn columns_of_any_type_are_taken_and_missing_ones_missed() {
+        let rows = RecordBatch::try_from_iter([
+            ("r:midpointMjdTai", Arc::new(Float64Array::from(vec![61_000.5; 4])) as ArrayRef),
+            (
+                "r:psfFlux",
+                Arc::new(Float64Array::from(vec![Some(7.0), None, Some(1e300), Some(-1.0)])),
+            ),
+            ("r:band", Arc::new(Int32Array::from(vec![Some(3), Some(3), Some(3), None]))),
+        ]);
+        let mut curve = LightCurve::default();
+        curve.take_sources(&rows.unwrap()).unwrap();
+        assert_eq!((curve.points.len(), curve.unplaced), (2, 2));
+        for point in &curve.points {
+            assert_eq!((point.kind, point.band.name), (Kind::Valid, "other"));
+            assert_eq!(point.flux_err_njy, 0.0);
+        }
+    }
 }

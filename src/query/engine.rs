@@ -183,9 +183,14 @@ impl Engine {
         split::split(self.prepared(table, as_of).await?.table.index()).await
     }
 
-    /// A few objects that have sources, those of the newest file first: from the index alone.
-    pub async fn some_objects(&self, count: usize) -> Result<Vec<i64>> {
-        samples::some_keys(self.prepared(Table::Sources, None).await?.table.index(), count).await
+    /// A few objects that a table has, those of its newest file first: from the index alone.
+    pub async fn some_objects(&self, table: Table, count: usize) -> Result<Vec<i64>> {
+        samples::some_keys(self.prepared(table, None).await?.table.index(), count).await
+    }
+
+    /// Whether any table was begun by a survey that is made up.
+    pub fn is_synthetic(&self) -> bool {
+        self.tables.all().iter().any(|table| table.snapshot().synthetic)
     }
 
     /// The newest tables that exist, as one refresh found them.

@@ -44,8 +44,10 @@ pub struct PlotRequest {
     pub dia_object_id: i64,
     pub picture: Picture,
     pub quantity: Quantity,
-    /// The detections, and the upper limits among them.
+    /// The detections told apart by quality, and the upper limits among them.
     pub detections: Query,
+    /// The detections alone, for tables without the columns that tell them apart.
+    pub untagged: Query,
     pub forced: Query,
     ignored_arguments: Ignored,
 }
@@ -73,9 +75,18 @@ impl PlotRequest {
         let tagged = [&measured[..], &["v:tag", "v:fluxLimit"]].concat();
         let of = |table, columns| Query::of(table, vec![dia_object_id], named(columns));
         let detections = Query { upper_limits: true, ..of(Table::Sources, &tagged) };
+        let untagged = of(Table::Sources, &measured);
         let forced = of(Table::Fp, &measured);
         let (_, ignored_arguments) = arguments.into_names();
-        Ok(Self { dia_object_id, picture, quantity, detections, forced, ignored_arguments })
+        Ok(Self {
+            dia_object_id,
+            picture,
+            quantity,
+            detections,
+            untagged,
+            forced,
+            ignored_arguments,
+        })
     }
 
     /// What to tell beside the picture.

@@ -44,6 +44,7 @@ use uuid::Uuid;
 use crate::encode::Format;
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
+use crate::origin::Origins;
 use crate::query::Engine;
 use crate::schema::Table;
 use crate::watch::Metrics;
@@ -77,6 +78,7 @@ pub struct App {
     draining: CancellationToken,
     /// This run of the server.
     instance: Uuid,
+    origins: Arc<Origins>,
 }
 
 impl App {
@@ -87,8 +89,10 @@ impl App {
         workers: Workers,
         metrics: Arc<Metrics>,
         draining: CancellationToken,
+        origins: Origins,
     ) -> Self {
-        Self { engine, limits, workers, metrics, draining, instance: Uuid::new_v4() }
+        let (instance, origins) = (Uuid::new_v4(), Arc::new(origins));
+        Self { engine, limits, workers, metrics, draining, instance, origins }
     }
 
     /// What bounds the work of a request.
@@ -112,7 +116,6 @@ pub fn router(app: App) -> Router {
     let router = work
         .merge(pages::router(&app))
         .route("/openapi.json", get(openapi::answer))
-        .merge(openapi::page())
         .fallback(unknown_path)
         .layer(from_fn_with_state(app.limits.clone(), open))
         .route("/health/live", get(health::live))

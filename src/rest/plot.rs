@@ -1,6 +1,8 @@
 //! `/api/v1/plot`: the light curve of one object as a picture, for notebooks, chats and pages without scripts. In: a
 //! [`PlotRequest`]. Out: SVG or PNG.
 
+use std::mem;
+
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -14,7 +16,7 @@ use super::rows::{validators, warned};
 use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;
-use crate::plot::{self, Point};
+use crate::plot::{self, LightCurve};
 use crate::query::{Query, Versions};
 use crate::request::{Picture, PlotRequest};
 
@@ -39,43 +41,84 @@ pub async fn answer(
 ) -> Result<Response> {
     let Some(request) = request else { return Ok(format!("{ABOUT}\n").into_response()) };
     let question = (request.dia_object_id, request.picture, request.quantity);
+    let detections = drawable(&app, &request).await?;
     if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
-        let versions = app.engine.versions(&request.detections).await;
-        let versions = versions.map_err(failure::of_reading)?;
+        let versions = app.engine.versions(detections).await.map_err(failure::of_reading)?;
         let tag = etag::tag(app.instance, versions, question)?;
         if etag::matches(&headers, &tag) {
             return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
         }
     }
-    let (versions, mut points) = read(&app, &placement, &request.detections, plot::tagged).await?;
-    points.extend(read(&app, &placement, &request.forced, plot::forced).await?.1);
-    if points.is_empty() {
+    let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
+    let versions = drawing.read(&app, &placement, detections, LightCurve::take_sources).await?;
+    drawing.read(&app, &placement, &request.forced, LightCurve::take_forced).await?;
+    if !detections.upper_limits {
+        drawing.missing.push("the quality flags of sources".to_string());
+    }
+    if drawing.curve.points.is_empty() && drawing.curve.unplaced == 0 {
         let text = format!("diaObjectId {}: there is no measurement of it", request.dia_object_id);
         return Err(Error::new(Kind::NotFound, text));
     }
     let tag = etag::tag(app.instance, versions, question)?;
     let warning = request.warning();
-    let picture = in_place(placement, move || draw(&request, &points)).await?;
+    let picture = in_place(placement, move || drawing.draw(&request)).await?;
     Ok((validators(versions, tag)?, warned(warning), picture).into_response())
 }
 
-async fn read(
-    app: &App,
-    placement: &Placement,
-    query: &Query,
-    points: fn(&RecordBatch) -> Result<Vec<Point>>,
-) -> Result<(Versions, Vec<Point>)> {
-    let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
-    let mut rows = answer.rows;
-    let read = async move {
-        let mut read = Vec::new();
-        while let Some(rows) = rows.try_next().await.map_err(Error::from)? {
-            read.extend(points(&rows)?);
-        }
-        Ok(read)
-    };
-    let read = placement.work(answer.is_large, read).await.map_err(failure::of_reading)?;
-    Ok((answer.versions, read))
+/// The detections with what they are worth; foreign tables may lack what tells it.
+async fn drawable<'a>(app: &App, request: &'a PlotRequest) -> Result<&'a Query> {
+    match app.engine.versions(&request.detections).await {
+        Err(error) if error.kind() == Kind::Argument => Ok(&request.untagged),
+        Err(error) => Err(failure::of_reading(error)),
+        Ok(_) => Ok(&request.detections),
+    }
+}
+
+/// What is to be drawn.
+#[derive(Default)]
+struct Drawing {
+    curve: LightCurve,
+    /// What the tables lack for it.
+    missing: Vec<String>,
+    synthetic: bool,
+}
+
+type Take = fn(&mut LightCurve, &RecordBatch) -> Result<()>;
+
+impl Drawing {
+    async fn read(
+        &mut self,
+        app: &App,
+        placement: &Placement,
+        query: &Query,
+        take: Take,
+    ) -> Result<Versions> {
+        let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
+        let table = query.table.name();
+        self.missing
+            .extend(answer.unknown_columns.iter().map(|column| format!("{table} {}", column.name)));
+        let (mut rows, mut curve) = (answer.rows, mem::take(&mut self.curve));
+        let read = async move {
+            while let Some(rows) = rows.try_next().await.map_err(Error::from)? {
+                take(&mut curve, &rows)?;
+            }
+            Ok(curve)
+        };
+        let read = placement.work(answer.is_large, read).await;
+        self.curve = read.map_err(failure::of_reading)?;
+        Ok(answer.versions)
+    }
+
+    fn draw(&self, request: &PlotRequest) -> Result<Response> {
+        let made_up = if self.synthetic { " (synthetic)" } else { "" };
+        let title = format!("diaObjectId {}{made_up}", request.dia_object_id);
+        let svg = plot::svg(&title, &self.curve, request.quantity, &self.missing)?;
+        let content_type = [(CONTENT_TYPE, request.picture.content_type())];
+        Ok(match request.picture {
+            Picture::Svg => (content_type, svg).into_response(),
+            Picture::Png => (content_type, plot::png(&svg)?).into_response(),
+        })
+    }
 }
 
 /// Work that nothing can stop: it holds its place until it is done, whether or not somebody waits.
@@ -88,16 +131,6 @@ async fn in_place<T: Send + 'static>(
         work()
     });
     work.await.map_err(|error| Error::internal(error.to_string()))?
-}
-
-fn draw(request: &PlotRequest, points: &[Point]) -> Result<Response> {
-    let title = format!("diaObjectId {}", request.dia_object_id);
-    let svg = plot::svg(&title, points, request.quantity)?;
-    let content_type = [(CONTENT_TYPE, request.picture.content_type())];
-    Ok(match request.picture {
-        Picture::Svg => (content_type, svg).into_response(),
-        Picture::Png => (content_type, plot::png(&svg)?).into_response(),
-    })
 }
 
 #[cfg(test)]

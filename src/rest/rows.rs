@@ -175,6 +175,7 @@ mod tests {
 
     use super::*;
     use crate::limits::{Limits, ServerOptions};
+    use crate::origin::Origins;
     use crate::query::{Engine, EngineOptions};
     use crate::warehouse::Warehouse;
     use crate::watch::Metrics;
@@ -188,7 +189,8 @@ mod tests {
         let limits =
             Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::default() });
         let (workers, metrics) = (Workers::of_caller(), Arc::new(Metrics::default()));
-        let app = App::new(engine, limits.clone(), workers, metrics, CancellationToken::new());
+        let (draining, origins) = (CancellationToken::new(), Origins::default());
+        let app = App::new(engine, limits.clone(), workers, metrics, draining, origins);
         let router = crate::rest::router(app);
         let ask = || {
             let path = "/api/v1/sources?diaObjectId=1&explain=true";

@@ -29,6 +29,7 @@ use super::admission::Slot;
 use super::bodies::{AnswerBody, Open, Received, RequestBody};
 use super::socket::Socket;
 use crate::limits::UntilAnswered;
+use crate::origin::Peer;
 
 /// Requests at once over one connection of HTTP/2.
 const MAX_STREAMS: u32 = 100;
@@ -55,21 +56,27 @@ impl Handler {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }
-        let Some(tls) = self.tls.clone() else { return self.serve(stream, slot).await };
+        let peer = stream.peer_addr().ok().map(|address| Peer(address.ip()));
+        let Some(tls) = self.tls.clone() else { return self.serve(stream, slot, peer).await };
         let begun = tokio::select! {
             begun = timeout(self.timeouts.first, tls.accept(stream)) => begun,
             () = self.draining.cancelled() => return,
             () = slot.evicted.cancelled() => return,
         };
         match begun {
-            Ok(Ok(stream)) => self.serve(stream, slot).await,
+            Ok(Ok(stream)) => self.serve(stream, slot, peer).await,
             Ok(Err(error)) => tracing::debug!(%error, "a connection without TLS"),
             Err(_) => tracing::debug!("a connection whose TLS never began"),
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, slot: Slot) {
-        let service = TowerToHyperService::new(service(self.router, &slot));
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        slot: Slot,
+        peer: Option<Peer>,
+    ) {
+        let service = TowerToHyperService::new(service(self.router, &slot, peer));
         let socket = TokioIo::new(Socket::new(stream, slot.activity.clone()));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(socket, service));
@@ -103,6 +110,7 @@ impl Handler {
 fn service<B>(
     router: Router,
     slot: &Slot,
+    peer: Option<Peer>,
 ) -> impl Service<Request<B>, Response = Response<AnswerBody<Body>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -117,6 +125,9 @@ where
         let body = |body| Body::new(RequestBody { body, state: Received::Part, answering });
         let mut request = request.map(body);
         request.extensions_mut().insert(client);
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         request.extensions_mut().insert(held);
         let answer = router.clone().oneshot(request);
         async move { Ok(answer.await?.map(|body| AnswerBody { body, request: open })) }

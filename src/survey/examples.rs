@@ -21,7 +21,9 @@ pub struct Example {
 impl fmt::Display for Example {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { dia_object_id, sources, bands, what } = self;
-        write!(f, "{dia_object_id}: {what}, {sources} sources in {bands} bands")
+        let s = |count: usize| if count == 1 { "" } else { "s" };
+        let (of_sources, of_bands) = (s(*sources), s(*bands));
+        write!(f, "{dia_object_id}: {what}, {sources} source{of_sources} in {bands} band{of_bands}")
     }
 }
 

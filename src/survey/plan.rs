@@ -3,7 +3,7 @@
 //! A wide survey of 192 fields spread evenly over -70 to +5 degrees of declination, visited in pairs of
 //! adjacent filters half an hour apart every three to eight clear nights of their season (about 80 visits
 //! each), and Rubin's six deep drilling fields, visited in sequences of some fifty exposures (about 2,500
-//! each). 400 nights from MJD 61000, one in five lost to weather.
+//! each). 400 nights from MJD 60945, one in five lost to weather.
 
 use rand::{Rng, RngExt};
 
@@ -30,8 +30,10 @@ const PAIRS: [([u8; 2], f64, &str); 5] = [
 /// Exposures of each band in a deep sequence.
 const DEEP_SEQUENCE: [(u8, usize); 6] = [(0, 3), (1, 10), (2, 12), (3, 12), (4, 10), (5, 4)];
 
-const FIRST_NIGHT_MJD: i32 = 61000;
-const NIGHTS: i32 = 400;
+/// 2025-09-27. The nights are the same whenever the survey is made, since ids are made of them, and none lies ahead of the clock: the
+/// last one is that of 2026-10-31.
+pub(super) const FIRST_NIGHT_MJD: i32 = 60945;
+pub(super) const NIGHTS: i32 = 400;
 /// Exposures a night has time for, one every 40 s.
 const SLOTS: u16 = 770;
 const SLOT_DAYS: f64 = 40.0 / 86400.0;

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{announce, open_files};
 use crate::config::{HttpArgs, ServeArgs, StatementArgs};
 use crate::error::{Error, Kind, Result};
+use crate::origin::Origins;
 use crate::query::{Engine, EngineOptions, Source};
 use crate::server::{self, Served, ServerOptions};
 use crate::sql::{Sql, SqlOptions};
@@ -82,7 +83,12 @@ pub(super) async fn run(
     let workers = Workers::new()?;
     let sql = Sql::new(engine.clone(), workers.clone(), &sql_options(&http.sql))?;
     let (options, token) = (server_options(http), http.token.clone());
-    let served = Served { engine, sql, workers, options, token, tls };
+    let origins = Origins {
+        public_url: http.public_url.clone(),
+        trusted_proxies: http.trusted_proxies.clone(),
+        is_encrypted: tls.is_some(),
+    };
+    let served = Served { engine, sql, workers, options, token, tls, origins };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let told_to_stop = async move {

@@ -21,6 +21,13 @@ const TABLE_PROPERTIES: [(&str, &str); 2] = [
     ("delta.deletedFileRetentionDuration", "interval 30 days"),
 ];
 
+/// The property of a table that was begun by a survey that is made up. It stays with the table, whatever becomes of its log.
+const SYNTHETIC: (&str, &str) = ("diaflight.synthetic", "true");
+
+pub(super) fn is_synthetic(metadata: &Metadata) -> bool {
+    metadata.configuration().get(SYNTHETIC.0).is_some_and(|value| value == SYNTHETIC.1)
+}
+
 pub(super) fn delta_operation(operation: Operation) -> DeltaOperation {
     match operation {
         Operation::Ingest | Operation::Generate => {
@@ -37,12 +44,15 @@ pub(super) fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, Del
         mode: SaveMode::ErrorIfExists,
         location: log.location.url.clone(),
         protocol: protocol()?,
-        metadata: metadata(&change.schema)?,
+        metadata: metadata(change)?,
     })
 }
 
-fn metadata(schema: &Schema) -> Result<Metadata, DeltaTableError> {
-    Ok(new_metadata(&kernel_schema(schema)?, [""; 0], TABLE_PROPERTIES)?)
+/// Of a new table.
+fn metadata(change: &Change) -> Result<Metadata, DeltaTableError> {
+    let synthetic = (change.operation == Operation::Generate).then_some(SYNTHETIC);
+    let properties = TABLE_PROPERTIES.into_iter().chain(synthetic);
+    Ok(new_metadata(&kernel_schema(&change.schema)?, [""; 0], properties)?)
 }
 
 /// The lowest: every Delta reader has it.
@@ -60,7 +70,7 @@ pub(super) fn actions(
     change: &Change,
 ) -> Result<Vec<Action>> {
     let mut actions = match current {
-        None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(&change.schema)?)],
+        None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(change)?)],
         Some(current) => grown(current, change)?.into_iter().collect(),
     };
     let data_change = change.operation != Operation::Compact;

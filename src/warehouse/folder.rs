@@ -73,7 +73,7 @@ async fn of_objects(
     columns.sort_by_key(|field| schema::family(field).is_none());
     let schema = Arc::new(Schema::new(columns));
     let store = location.store.clone();
-    Ok(Snapshot { table, version: 0, schema, files, store })
+    Ok(Snapshot { table, version: 0, synthetic: false, schema, files, store })
 }
 
 /// What Parquet cannot read is not the storage's fault.

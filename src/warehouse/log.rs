@@ -12,6 +12,7 @@ use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
 use url::Url;
 
 use super::Location;
+use super::actions::is_synthetic;
 use super::file::{DataFile, to_millis};
 use super::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
@@ -72,6 +73,7 @@ impl Log {
         Ok(Snapshot {
             table: self.table,
             version: state.version(),
+            synthetic: is_synthetic(state.metadata()),
             schema: state.arrow_schema(),
             files,
             store: self.location.store.clone(),

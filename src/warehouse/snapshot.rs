@@ -47,6 +47,8 @@ impl std::fmt::Display for AsOf {
 pub struct Snapshot {
     pub table: Table,
     pub version: u64,
+    /// Whether it was begun by a survey that is made up: then so are some of its rows at least.
+    pub synthetic: bool,
     /// The stored columns, families in the field metadata, provenance last.
     pub schema: SchemaRef,
     /// Sorted by `keys.start()`. Key ranges may overlap until compaction.

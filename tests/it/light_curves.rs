@@ -290,7 +290,11 @@ async fn a_light_curve_is_drawn() {
     let measured = survey.rows("sources", "").await.iter().filter(of_object).count();
     let drawn = svg.matches("<poly").count();
     assert!(svg.contains("forced photometry") && drawn > 2 * measured, "{drawn}, {measured}");
-    let magnitude = survey.server.get(&format!("{path}&quantity=magnitude")).await;
+    assert!(svg.contains("(synthetic)"), "it is not told to be made up");
+    let tagged = survey.rows("sources", "&withupperlim=true").await;
+    let limit = tagged.iter().find(|row| row["v:tag"] == "upperlim").unwrap();
+    let limited = format!("/api/v1/plot?diaObjectId={}&quantity=magnitude", limit["r:diaObjectId"]);
+    let magnitude = survey.server.get(&limited).await;
     assert_ne!(magnitude.headers()["etag"], tag);
     assert!(magnitude.text().await.unwrap().contains("5 sigma limit"));
     let png = survey.server.get(&format!("{path}&output-format=png")).await;

@@ -28,6 +28,7 @@ mod light_curves;
 mod lookup;
 mod names;
 mod nights;
+mod other_cameras;
 mod program;
 mod python;
 mod query;

@@ -12,6 +12,10 @@ use diaflight::survey::{Generated, Progress, SurveyOptions, generate};
 use diaflight::warehouse::{Snapshot, Warehouse, read};
 use futures::TryStreamExt;
 
+use crate::alerts::{Alert, packets};
+use crate::nights;
+use crate::program::run;
+
 fn warehouse() -> Warehouse {
     Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap()
 }
@@ -94,4 +98,26 @@ async fn a_warehouse_with_tables_is_refused() {
     assert_eq!(error.kind(), Kind::Argument);
     assert!(error.to_string().starts_with("--warehouse memory://"), "{error}");
     assert_eq!(snapshot(&warehouse, Table::Sources).await.version, before);
+}
+
+#[tokio::test]
+async fn that_it_is_made_up_stays_with_the_table_and_is_said_of_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let alert = packets(&[Alert::new(5, 100, 61_000.5).with_forced(7, 61_000.25)]);
+    let alert = nights::write_packets(folder.path(), "night.avro", &alert);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (made_up, observed) = (path("made-up"), path("observed"));
+    run(["generate", "--objects", "20", "--warehouse", &made_up]).succeeded();
+    for warehouse in [&made_up, &observed] {
+        run(["ingest", "--warehouse", warehouse, &alert]).succeeded();
+        run(["maintain", "compact", "--warehouse", warehouse]).succeeded();
+    }
+    for table in Table::ALL {
+        let synthetic = async |url: &str| {
+            let snapshot = snapshot(&Warehouse::open(url).unwrap(), table).await;
+            assert!(snapshot.version > 0 || url == observed, "{}", snapshot.version);
+            snapshot.synthetic
+        };
+        assert_eq!((synthetic(&made_up).await, synthetic(&observed).await), (true, false));
+    }
 }

@@ -12,12 +12,13 @@ import astropy.io.votable
 import pandas
 import pyarrow
 import requests
+from astropy.time import Time
 from playwright.sync_api import sync_playwright
+
+from chromium import FLAGS, drawn, markers, open_page, tried
 
 URL, IDS, FOLDER, CHROMIUM = sys.argv[1], sys.argv[2].split(","), sys.argv[3], sys.argv[4]
 LONG = IDS[0]
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 READERS = {
     "json": lambda body: pandas.DataFrame(json.loads(body)),
@@ -27,35 +28,6 @@ READERS = {
     "arrow": lambda body: pyarrow.ipc.open_stream(body).read_pandas(),
 }
 
-PATIENCE_MS = 120_000
-
-
-def open_page(browser, trouble, **options):
-    """A page that tells of what should not happen: errors of scripts, failures, requests to others."""
-    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"], **options)
-    page = context.new_page()
-    page.on("pageerror", lambda error: trouble.append(f"error: {error}"))
-    page.on("request", lambda request: request.url.startswith((URL, "data:", "blob:")) or trouble.append(request.url))
-    # A page that is left while it loads aborts its requests.
-    page.on("requestfailed", lambda request: "ERR_ABORTED" in (request.failure or "")
-            or trouble.append(f"failed: {request.url} {request.failure}"))
-    # A page that is not there is one that the test asked for; on a busy machine what is preloaded is used late.
-    page.on("console", lambda said: said.type in ("error", "warning") and "status of 404" not in said.text
-            and "preloaded" not in said.text and trouble.append(f"console: {said.text}"))
-    page.set_default_timeout(PATIENCE_MS)
-    return page
-
-
-def drawn(page, scale="flux"):
-    page.wait_for_selector(f'figure[data-drawn="{scale}"]')
-
-
-def markers(page):
-    """How many measurements the plot shows, by band and kind."""
-    return page.evaluate("""() => Object.fromEntries(document.querySelector('#plot').data
-        .filter((trace) => trace.customdata).map((trace) => [`${trace.customdata[0].band} ${trace.meta}`, trace.x.length]))""")
-
-
 def seconds_across(page):
     return page.evaluate("() => document.querySelector('#plot').layout.xaxis.range.reduce((a, b) => b - a)")
 
@@ -63,6 +35,7 @@ def seconds_across(page):
 def search(page):
     page.goto(URL)
     assert page.get_by_role("heading", level=1).inner_text() == "Light curves of Rubin alerts"
+    assert "The data here are synthetic" in page.inner_text("main")
     page.get_by_role("searchbox").fill(f" {LONG} ")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{URL}/{LONG}")
@@ -87,7 +60,7 @@ def look(page):
     assert sum(counts.values()) == sum(tables) > 2000, (counts, tables)
     print(f"{sum(tables)} points drawn {took:.0f} ms after the request")
     assert page.locator("details.measurements").first.locator("tbody tr").count() == tables[0]
-    for part in ("ICRS", "First detection", "SIMBAD", "main_label_classifier", "Mean psfFlux"):
+    for part in ("ICRS", "First detection", "SIMBAD", "main_label_classifier", "Latest psfFlux", "Peak psfFlux", "synthetic"):
         assert part in page.inner_text("main"), part
 
 
@@ -123,7 +96,9 @@ def switch(page):
     top, bottom = page.evaluate("() => document.querySelector('#plot').layout.yaxis.range.toReversed()")
     assert 14 < top < bottom < 32, (top, bottom)
     assert any("limit" in name for name in markers(page))
-    assert page.locator("#plot .textpoint").count() > 0 and "without a magnitude" in page.inner_text("#without")
+    without, limits = page.inner_text("#without"), sum(count for name, count in markers(page).items() if "limit" in name)
+    assert "without a magnitude" in without and (limits > 300) == (f"The {limits} limits are drawn small" in without), (limits, without)
+    assert page.locator("#plot .textpoint").count() == (0 if limits > 300 else limits)
     page.get_by_role("radio", name="flux").check()
     drawn(page, "flux")
 
@@ -137,6 +112,70 @@ def zoom(page):
     page.get_by_role("button", name="Zoom out").press("Enter")
     page.get_by_role("button", name="all").press("Enter")
     page.wait_for_function("whole => { const [a, b] = document.querySelector('#plot').layout.xaxis.range; return Math.abs(b - a - whole) < 1e-6; }", arg=whole)
+
+
+def tell_dates(page):
+    """A label of an axis is the date in UTC where its tick stands, held against astropy: far out, near in, and at a leap second."""
+    shown = page.evaluate("() => (({ tickvals, ticktext }) => ({ tickvals, ticktext }))(document.querySelector('#plot').layout.xaxis2)")
+    ticks = [shown] + [page.evaluate("""async (range) => {
+        const { dates } = await import(document.querySelector('script[src$="light_curve.js"]').src.replace('light_curve', 'dates'));
+        return dates(range, 6);
+    }""", [start, start + span]) for start in (61041.3, 57753.99, 44785.9, 41320.1) for span in (3000, 40, 1.5, 0.1, 2e-3, 4e-5, 1e-6)]
+    assert len(shown["tickvals"]) > 1 and sum(len(these["tickvals"]) for these in ticks) > 60
+    for these in ticks:
+        for mjd, label in zip(these["tickvals"], these["ticktext"]):
+            iso, label = Time(mjd, format="mjd", scale="tai", precision=3).utc.iso, label.replace("<br>", " ")
+            assert iso.startswith(label) and not re.search("[1-9]", iso[len(label):]), (mjd, label, iso)
+    assert page.evaluate("""async () => {
+        const { dates } = await import(document.querySelector('script[src$="light_curve.js"]').src.replace('light_curve', 'dates'));
+        return dates([0, 1], 6).tickvals.length;
+    }""") == 0, "before 1972 there are no dates"
+
+
+def reach(page):
+    """An axis has room for the error bar of one point."""
+    ends = page.evaluate("""async () => {
+        const { ranges } = await import(document.querySelector('script[src$="light_curve.js"]').src.replace('light_curve', 'ranges'));
+        const point = { what: "detection", band: "g", mjd: 61000, flux: 1231, fluxErr: 233 }, all = { has: () => true };
+        const many = Array.from({ length: 300_000 }, () => point);
+        return [[point], many].map((points) => ranges(points, { scale: "flux", bands: all, whats: all }).home);
+    }""")
+    for low, high in ends:
+        assert 900 < low < 998 and 1464 < high < 1560, ends
+
+
+def try_requests(page):
+    """Ids in an answer are those that were sent, digit by digit."""
+    page.goto(f"{URL}/docs/")
+    text = tried(page, "sources-get_sources")
+    assert re.search(r'"r:midpointMjdTai": \d+\.\d+', text), text[:300]
+    block = page.locator("#operations-sources-get_sources")
+    block.get_by_placeholder("diaObjectId").fill(IDS[1])
+    block.get_by_placeholder("columns").fill("r:diaObjectId,r:diaSourceId")
+    block.get_by_role("button", name="Execute").click()
+    page.wait_for_function("() => document.querySelector('#operations-sources-get_sources .live-responses-table').innerText.includes('diaSourceId')")
+    shown = block.locator(".live-responses-table").inner_text()
+    url = block.locator(".request-url pre").inner_text()
+    sent = requests.get(url).json()
+    assert len(sent) > 1 and all(f'"r:diaSourceId": {row["r:diaSourceId"]}' in shown for row in sent), (shown[:600], url)
+    assert re.search(r'"r:diaObjectId": \d+', tried(page, "objects-get_objects"))
+    family = "selector => getComputedStyle(document.querySelector(selector)).fontFamily"
+    assert page.evaluate(family, ".swagger-ui .opblock-tag") == page.evaluate(family, "body")
+
+
+def print_all(page):
+    """On paper there are all rows, of what is folded, too."""
+    page.goto(f"{URL}/{LONG}")
+    drawn(page)
+    page.emulate_media(media="print")
+    hidden = page.evaluate("""() => [...document.querySelectorAll('details.measurements')].flatMap((details) => {
+        const [frame, last] = [details.querySelector('.wide'), details.querySelector('tbody tr:last-child')];
+        const inside = last.getBoundingClientRect().bottom <= frame.getBoundingClientRect().bottom + 1;
+        return inside && last.checkVisibility({ contentVisibilityAuto: true }) && last.getBoundingClientRect().height > 0 ? [] : [details.innerText.slice(0, 40)];
+    })""")
+    assert hidden == [], hidden
+    page.pdf(path=f"{FOLDER}/object.pdf")
+    page.emulate_media(media="screen")
 
 
 def take_away(page):
@@ -170,7 +209,7 @@ def go_wrong(page):
 
 def without_scripts(browser, trouble):
     seen = []
-    page = open_page(browser, seen, java_script_enabled=False)
+    page = open_page(browser, URL, seen, java_script_enabled=False)
     page.goto(f"{URL}/{LONG}")
     assert page.locator("noscript img").count() == 1 and not page.locator("#plot").is_visible()
     assert page.locator("details.measurements").first.locator("tbody tr").count() > 100
@@ -180,36 +219,55 @@ def without_scripts(browser, trouble):
     trouble.extend(told for told in seen if not told.startswith(("failed", "console")))
 
 
+# Tables that scroll within the page.
+SCROLLING = """() => [...document.querySelectorAll('.wide')].filter((frame) => frame.checkVisibility()
+    && (frame.scrollWidth > frame.clientWidth || frame.scrollHeight > frame.clientHeight + 1)).map((frame) => frame.outerHTML.slice(0, 80))"""
+# Labels of the axes of time that run into each other or into a title.
+MEETING = """() => {
+    const boxes = (selector) => [...document.querySelectorAll(selector)].map((of) => ({ text: of.textContent, box: of.getBoundingClientRect() }));
+    const ticks = boxes('#plot .xtick text, #plot .x2tick text'), all = [...ticks, ...boxes('#plot .xtitle, #plot .x2title')];
+    const meet = ({ box: a }, { box: b }) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    return ticks.length < 4 || all.length < ticks.length + 2 ? ['too few']
+        : ticks.flatMap((one) => all.filter((other) => other !== one && meet(one, other)).map((other) => `${one.text} ${other.text}`));
+}"""
+
+
 def pictures(browser, trouble):
     for scheme in ("light", "dark"):
         for size, viewport in SIZES.items():
-            page = open_page(browser, trouble, viewport=viewport, color_scheme=scheme, has_touch=size == "phone")
-            for name, path in (("home", "/"), ("object", f"/{LONG}"), ("list", f"/objects?diaObjectId={','.join(IDS)},12"), ("missing", "/12")):
+            page = open_page(browser, URL, trouble, viewport=viewport, color_scheme=scheme, has_touch=size == "phone")
+            for name, path in (("home", "/"), ("object", f"/{LONG}"), ("list", f"/objects?diaObjectId={','.join(IDS)},12"), ("missing", "/12"), ("docs", "/docs/")):
                 page.goto(URL + path)
                 if name == "object":
                     drawn(page)
                     page.locator("footer").scroll_into_view_if_needed()
+                if name == "docs":
+                    tried(page, "sources-get_sources")
                 width = page.evaluate("() => document.documentElement.scrollWidth")
                 assert width == viewport["width"], (name, size, width)
+                assert size != "phone" or page.evaluate(SCROLLING) == [], (name, page.evaluate(SCROLLING))
+                assert name != "object" or page.evaluate(MEETING) == [], (size, page.evaluate(MEETING))
                 page.screenshot(path=f"{FOLDER}/{name}-{size}-{scheme}.png", full_page=True)
             page.context.close()
 
 
 def follow_the_system(browser, trouble):
-    """A page that is open turns dark with the system."""
-    page = open_page(browser, trouble, color_scheme="light")
+    """A page that is open turns dark with the system, and light on paper."""
+    page = open_page(browser, URL, trouble, color_scheme="light")
     page.goto(f"{URL}/{LONG}")
     drawn(page)
     colours = "() => document.querySelector('#plot').data.filter((t) => t.customdata).map((t) => t.marker.color)"
     light = page.evaluate(colours)
     page.emulate_media(color_scheme="dark")
     page.wait_for_function(f"light => !({colours})().some((colour) => light.includes(colour))", arg=light)
+    page.emulate_media(media="print")
+    page.wait_for_function(f"light => ({colours})().every((colour) => light.includes(colour))", arg=light)
 
 
 with sync_playwright() as playwright:
     browser, trouble = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS), []
-    page = open_page(browser, trouble, viewport=SIZES["desktop"])
-    for use in (search, look, read, switch, zoom, take_away, go_wrong):
+    page = open_page(browser, URL, trouble, viewport=SIZES["desktop"])
+    for use in (search, look, read, tell_dates, reach, switch, zoom, take_away, try_requests, print_all, go_wrong):
         use(page)
         print(f"{use.__name__}: as it should be")
     for use in (without_scripts, follow_the_system, pictures):

@@ -1,10 +1,9 @@
-//! `/openapi.json`, what the endpoints are for programs, and `/docs`, the same for people. In: the arguments that requests are read by,
+//! `/openapi.json`, what the endpoints are for programs. In: the arguments that requests are read by,
 //! the columns of the catalog, the kinds of errors. Out: an OpenAPI document, with an object of the data in its examples.
 
 mod operation;
 mod row;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -12,9 +11,8 @@ use utoipa::openapi::path::PathItemBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ComponentsBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder,
-    PathsBuilder,
+    PathsBuilder, Server,
 };
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use self::operation::Documented;
 use super::schema::SchemaRequest;
@@ -32,28 +30,49 @@ const MISSING: (Kind, &str) = (
     "diaObjectId is missing: give one id, several separated by commas, or an array",
 );
 
-/// Swagger UI, served by the program itself.
-pub fn page<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let config =
-        Config::from("/openapi.json").try_it_out_enabled(true).default_models_expand_depth(0);
-    SwaggerUi::new("/docs").config(config).into()
-}
-
 pub async fn answer(State(app): State<App>) -> Result<Response> {
-    let objects = app.engine.some_objects(1).await.unwrap_or_default();
-    let object = objects.first().map(i64::to_string).unwrap_or_default();
-    let text = serde_json::to_string(&document(&object))
+    let mut examples = Vec::new();
+    for table in Table::ALL {
+        // Without them the document is as good.
+        let objects = app.engine.some_objects(table, 1).await.unwrap_or_default();
+        let schema = app.engine.schema(table).ok();
+        let is_there =
+            |name: &str| schema.as_ref().is_none_or(|schema| schema.field_with_name(name).is_ok());
+        let object = objects.first().map(i64::to_string).unwrap_or_default();
+        examples.push(Examples { table, object, columns: example_columns(table, is_there) });
+    }
+    let text = serde_json::to_string(&document(&examples))
         .map_err(|error| Error::internal(format!("writing the OpenAPI document: {error}")))?;
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// The document; `object` is the id in its examples.
-fn document(object: &str) -> OpenApi {
+/// What stands in the examples of a table: an object and columns that it has.
+pub struct Examples {
+    table: Table,
+    object: String,
+    columns: String,
+}
+
+/// Columns to begin with, as far as the table has them.
+fn example_columns(table: Table, is_there: impl Fn(&str) -> bool) -> String {
+    let names: &[&str] = match table {
+        Table::Sources | Table::Fp => &["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"],
+        Table::Objects => &["r:diaObjectId", "r:ra", "r:dec", "r:nDiaSources"],
+    };
+    let there: Vec<&str> = names.iter().copied().filter(|name| is_there(name)).collect();
+    there.join(",")
+}
+
+/// The document, with its examples.
+fn document(examples: &[Examples]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut tags = Vec::new();
     for documented in endpoints() {
         tags.push(TagBuilder::new().name(documented.name()).build());
-        let get = documented.get(object);
+        let of = examples.iter().find(|examples| examples.table == documented.table);
+        let (object, columns) =
+            of.map_or(("", ""), |examples| (&examples.object, &examples.columns));
+        let get = documented.get(object, columns);
         let post = documented.post(object);
         let item = PathItemBuilder::new()
             .operation(HttpMethod::Get, get)
@@ -71,6 +90,8 @@ fn document(object: &str) -> OpenApi {
         .license(Some(license));
     OpenApiBuilder::new()
         .info(info.build())
+        // Relative to the document, wherever a proxy has put it.
+        .servers(Some([Server::new(".")]))
         .paths(paths.build())
         .tags(Some(tags))
         .components(Some(components.schema("Error", operation::error()).build()))
@@ -81,6 +102,7 @@ fn endpoints() -> Vec<Documented> {
     let rows =
         [sources::DEFINITION, objects::DEFINITION, fp::DEFINITION].map(|definition| Documented {
             path: definition.table.path(),
+            table: definition.table,
             about: definition.about,
             arguments: RowRequest::arguments(definition.table),
             answers: operation::rows(definition.table),
@@ -88,6 +110,7 @@ fn endpoints() -> Vec<Documented> {
         });
     let plot = Documented {
         path: "/api/v1/plot",
+        table: Table::Sources,
         about: super::plot::ABOUT,
         arguments: PlotRequest::ARGUMENTS.to_vec(),
         answers: operation::of_types(Picture::ALL.map(Picture::content_type)),
@@ -95,6 +118,7 @@ fn endpoints() -> Vec<Documented> {
     };
     let schema = Documented {
         path: "/api/v1/schema",
+        table: Table::Sources,
         about: super::schema::ABOUT,
         arguments: SchemaRequest::ARGUMENTS.to_vec(),
         answers: operation::of_types(["application/json"]),

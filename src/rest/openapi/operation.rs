@@ -15,6 +15,8 @@ use crate::schema::Table;
 /// An endpoint.
 pub struct Documented {
     pub path: &'static str,
+    /// Whose rows it answers with or shows.
+    pub table: Table,
     pub about: &'static str,
     pub arguments: Vec<&'static Argument>,
     /// What comes with a 200, by media type.
@@ -44,7 +46,8 @@ const ERRORS: [(Kind, &str); 7] = [
 ];
 
 impl Documented {
-    pub fn get(&self, object: &str) -> Operation {
+    /// `object` and `columns` stand in its examples.
+    pub fn get(&self, object: &str, columns: &str) -> Operation {
         let operation = self.arguments.iter().fold(self.operation(), |operation, argument| {
             let parameter = ParameterBuilder::new()
                 .name(argument.name)
@@ -52,7 +55,7 @@ impl Documented {
                 .required(required(argument))
                 .description(Some(about(argument)))
                 .schema(Some(text(argument)))
-                .example(prefilled(argument).then(|| example(argument, object)));
+                .example(prefilled(argument).then(|| example(argument, object, columns)));
             operation.parameter(parameter.build())
         });
         operation.operation_id(Some(format!("get_{}", self.name()))).build()
@@ -65,7 +68,7 @@ impl Documented {
             body = body.property(argument.name, values(argument));
             if required(argument) == Required::True {
                 body = body.required(argument.name);
-                asked.insert(argument.name.to_string(), example(argument, object));
+                asked.insert(argument.name.to_string(), example(argument, object, ""));
             }
         }
         let body = ContentBuilder::new().schema(Some(body.build())).example(Some(asked.into()));
@@ -180,9 +183,10 @@ fn values(argument: &Argument) -> Schema {
     }
 }
 
-fn example(argument: &Argument, object: &str) -> Value {
+fn example(argument: &Argument, object: &str, columns: &str) -> Value {
     match argument.takes {
         Takes::Ids => object.into(),
+        Takes::Names => columns.into(),
         Takes::Flag => (argument.example == "true").into(),
         _ => argument.example.into(),
     }

@@ -15,54 +15,64 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::palette;
 use crate::error::{Error, Kind, Result};
 
 /// A file as it is in the program.
 struct Asset {
     name: &'static str,
     content_type: &'static str,
-    contents: &'static [u8],
+    contents: Bytes,
 }
 
-const fn script(name: &'static str, contents: &'static [u8]) -> Asset {
+fn script(name: &'static str, contents: &'static [u8]) -> Asset {
+    let contents = Bytes::from_static(contents);
     Asset { name, content_type: "text/javascript; charset=utf-8", contents }
 }
 
-static ASSETS: [Asset; 11] = [
-    script("bands.js", include_bytes!("../../../web/bands.js")),
-    script("copy.js", include_bytes!("../../../web/copy.js")),
-    script("dates.js", include_bytes!("../../../web/dates.js")),
-    script("light_curve.js", include_bytes!("../../../web/light_curve.js")),
-    script("plot.js", include_bytes!("../../../web/plot.js")),
-    script("plotly-basic.min.js", include_bytes!("../../../web/vendor/plotly-basic.min.js")),
-    script("points.js", include_bytes!("../../../web/points.js")),
-    script("readout.js", include_bytes!("../../../web/readout.js")),
-    script("zoom.js", include_bytes!("../../../web/zoom.js")),
-    Asset {
-        name: "style.css",
-        content_type: "text/css; charset=utf-8",
-        contents: include_bytes!("../../../web/style.css"),
-    },
-    Asset {
-        name: "icon.svg",
-        content_type: "image/svg+xml",
-        contents: include_bytes!("../../../web/icon.svg"),
-    },
-];
+fn style(name: &'static str, contents: impl Into<Bytes>) -> Asset {
+    Asset { name, content_type: "text/css; charset=utf-8", contents: contents.into() }
+}
+
+fn all() -> Vec<Asset> {
+    vec![
+        script("bands.js", include_bytes!("../../../web/bands.js")),
+        script("copy.js", include_bytes!("../../../web/copy.js")),
+        script("dates.js", include_bytes!("../../../web/dates.js")),
+        script("docs.js", include_bytes!("../../../web/docs.js")),
+        script("light_curve.js", include_bytes!("../../../web/light_curve.js")),
+        script("plot.js", include_bytes!("../../../web/plot.js")),
+        script("plotly-basic.min.js", include_bytes!("../../../web/vendor/plotly-basic.min.js")),
+        script("points.js", include_bytes!("../../../web/points.js")),
+        script("ranges.js", include_bytes!("../../../web/ranges.js")),
+        script("readout.js", include_bytes!("../../../web/readout.js")),
+        script("zoom.js", include_bytes!("../../../web/zoom.js")),
+        style("docs.css", &include_bytes!("../../../web/docs.css")[..]),
+        style("palette.css", palette::style()),
+        style("style.css", &include_bytes!("../../../web/style.css")[..]),
+        Asset {
+            name: "icon.svg",
+            content_type: "image/svg+xml",
+            contents: Bytes::from_static(include_bytes!("../../../web/icon.svg")),
+        },
+    ]
+}
 
 /// The files as they are served.
 struct Assets {
     folder: String,
-    /// In the order of [`ASSETS`].
+    files: Vec<Asset>,
+    /// In the order of the files.
     compressed: Vec<Bytes>,
 }
 
 static SERVED: LazyLock<Assets> = LazyLock::new(|| {
-    let mut hash = DefaultHasher::new();
-    ASSETS.iter().for_each(|asset| asset.contents.hash(&mut hash));
+    let (files, mut hash) = (all(), DefaultHasher::new());
+    files.iter().for_each(|asset| asset.contents.hash(&mut hash));
     Assets {
-        folder: format!("/assets/{:016x}", hash.finish()),
-        compressed: ASSETS.iter().map(|asset| compressed(asset.contents)).collect(),
+        folder: format!("assets/{:016x}", hash.finish()),
+        compressed: files.iter().map(|asset| compressed(&asset.contents)).collect(),
+        files,
     }
 });
 
@@ -73,7 +83,7 @@ fn compressed(contents: &[u8]) -> Bytes {
     written.map(Bytes::from).unwrap_or_default()
 }
 
-/// Where they are, without a slash at the end: scripts name each other beside themselves.
+/// Where they are below the root of the pages, without a slash at either end: scripts name each other beside themselves.
 pub fn folder() -> &'static str {
     &SERVED.folder
 }
@@ -84,10 +94,11 @@ pub async fn asset(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response> {
-    let index = ASSETS.iter().position(|asset| asset.name == name);
+    let served = &*SERVED;
+    let index = served.files.iter().position(|asset| asset.name == name);
     let index = index.ok_or_else(|| Error::new(Kind::NotFound, "there is no such file"))?;
-    let (asset, served) = (&ASSETS[index], &*SERVED);
-    let is_current = served.folder.strip_prefix("/assets/") == Some(version.as_str());
+    let asset = &served.files[index];
+    let is_current = served.folder.strip_prefix("assets/") == Some(version.as_str());
     let kept = if is_current { "public, max-age=31536000, immutable" } else { "no-cache" };
     let common = [
         (CONTENT_TYPE, asset.content_type),
@@ -98,7 +109,7 @@ pub async fn asset(
     let gzip = &served.compressed[index];
     Ok(match accepts_gzip(&headers) && !gzip.is_empty() {
         true => (common, [(CONTENT_ENCODING, "gzip")], gzip.clone()).into_response(),
-        false => (common, asset.contents).into_response(),
+        false => (common, asset.contents.clone()).into_response(),
     })
 }
 

@@ -1,142 +1,96 @@
-//! What an object is in each band. In: its measurements. Out: a line per band with counts and weighted means, as a table.
+//! What an object is in each band. In: its measurements in sum. Out: a line per band, as a table.
 
 use askama::Template;
 
-use super::measurement::Measurement;
-use super::text::{count, fixed};
-use crate::astronomy::ab_mag;
-use crate::plot::BANDS;
+use super::series::Series;
+use super::tally::Tally;
+use crate::plot::{self, BANDS};
 
 /// One band of one object.
-pub struct Band {
-    pub name: String,
-    detections: Mean,
-    forced: Mean,
+pub struct Band<'a> {
+    /// `None` of the measurements that have none.
+    name: Option<&'a str>,
+    detections: &'a Tally,
+    forced: &'a Tally,
 }
 
-/// The mean of fluxes but for those of poor quality, each weighted by the inverse of its variance; and the count of all.
-#[derive(Default)]
-struct Mean {
-    count: u64,
-    weights: f64,
-    weighted_njy: f64,
-}
+static NONE: Tally = Tally::NONE;
 
-impl Mean {
-    fn of<'a>(measurements: impl Iterator<Item = &'a Measurement>) -> Self {
-        measurements.fold(Self::default(), |mut mean, measurement| {
-            mean.count += 1;
-            if measurement.is_poor() {
-                return mean;
-            }
-            if let (Some(flux), Some(error)) = (measurement.psf_flux, measurement.psf_flux_err)
-                && error > 0.0
-            {
-                mean.weights += error.powi(-2);
-                mean.weighted_njy += flux * error.powi(-2);
-            }
-            mean
-        })
+impl Band<'_> {
+    /// As it stands in the rows; empty where there is none.
+    pub fn value(&self) -> &str {
+        self.name.unwrap_or_default()
     }
 
-    fn flux_njy(&self) -> Option<f64> {
-        (self.weights > 0.0).then(|| self.weighted_njy / self.weights)
+    pub fn label(&self) -> &str {
+        self.name.unwrap_or("no band")
     }
 
-    fn error_njy(&self) -> Option<f64> {
-        (self.weights > 0.0).then(|| self.weights.powf(-0.5))
-    }
-
-    fn count(&self) -> String {
-        count(self.count)
-    }
-
-    fn flux(&self) -> String {
-        match self.error_njy() {
-            Some(error) => format!("{} ± {}", fixed(self.flux_njy(), 1), fixed(Some(error), 1)),
-            None => fixed(None, 1),
-        }
-    }
-
-    fn mag(&self) -> String {
-        fixed(self.flux_njy().and_then(ab_mag), 3)
+    /// The name of its colour and symbol.
+    pub fn mark(&self) -> &'static str {
+        plot::named(self.value()).name
     }
 }
 
 /// The bands that an object was measured in, from the bluest; those of other cameras after them.
-pub fn bands(sources: &[Measurement], forced: &[Measurement]) -> Vec<Band> {
-    let mut names: Vec<&str> = sources
-        .iter()
-        .chain(forced)
-        .filter_map(|measurement| measurement.band.as_deref())
-        .collect();
-    let place = |name: &str| BANDS.iter().position(|band| band.name == name).unwrap_or(BANDS.len());
+pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<Band<'a>> {
+    let names = detections.bands.keys().chain(forced.bands.keys());
+    let mut names: Vec<&Option<String>> = names.collect();
+    let place = |name: &Option<String>| {
+        let known = BANDS.iter().position(|band| Some(band.name) == name.as_deref());
+        known.unwrap_or(BANDS.len() + usize::from(name.is_none()))
+    };
     names.sort_by_key(|name| (place(name), *name));
     names.dedup();
-    let band = |name| Band {
-        detections: Mean::of(of(sources, name)),
-        forced: Mean::of(of(forced, name)),
-        name: String::from(name),
+    let band = |name: &'a Option<String>| Band {
+        name: name.as_deref(),
+        detections: detections.bands.get(name).unwrap_or(&NONE),
+        forced: forced.bands.get(name).unwrap_or(&NONE),
     };
     names.into_iter().map(band).collect()
-}
-
-fn of<'a>(rows: &'a [Measurement], band: &'a str) -> impl Iterator<Item = &'a Measurement> {
-    rows.iter().filter(move |row| row.band.as_deref() == Some(band))
 }
 
 #[derive(Template)]
 #[template(
     ext = "html",
     source = r##"<div class="wide" tabindex="0" role="region" aria-labelledby="bands">
-<table>
-<thead><tr><th scope="col">Band</th><th scope="col">Detections</th><th scope="col">Mean psfFlux, nJy</th>
-<th scope="col">AB mag</th><th scope="col">Forced</th><th scope="col">Mean forced, nJy</th></tr></thead>
+<table class="stacked bands">
+<thead><tr><th scope="col">Band</th><th scope="col">Detections</th><th scope="col">Latest psfFlux, nJy</th><th scope="col">Peak psfFlux, nJy</th>
+<th scope="col">Peak AB mag</th><th scope="col">Range, nJy</th><th scope="col">Forced</th><th scope="col">Range of forced, nJy</th></tr></thead>
 <tbody>
-{% for band in bands %}<tr><th scope="row"><svg class="mark band-{{ band.name }}" aria-hidden="true"><use href="#band-{{ band.name }}"/></svg>{{ band.name }}</th>
-<td>{{ band.detections.count() }}</td><td>{{ band.detections.flux() }}</td><td>{{ band.detections.mag() }}</td>
-<td>{{ band.forced.count() }}</td><td>{{ band.forced.flux() }}</td></tr>
+{% for band in bands %}<tr><th scope="row"><svg class="mark band-{{ band.mark() }}" aria-hidden="true"><use href="#band-{{ band.mark() }}"/></svg>{{ band.label() }}</th>
+<td>{{ band.detections.count() }}</td><td>{{ band.detections.latest() }}<small>{{ band.detections.latest_date() }}</small></td>
+<td>{{ band.detections.peak() }}<small>{{ band.detections.peak_date() }}</small></td><td>{{ band.detections.peak_mag() }}</td><td>{{ band.detections.range() }}</td>
+<td>{{ band.forced.count() }}</td><td>{{ band.forced.range() }}</td></tr>
 {% endfor %}</tbody>
 </table>
 </div>
-<p class="hint">Means of the measurements below but for those of poor quality, each weighted by the inverse of its variance; the magnitude is that of the mean flux.</p>
+<p class="hint">Dates are in UTC. Detections of poor quality count, and their fluxes are left out here.</p>
 "##
 )]
 pub struct Bands<'a> {
-    pub bands: &'a [Band],
+    pub bands: &'a [Band<'a>],
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json};
-
     use super::*;
 
     #[test]
-    fn means_are_weighted_and_bands_in_order() {
-        let rows = |values: &[(&str, Option<f64>, f64)]| -> Vec<Measurement> {
-            let row = |(band, flux, error): &(&str, Option<f64>, f64)| {
-                let tag = if *flux == Some(1e6) { "badquality" } else { "valid" };
-                json!({"r:band": band, "r:psfFlux": flux, "r:psfFluxErr": error, "v:tag": tag})
-            };
-            from_value(values.iter().map(row).collect()).unwrap()
+    fn bands_are_in_order_and_none_is_left_out() {
+        let series = |names: &[Option<&str>]| Series {
+            bands: names.iter().map(|name| (name.map(String::from), Tally::NONE)).collect(),
+            ..Series::default()
         };
-        let sources = rows(&[
-            ("z", Some(100.0), 1.0),
-            ("z", Some(200.0), 2.0),
-            ("z", None, 1.0),
-            ("z", Some(1e6), 1.0),
-        ]);
-        let forced = rows(&[("w", Some(-3.0), 1.0), ("g", None, 0.0)]);
-        let bands = bands(&sources, &forced);
-        assert_eq!(bands.iter().map(|band| &band.name[..]).collect::<Vec<_>>(), ["g", "z", "w"]);
-        let [g, z, w] = &bands[..] else { panic!() };
-        assert_eq!((z.detections.count(), z.detections.flux()), ("4".into(), "120.0 ± 0.9".into()));
-        assert_eq!(z.detections.mag(), "26.202");
+        let detections = series(&[Some("z"), Some("3"), None]);
+        let forced = series(&[Some("w"), Some("g"), Some("z")]);
+        let bands = bands(&detections, &forced);
+        let told: Vec<_> = bands.iter().map(|band| (band.label(), band.mark())).collect();
         assert_eq!(
-            (g.forced.count(), g.forced.flux(), g.forced.mag()),
-            ("1".into(), "–".into(), "–".into())
+            told,
+            [("g", "g"), ("z", "z"), ("3", "other"), ("w", "other"), ("no band", "other")]
         );
-        assert_eq!((w.forced.flux(), w.forced.mag()), ("-3.0 ± 1.0".into(), "–".into()));
+        let html = Bands { bands: &bands }.render().unwrap();
+        assert!(html.contains("no band") && html.contains("#band-other"), "{html}");
     }
 }

@@ -12,7 +12,7 @@ use super::layout::Layout;
 <p class="status">{{ status }}</p>
 <h1>{{ title }}</h1>
 <p>{{ text }}</p>
-<p><a href="/">Search, and what is here</a></p>
+<p><a href="./">Search, and what is here</a></p>
 </section>
 "#
 )]
@@ -34,7 +34,7 @@ pub fn page(status: StatusCode, text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
     let text = format!("{first}{}.", chars.as_str());
-    let layout = Layout { title: &format!("{title} · diaflight"), head: "", search: true };
+    let layout = Layout { title: &format!("{title} · diaflight"), ..Layout::default() };
     let body = Message { status: status.as_u16(), title, text: &text };
     layout.document(&body).unwrap_or_else(|error| error.to_string())
 }

@@ -13,6 +13,7 @@ pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
 <symbol id="band-i" viewBox="-6 -6 12 12"><path d="M-4.2-4.2H4.2V4.2H-4.2Z"/></symbol>
 <symbol id="band-z" viewBox="-6 -6 12 12"><path d="M0-5.8 1.38-1.9 5.52-1.79 2.23.73 3.41 4.69 0 2.35-3.41 4.69-2.23.73-5.52-1.79-1.38-1.9Z"/></symbol>
 <symbol id="band-y" viewBox="-6 -6 12 12"><path d="M0-5.2 4.95-1.61 3.06 4.21H-3.06L-4.95-1.61Z"/></symbol>
+<symbol id="band-other" viewBox="-6 -6 12 12"><path d="M0-5.4 5.4 0 0 5.4-5.4 0Z"/></symbol>
 <symbol id="what-detection" viewBox="-6 -6 12 12"><circle r="4.4" fill="currentColor"/></symbol>
 <symbol id="what-poor" viewBox="-6 -6 12 12"><circle r="4.4" fill="none"/><circle r="1.2" fill="currentColor"/></symbol>
 <symbol id="what-forced" viewBox="-6 -6 12 12"><circle r="4.4" fill="none"/></symbol>
@@ -32,7 +33,7 @@ impl Data {
         let columns =
             "r:midpointMjdTai,r:band,r:visit,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc";
         let [sources, fp] = ["sources", "fp"]
-            .map(|table| format!("/api/v1/{table}?diaObjectId={id}&columns={columns}"));
+            .map(|table| format!("api/v1/{table}?diaObjectId={id}&columns={columns}"));
         let limits = if tagged { ",v:tag,v:fluxLimit&withupperlim=True" } else { "" };
         Self { sources: sources + limits, fp }
     }
@@ -54,13 +55,14 @@ pub struct Head<'a> {
 }
 
 /// `light_curve.js` and what it imports.
-const MODULES: [&str; 8] = [
+const MODULES: [&str; 9] = [
     "light_curve.js",
     "bands.js",
     "dates.js",
     "plot.js",
     "plotly-basic.min.js",
     "points.js",
+    "ranges.js",
     "readout.js",
     "zoom.js",
 ];
@@ -74,7 +76,7 @@ const MODULES: [&str; 8] = [
 <label><input type="radio" name="scale" value="flux" checked>flux</label>
 <label><input type="radio" name="scale" value="mag">AB magnitude</label></fieldset>
 <fieldset><legend>Bands</legend>
-{% for band in bands %}<label><input type="checkbox" name="band" value="{{ band.name }}" checked><svg class="mark band-{{ band.name }}" aria-hidden="true"><use href="#band-{{ band.name }}"/></svg>{{ band.name }}</label>
+{% for band in bands %}<label><input type="checkbox" name="band" value="{{ band.value() }}" checked><svg class="mark band-{{ band.mark() }}" aria-hidden="true"><use href="#band-{{ band.mark() }}"/></svg>{{ band.label() }}</label>
 {% endfor %}</fieldset>
 <fieldset><legend>Show</legend>
 {% for (what, name) in SHOWN %}<label><input type="checkbox" name="what" value="{{ what }}" checked><svg class="mark" aria-hidden="true"><use href="#what-{{ what }}"/></svg>{{ name }}</label>
@@ -85,7 +87,7 @@ const MODULES: [&str; 8] = [
 <button type="button" data-zoom="reset">all</button></fieldset>
 </form>
 <div id="plot" class="scripted" tabindex="0" role="application" aria-label="Light curve of {{ id }}" aria-describedby="readout"></div>
-<noscript><img src="/api/v1/plot?diaObjectId={{ id }}&amp;output-format=svg" alt="Light curve of {{ id }}: difference flux over time" width="900" height="500"></noscript>
+<noscript><img src="api/v1/plot?diaObjectId={{ id }}&amp;output-format=svg" alt="Light curve of {{ id }}: difference flux over time" width="900" height="500"></noscript>
 <figcaption class="scripted"><output id="readout" aria-live="polite">Point at a measurement, or step through them with the arrow keys when the plot has the focus.</output>
 <p class="hint" id="without"></p></figcaption>
 </figure>
@@ -96,7 +98,7 @@ pub struct Figure<'a> {
     pub id: i64,
     pub data: &'a Data,
     pub assets: &'static str,
-    pub bands: &'a [Band],
+    pub bands: &'a [Band<'a>],
 }
 
 /// What a point may be.

@@ -3,15 +3,15 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
 use super::layout::Layout;
-use super::requests::Origin;
 use super::state::{self, TableState};
 use super::text::{NOTHING, count, fixed, utc};
 use super::{App, accepts_html};
 use crate::error::Result;
+use crate::origin::AskedAt;
 use crate::rest::ABOUT;
 use crate::schema::Table;
 
@@ -22,12 +22,12 @@ use crate::schema::Table;
 <h1>Light curves of Rubin alerts</h1>
 <p class="lead">Every night the Rubin Observatory sends out alerts of what changed on the sky. Here are all measurements of an
 object, by its diaObjectId.</p>
-<form class="search large" role="search" action="/objects">
+<form class="search large" role="search" action="objects">
 <label for="search">diaObjectId</label>
 <input id="search" type="search" name="diaObjectId" placeholder="one, or several" autocomplete="off" spellcheck="false" required autofocus>
 <button>Find</button>
 </form>
-{% if !examples.is_empty() %}<p class="examples">For example {% for id in examples %}<a class="numbers" href="/{{ id }}">{{ id }}</a>{% if !loop.last %}, {% endif %}{% endfor %}</p>
+{% if !examples.is_empty() %}<p class="examples">For example {% for id in examples %}<a class="numbers" href="{{ id }}">{{ id }}</a>{% if !loop.last %}, {% endif %}{% endfor %}</p>
 {% endif %}</section>
 <section aria-labelledby="state"><h2 id="state">What is here</h2>
 <dl class="state">
@@ -36,10 +36,10 @@ object, by its diaObjectId.</p>
 </dl></section>
 <section aria-labelledby="programs"><h2 id="programs">From a program</h2>
 <ul class="links">
-<li><a href="/docs">API documentation</a>: every argument, example and error; <a href="/openapi.json">openapi.json</a></li>
-<li><a href="/api/v1/schema?endpoint=/api/v1/sources">The columns</a> with their units and descriptions</li>
+<li><a href="docs/">API documentation</a>: every argument, example and error; <a href="openapi.json">openapi.json</a></li>
+<li><a href="api/v1/schema?endpoint=/api/v1/sources">The columns</a> with their units and descriptions</li>
 <li>Arrow Flight and Flight SQL on the same port, for bulk reads and <code>SELECT</code></li>
-<li><a href="/health/ready">Health</a> and <a href="/metrics">metrics</a>, for operators</li>
+<li><a href="health/ready">Health</a> and <a href="metrics">metrics</a>, for operators</li>
 </ul>
 <pre tabindex="0" role="region" aria-label="A request with curl"><code>curl '{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=csv'</code></pre>
 <pre tabindex="0" role="region" aria-label="A request with pandas"><code>import pandas
@@ -73,7 +73,11 @@ const TABLES: [(Table, &str); 3] = [
     (Table::Fp, "Forced measurements"),
 ];
 
-pub async fn page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Result<Response> {
+pub async fn page(
+    State(app): State<App>,
+    headers: HeaderMap,
+    asked_at: AskedAt,
+) -> Result<Response> {
     if !accepts_html(&headers) {
         return Ok(ABOUT.into_response());
     }
@@ -83,17 +87,22 @@ pub async fn page(State(app): State<App>, uri: Uri, headers: HeaderMap) -> Resul
     let date = newest.map(utc);
     let (night, time) = date.as_deref().and_then(|date| date.split_once(' ')).unzip();
     // Without them the page is as good.
-    let examples = app.engine.some_objects(3).await.unwrap_or_default();
+    let examples = app.engine.some_objects(Table::Sources, 3).await.unwrap_or_default();
     let body = Home {
         example: examples.first().map_or("313897383979122767".to_string(), i64::to_string),
         examples,
         tables: TABLES.map(|(table, what)| Shown::of(table, what, of(table))),
         newest: night.unwrap_or(NOTHING).to_string(),
         newest_time: format!("{} UTC, MJD {}", time.unwrap_or(NOTHING), fixed(newest, 5)),
-        origin: Origin::of(&uri, &headers).http(),
+        origin: app.origins.of(&asked_at).http(),
     };
-    Layout { title: "diaflight: light curves of Rubin alerts", head: "", search: false }
-        .answer(&body)
+    let layout = Layout {
+        title: "diaflight: light curves of Rubin alerts",
+        search: false,
+        synthetic: app.engine.is_synthetic(),
+        ..Layout::default()
+    };
+    layout.answer(&body)
 }
 
 impl Shown {

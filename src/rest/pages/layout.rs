@@ -17,25 +17,27 @@ use crate::error::{Error, Result};
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>{{ title }}</title>
-<link rel="icon" type="image/svg+xml" href="{{ assets }}/icon.svg">
-<link rel="stylesheet" href="{{ assets }}/style.css">
+<link rel="icon" type="image/svg+xml" href="{{ root }}{{ assets }}/icon.svg">
+<link rel="stylesheet" href="{{ root }}{{ assets }}/palette.css">
+<link rel="stylesheet" href="{{ root }}{{ assets }}/style.css">
 {{ head|safe }}
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
 <header class="top">
-<a class="brand" href="/"><img src="{{ assets }}/icon.svg" alt="" width="24" height="24">diaflight</a>
+<a class="brand" href="{{ root }}"><img src="{{ root }}{{ assets }}/icon.svg" alt="" width="24" height="24">diaflight</a>
 {% if search %}
-<form class="search" role="search" action="/objects">
+<form class="search" role="search" action="{{ root }}objects">
 <label class="unseen" for="search">diaObjectId, one or several</label>
 <input id="search" type="search" name="diaObjectId" placeholder="diaObjectId, one or several" autocomplete="off" spellcheck="false" required>
 <button>Find</button>
 </form>
 {% endif %}
-<nav aria-label="Site"><a href="/docs">API</a></nav>
+<nav aria-label="Site"><a href="{{ root }}docs/">API</a></nav>
 </header>
 <main id="main">
-{{ body|safe }}
+{% if synthetic %}<p class="notice">The data here are <strong>synthetic</strong>: a survey made up by diaflight, not observed.</p>
+{% endif %}{{ body|safe }}
 </main>
 <footer>
 <p>diaflight {{ version }}: light curves of Rubin alerts. Times are MJD in TAI and dates in UTC, fluxes are difference fluxes in nJy, positions ICRS.</p>
@@ -47,8 +49,10 @@ use crate::error::{Error, Result};
 struct Document<'a> {
     title: &'a str,
     head: &'a str,
+    root: &'a str,
     assets: &'a str,
     search: bool,
+    synthetic: bool,
     body: &'a str,
     version: &'static str,
 }
@@ -60,15 +64,27 @@ pub struct Layout<'a> {
     pub head: &'a str,
     /// Whether there is a search box above the body.
     pub search: bool,
+    /// Whether the page shows rows that are made up.
+    pub synthetic: bool,
+    /// The way from the page to where the server's paths begin. Everything is named relative to it: behind a proxy they may begin below a
+    /// path that the server does not know of.
+    pub root: &'a str,
+}
+
+impl Default for Layout<'_> {
+    fn default() -> Self {
+        Self { title: "diaflight", head: "", search: true, synthetic: false, root: "./" }
+    }
 }
 
 impl Layout<'_> {
     /// The document with a body.
     pub fn document(&self, body: &impl Template) -> Result<String> {
-        let Self { title, head, search } = *self;
+        let Self { title, head, search, synthetic, root } = *self;
         let body = written(body)?;
         let (assets, version) = (assets::folder(), env!("CARGO_PKG_VERSION"));
-        let document = Document { title, head, assets, search, body: &body, version };
+        let body = &body;
+        let document = Document { title, head, root, assets, search, synthetic, body, version };
         written(&document)
     }
 

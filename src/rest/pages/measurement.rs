@@ -1,43 +1,35 @@
-//! One measurement of an object, and the reading of all of them. In: an object's id. Out: its rows of `sources` or `fp`, newest
-//! first.
+//! One measurement of an object. In: its row of `sources` or `fp`. Out: its values as people read them.
 
 use serde::Deserialize;
-use serde_json::Number;
 
-use super::read::read;
-use super::text::{self, NOTHING, count, fixed};
-use crate::error::{Kind, Result};
-use crate::query::{Columns, Engine, Query};
-use crate::rest::bounded::Placement;
-use crate::schema::Table;
-
-/// As many rows are read for a page, the newest; it says so where there are more.
-const MOST_ROWS: usize = 10_000;
+use super::loose::{number, text};
+use super::text::{self, NOTHING, fixed};
 
 /// A diaSource or a forced measurement.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Measurement {
-    #[serde(rename = "r:midpointMjdTai")]
+    #[serde(rename = "r:midpointMjdTai", default, deserialize_with = "number")]
     pub midpoint_mjd_tai: Option<f64>,
-    #[serde(rename = "r:band")]
+    #[serde(rename = "r:band", default, deserialize_with = "text")]
     pub band: Option<String>,
-    #[serde(rename = "r:visit")]
-    visit: Option<Number>,
-    #[serde(rename = "r:psfFlux")]
+    #[serde(rename = "r:visit", default, deserialize_with = "text")]
+    visit: Option<String>,
+    #[serde(rename = "r:psfFlux", default, deserialize_with = "number")]
     pub psf_flux: Option<f64>,
-    #[serde(rename = "r:psfFluxErr")]
+    #[serde(rename = "r:psfFluxErr", default, deserialize_with = "number")]
     pub psf_flux_err: Option<f64>,
-    #[serde(rename = "v:abMag")]
+    #[serde(rename = "v:abMag", default, deserialize_with = "number")]
     ab_mag: Option<f64>,
-    #[serde(rename = "v:abMagErr")]
+    #[serde(rename = "v:abMagErr", default, deserialize_with = "number")]
     ab_mag_err: Option<f64>,
-    #[serde(rename = "v:dateUtc")]
+    #[serde(rename = "v:dateUtc", default, deserialize_with = "text")]
     date_utc: Option<String>,
-    #[serde(rename = "v:tag")]
+    #[serde(rename = "v:tag", default, deserialize_with = "text")]
     tag: Option<String>,
 }
 
-const COLUMNS: [&str; 9] = [
+/// Those of every table; `v:tag` is there with upper limits alone.
+pub const COLUMNS: [&str; 8] = [
     "r:midpointMjdTai",
     "r:band",
     "r:visit",
@@ -46,62 +38,18 @@ const COLUMNS: [&str; 9] = [
     "v:abMag",
     "v:abMagErr",
     "v:dateUtc",
-    "v:tag",
 ];
-
-/// The newest measurements of one kind.
-pub struct Newest {
-    pub rows: Vec<Measurement>,
-    /// Whether there are older ones.
-    pub more: bool,
-}
-
-impl Newest {
-    /// The detections, each with what it is worth where the tables have the columns that tell.
-    pub async fn detections(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        let tagged = Query { upper_limits: true, ..query(Table::Sources, id) };
-        let mut found = match Self::read(engine, placement, &tagged).await {
-            Err(error) if error.kind() == Kind::Argument => {
-                return Self::read(engine, placement, &query(Table::Sources, id)).await;
-            }
-            found => found?,
-        };
-        found.rows.retain(|row| matches!(row.tag.as_deref(), Some("valid" | "badquality")));
-        Ok(found)
-    }
-
-    pub async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        Self::read(engine, placement, &query(Table::Fp, id)).await
-    }
-
-    async fn read(engine: &Engine, placement: &Placement, query: &Query) -> Result<Self> {
-        let mut rows = read::<Measurement>(engine, placement, query).await?.rows;
-        let more = rows.len() > MOST_ROWS;
-        rows.truncate(MOST_ROWS);
-        Ok(Self { rows, more })
-    }
-
-    /// Whether they have a tag.
-    pub fn are_tagged(&self) -> bool {
-        self.rows.first().is_some_and(|row| row.tag.is_some())
-    }
-
-    pub fn how_many(&self) -> String {
-        let read = count(self.rows.len() as u64);
-        if self.more { format!("more than {read}") } else { read }
-    }
-}
-
-/// One row more than are read tells whether there are more.
-fn query(table: Table, id: i64) -> Query {
-    let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
-    Query { limit: Some(MOST_ROWS + 1), ..Query::of(table, vec![id], columns) }
-}
+pub const TAG: &str = "v:tag";
 
 impl Measurement {
     /// A detection that does not pass the quality cuts.
     pub fn is_poor(&self) -> bool {
         self.tag.as_deref() == Some("badquality")
+    }
+
+    /// Where detections stand beside what was forced where there is none.
+    pub fn is_forced(&self) -> bool {
+        matches!(self.tag.as_deref(), Some("upperlim" | "forced" | "badforced"))
     }
 
     pub fn date(&self) -> String {
@@ -136,8 +84,8 @@ impl Measurement {
         fixed(self.psf_flux.zip(self.psf_flux_err).map(|(flux, error)| flux / error), 1)
     }
 
-    pub fn visit(&self) -> String {
-        self.visit.as_ref().map_or_else(|| NOTHING.to_string(), Number::to_string)
+    pub fn visit(&self) -> &str {
+        self.visit.as_deref().unwrap_or(NOTHING)
     }
 
     pub fn quality(&self) -> &str {

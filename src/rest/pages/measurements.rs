@@ -2,21 +2,21 @@
 
 use askama::Template;
 
-use super::measurement::Newest;
+use super::series::Series;
 
 /// The table, under its name.
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r#"<details class="measurements"{% if open %} open{% endif %}><summary>{{ name }} <span class="count">{{ newest.how_many() }}</span></summary>
-{% if newest.more %}<p class="hint">The newest of them; the downloads have all.</p>
-{% endif %}<div class="wide" tabindex="0" role="region" aria-label="{{ name }}">
-<table class="rows">
+    source = r#"<details class="measurements"{% if open %} open{% endif %}><summary>{{ name }} <span class="count">{{ series.all.count() }}</span></summary>
+{% if series.has_more() %}<p class="hint">The newest {{ series.shown() }} of them; the downloads have all.</p>
+{% endif %}<div class="wide{% if is_long() %} long{% endif %}" tabindex="0" role="region" aria-label="{{ name }}">
+<table class="stacked rows">
 <thead><tr><th scope="col">Date (UTC)</th><th scope="col">MJD (TAI)</th><th scope="col">Band</th><th scope="col">psfFlux, nJy</th>
 <th scope="col">±</th><th scope="col">AB mag</th><th scope="col">±</th><th scope="col">S/N</th><th scope="col">Visit</th>
-{% if newest.are_tagged() %}<th scope="col">Quality</th>{% endif %}</tr></thead>
+{% if series.tagged %}<th scope="col">Quality</th>{% endif %}</tr></thead>
 <tbody>
-{% for row in newest.rows %}<tr><td>{{ row.date() }}</td><td>{{ row.mjd() }}</td><td>{{ row.band() }}</td><td>{{ row.flux() }}</td><td>{{ row.flux_err() }}</td><td>{{ row.mag() }}</td><td>{{ row.mag_err() }}</td><td>{{ row.snr() }}</td><td>{{ row.visit() }}</td>{% if newest.are_tagged() %}<td>{{ row.quality() }}</td>{% endif %}</tr>
+{% for row in series.newest %}<tr><td>{{ row.date() }}</td><td>{{ row.mjd() }}</td><td>{{ row.band() }}</td><td>{{ row.flux() }}</td><td>{{ row.flux_err() }}</td><td>{{ row.mag() }}</td><td>{{ row.mag_err() }}</td><td>{{ row.snr() }}</td><td>{{ row.visit() }}</td>{% if series.tagged %}<td>{{ row.quality() }}</td>{% endif %}</tr>
 {% endfor %}</tbody>
 </table>
 </div>
@@ -25,7 +25,16 @@ use super::measurement::Newest;
 )]
 pub struct Measurements<'a> {
     pub name: &'static str,
-    pub newest: &'a Newest,
+    pub series: &'a Series,
     /// Whether the table is shown at first.
     pub open: bool,
+}
+
+/// A table that has more is laid out when it comes into view, in a frame of its own.
+const LONG_ROWS: usize = 15;
+
+impl Measurements<'_> {
+    fn is_long(&self) -> bool {
+        self.series.newest.len() > LONG_ROWS
+    }
 }

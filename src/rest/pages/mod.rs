@@ -5,21 +5,26 @@
 
 mod assets;
 mod bands;
+mod docs;
 mod error;
 mod figure;
 mod home;
 mod ids;
 mod labels;
 mod layout;
+mod loose;
 mod measurement;
 mod measurements;
 mod object;
 mod objects;
+mod palette;
 mod position;
 mod read;
 mod requests;
+mod series;
 mod state;
 mod summary;
+mod tally;
 mod text;
 
 use axum::Router;
@@ -53,6 +58,9 @@ pub fn router(app: &App) -> Router<App> {
         .route("/{diaObjectId}", get(object::page))
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
         .route("/", get(home::page))
+        .route("/docs", get(docs::with_slash))
+        .route("/docs/", get(docs::page))
+        .route("/docs/{name}", get(docs::file))
         .route_layer(from_fn(for_people))
         .route("/assets/{version}/{name}", get(assets::asset))
 }

@@ -3,7 +3,6 @@
 
 use askama::Template;
 use axum::extract::{Extension, Path, State};
-use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
@@ -11,13 +10,14 @@ use super::bands::{Bands, bands};
 use super::figure::{Data, Figure, Head, MARKS};
 use super::labels::{Labels, labels};
 use super::layout::{Layout, written};
-use super::measurement::Newest;
 use super::measurements::Measurements;
 use super::read::read;
-use super::requests::{Origin, Requests};
+use super::requests::Requests;
+use super::series::Series;
 use super::summary::Summary;
 use super::{App, assets, ids};
 use crate::error::Result;
+use crate::origin::AskedAt;
 use crate::query::{Columns, Query};
 use crate::request::query::id;
 use crate::rest::bounded::Placement;
@@ -28,7 +28,8 @@ use crate::schema::Table;
     ext = "html",
     source = r##"{{ MARKS|safe }}
 <h1><span class="kind">diaObject</span> <span class="numbers">{{ id }}</span></h1>
-{{ figure|safe }}
+{% if !missing.is_empty() %}<p class="notice">Not in the tables, and so not shown: {{ missing.join(", ") }}.</p>
+{% endif %}{{ figure|safe }}
 <div class="columns">
 <section aria-labelledby="summary"><h2 id="summary">Summary</h2>
 {{ summary|safe }}</section>
@@ -44,6 +45,7 @@ use crate::schema::Table;
 )]
 struct Object<'a> {
     id: i64,
+    missing: Vec<String>,
     figure: Figure<'a>,
     summary: Summary,
     labels: Labels,
@@ -56,31 +58,33 @@ pub async fn page(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
     Path(text): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
+    asked_at: AskedAt,
 ) -> Result<Response> {
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
     let object = Query::of(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),
-        Newest::detections(&app.engine, &placement, id),
-        Newest::forced(&app.engine, &placement, id),
+        Series::detections(&app.engine, &placement, id),
+        Series::forced(&app.engine, &placement, id),
     )?;
     let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
-    let bands = bands(&detections.rows, &forced.rows);
-    let (data, assets) = (Data::of(id, detections.are_tagged()), assets::folder());
+    let bands = bands(&detections, &forced);
+    let (data, assets) = (Data::of(id, detections.tagged), assets::folder());
     let body = Object {
         id,
+        missing: [&detections.missing[..], &forced.missing].concat(),
         figure: Figure { id, data: &data, assets, bands: &bands },
         summary: Summary::of(row, &detections, &forced),
         labels: Labels { labels: labels(row, &object.schema) },
         bands: Bands { bands: &bands },
-        requests: Requests::of(id, &Origin::of(&uri, &headers)),
+        requests: Requests::of(id, &app.origins.of(&asked_at)),
         tables: [
-            Measurements { name: "Detections", newest: &detections, open: true },
-            Measurements { name: "Forced photometry", newest: &forced, open: false },
+            Measurements { name: "Detections", series: &detections, open: true },
+            Measurements { name: "Forced photometry", series: &forced, open: false },
         ],
     };
     let head = written(&Head { data: &data, assets })?;
-    Layout { title: &format!("{id} · diaflight"), head: &head, search: true }.answer(&body)
+    let synthetic = app.engine.is_synthetic();
+    let title = format!("{id} · diaflight");
+    Layout { title: &title, head: &head, synthetic, ..Layout::default() }.answer(&body)
 }

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::layout::Layout;
+use super::loose::{number, text};
 use super::position::{dms, hms};
 use super::read::read;
-use super::text::{NOTHING, count};
+use super::text::NOTHING;
 use super::{App, ids};
 use crate::encode::Format;
 use crate::error::Result;
@@ -28,13 +29,13 @@ pub struct Search {
 struct Object {
     #[serde(rename = "r:diaObjectId")]
     id: i64,
-    #[serde(rename = "r:ra")]
+    #[serde(rename = "r:ra", default, deserialize_with = "number")]
     ra_deg: Option<f64>,
-    #[serde(rename = "r:dec")]
+    #[serde(rename = "r:dec", default, deserialize_with = "number")]
     dec_deg: Option<f64>,
-    #[serde(rename = "r:nDiaSources")]
-    sources: Option<u64>,
-    #[serde(rename = "f:main_label_crossmatch")]
+    #[serde(rename = "r:nDiaSources", default, deserialize_with = "text")]
+    sources: Option<String>,
+    #[serde(rename = "f:main_label_crossmatch", default, deserialize_with = "text")]
     crossmatch: Option<String>,
 }
 
@@ -48,17 +49,17 @@ const COLUMNS: [&str; 5] =
 {% if !unknown.is_empty() %}<p class="notice">Not in the table objects, as of its version {{ version }}: {% for id in unknown %}<span class="numbers">{{ id }}</span>{% if !loop.last %}, {% endif %}{% endfor %}.</p>
 {% endif %}{% if !others.is_empty() %}<p class="notice">No diaObjectId (digits alone, up to 19 of them): {% for other in others %}<code>{{ other }}</code>{% if !loop.last %}, {% endif %}{% endfor %}.</p>
 {% endif %}{% if !objects.is_empty() %}<div class="wide" tabindex="0" role="region" aria-label="The objects">
-<table class="rows">
+<table class="stacked objects">
 <thead><tr><th scope="col">diaObjectId</th><th scope="col">RA (ICRS)</th><th scope="col">Dec</th><th scope="col">Detections</th><th scope="col">Cross-match</th></tr></thead>
 <tbody>
-{% for object in objects %}<tr><th scope="row"><a href="/{{ object.id }}">{{ object.id }}</a></th><td>{{ object.ra() }}</td><td>{{ object.dec() }}</td><td>{{ object.sources() }}</td><td>{{ object.crossmatch() }}</td></tr>
+{% for object in objects %}<tr><th scope="row" class="numbers"><a href="{{ object.id }}">{{ object.id }}</a></th><td>{{ object.ra() }}</td><td>{{ object.dec() }}</td><td>{{ object.sources() }}</td><td>{{ object.crossmatch() }}</td></tr>
 {% endfor %}</tbody>
 </table>
 </div>
 <h2 id="download">Download</h2>
 <dl class="downloads">
 {% for table in Table::ALL %}<div><dt>{{ table.name() }}</dt><dd>
-{% for format in Format::ALL %}<a href="/api/v1/{{ table.name() }}?diaObjectId={{ ids }}&amp;output-format={{ format.name() }}" download="{{ table.name() }}.{{ format.extension() }}">{{ format.name() }}</a>
+{% for format in Format::ALL %}<a href="api/v1/{{ table.name() }}?diaObjectId={{ ids }}&amp;output-format={{ format.name() }}" download="{{ table.name() }}.{{ format.extension() }}">{{ format.name() }}</a>
 {% endfor %}</dd></div>
 {% endfor %}</dl>
 {% endif %}"##
@@ -82,8 +83,8 @@ impl Object {
         self.dec_deg.map_or(NOTHING.to_string(), dms)
     }
 
-    fn sources(&self) -> String {
-        self.sources.map_or(NOTHING.to_string(), count)
+    fn sources(&self) -> &str {
+        self.sources.as_deref().unwrap_or(NOTHING)
     }
 
     fn crossmatch(&self) -> &str {
@@ -98,9 +99,9 @@ pub async fn page(
 ) -> Result<Response> {
     let ids::Typed { ids, others } = ids::typed(&search.text);
     match (&ids[..], &others[..]) {
-        ([], []) => return Ok(Redirect::to("/").into_response()),
+        ([], []) => return Ok(Redirect::to("./").into_response()),
         ([], [first, ..]) => return Err(ids::malformed(first)),
-        ([id], []) => return Ok(Redirect::to(&format!("/{id}")).into_response()),
+        ([id], []) => return Ok(Redirect::to(&format!("./{id}")).into_response()),
         _ => {}
     }
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
@@ -119,5 +120,6 @@ pub async fn page(
         others,
         version: found.version,
     };
-    Layout { title: "Objects · diaflight", head: "", search: true }.answer(&body)
+    let synthetic = app.engine.is_synthetic();
+    Layout { title: "Objects · diaflight", synthetic, ..Layout::default() }.answer(&body)
 }

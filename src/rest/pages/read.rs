@@ -1,10 +1,13 @@
 //! Rows for a page. In: a query. Out: its rows as values of a type that names the columns it knows, and what they are from.
 //!
-//! They go through the JSON that clients get, so that a page shows the digits that an answer has.
+//! They go through the JSON that clients get, so that a page shows the digits that an answer has; batch after batch, so that memory is
+//! what is made of them.
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
-use futures::TryStreamExt;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{TryStreamExt, stream};
 use serde::de::DeserializeOwned;
 
 use crate::encode::{Format, encode};
@@ -13,29 +16,59 @@ use crate::failure;
 use crate::query::{Engine, Query};
 use crate::rest::bounded::Placement;
 
-/// All rows of an answer: for queries that are bounded.
+/// What was made of the rows of an answer.
 pub struct Read<T> {
-    pub rows: Vec<T>,
+    pub rows: T,
     /// Served names, described.
     pub schema: SchemaRef,
     /// Of the table.
     pub version: u64,
+    /// Columns that were asked for and are not in the table.
+    pub missing: Vec<String>,
 }
 
+/// All rows: for queries that are bounded.
 pub async fn read<T: DeserializeOwned + Send + 'static>(
     engine: &Engine,
     placement: &Placement,
     query: &Query,
-) -> Result<Read<T>> {
+) -> Result<Read<Vec<T>>> {
+    fold(engine, placement, query, Vec::new(), Vec::push).await
+}
+
+/// Gives each row to `take`, in order.
+pub async fn fold<S: Send + 'static, T: DeserializeOwned + Send + 'static>(
+    engine: &Engine,
+    placement: &Placement,
+    query: &Query,
+    mut state: S,
+    take: fn(&mut S, T),
+) -> Result<Read<S>> {
     let answer = engine.run(query).await.map_err(failure::of_reading)?;
     let (schema, version) = (answer.schema, answer.versions.table);
-    let (table, chunks) = (query.table.name(), encode(Format::Json, answer.rows));
+    let (mut batches, table) = (answer.rows, query.table.name());
     let rows = async move {
-        let json = chunks.try_collect::<Vec<Bytes>>().await.map_err(failure::of_reading)?.concat();
-        serde_json::from_slice(&json).map_err(|error| {
-            Error::internal(format!("a column of {table} has not the type it is known by: {error}"))
-        })
+        while let Some(batch) = batches.try_next().await.map_err(Error::from)? {
+            for row in values(batch, table).await? {
+                take(&mut state, row);
+            }
+        }
+        Ok(state)
     };
-    let rows = placement.work(answer.is_large, rows).await?;
-    Ok(Read { rows, schema, version })
+    let rows = placement.work(answer.is_large, rows).await.map_err(failure::of_reading)?;
+    Ok(Read {
+        rows,
+        schema,
+        version,
+        missing: answer.unknown_columns.into_iter().map(|column| column.name).collect(),
+    })
+}
+
+async fn values<T: DeserializeOwned>(batch: RecordBatch, table: &str) -> Result<Vec<T>> {
+    let (schema, one) = (batch.schema(), stream::iter([Ok(batch)]));
+    let json = encode(Format::Json, Box::pin(RecordBatchStreamAdapter::new(schema, one)));
+    let json = json.try_collect::<Vec<Bytes>>().await?.concat();
+    serde_json::from_slice(&json).map_err(|error| {
+        Error::internal(format!("a column of {table} has not the type it is known by: {error}"))
+    })
 }

@@ -4,9 +4,10 @@
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::measurement::Newest;
 use super::position::{dms, hms};
-use super::text::{self, count, fixed};
+use super::series::Series;
+use super::tally::Tally;
+use super::text::{self, count, counted, fixed};
 
 #[derive(Template)]
 #[template(
@@ -19,7 +20,7 @@ use super::text::{self, count, fixed};
 <a href="{{ place.aladin }}" rel="noreferrer">Aladin Lite</a></dd></div>
 {% endif %}<div><dt>First detection</dt><dd class="numbers">{{ first.utc }} UTC</dd><dd class="numbers">MJD {{ first.mjd }}</dd></div>
 <div><dt>Last detection</dt><dd class="numbers">{{ last.utc }} UTC</dd><dd class="numbers">MJD {{ last.mjd }}</dd></div>
-<div><dt>Measurements</dt><dd>{{ detections }} detections{% if let Some(poor) = poor %}, {{ poor }} of poor quality{% endif %}</dd>
+<div><dt>Measurements</dt><dd>{{ detections }}{% if let Some(poor) = poor %}, {{ poor }} of poor quality{% endif %}</dd>
 {% if let Some(counted) = counted %}<dd>{{ counted }} by Rubin's count</dd>
 {% endif %}<dd>{{ forced }} forced</dd></div>
 </dl>
@@ -51,23 +52,18 @@ struct When {
 }
 
 impl Summary {
-    pub fn of(object: &Map<String, Value>, detections: &Newest, forced: &Newest) -> Self {
+    pub fn of(object: &Map<String, Value>, detections: &Series, forced: &Series) -> Self {
         let number = |name| object.get(name).and_then(Value::as_f64);
         let rubin = object.get("r:nDiaSources").and_then(Value::as_u64);
-        let sources = &detections.rows;
-        let poor = sources.iter().filter(|row| row.is_poor()).count();
+        let Tally { count: found, poor, .. } = detections.all;
         Self {
             place: number("r:ra").zip(number("r:dec")).map(|(ra, dec)| Place::of(ra, dec)),
-            first: When::of(match detections.more {
-                // The oldest of the newest is not the first.
-                true => number("r:firstDiaSourceMjdTai").or(number("f:firstDiaSourceMjdTaiFink")),
-                false => sources.last().and_then(|row| row.midpoint_mjd_tai),
-            }),
-            last: When::of(sources.first().and_then(|row| row.midpoint_mjd_tai)),
-            detections: detections.how_many(),
-            poor: (poor > 0).then(|| count(poor as u64)),
-            counted: rubin.filter(|rubin| *rubin != sources.len() as u64).map(count),
-            forced: forced.how_many(),
+            first: When::of(detections.first_mjd_tai),
+            last: When::of(detections.last_mjd_tai),
+            detections: counted(found, "detection"),
+            poor: (poor > 0).then(|| count(poor)),
+            counted: rubin.filter(|rubin| *rubin != found).map(count),
+            forced: forced.all.count(),
         }
     }
 }

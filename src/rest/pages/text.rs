@@ -23,6 +23,11 @@ pub fn count(value: u64) -> String {
     text
 }
 
+/// So many things, by the name of one.
+pub fn counted(number: u64, one: &str) -> String {
+    format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A time as ISO 8601 has it, to the second and without the `T`.
 pub fn date(iso: &str) -> String {
     iso.split('.').next().unwrap_or_default().replace('T', " ")
@@ -44,6 +49,8 @@ mod tests {
         for (value, text) in [(0, "0"), (999, "999"), (1000, "1 000"), (12_345_678, "12 345 678")] {
             assert_eq!(count(value).replace('\u{202f}', " "), text);
         }
+        let told = [0, 1, 1000].map(|number| counted(number, "detection").replace('\u{202f}', " "));
+        assert_eq!(told, ["0 detections", "1 detection", "1 000 detections"]);
         assert_eq!(utc(61_041.226_178_580_66), "2026-01-01 05:25:04");
         assert_eq!(utc(f64::NAN), "–");
     }

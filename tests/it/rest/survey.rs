@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use diaflight::origin::Origins;
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::schema::{Family, Table, provenance, stored_field};
 use diaflight::server::{Served, ServerOptions, serve};
@@ -108,7 +109,8 @@ impl Server {
         let stopped = async { stopped.await.unwrap_or_default() };
         let workers = Workers::new().unwrap();
         let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::default()).unwrap();
-        let served = Served { engine, sql, workers, options, token: None, tls: None };
+        let (token, tls, origins) = (None, None, Origins::default());
+        let served = Served { engine, sql, workers, options, token, tls, origins };
         let serving = async { serve(listener, served, stopped).await.unwrap() };
         let client = Client::builder().no_proxy().build().unwrap();
         Self { url, client, stop, ended: tokio::spawn(serving) }

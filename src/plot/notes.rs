@@ -1,0 +1,33 @@
+//! What a picture does not show as it is. In: a light curve, and what is drawn of it. Out: sentences for below the title.
+
+use super::Quantity;
+use super::points::{Kind, LightCurve};
+
+/// Where there are more upper limits, their arrows would be one solid bar.
+pub const MOST_FULL_LIMITS: usize = 300;
+
+/// `drawn`: how many of the points have a place on the axes; `limits`: how many of these are upper limits; `missing`: columns that the
+/// tables lack.
+pub fn notes(
+    curve: &LightCurve,
+    quantity: Quantity,
+    (drawn, limits): (usize, usize),
+    missing: &[String],
+) -> Vec<String> {
+    let measured = |point: &&super::points::Point| {
+        quantity == Quantity::Magnitude || point.kind != Kind::UpperLimit
+    };
+    let faint = curve.points.iter().filter(measured).count() - drawn;
+    let small = if limits > MOST_FULL_LIMITS { limits } else { 0 };
+    let counted = [
+        (curve.unplaced, "without a time or a flux: not drawn"),
+        (faint, "too faint for a magnitude: not drawn, unless as limits"),
+        (small, "limits: drawn small"),
+    ];
+    let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+    let mut notes: Vec<String> = counted.map(|(count, what)| format!("{count} {what}")).collect();
+    if !missing.is_empty() {
+        notes.push(format!("not in the tables: {}", missing.join(", ")));
+    }
+    notes
+}

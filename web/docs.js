@@ -1,0 +1,39 @@
+// The form that tries requests: Swagger UI with what openapi.json tells it. Answers are shown as they were sent: an id has more digits than
+// a number of JavaScript's, so nothing here reads one as a number.
+
+/** JSON with a value on each line, its own texts untouched. */
+function indented(json) {
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(depth)}`;
+  return json.replace(/"(?:[^"\\]|\\.)*"|\[\s*\]|\{\s*\}|[[\]{},:]|\s+/g, (token) => {
+    if (token === "{" || token === "[") depth += 1;
+    if (token === "}" || token === "]") depth -= 1;
+    if (token === "{" || token === "[") return token + line();
+    if (token === "}" || token === "]") return line() + token;
+    if (token === ",") return token + line();
+    if (token === ":") return ": ";
+    return token.trim();
+  });
+}
+
+const isJson = (contentType) => /^application\/(?:[\w.-]+\+)?json\b/.test(contentType ?? "");
+
+/** Swagger UI writes what it has parsed; what is no JSON to it, it shows as it is. */
+const asSent = (Body, { React }) => (props) => React.createElement(Body, isJson(props.contentType)
+  ? { ...props, content: indented(props.content), contentType: "text/plain" }
+  : props);
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
+const place = document.querySelector("#swagger-ui");
+SwaggerUIBundle({
+  url: new URL(place.dataset.document, document.baseURI).href,
+  domNode: place,
+  deepLinking: true,
+  tryItOutEnabled: true,
+  defaultModelsExpandDepth: 0,
+  plugins: [() => ({ wrapComponents: { responseBody: asSent } })],
+});
