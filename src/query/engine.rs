@@ -22,15 +22,7 @@ use super::{Query, SnapshotTable, Versions, explain, large, samples, size};
 use crate::error::{Error, Kind, Result};
 use crate::index::{Held, IndexUse};
 use crate::schema::Table;
-use crate::warehouse::{AsOf, Location, Warehouse};
-
-/// Where a table's snapshots come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    Warehouse(Warehouse),
-    /// A folder of flat Parquet, read-only.
-    Folder(Location),
-}
+use crate::warehouse::{AsOf, LeftOut, Source, Warehouse};
 
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -123,9 +115,15 @@ impl Engine {
         Ok(Self { tables })
     }
 
-    /// Whether every table can be read.
-    pub fn is_ready(&self) -> bool {
-        Table::ALL.into_iter().all(|table| self.tables.current(table).is_some())
+    /// Whether every table can be read: `NotReady` while one does not exist, `Storage` where the store has been silent for long.
+    pub fn ready(&self) -> Result<()> {
+        self.tables.are_ready()
+    }
+
+    /// The columns of a table's files that are not served, and why.
+    pub fn left_out(&self, table: Table) -> Vec<LeftOut> {
+        let current = self.tables.current(table);
+        current.map(|current| current.snapshot().left_out.clone()).unwrap_or_default()
     }
 
     /// The versions a query would be answered from, and nothing else: for `If-None-Match`.
@@ -221,7 +219,7 @@ impl Engine {
     }
 
     async fn with_upper_limits(&self, as_of: Option<&AsOf>) -> Result<Arc<Prepared>> {
-        if let Some(AsOf::Version(_)) = as_of {
+        if let Some(AsOf::Version(_) | AsOf::Exactly { .. }) = as_of {
             return Err(Error::argument(
                 "as_of must be a time where withupperlim is asked for: a version names one table, and two are read",
             ));

@@ -15,6 +15,7 @@ mod follow;
 mod groups;
 mod large;
 mod lookup;
+mod nan;
 mod nested_cases;
 mod plans;
 mod prepared;
@@ -29,7 +30,7 @@ mod streaming_sort;
 mod template;
 mod time;
 
-pub use engine::{Answer, Engine, EngineOptions, EngineUse, Source};
+pub use engine::{Answer, Engine, EngineOptions, EngineUse};
 pub use prepared::{base_config, base_state};
 pub use provider::SnapshotTable;
 pub use split::Split;
@@ -41,6 +42,7 @@ use std::ops::RangeInclusive;
 
 use crate::schema::Table;
 use crate::warehouse::AsOf;
+pub use crate::warehouse::Source;
 
 /// Which columns to answer with.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
@@ -96,6 +98,8 @@ pub struct Versions {
     pub table: u64,
     /// Of the forced photometry, where its upper limits are among the rows.
     pub fp: Option<u64>,
+    /// The ids of both: a table that is made anew has the same versions again.
+    pub ids: [u64; 2],
 }
 
 impl fmt::Display for Versions {

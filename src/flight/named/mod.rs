@@ -95,7 +95,7 @@ impl Named {
             warning: request.warning(&unknown_columns),
         };
         let parts = split.map(|split| split.keys);
-        let endpoints = info::endpoints(&request.text, versions.table, parts)?;
+        let endpoints = info::endpoints(&request.text, versions, parts)?;
         Ok(heading.info(descriptor)?.with_endpoints(endpoints))
     }
 
