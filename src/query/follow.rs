@@ -1,7 +1,7 @@
 //! The newest snapshots. In: where the tables are. Out: a [`Prepared`] per table that exists, kept
 //! up to date by a task that ends with its last user.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use super::{EngineOptions, SnapshotTable};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
+use crate::warehouse::{AsOf, DataFile, History, LeftOut, Snapshot};
 
 /// Snapshots kept ready that are not the newest: whoever reads a table in parts asks for the same one many times.
 const OLDER_SNAPSHOTS: usize = 8;
@@ -176,22 +176,29 @@ impl Tables {
         for (table, prepared) in found {
             let superseded = current.insert(table, prepared.clone());
             tell(prepared.snapshot(), superseded.as_ref().map(|before| before.snapshot()));
-            match superseded {
-                Some(before) if before.snapshot().table_id != prepared.snapshot().table_id => {
-                    self.forget(table);
-                }
-                Some(before) => self.keep(before),
-                None => {}
+            let Some(before) = superseded else { continue };
+            self.keep(before.clone());
+            if before.snapshot().table_id != prepared.snapshot().table_id {
+                self.histories[table as usize].forget();
             }
+            self.drop_lost(prepared.snapshot());
         }
         Ok(())
     }
 
-    /// Of a table that was made anew, whose versions count from 0 again.
-    fn forget(&self, table: Table) {
-        self.histories[table as usize].forget();
+    /// Drops what is kept of a table and cannot be read any more: of one that was made anew, and of a folder the files of
+    /// which were written over.
+    fn drop_lost(&self, newest: &Snapshot) {
+        let name =
+            |file: &DataFile| (file.path.clone(), file.modified, file.size_bytes, file.generation);
+        let there: HashSet<_> = newest.files.iter().map(name).collect();
+        let is_there = |kept: &Snapshot| {
+            let files = || kept.files.iter().all(|file| there.contains(&name(file)));
+            kept.table_id == newest.table_id && (!kept.is_folder() || files())
+        };
         let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
-        older.retain(|(_, kept)| kept.snapshot().table != table);
+        older
+            .retain(|(_, kept)| kept.snapshot().table != newest.table || is_there(kept.snapshot()));
     }
 }
 

@@ -124,6 +124,9 @@ fn column(expr: &Arc<dyn PhysicalExpr>) -> Option<usize> {
 }
 
 fn is_number(expr: &Arc<dyn PhysicalExpr>) -> bool {
+    if let Some(cast) = expr.downcast_ref::<CastExpr>() {
+        return is_number(cast.expr());
+    }
     match expr.downcast_ref::<Literal>().map(Literal::value) {
         Some(ScalarValue::Float64(Some(value))) => !value.is_nan(),
         Some(ScalarValue::Float32(Some(value))) => !value.is_nan(),

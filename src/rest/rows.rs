@@ -145,7 +145,8 @@ async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>) -> Result<Body> {
             None => return Ok(Body::from(held.freeze())),
         }
     }
-    Ok(Body::from_stream(stream::iter([Ok(held.freeze())]).chain(chunks)))
+    // Compression asks once more after the end.
+    Ok(Body::from_stream(stream::iter([Ok(held.freeze())]).chain(chunks).fuse()))
 }
 
 #[cfg(test)]

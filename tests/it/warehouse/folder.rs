@@ -113,6 +113,35 @@ async fn without_statistics_a_file_may_hold_any_key() {
 }
 
 #[tokio::test]
+async fn what_would_bring_rows_twice_is_refused_by_name() {
+    let hats = "Norder=0/Dir=0/Npix=1.parquet";
+    for (names, said) in [
+        (
+            vec!["a.parquet", "old/_delta_log/00000000000000000000.json"],
+            "old is a Delta table: name it",
+        ),
+        (vec!["t/.hoodie/hoodie.properties", "t/a.parquet"], "t/ is a Hudi table"),
+        (vec!["metadata/v1.metadata.json", "data/a.parquet"], "of an Iceberg table"),
+        (
+            vec![&format!("stars/dataset/{hats}"), &format!("margin/dataset/{hats}")],
+            "more than one HATS catalogue",
+        ),
+        (vec!["band=g/a.parquet", "b.parquet"], "column band is in some files"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let all = sources(1, 2, 1);
+            let columns =
+                if name.starts_with("band=") { vec![0, 1, 2, 3] } else { vec![0, 1, 2, 3, 4] };
+            put(&folder, name, &all.project(&columns).unwrap());
+        }
+        let error = refused(&folder).await;
+        assert_eq!(error.kind(), Kind::Input, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_served_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(refused(&folder).await.kind(), Kind::NotFound);
