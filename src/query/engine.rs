@@ -70,6 +70,8 @@ pub struct Answer {
     pub schema: SchemaRef,
     /// All rows are from.
     pub versions: Versions,
+    /// The table of the first of them.
+    pub table: Arc<SnapshotTable>,
     /// Names asked for that the table does not have.
     pub unknown_columns: Vec<String>,
     /// Whether it takes more than a few pages: then it is for the workers, whatever comes of it, and has memory of its own.
@@ -115,7 +117,7 @@ impl Engine {
         Ok(Self { tables })
     }
 
-    /// Whether every table can be read: `NotReady` while one does not exist, `Storage` where the store has been silent for long.
+    /// Whether every table can be read: `NotReady` while one does not exist, or where its store has failed for long.
     pub fn ready(&self) -> Result<()> {
         self.tables.are_ready()
     }
@@ -164,7 +166,8 @@ impl Engine {
             Some(plan) => execute_stream(plan, prepared.context())?,
         };
         let (versions, rows) = (prepared.versions(), with_schema(rows, schema.clone()));
-        Ok(Answer { schema, versions, unknown_columns, is_large, rows })
+        let table = prepared.table.clone();
+        Ok(Answer { schema, versions, table, unknown_columns, is_large, rows })
     }
 
     /// The SQL, its parameters and the physical plan, as text.
@@ -175,8 +178,8 @@ impl Engine {
     }
 
     /// How to read a whole table in parts.
-    pub async fn split(&self, table: Table, as_of: Option<&AsOf>) -> Result<Split> {
-        split::split(self.prepared(table, as_of).await?.table.index()).await
+    pub async fn split(&self, table: &SnapshotTable) -> Result<Split> {
+        split::split(table.index()).await
     }
 
     /// A few objects that have sources, those of the newest file first: from the index alone.

@@ -60,7 +60,7 @@ impl Tables {
         let failing = failing.map_or(Duration::ZERO, |since| since.elapsed());
         if failing > self.options.refresh * REFRESHES_MISSED {
             let text = format!("the storage has failed for {} s: see the log", failing.as_secs());
-            return Err(Error::new(Kind::Storage, text));
+            return Err(Error::new(Kind::NotReady, text));
         }
         Ok(())
     }
@@ -96,7 +96,7 @@ impl Tables {
             AsOf::Exactly { version, table_id } if *table_id == current.table_id => Some(*version),
             AsOf::Exactly { .. } => {
                 let text = format!("{} has been made anew since: ask for the newest", table.name());
-                return Err(Error::new(Kind::NotFound, text));
+                return Err(Error::new(Kind::Gone, text));
             }
         };
         if let Some(held) = version.and_then(|version| self.held(table, version)) {

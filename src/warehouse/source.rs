@@ -60,10 +60,10 @@ impl Source {
                 AsOf::Exactly { .. } => {
                     let text =
                         format!("the folder of {table} has changed since: ask for its rows anew");
-                    Error::new(Kind::NotFound, text)
+                    Error::new(Kind::Gone, text)
                 }
                 _ => Error::argument(format!(
-                    "as_of: {table} is a plain folder of Parquet files, which has no older versions"
+                    "as_of: {table} is a plain folder of Parquet files, which has no older versions; ask for the newest"
                 )),
             });
         }

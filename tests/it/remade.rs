@@ -56,6 +56,11 @@ async fn a_table_that_is_made_anew_is_followed() {
     let tag = first.headers()["etag"].clone();
     assert_eq!(first.headers()["x-diaflight-snapshot"], "1");
     assert_eq!(ids(&server, &format!("{ROWS}&as_of=0")).await.unwrap(), [1]);
+    let sql = || {
+        let sql = "SELECT \"diaSourceId\" FROM sources ORDER BY 1";
+        run(["sql", "--server", &server.url, "--format", "csv", sql]).succeeded().stdout
+    };
+    assert_eq!(sql().lines().skip(1).collect::<Vec<_>>(), ["1", "2"]);
 
     // The same versions again, of other rows.
     std::fs::remove_dir_all(&warehouse).unwrap();
@@ -65,6 +70,7 @@ async fn a_table_that_is_made_anew_is_followed() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(ids(&server, &format!("{ROWS}&as_of=0")).await.unwrap(), [3]);
+    assert_eq!(sql().lines().skip(1).collect::<Vec<_>>(), ["3", "4"]);
     let client = Client::builder().no_proxy().build().unwrap();
     let again = client.get(format!("{}{ROWS}", server.url)).header("if-none-match", tag);
     let again = again.send().await.unwrap();
@@ -153,8 +159,8 @@ async fn files_of_the_same_name_are_not_taken_for_those_of_the_table_before() {
     assert_eq!(found(&whole).await.unwrap(), [2000]);
 }
 
-/// A bucket with two nights, a time between them, and a server of it through a proxy.
-async fn behind_a_proxy(name: &str, refresh_ms: &str) -> (Proxy, String, Server) {
+/// A bucket with two nights, and a server of it through a proxy; and a time between the nights.
+async fn behind_a_proxy(name: &str, refresh_ms: &str) -> (Bucket, Proxy, Server, String) {
     let (bucket, folder) = (Bucket::create(name).await, tempdir().unwrap());
     let ingest = |source| {
         let mut command = diaflight();
@@ -171,12 +177,12 @@ async fn behind_a_proxy(name: &str, refresh_ms: &str) -> (Proxy, String, Server)
     let server = command.args(["--warehouse", &bucket.url("w")]).envs(proxy.variables());
     let server = Server::start(server);
     server.ready().await;
-    (proxy, between.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(), server)
+    (bucket, proxy, server, between.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
 #[tokio::test]
 async fn a_time_is_looked_up_once() {
-    let (proxy, between, server) = behind_a_proxy("by-time", "3600000").await;
+    let (_bucket, proxy, server, between) = behind_a_proxy("by-time", "3600000").await;
     let of_log = || proxy.asked().iter().filter(|asked| asked.contains("_delta_log")).count();
     let by_time = format!("{ROWS}&as_of={between}");
     assert_eq!(ids(&server, &by_time).await.unwrap(), [1]);
@@ -196,7 +202,7 @@ async fn a_time_is_looked_up_once() {
 
 #[tokio::test]
 async fn a_server_is_not_ready_while_its_store_fails() {
-    let (proxy, _, server) = behind_a_proxy("not-ready", "50").await;
+    let (_bucket, proxy, server, _) = behind_a_proxy("not-ready", "50").await;
     for method in ["GET", "HEAD"] {
         proxy.fail(method, "/", usize::MAX, Fault::Refuse);
     }

@@ -64,5 +64,5 @@ for client in (one, other):
     for ticket in sum(tickets, []):
         said = refused(client, ticket)
         assert said and "the folder of sources has changed" in said, said
-        assert "NOT_FOUND" in said or "not found" in said.lower(), said
+        assert "precondition" in said.lower(), said
     assert rows(client, [endpoint.ticket for endpoint in info(client, COMMANDS[0]).endpoints]).num_rows == 590
