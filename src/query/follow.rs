@@ -1,21 +1,17 @@
 //! The newest snapshots. In: where the tables are. Out: a [`Prepared`] per table that exists, kept
 //! up to date by a task that ends with its last user.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::older::Older;
 use super::prepared::{Prepared, Shared};
 use super::{EngineOptions, SnapshotTable};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, DataFile, History, LeftOut, Snapshot};
-
-/// Snapshots kept ready that are not the newest: whoever reads a table in parts asks for the same one many times.
-const OLDER_SNAPSHOTS: usize = 8;
-/// How long after they were last used: far less than vacuum leaves them their files.
-const OLDER_KEPT: Duration = Duration::from_secs(600);
+use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 
 /// A server whose store has failed for as long as so many refreshes take is not ready: another server may reach it.
 const REFRESHES_MISSED: u32 = 5;
@@ -25,8 +21,7 @@ pub struct Tables {
     options: EngineOptions,
     pub shared: Shared,
     current: RwLock<HashMap<Table, Arc<Prepared>>>,
-    /// With the time of their last use, the latest first.
-    older: Mutex<VecDeque<(Instant, Arc<Prepared>)>>,
+    older: Older,
     /// The sources with their upper limits, as last asked for.
     with_upper_limits: Mutex<Option<Arc<Prepared>>>,
     /// Of the tables' versions, what was asked for.
@@ -41,7 +36,7 @@ impl Tables {
             options,
             shared,
             current: RwLock::default(),
-            older: Mutex::default(),
+            older: Older::default(),
             with_upper_limits: Mutex::default(),
             histories: Default::default(),
             failing: Mutex::default(),
@@ -92,12 +87,10 @@ impl Tables {
         let source = self.options.source(table);
         let version = match as_of {
             AsOf::Time(time) => source.version_at(current, time, history).await?,
-            AsOf::Version(version) => Some(*version),
-            AsOf::Exactly { version, table_id } if *table_id == current.table_id => Some(*version),
-            AsOf::Exactly { .. } => {
-                let text = format!("{} has been made anew since: ask for the newest", table.name());
-                return Err(Error::new(Kind::Gone, text));
+            AsOf::Exactly { table_id, .. } if *table_id != current.table_id => {
+                return Err(made_anew(table));
             }
+            AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
         };
         if let Some(held) = version.and_then(|version| self.held(table, version)) {
             return Ok(Some(held));
@@ -108,8 +101,11 @@ impl Tables {
         };
         let older = source.older(current, &as_of, history).await?;
         let Some(snapshot) = older else { return Ok(None) };
+        if snapshot.table_id != current.table_id {
+            return Err(made_anew(table));
+        }
         let prepared = Arc::new(self.prepare(snapshot).await?);
-        self.keep(prepared.clone());
+        self.older.keep(prepared.clone());
         Ok(Some(prepared))
     }
 
@@ -136,25 +132,8 @@ impl Tables {
 
     /// The snapshot, if it is the newest or among the older ones kept.
     fn held(&self, table: Table, version: u64) -> Option<Arc<Prepared>> {
-        let is_it =
-            |held: &Prepared| (held.snapshot().table, held.snapshot().version) == (table, version);
-        if let Some(current) = self.current(table).filter(|current| is_it(current)) {
-            return Some(current);
-        }
-        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
-        older.retain(|(used, _)| used.elapsed() < OLDER_KEPT);
-        let found = older.iter().position(|(_, kept)| is_it(kept))?;
-        let (_, found) = older.remove(found)?;
-        older.push_front((Instant::now(), found.clone()));
-        Some(found)
-    }
-
-    fn keep(&self, prepared: Arc<Prepared>) {
-        let name = |of: &Prepared| (of.snapshot().table, of.snapshot().version);
-        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
-        older.retain(|(_, kept)| name(kept) != name(&prepared));
-        older.push_front((Instant::now(), prepared));
-        older.truncate(OLDER_SNAPSHOTS);
+        let current = self.current(table).filter(|held| held.snapshot().version == version);
+        current.or_else(|| self.older.get(table, version))
     }
 
     /// Looks for new commits of every table, and shows what is new at once or, on an error, not at all.
@@ -177,29 +156,19 @@ impl Tables {
             let superseded = current.insert(table, prepared.clone());
             tell(prepared.snapshot(), superseded.as_ref().map(|before| before.snapshot()));
             let Some(before) = superseded else { continue };
-            self.keep(before.clone());
+            self.older.keep(before.clone());
             if before.snapshot().table_id != prepared.snapshot().table_id {
                 self.histories[table as usize].forget();
             }
-            self.drop_lost(prepared.snapshot());
+            self.older.drop_lost(prepared.snapshot());
         }
         Ok(())
     }
+}
 
-    /// Drops what is kept of a table and cannot be read any more: of one that was made anew, and of a folder the files of
-    /// which were written over.
-    fn drop_lost(&self, newest: &Snapshot) {
-        let name =
-            |file: &DataFile| (file.path.clone(), file.modified, file.size_bytes, file.generation);
-        let there: HashSet<_> = newest.files.iter().map(name).collect();
-        let is_there = |kept: &Snapshot| {
-            let files = || kept.files.iter().all(|file| there.contains(&name(file)));
-            kept.table_id == newest.table_id && (!kept.is_folder() || files())
-        };
-        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
-        older
-            .retain(|(_, kept)| kept.snapshot().table != newest.table || is_there(kept.snapshot()));
-    }
+fn made_anew(table: Table) -> Error {
+    let text = format!("the table {} has been made anew: ask for the newest", table.name());
+    Error::new(Kind::Gone, text)
 }
 
 /// Says what is new, and which columns of other people's files are not served, once.

@@ -3,14 +3,11 @@
 //! what they know.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::{Result, ScalarValue, internal_err};
-use datafusion::logical_expr::{ColumnarValue, Operator};
+use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, IsNotNullExpr, IsNullExpr, Literal,
 };
@@ -18,6 +15,7 @@ use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_expr::{PhysicalExpr, split_conjunction};
 use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapterFactory};
 
+use super::hidden::Hidden;
 use crate::warehouse::StoredNames;
 
 /// [`StoredNames`], after which row groups are left out by what their statistics know.
@@ -132,61 +130,6 @@ fn is_number(expr: &Arc<dyn PhysicalExpr>) -> bool {
         Some(ScalarValue::Float32(Some(value))) => !value.is_nan(),
         Some(other) => other.data_type().is_integer() && !other.is_null(),
         None => false,
-    }
-}
-
-/// A test that rows are put to, and nothing that DataFusion knows: it draws no conclusion from statistics.
-#[derive(Debug, Eq)]
-struct Hidden(Arc<dyn PhysicalExpr>);
-
-// Derived, it would move what it compares.
-impl PartialEq for Hidden {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq(&other.0)
-    }
-}
-
-impl Hash for Hidden {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
-impl fmt::Display for Hidden {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl PhysicalExpr for Hidden {
-    fn data_type(&self, schema: &Schema) -> Result<DataType> {
-        self.0.data_type(schema)
-    }
-
-    fn nullable(&self, schema: &Schema) -> Result<bool> {
-        self.0.nullable(schema)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        self.0.evaluate(batch)
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        vec![&self.0]
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        mut children: Vec<Arc<dyn PhysicalExpr>>,
-    ) -> Result<Arc<dyn PhysicalExpr>> {
-        match children.pop() {
-            Some(test) if children.is_empty() => Ok(Arc::new(Hidden(test))),
-            _ => internal_err!("a hidden test is one"),
-        }
-    }
-
-    fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt_sql(f)
     }
 }
 

@@ -36,9 +36,8 @@ impl Older {
 
     /// Drops what cannot be read any more: of a table that was made anew, and of a folder the files of which were written over.
     pub fn drop_lost(&self, newest: &Snapshot) {
-        let contents = |file: &DataFile| {
-            (file.path.clone(), file.modified, file.size_bytes, file.generation)
-        };
+        let contents =
+            |file: &DataFile| (file.path.clone(), file.modified, file.size_bytes, file.generation);
         let there: HashSet<_> = newest.files.iter().map(contents).collect();
         let is_there = |kept: &Snapshot| {
             let files = || kept.files.iter().all(|file| there.contains(&contents(file)));

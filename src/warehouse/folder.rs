@@ -3,6 +3,7 @@
 
 mod columns;
 mod data;
+mod types;
 
 use std::hash::Hasher;
 use std::sync::Arc;

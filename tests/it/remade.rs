@@ -220,6 +220,9 @@ async fn a_server_is_not_ready_while_its_store_fails() {
     assert_eq!(rows.status(), 503);
     let said = rows.text().await.unwrap();
     assert!(said.contains("storage") && !said.contains("bug"), "{said}");
+    let join = "SELECT count(*) FROM sources JOIN objects USING (\"diaObjectId\") WHERE \"psfFlux\" > -1e9";
+    let said = run(["sql", "--server", &server.url, join]);
+    assert!(said.code != Some(0) && said.stderr.contains("the storage failed"), "{said:?}");
     proxy.heal();
     server.ready().await;
     assert_eq!(ids(&server, ROWS).await.unwrap(), [2, 1]);

@@ -27,7 +27,7 @@ def rows(client, tickets):
 def refused(client, ticket):
     try:
         client.do_get(ticket).read_all()
-    except flight.FlightError as error:
+    except (flight.FlightError, pa.ArrowInvalid) as error:
         return str(error)
     return None
 
