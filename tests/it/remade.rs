@@ -193,7 +193,7 @@ async fn a_time_is_looked_up_once() {
     // The same snapshot, by its number.
     assert_eq!(ids(&server, &format!("{ROWS}&as_of=0")).await.unwrap(), [1]);
     assert_eq!(of_log(), before, "{:#?}", proxy.asked());
-    let now = Utc::now().format("%Y-%m-%dT%H:%M:%SZ");
+    let now = Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ");
     for asked in 1..4 {
         assert_eq!(ids(&server, &format!("{ROWS}&as_of={now}")).await.unwrap(), [2, 1]);
         assert_eq!(of_log(), before + asked, "whether there is a newer one");
