@@ -18,6 +18,8 @@ pub enum Kind {
     Input,
     /// Ask for something that exists.
     NotFound,
+    /// Ask anew: what a ticket names has changed since.
+    Gone,
     /// Use one of the methods the path has.
     Method,
     /// Send or ask for less.
@@ -49,6 +51,7 @@ impl Kind {
             Kind::NotFound => 404,
             Kind::Method => 405,
             Kind::TooSlow => 408,
+            Kind::Gone => 410,
             Kind::TooLarge => 413,
             Kind::MediaType => 415,
             Kind::Busy => 429,
@@ -64,6 +67,7 @@ impl Kind {
             Kind::Unauthenticated => Code::Unauthenticated,
             Kind::Argument | Kind::Input | Kind::MediaType => Code::InvalidArgument,
             Kind::NotFound => Code::NotFound,
+            Kind::Gone => Code::FailedPrecondition,
             Kind::Method => Code::Unimplemented,
             Kind::TooLarge | Kind::Busy => Code::ResourceExhausted,
             Kind::NotReady | Kind::Storage => Code::Unavailable,
@@ -76,7 +80,8 @@ impl Kind {
     pub fn of_grpc_code(code: Code) -> Self {
         match code {
             Code::Unauthenticated | Code::PermissionDenied => Kind::Unauthenticated,
-            Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Kind::Argument,
+            Code::InvalidArgument | Code::OutOfRange => Kind::Argument,
+            Code::FailedPrecondition => Kind::Gone,
             Code::NotFound => Kind::NotFound,
             Code::Unimplemented => Kind::Method,
             Code::ResourceExhausted => Kind::Busy,

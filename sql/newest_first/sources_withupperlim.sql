@@ -5,7 +5,7 @@
 --
 --   $ids        BIGINT[]  diaObjectId; null: any
 --   $first_id   BIGINT    first diaObjectId, inclusive; null: no limit
---   $last_id    BIGINT    last diaObjectId, inclusive; null: no limit
+--   $last_id    BIGINT    last diaObjectId, inclusive; null: no limit, and rows without one come last
 --   $time_from  DOUBLE    first midpointMjdTai, MJD in TAI, inclusive; null: no limit
 --   $time_to    DOUBLE    last midpointMjdTai, MJD in TAI, inclusive; null: no limit
 WITH
@@ -13,7 +13,7 @@ detections AS (
   SELECT *
   FROM tagged_sources
   WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
-    AND ($first_id IS NULL OR diaObjectId >= $first_id)
+    AND ($first_id IS NULL OR diaObjectId >= $first_id OR ($last_id IS NULL AND diaObjectId IS NULL))
     AND ($last_id IS NULL OR diaObjectId <= $last_id)
     AND ($time_from IS NULL OR midpointMjdTai >= $time_from)
     AND ($time_to IS NULL OR midpointMjdTai <= $time_to)
@@ -22,7 +22,7 @@ detected_visits AS (
   SELECT diaObjectId, visit
   FROM sources
   WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
-    AND ($first_id IS NULL OR diaObjectId >= $first_id)
+    AND ($first_id IS NULL OR diaObjectId >= $first_id OR ($last_id IS NULL AND diaObjectId IS NULL))
     AND ($last_id IS NULL OR diaObjectId <= $last_id)
 ),
 tagged_fp AS (
@@ -36,7 +36,7 @@ tagged_fp AS (
     END AS tag
   FROM fp
   WHERE ($ids IS NULL OR diaObjectId = ANY ($ids))
-    AND ($first_id IS NULL OR diaObjectId >= $first_id)
+    AND ($first_id IS NULL OR diaObjectId >= $first_id OR ($last_id IS NULL AND diaObjectId IS NULL))
     AND ($last_id IS NULL OR diaObjectId <= $last_id)
     AND ($time_from IS NULL OR midpointMjdTai >= $time_from)
     AND ($time_to IS NULL OR midpointMjdTai <= $time_to)

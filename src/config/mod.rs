@@ -106,7 +106,7 @@ pub struct ServeArgs {
     /// URL or folder of the warehouse; not needed where the three tables are folders
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
-    /// Folder or prefix of flat Parquet to serve, read-only, in place of the table `sources`
+    /// Folder or prefix of flat Parquet, or a Delta table, to serve, read-only, in place of the table `sources`
     #[arg(long = "sources", id = "sources_url", value_name = "URL", env = "DIAFLIGHT_SOURCES_URL")]
     pub sources: Option<String>,
     /// The same for the table `objects`

@@ -23,7 +23,7 @@ pub struct Place {
     pub file: Arc<FileIndex>,
     pub group: usize,
     pub pages: Arc<GroupPages>,
-    /// Whole pages of the key's column, ascending.
+    /// Whole pages of the key's column, or the rows that have a key which is wanted; ascending.
     pub rows: Vec<Range<usize>>,
 }
 

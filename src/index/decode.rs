@@ -56,11 +56,12 @@ fn rows_of(
     }
     let rows = of_cuts(fetched, &rows);
     let leaves = file.leaves.iter().map(|leaf| column(fetched, leaf, &rows, reversed));
-    projection.batch(&file, &leaves.collect::<Result<Vec<_>>>()?, count)
+    let constants = &fetched.place.file.file.partition_values;
+    projection.batch(&file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
 }
 
 /// The rows of the group that have one of the keys (ascending).
-fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
+pub fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
     let key = &fetched.place.file.columns.key;
     let all = |window: &Window| WindowRows::of(window, once(0..window.rows).collect());
     let all: Vec<_> = fetched.windows.iter().map(all).collect();

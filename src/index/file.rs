@@ -32,7 +32,7 @@ pub struct FileIndex {
 #[derive(Clone, Debug)]
 pub struct RowGroup {
     pub rows: usize,
-    /// The first and the last key in it; all of `i64` where the footer does not tell.
+    /// The first and the last key in it; all of `i64` where the footer does not tell. Without rows the first is after the last.
     pub keys: (i64, i64),
     /// Where the column index of the key is.
     pub key_pages: Option<Range<u64>>,
@@ -96,9 +96,11 @@ impl RowGroup {
             Some(Statistics::Int64(keys)) => keys.min_opt().copied().zip(keys.max_opt().copied()),
             _ => None,
         };
+        let rows = usize::try_from(group.num_rows()).unwrap_or_default();
+        let unknown = if rows == 0 { (i64::MAX, i64::MIN) } else { (i64::MIN, i64::MAX) };
         Self {
-            rows: usize::try_from(group.num_rows()).unwrap_or_default(),
-            keys: keys.unwrap_or((i64::MIN, i64::MAX)),
+            rows,
+            keys: keys.unwrap_or(unknown),
             key_pages: range(key.column_index_offset(), key.column_index_length()),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use chrono::{DateTime, Utc};
+use datafusion::common::ScalarValue;
 use object_store::{ObjectStore, path::Path};
 use parquet::schema::types::SchemaDescPtr;
 use quick_cache::Weighter;
@@ -33,8 +34,13 @@ pub struct Held {
     reads: AtomicUsize,
 }
 
-/// What names a file's contents.
-type Name = (Path, DateTime<Utc>, u64);
+/// What names a file's contents, those in its path included.
+type Name = (Path, DateTime<Utc>, u64, u64, Vec<(String, ScalarValue)>);
+
+fn name(file: &DataFile) -> Name {
+    let DataFile { path, modified, size_bytes, generation, partition_values, .. } = file;
+    (path.clone(), *modified, *size_bytes, *generation, partition_values.clone())
+}
 
 /// How much is held, and how often it was enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +75,7 @@ impl Held {
         table: Table,
         file: &DataFile,
     ) -> Result<Arc<FileIndex>> {
-        let name = (file.path.clone(), file.modified, file.size_bytes);
+        let name = name(file);
         if let Some(held) = lock(&self.files).get(&name).and_then(Weak::upgrade) {
             return Ok(held);
         }

@@ -17,6 +17,7 @@ mod table;
 mod values;
 
 pub use bytes::Place;
+pub use file::RowGroup;
 pub use held::{Held, IndexUse};
 pub use projection::{Projection, row_bytes};
 pub use read::{Counts, Lookup, read};

@@ -107,6 +107,11 @@ impl GroupPages {
         !self.columns.is_empty()
     }
 
+    /// Whether the pages of the key's column tell which keys they hold.
+    pub fn tell_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Its size in memory.
     pub fn bytes(&self) -> usize {
         let cuts: usize = self.cuts.iter().map(|cut| size_of_val(&**cut)).sum();

@@ -5,19 +5,20 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::compute::cast;
+use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::ScalarValue;
 use parquet::arrow::{
     FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
 };
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
-use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor};
 
 use crate::error::{Error, Kind, Result};
 use crate::schema::{KEY, TIME};
 use crate::warehouse::stored_name;
 
-/// The columns of a file: tables are flat, so they are leaves. Files of a table most often share them.
+/// The columns of a file: those that are served are flat, so they are leaves. Files of a table most often share them.
 #[derive(Debug)]
 pub struct FileColumns {
     pub descriptor: SchemaDescPtr,
@@ -30,9 +31,13 @@ pub struct FileColumns {
 
 impl FileColumns {
     pub fn of(descriptor: SchemaDescPtr) -> Result<Self> {
-        let names = descriptor.columns().iter().map(|column| stored_name(column.name()).1);
+        let named = |(leaf, column): (usize, &ColumnDescPtr)| match column.path().parts() {
+            [name] => Some((stored_name(name).1.to_string(), leaf)),
+            // It lies in a list or a struct, which are not served.
+            _ => None,
+        };
         let by_name: HashMap<_, _> =
-            names.enumerate().map(|(leaf, name)| (name.to_string(), leaf)).collect();
+            descriptor.columns().iter().enumerate().filter_map(named).collect();
         let no_key = || Error::new(Kind::Storage, format!("no column {KEY}"));
         let key = *by_name.get(KEY).ok_or_else(no_key)?;
         let time = by_name.get(TIME).map(|&time| Leaf::of(&descriptor, time));
@@ -85,6 +90,15 @@ impl Leaf {
         let mask = ProjectionMask::leaves(&columns.descriptor, [self.column]);
         Ok(parquet_to_arrow_field_levels(&columns.descriptor, mask, None)?)
     }
+}
+
+/// The same values in a type that holds them all.
+fn exactly(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+    if values.data_type() == data_type {
+        return Ok(values.clone());
+    }
+    let exact = CastOptions { safe: false, ..CastOptions::default() };
+    Ok(cast_with_options(values, data_type, &exact)?)
 }
 
 /// About what a text takes in memory, with its place.
@@ -144,20 +158,23 @@ impl Projection {
         Ok(new)
     }
 
-    /// A batch of the answer, from the decoded leaves of a file in their order.
+    /// A batch of the answer, from the decoded leaves of a file in their order; `constants` are the columns that have one value in
+    /// all its rows.
     pub fn batch(
         &self,
         file: &FileProjection,
+        constants: &[(String, ScalarValue)],
         decoded: &[ArrayRef],
         rows: usize,
     ) -> Result<RecordBatch> {
         let columns = file.places.iter().zip(self.schema.fields()).map(|(place, field)| {
-            let data_type = field.data_type();
-            Ok(match place.and_then(|place| decoded.get(place)) {
-                None => new_null_array(data_type, rows),
-                Some(values) if values.data_type() == data_type => values.clone(),
-                Some(values) => cast(values, data_type)?,
-            })
+            if let Some(values) = place.and_then(|place| decoded.get(place)) {
+                return exactly(values, field.data_type());
+            }
+            match constants.iter().find(|(name, _)| name == field.name()) {
+                Some((_, value)) => Ok(value.to_array_of_size(rows)?),
+                None => Ok(new_null_array(field.data_type(), rows)),
+            }
         });
         let columns = columns.collect::<Result<_>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));

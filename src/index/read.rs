@@ -3,6 +3,7 @@
 //! number of objects is in it.
 
 use std::collections::VecDeque;
+use std::iter::once;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -13,7 +14,7 @@ use futures::{Stream, StreamExt, TryStreamExt, future};
 
 use super::Wanted;
 use super::bytes::{Fetched, Place, fetch};
-use super::decode::decode;
+use super::decode::{decode, keyed};
 use super::projection::{Projection, row_bytes};
 use super::table::{PLACE_ROWS, TableIndex};
 use crate::error::{Error, Result};
@@ -143,8 +144,25 @@ async fn first(
 
 /// The wanted rows of a place.
 async fn rows(lookup: &Lookup, place: Place) -> Result<RecordBatch> {
+    let place = match place.pages.tell_keys() {
+        true => place,
+        false => match with_key(lookup, place).await? {
+            Some(place) => place,
+            None => return Ok(RecordBatch::new_empty(lookup.projection.schema.clone())),
+        },
+    };
     let fetched = fetched(lookup, place).await?;
     decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed)
+}
+
+/// The rows of a place that have one of the keys; `None` where there are none. Where pages do not tell their keys, these are read
+/// alone before: the other columns are most of the bytes, and most row groups may have none of the rows.
+async fn with_key(lookup: &Lookup, place: Place) -> Result<Option<Place>> {
+    let key = place.file.columns.key.column;
+    let fetched = counted_fetch(lookup, place, once(key)).await?;
+    let rows = keyed(&fetched, &lookup.wanted.keys);
+    let rows = rows.map_err(|error| fetched.place.file.failed(error))?;
+    Ok((!rows.is_empty()).then_some(Place { rows, ..fetched.place }))
 }
 
 /// The pages of a place, of every column that is needed.
@@ -156,9 +174,17 @@ async fn fetched(lookup: &Lookup, place: Place) -> Result<Fetched> {
     let mut needed: Vec<_> = leaves.map(|leaf| leaf.column).collect();
     needed.sort_unstable();
     needed.dedup();
-    let fetched = fetch(&lookup.table.snapshot.store, place, needed.into_iter()).await?;
-    let Counts { row_groups, pages, bytes, requests } = &lookup.counts;
-    row_groups.add(1);
+    lookup.counts.row_groups.add(1);
+    counted_fetch(lookup, place, needed.into_iter()).await
+}
+
+async fn counted_fetch(
+    lookup: &Lookup,
+    place: Place,
+    columns: impl Iterator<Item = usize>,
+) -> Result<Fetched> {
+    let fetched = fetch(&lookup.table.snapshot.store, place, columns).await?;
+    let Counts { row_groups: _, pages, bytes, requests } = &lookup.counts;
     pages.add(fetched.pages);
     bytes.add(fetched.bytes);
     requests.add(1);

@@ -24,7 +24,7 @@ pub const PLACE_ROWS: usize = 32 << 10;
 
 #[derive(Debug)]
 pub struct TableIndex {
-    /// Its files as their footers have them, of those that could be read.
+    /// Its files that have rows, as their footers have them, of those that could be read.
     pub snapshot: Arc<Snapshot>,
     pub held: Arc<Held>,
     /// Of the snapshot's files, in their order.
@@ -57,10 +57,15 @@ impl TableIndex {
                 let table = table.name();
                 tracing::warn!(table, version, %error, "a file is not in the index");
             }
-            files.push(match read {
-                Ok(index) => (index.file.clone(), OnceCell::from(index)),
-                Err(_) => (file, OnceCell::new()),
-            });
+            match read {
+                // It has nothing to read, and ranges it has not would stand in the way of the order of the others.
+                Ok(index) if index.file.is_empty() => {}
+                Ok(index) => {
+                    let described = index.file.clone();
+                    files.push((described, OnceCell::from(index)));
+                }
+                Err(_) => files.push((file, OnceCell::new())),
+            }
         }
         drop(every);
         files.sort_by_key(|(file, _)| (*file.keys.start(), file.path.clone()));

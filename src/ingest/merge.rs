@@ -131,7 +131,8 @@ impl Merge<'_> {
 
     /// The files of a table with their numbers of rows, which some of other writers have in their footers alone.
     async fn counted(&self, table: Table, files: Vec<DataFile>) -> Result<Vec<DataFile>> {
-        let (mut counted, unknown): (Vec<_>, _) = files.into_iter().partition(|file| file.rows > 0);
+        let (mut counted, unknown): (Vec<_>, _) =
+            files.into_iter().partition(|file| file.rows.is_some());
         counted.extend(described(&self.warehouse.location().store, table, unknown).await?);
         Ok(counted)
     }

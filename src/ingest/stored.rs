@@ -21,7 +21,7 @@ pub fn read(
 ) -> impl Stream<Item = Result<RecordBatch>> + Send {
     let columns: Vec<_> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let rows = Box::pin(warehouse::read(store, &file, Some(&columns), BATCH_ROWS));
-    let expected = file.rows as usize;
+    let expected = file.rows.unwrap_or_default() as usize;
     stream::try_unfold((rows, 0), move |(mut rows, read)| {
         let (file, schema) = (file.clone(), schema.clone());
         async move {

@@ -60,7 +60,7 @@ pub async fn choose(
         rank => (rank, DESCENDING),
     });
     let mut sorted = sorter.sort(ranked, &order.collect::<Vec<_>>())?;
-    let mut tally = Tally::new(files.iter().map(|file| file.rows).sum(), staged.rows);
+    let mut tally = Tally::new(files.iter().filter_map(|file| file.rows).sum(), staged.rows);
     while let Some(batch) = sorted.try_next().await? {
         let ids = batch[table.id_column()].as_primitive::<Int64Type>().values();
         let numbers = batch[NUMBER].as_primitive::<UInt64Type>().values();
@@ -172,8 +172,9 @@ impl Tally {
         let stays = self.stays.finish();
         let mut first = 0;
         let files = files.into_iter().map(|file| {
-            let rows = stays.slice(first, file.rows as usize);
-            first += file.rows as usize;
+            let count = file.rows.unwrap_or_default() as usize;
+            let rows = stays.slice(first, count);
+            first += count;
             (file, rows)
         });
         let touched = files.filter(|(_, stays)| stays.count_set_bits() < stays.len()).collect();

@@ -47,8 +47,13 @@ impl Conditions {
         Self::default().place(filter).is_some() || named(filter).is_some()
     }
 
-    /// `$p IS NULL OR test`, or the test alone.
+    /// `$p IS NULL OR test`, or the test alone; with or without the rows that have no key, which are none of the objects named.
     fn place<'a>(&mut self, filter: &'a Expr) -> Option<(&mut Option<String>, &'a str)> {
+        if let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) = filter
+            && is_without_key(right)
+        {
+            return self.place(left);
+        }
         if let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) = filter
             && let Expr::IsNull(null) = &**left
         {
@@ -133,6 +138,15 @@ fn named(test: &Expr) -> Option<BTreeSet<i64>> {
         }
         _ => None,
     }
+}
+
+/// `$last_id IS NULL AND diaObjectId IS NULL`.
+fn is_without_key(test: &Expr) -> bool {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) = test else {
+        return false;
+    };
+    let (Expr::IsNull(parameter), Expr::IsNull(key)) = (&**left, &**right) else { return false };
+    placeholder(parameter).is_some() && column(key) == Some(KEY)
 }
 
 fn literal(expr: &Expr) -> Option<i64> {

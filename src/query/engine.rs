@@ -22,15 +22,7 @@ use super::{Query, SnapshotTable, UnknownColumn, Versions, explain, large, sampl
 use crate::error::{Error, Kind, Result};
 use crate::index::{Held, IndexUse};
 use crate::schema::{self, Table};
-use crate::warehouse::{AsOf, Location, Warehouse};
-
-/// Where a table's snapshots come from.
-#[derive(Clone, Debug)]
-pub enum Source {
-    Warehouse(Warehouse),
-    /// A folder of flat Parquet, read-only.
-    Folder(Location),
-}
+use crate::warehouse::{AsOf, LeftOut, Source, Warehouse};
 
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
@@ -78,6 +70,8 @@ pub struct Answer {
     pub schema: SchemaRef,
     /// All rows are from.
     pub versions: Versions,
+    /// The table of the first of them.
+    pub table: Arc<SnapshotTable>,
     /// Names asked for that the table does not have.
     pub unknown_columns: Vec<UnknownColumn>,
     /// Whether it takes more than a few pages: then it is for the workers, whatever comes of it, and has memory of its own.
@@ -123,9 +117,15 @@ impl Engine {
         Ok(Self { tables })
     }
 
-    /// Whether every table can be read.
-    pub fn is_ready(&self) -> bool {
-        Table::ALL.into_iter().all(|table| self.tables.current(table).is_some())
+    /// Whether every table can be read: `NotReady` while one does not exist, or where its store has failed for long.
+    pub fn ready(&self) -> Result<()> {
+        self.tables.are_ready()
+    }
+
+    /// The columns of a table's files that are not served, and why.
+    pub fn left_out(&self, table: Table) -> Vec<LeftOut> {
+        let current = self.tables.current(table);
+        current.map(|current| current.snapshot().left_out.clone()).unwrap_or_default()
     }
 
     /// The versions a query would be answered from, and nothing else: for `If-None-Match`.
@@ -167,8 +167,8 @@ impl Engine {
             }
             Some(plan) => execute_stream(plan, prepared.context())?,
         };
-        let rows = with_schema(rows, schema.clone());
-        Ok(Answer { schema, versions, unknown_columns, is_large, rows })
+        let (rows, table) = (with_schema(rows, schema.clone()), prepared.table.clone());
+        Ok(Answer { schema, versions, table, unknown_columns, is_large, rows })
     }
 
     /// The SQL, its parameters and the physical plan, as text.
@@ -179,8 +179,8 @@ impl Engine {
     }
 
     /// How to read a whole table in parts.
-    pub async fn split(&self, table: Table, as_of: Option<&AsOf>) -> Result<Split> {
-        split::split(self.prepared(table, as_of).await?.table.index()).await
+    pub async fn split(&self, table: &SnapshotTable) -> Result<Split> {
+        split::split(table.index()).await
     }
 
     /// A few objects that a table has, those of its newest file first: from the index alone.
@@ -234,7 +234,7 @@ impl Engine {
     ) -> Result<Arc<Prepared>> {
         let as_of_fp = match (as_of, as_of_fp) {
             (_, Some(version)) => Some(AsOf::Version(version)),
-            (Some(AsOf::Version(version)), None) => {
+            (Some(AsOf::Version(version) | AsOf::Exactly { version, .. }), None) => {
                 return Err(Error::argument(format!(
                     "as_of must be a time or both versions (`{version}; fp=7`, as X-Diaflight-Snapshot has them) where withupperlim \
                      is asked for: two tables are read"

@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array};
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, UInt64Array};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, Result, ScalarValue};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 
+use super::nan;
 use crate::schema::{KEY, TIME};
 use crate::warehouse::{DataFile, Snapshot};
 
@@ -21,12 +22,18 @@ pub fn left(
     predicate: Option<&Arc<dyn PhysicalExpr>>,
 ) -> Result<Vec<DataFile>> {
     let Some(predicate) = predicate else { return Ok(snapshot.files.clone()) };
-    let pruning = PruningPredicateBuilder::new()
-        .with_file_schema(snapshot.schema.clone())
-        .try_build(predicate.clone())?;
-    let keep = pruning.prune(&Ranges { snapshot })?;
-    let files = snapshot.files.iter().zip(keep);
-    Ok(files.filter(|(_, keep)| *keep).map(|(file, _)| file.clone()).collect())
+    let kept = |predicate| {
+        let pruning = PruningPredicateBuilder::new().with_file_schema(snapshot.schema.clone());
+        pruning.try_build(predicate)?.prune(&Ranges { snapshot })
+    };
+    let honest = kept(nan::honest(predicate.clone(), &snapshot.schema)?)?;
+    let exact = kept(predicate.clone())?;
+    let files = snapshot.files.iter().zip(honest.into_iter().zip(exact));
+    let left = files.filter(|(file, (honest, exact))| match file.may_have_nan_times {
+        true => *honest,
+        false => *exact,
+    });
+    Ok(left.map(|(file, _)| file.clone()).collect())
 }
 
 /// The log's ranges, a container for each file.
@@ -54,6 +61,15 @@ impl Ranges<'_> {
             let values = files.iter().map(|file| id(of(file)));
             known.then(|| Arc::new(Int64Array::from_iter_values(values)) as ArrayRef)
         };
+        let of_path = |file: &DataFile| {
+            let mut values = file.partition_values.iter();
+            values.find(|(column, _)| column == name).map(|(_, value)| value.clone())
+        };
+        if let Some(values) = files.iter().map(of_path).collect::<Option<Vec<_>>>()
+            && !values.is_empty()
+        {
+            return ScalarValue::iter_to_array(values).ok();
+        }
         match name {
             KEY => ids(|file| &file.keys),
             name if name == self.snapshot.table.id_column() => ids(|file| &file.ids),
@@ -75,8 +91,11 @@ impl PruningStatistics for Ranges<'_> {
         self.snapshot.files.len()
     }
 
-    fn null_counts(&self, _: &Column) -> Option<ArrayRef> {
-        None
+    /// Of keys alone: the part of a table that holds the rows without one need not read all files for them.
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let count = |file: &DataFile| (!file.may_lack_keys).then_some(0);
+        let counts = self.snapshot.files.iter().map(count);
+        (column.name() == KEY).then(|| Arc::new(UInt64Array::from_iter(counts)) as ArrayRef)
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {

@@ -1,31 +1,33 @@
 //! The newest snapshots. In: where the tables are. Out: a [`Prepared`] per table that exists, kept
 //! up to date by a task that ends with its last user.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::older::Older;
 use super::prepared::{Prepared, Shared};
-use super::{EngineOptions, SnapshotTable, Source, Versions};
+use super::{EngineOptions, SnapshotTable};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, Snapshot};
+use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 
-/// Snapshots kept ready that are not the newest: whoever reads a table in parts asks for the same one many times.
-const OLDER_SNAPSHOTS: usize = 8;
-/// How long after they were last used: far less than vacuum leaves them their files.
-const OLDER_KEPT: Duration = Duration::from_secs(600);
+/// A server whose store has failed for as long as so many refreshes take is not ready: another server may reach it.
+const REFRESHES_MISSED: u32 = 5;
 
 /// The tables as last seen.
 pub struct Tables {
     options: EngineOptions,
     pub shared: Shared,
     current: RwLock<HashMap<Table, Arc<Prepared>>>,
-    /// With the time of their last use, the latest first.
-    older: Mutex<VecDeque<(Instant, Arc<Prepared>)>>,
+    older: Older,
     /// The sources with their upper limits, as last asked for.
     with_upper_limits: Mutex<Option<Arc<Prepared>>>,
+    /// Of the tables' versions, what was asked for.
+    histories: [History; Table::ALL.len()],
+    /// Since when the stores have failed every refresh.
+    failing: Mutex<Option<Instant>>,
 }
 
 impl Tables {
@@ -34,8 +36,36 @@ impl Tables {
             options,
             shared,
             current: RwLock::default(),
-            older: Mutex::default(),
+            older: Older::default(),
             with_upper_limits: Mutex::default(),
+            histories: Default::default(),
+            failing: Mutex::default(),
+        }
+    }
+
+    /// Whether every table can be read, and the stores answer.
+    pub fn are_ready(&self) -> Result<()> {
+        if !Table::ALL.into_iter().all(|table| self.current(table).is_some()) {
+            return Err(Error::new(
+                Kind::NotReady,
+                "not every table exists yet: ingest alerts first",
+            ));
+        }
+        let failing = *self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing = failing.map_or(Duration::ZERO, |since| since.elapsed());
+        if failing > self.options.refresh * REFRESHES_MISSED {
+            let text = format!("the storage has failed for {} s: see the log", failing.as_secs());
+            return Err(Error::new(Kind::NotReady, text));
+        }
+        Ok(())
+    }
+
+    /// Notes how a refresh ended that began at a time.
+    fn refreshed(&self, began: Instant, result: &Result<()>) {
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match result {
+            Err(error) if error.kind() == Kind::Storage => *failing = failing.or(Some(began)),
+            _ => *failing = None,
         }
     }
 
@@ -52,14 +82,30 @@ impl Tables {
 
     /// An older snapshot; `None` where the table does not exist.
     pub async fn as_of(&self, table: Table, as_of: &AsOf) -> Result<Option<Arc<Prepared>>> {
-        if let AsOf::Version(version) = as_of
-            && let Some(held) = self.held(table, *version)
-        {
+        let Some(current) = self.current(table) else { return Ok(None) };
+        let (current, history) = (current.snapshot(), &self.histories[table as usize]);
+        let source = self.options.source(table);
+        let version = match as_of {
+            AsOf::Time(time) => source.version_at(current, time, history).await?,
+            AsOf::Exactly { table_id, .. } if *table_id != current.table_id => {
+                return Err(made_anew(table));
+            }
+            AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
+        };
+        if let Some(held) = version.and_then(|version| self.held(table, version)) {
             return Ok(Some(held));
         }
-        let Some(snapshot) = self.read(table, Some(as_of)).await? else { return Ok(None) };
+        let as_of = match (as_of, version) {
+            (AsOf::Time(_), Some(version)) => AsOf::Version(version),
+            (as_of, _) => as_of.clone(),
+        };
+        let older = source.older(current, &as_of, history).await?;
+        let Some(snapshot) = older else { return Ok(None) };
+        if snapshot.table_id != current.table_id {
+            return Err(made_anew(table));
+        }
         let prepared = Arc::new(self.prepare(snapshot).await?);
-        self.keep(prepared.clone());
+        self.older.keep(prepared.clone());
         Ok(Some(prepared))
     }
 
@@ -69,8 +115,7 @@ impl Tables {
         sources: &Prepared,
         fp: &Prepared,
     ) -> Result<Arc<Prepared>> {
-        let versions =
-            Versions { table: sources.snapshot().version, fp: Some(fp.snapshot().version) };
+        let versions = sources.versions_with(Some(fp.snapshot()));
         let held = || self.with_upper_limits.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = held().as_ref().filter(|made| made.versions() == versions) {
             return Ok(made.clone());
@@ -87,23 +132,8 @@ impl Tables {
 
     /// The snapshot, if it is the newest or among the older ones kept.
     fn held(&self, table: Table, version: u64) -> Option<Arc<Prepared>> {
-        let is_it =
-            |held: &Prepared| (held.snapshot().table, held.snapshot().version) == (table, version);
-        if let Some(current) = self.current(table).filter(|current| is_it(current)) {
-            return Some(current);
-        }
-        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
-        older.retain(|(used, _)| used.elapsed() < OLDER_KEPT);
-        let found = older.iter().position(|(_, kept)| is_it(kept))?;
-        let (_, found) = older.remove(found)?;
-        older.push_front((Instant::now(), found.clone()));
-        Some(found)
-    }
-
-    fn keep(&self, prepared: Arc<Prepared>) {
-        let mut older = self.older.lock().unwrap_or_else(PoisonError::into_inner);
-        older.push_front((Instant::now(), prepared));
-        older.truncate(OLDER_SNAPSHOTS);
+        let current = self.current(table).filter(|held| held.snapshot().version == version);
+        current.or_else(|| self.older.get(table, version))
     }
 
     /// Looks for new commits of every table, and shows what is new at once or, on an error, not at all.
@@ -112,47 +142,43 @@ impl Tables {
     pub async fn refresh(&self) -> Result<()> {
         let mut found = Vec::new();
         for table in Table::ALL.into_iter().rev() {
-            if let Some(snapshot) = self.newer(table).await? {
+            let source = self.options.source(table);
+            let newer = match self.current(table) {
+                Some(current) => source.newer(current.snapshot()).await?,
+                None => source.newest(table).await?,
+            };
+            if let Some(snapshot) = newer {
                 found.push((table, Arc::new(self.prepare(snapshot).await?)));
             }
         }
-        for (table, prepared) in &found {
-            let version = prepared.snapshot().version;
-            tracing::info!(table = table.name(), version, "new snapshot");
-        }
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         for (table, prepared) in found {
-            current
-                .insert(table, prepared)
-                .into_iter()
-                .for_each(|superseded| self.keep(superseded));
+            let superseded = current.insert(table, prepared.clone());
+            tell(prepared.snapshot(), superseded.as_ref().map(|before| before.snapshot()));
+            let Some(before) = superseded else { continue };
+            self.older.keep(before.clone());
+            if before.snapshot().table_id != prepared.snapshot().table_id {
+                self.histories[table as usize].forget();
+            }
+            self.older.drop_lost(prepared.snapshot());
         }
         Ok(())
     }
+}
 
-    async fn newer(&self, table: Table) -> Result<Option<Snapshot>> {
-        match (self.options.source(table), self.current(table)) {
-            (Source::Warehouse(warehouse), Some(current)) => {
-                warehouse.refresh(current.snapshot()).await
-            }
-            (Source::Warehouse(_), None) => self.read(table, None).await,
-            (Source::Folder(location), Some(current)) => {
-                current.snapshot().refresh_folder(location).await
-            }
-            (Source::Folder(location), None) => match Snapshot::of_folder(table, location).await {
-                Err(error) if error.kind() == Kind::NotFound => Ok(None),
-                found => found.map(Some),
-            },
-        }
-    }
+fn made_anew(table: Table) -> Error {
+    let text = format!("the table {} has been made anew: ask for the newest", table.name());
+    Error::new(Kind::Gone, text)
+}
 
-    async fn read(&self, table: Table, as_of: Option<&AsOf>) -> Result<Option<Snapshot>> {
-        match self.options.source(table) {
-            Source::Warehouse(warehouse) => warehouse.snapshot(table, as_of).await,
-            Source::Folder(_) => Err(Error::argument(format!(
-                "as_of: {} is a plain folder of Parquet files, which has no older versions",
-                table.name()
-            ))),
+/// Says what is new, and which columns of other people's files are not served, once.
+fn tell(snapshot: &Snapshot, before: Option<&Arc<Snapshot>>) {
+    let (table, version) = (snapshot.table.name(), snapshot.version);
+    tracing::info!(table, version, "new snapshot");
+    for left_out in &snapshot.left_out {
+        if !before.is_some_and(|before| before.left_out.contains(left_out)) {
+            let LeftOut { column, why } = left_out;
+            tracing::warn!(table, column, why, "a column is left out");
         }
     }
 }
@@ -166,7 +192,10 @@ pub fn follow(tables: &Arc<Tables>) {
         loop {
             tokio::time::sleep(every).await;
             let Some(tables) = weak.upgrade() else { return };
-            if let Err(error) = tables.refresh().await {
+            let began = Instant::now();
+            let refreshed = tables.refresh().await;
+            tables.refreshed(began, &refreshed);
+            if let Err(error) = refreshed {
                 tracing::warn!(%error, "looking for new commits failed");
             }
         }

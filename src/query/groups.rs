@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
+use chrono::TimeDelta;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
@@ -63,15 +64,19 @@ pub fn sort_columns<'a>(
     if timed { columns } else { &columns[..1] }
 }
 
-/// A file as DataFusion scans it.
+/// A file as DataFusion scans it. Its cache of footers tells files apart by path, size and time, which are known to the millisecond:
+/// the generation stands below that.
 pub fn scanned(file: &DataFile) -> PartitionedFile {
-    PartitionedFile::new_from_meta(ObjectMeta {
+    let generation = TimeDelta::nanoseconds((file.generation % 1_000_000) as i64);
+    let scanned = PartitionedFile::new_from_meta(ObjectMeta {
         location: file.path.clone(),
-        last_modified: file.modified,
+        last_modified: file.modified + generation,
         size: file.size_bytes,
         e_tag: None,
         version: None,
-    })
+    });
+    let values = file.partition_values.iter().map(|(_, value)| value.clone());
+    scanned.with_partition_values(values.collect())
 }
 
 /// What DataFusion needs to know of a file to see that files follow each other: the ranges of its sort columns.
@@ -90,25 +95,26 @@ pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<St
         tell(column, (*range.start()).into(), (*range.end()).into());
     }
     if let Some(times) = &file.times_mjd {
-        tell(TIME, (*times.start()).into(), (*times.end()).into());
+        // NaN has its place in the order of floats: at both ends, by its sign.
+        let (from, to) = match file.may_have_nan_times {
+            true => (-f64::NAN, f64::NAN),
+            false => (*times.start(), *times.end()),
+        };
+        tell(TIME, from.into(), to.into());
     }
     Arc::new(statistics)
 }
 
 /// Of a whole scan; exact where every file says how many rows it has.
 pub fn scan_statistics(files: &[(DataFile, PartitionedFile)], schema: &Schema) -> Statistics {
-    let known = files.iter().all(|(file, _)| file.rows > 0);
-    let rows = files.iter().map(|(file, _)| file.rows).sum();
     let mut statistics = Statistics::new_unknown(schema);
-    statistics.num_rows = if known { row_count(rows) } else { Precision::Absent };
+    statistics.num_rows = row_count(files.iter().map(|(file, _)| file.rows).sum());
     statistics
 }
 
-fn row_count(rows: u64) -> Precision<usize> {
-    match usize::try_from(rows) {
-        Ok(rows) if rows > 0 => Precision::Exact(rows),
-        _ => Precision::Absent,
-    }
+fn row_count(rows: Option<u64>) -> Precision<usize> {
+    let rows = rows.and_then(|rows| usize::try_from(rows).ok());
+    rows.map_or(Precision::Absent, Precision::Exact)
 }
 
 #[cfg(test)]
@@ -120,16 +126,8 @@ mod tests {
     fn file(keys: RangeInclusive<i64>) -> (DataFile, PartitionedFile) {
         let path = format!("{}-{}", keys.start(), keys.end());
         let partitioned = PartitionedFile::new(path.clone(), 1);
-        let file = DataFile {
-            path: path.into(),
-            size_bytes: 1,
-            modified: Default::default(),
-            rows: 1,
-            keys,
-            ids: 0..=0,
-            times_mjd: None,
-            sorted: true,
-        };
+        let unknown = DataFile::unknown(path.into(), 1, Default::default());
+        let file = DataFile { rows: Some(1), keys, ids: 0..=0, sorted: true, ..unknown };
         (file, partitioned)
     }
 

@@ -14,9 +14,12 @@ mod filter;
 mod follow;
 mod gathered;
 mod groups;
+mod hidden;
 mod large;
 mod lookup;
+mod nan;
 mod nested_cases;
+mod older;
 mod plans;
 mod prepared;
 mod provider;
@@ -31,7 +34,7 @@ mod template;
 mod time;
 
 pub use columns::UnknownColumn;
-pub use engine::{Answer, Engine, EngineOptions, EngineUse, Source};
+pub use engine::{Answer, Engine, EngineOptions, EngineUse};
 pub use prepared::{base_config, base_state};
 pub use provider::SnapshotTable;
 pub use split::Split;
@@ -43,6 +46,7 @@ use std::ops::RangeInclusive;
 
 use crate::schema::Table;
 use crate::warehouse::AsOf;
+pub use crate::warehouse::Source;
 
 /// Which columns to answer with.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
@@ -100,6 +104,8 @@ pub struct Versions {
     pub table: u64,
     /// Of the forced photometry, where its upper limits are among the rows.
     pub fp: Option<u64>,
+    /// The ids of both: a table that is made anew has the same versions again.
+    pub ids: [u64; 2],
 }
 
 impl fmt::Display for Versions {

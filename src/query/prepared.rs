@@ -90,8 +90,15 @@ impl Prepared {
     }
 
     pub fn versions(&self) -> Versions {
-        let fp = self.fp.as_ref().map(|fp| fp.snapshot().version);
-        Versions { table: self.snapshot().version, fp }
+        self.versions_with(self.fp.as_ref().map(|fp| fp.snapshot()))
+    }
+
+    /// Those of its table, and of the forced photometry that may stand beside it.
+    pub fn versions_with(&self, fp: Option<&Arc<Snapshot>>) -> Versions {
+        let table = self.snapshot();
+        let fp_id = fp.map_or(0, |fp| fp.table_id);
+        let ids = [table.table_id, fp_id];
+        Versions { table: table.version, fp: fp.map(|fp| fp.version), ids }
     }
 
     /// Every served field.

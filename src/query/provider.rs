@@ -12,6 +12,7 @@ use datafusion::datasource::TableType;
 use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
@@ -22,9 +23,10 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
 use super::condition::Conditions;
 use super::lookup::LookupExec;
+use super::nan::HonestStatistics;
 use super::{files, groups};
 use crate::index::TableIndex;
-use crate::warehouse::{Snapshot, StoredNames};
+use crate::warehouse::Snapshot;
 
 /// One version of one table.
 #[derive(Debug)]
@@ -109,7 +111,11 @@ impl SnapshotTable {
             files.into_iter().map(|file| (file.clone(), groups::scanned(&file))).collect();
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = CachedParquetFileReaderFactory::new(snapshot.store.clone(), footers);
-        let source = ParquetSource::new(self.schema())
+        let in_path = snapshot.partition_columns();
+        let in_files = snapshot.schema.fields().len() - in_path.len();
+        let in_files = Arc::new(snapshot.schema.project(&Vec::from_iter(0..in_files))?);
+        let columns = TableSchema::builder(in_files).with_table_partition_cols(in_path).build();
+        let source = ParquetSource::new(columns)
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_pushdown_filters(true)
             .with_parquet_file_reader_factory(Arc::new(reader));
@@ -117,9 +123,10 @@ impl SnapshotTable {
         let described = files.iter().map(|(file, _)| file);
         let order = groups::sort_columns(snapshot.table, described);
         let order = ascending(order, &snapshot.schema);
-        let files = files.into_iter().map(|(file, scanned)| {
+        let files = files.into_iter().map(|(file, mut scanned)| {
             let statistics = groups::file_statistics(snapshot.table, &file, &snapshot.schema);
-            (file, scanned.with_statistics(statistics))
+            scanned.statistics = Some(statistics);
+            (file, scanned)
         });
         let partitions = state.config().target_partitions();
         let groups = groups::arrange(files.collect(), partitions);
@@ -130,7 +137,7 @@ impl SnapshotTable {
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)
-            .with_expr_adapter(Some(Arc::new(StoredNames)))
+            .with_expr_adapter(Some(Arc::new(HonestStatistics)))
             .build();
         Ok(DataSourceExec::from_data_source(scan))
     }

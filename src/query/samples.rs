@@ -32,7 +32,9 @@ pub async fn some_keys(index: &TableIndex, count: usize) -> Result<Vec<i64>> {
 
 /// The keys at the ends of row groups, those that lie in two of them first; unknown ranges tell none.
 fn of_groups(groups: &[(i64, i64)]) -> Vec<i64> {
-    let known = groups.iter().filter(|keys| **keys != (i64::MIN, i64::MAX));
+    let is_known =
+        |(first, last): &&(i64, i64)| first <= last && (*first, *last) != (i64::MIN, i64::MAX);
+    let known = groups.iter().filter(is_known);
     let ends: Vec<i64> = known.flat_map(|(first, last)| [*first, *last]).collect();
     let is_split = |key: i64| ends.iter().filter(|end| **end == key).count() > 1;
     let mut keys = ends.clone();
@@ -49,6 +51,6 @@ mod tests {
     fn objects_in_two_row_groups_come_first() {
         assert_eq!(of_groups(&[(1, 5), (6, 9), (9, 12)]), [9, 1, 5, 6, 12]);
         assert_eq!(of_groups(&[(7, 7)]), [7]);
-        assert!(of_groups(&[(i64::MIN, i64::MAX)]).is_empty());
+        assert!(of_groups(&[(i64::MIN, i64::MAX), (i64::MAX, i64::MIN)]).is_empty());
     }
 }

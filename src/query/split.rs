@@ -4,7 +4,7 @@
 use std::ops::RangeInclusive;
 
 use crate::error::Result;
-use crate::index::TableIndex;
+use crate::index::{RowGroup, TableIndex};
 
 /// Rows of a part: enough to outweigh the cost of asking for it, few enough to keep several readers busy.
 const PART_ROWS: u64 = 1 << 20;
@@ -31,22 +31,18 @@ pub async fn split(index: &TableIndex) -> Result<Split> {
     let snapshot = &index.snapshot;
     let mut pieces = Vec::new();
     for (i, file) in snapshot.files.iter().enumerate() {
-        if file.rows < WHOLE_ROWS {
-            pieces.push(Piece { first_key: *file.keys.start(), rows: file.rows });
+        let rows = file.rows.unwrap_or_default();
+        if rows < WHOLE_ROWS {
+            pieces.push(Piece { first_key: *file.keys.start(), rows });
         } else {
-            pieces.extend(
-                index
-                    .file(i)
-                    .await?
-                    .groups
-                    .iter()
-                    .map(|group| Piece { first_key: group.keys.0, rows: group.rows as u64 }),
-            );
+            let file = index.file(i).await?;
+            let piece =
+                |group: &RowGroup| Piece { first_key: group.keys.0, rows: group.rows as u64 };
+            pieces.extend(file.groups.iter().filter(|group| group.rows > 0).map(piece));
         }
     }
     pieces.sort_by_key(|piece| piece.first_key);
-    let known = snapshot.files.iter().all(|file| file.rows > 0);
-    let rows = known.then(|| snapshot.files.iter().map(|file| file.rows).sum());
+    let rows = snapshot.files.iter().map(|file| file.rows).sum();
     Ok(Split { version: snapshot.version, keys: ranges(&pieces), rows })
 }
 

@@ -75,8 +75,11 @@ pub fn parameter<'a>(query: &'a Query, name: &str) -> Option<Parameter<'a>> {
     let time = query.time.as_ref();
     Some(match name {
         "ids" => Parameter::Ids(ids),
-        "first_id" => Parameter::Id(range.map(|range| *range.start())),
-        "last_id" => Parameter::Id(range.map(|range| *range.end())),
+        // What is no limit is none: rows without a key are beyond every one.
+        "first_id" => {
+            Parameter::Id(range.map(|range| *range.start()).filter(|first| *first > i64::MIN))
+        }
+        "last_id" => Parameter::Id(range.map(|range| *range.end()).filter(|last| *last < i64::MAX)),
         "time_from" if query.table == Table::Sources => {
             Parameter::Mjd(time.map(|time| time.from_mjd))
         }

@@ -10,13 +10,11 @@ pub async fn live() -> &'static str {
     "live\n"
 }
 
-/// Every table can be read, and the server is not about to stop.
+/// Every table can be read, the storage answers, and the server is not about to stop.
 pub async fn ready(State(app): State<App>) -> Result<&'static str> {
     if app.draining.is_cancelled() {
         return Err(Error::new(Kind::NotReady, "the server is stopping"));
     }
-    if !app.engine.is_ready() {
-        return Err(Error::new(Kind::NotReady, "not every table exists yet: ingest alerts first"));
-    }
+    app.engine.ready()?;
     Ok("ready\n")
 }

@@ -163,7 +163,8 @@ async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>, most: usize) -> Re
             None => return Ok(Begun::Whole(held.freeze())),
         }
     }
-    let all = stream::iter([Ok(held.freeze())]).chain(chunks);
+    // Compression asks once more after the end.
+    let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
     Ok(Begun::Streamed(Body::from_stream(all)))
 }
 

@@ -18,10 +18,13 @@ use crate::request::flag;
 use crate::request::ignored::Warning;
 use crate::request::json::{Scalar, Value};
 use crate::schema::{DESCRIPTION, Table, UCD, UNIT, type_name};
+use crate::warehouse::LeftOut;
 
 pub const ABOUT: &str = "The fields of an endpoint: ask with endpoint, such as /api/v1/sources.";
 const BLOCKS: [(&str, &str); 2] =
     [("r:", "LSST original fields (r:)"), ("f:", "Fink science module outputs (f:)")];
+/// Of other people's files: each column with why it is not among the fields.
+const LEFT_OUT_BLOCK: &str = "Not served";
 const COMPUTED_BLOCK: (&str, &str) = ("v:", "Computed by the server (v:)");
 
 /// The endpoint whose fields are asked for.
@@ -80,6 +83,15 @@ pub async fn answer(State(app): State<App>, request: Option<SchemaRequest>) -> R
     let mut blocks: Map<_, _> = BLOCKS.map(|named| block(&schema, named)).into_iter().collect();
     if computed {
         blocks.extend([block(app.engine.computed_schema(table).await?.as_ref(), COMPUTED_BLOCK)]);
+    }
+    let left_out: Map<_, _> = app
+        .engine
+        .left_out(table)
+        .into_iter()
+        .map(|LeftOut { column, why }| (column, why.into()))
+        .collect();
+    if !left_out.is_empty() {
+        blocks.insert(LEFT_OUT_BLOCK.to_string(), left_out.into());
     }
     let body = serde_json::Value::Object(blocks).to_string();
     Ok(([(CONTENT_TYPE, "application/json")], warned(warning), body).into_response())

@@ -35,7 +35,6 @@ use crate::error::Result;
 use crate::limits::Gate;
 use crate::query::Engine;
 use crate::schema::Table;
-use crate::warehouse::AsOf;
 use crate::workers::Workers;
 
 /// Cheap to clone; all clones share the limits.
@@ -97,7 +96,6 @@ impl Sql {
         let mut tables = Vec::new();
         for table in Table::ALL {
             if let Some(version) = asked.get(table) {
-                let version = AsOf::Version(version);
                 tables.push(self.engine.table(table, Some(&version)).await?);
             }
         }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::query::SnapshotTable;
 use crate::schema::Table;
+use crate::warehouse::AsOf;
 
 /// The version of each table that a statement reads; `None`: there is no such table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,27 +14,33 @@ pub struct Versions {
     pub sources: Option<u64>,
     pub objects: Option<u64>,
     pub fp: Option<u64>,
+    /// The ids of the tables, in the order of [`Table::ALL`]: made anew, a table has the same versions again.
+    pub ids: [u64; Table::ALL.len()],
 }
 
 impl Versions {
     pub(super) fn of(tables: &[Arc<SnapshotTable>]) -> Self {
-        let version = |table| {
-            let snapshot =
-                tables.iter().map(|held| held.snapshot()).find(|held| held.table == table);
-            snapshot.map(|snapshot| snapshot.version)
-        };
+        let snapshot =
+            |table| tables.iter().map(|held| held.snapshot()).find(|held| held.table == table);
+        let version = |table| snapshot(table).map(|snapshot| snapshot.version);
+        let id = |table| snapshot(table).map_or(0, |snapshot| snapshot.table_id);
         Self {
             sources: version(Table::Sources),
             objects: version(Table::Objects),
             fp: version(Table::Fp),
+            ids: Table::ALL.map(id),
         }
     }
 
-    pub(super) fn get(&self, table: Table) -> Option<u64> {
-        match table {
+    /// Which snapshot of a table, if it is there.
+    pub(super) fn get(&self, table: Table) -> Option<AsOf> {
+        let version = match table {
             Table::Sources => self.sources,
             Table::Objects => self.objects,
             Table::Fp => self.fp,
-        }
+        };
+        let mut ids = Table::ALL.into_iter().zip(self.ids);
+        let (_, table_id) = ids.find(|(of, _)| *of == table)?;
+        Some(AsOf::Exactly { version: version?, table_id })
     }
 }

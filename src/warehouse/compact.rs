@@ -69,7 +69,7 @@ impl Warehouse {
         let mut rows = 0;
         for group in &groups {
             let merged = merge(self, base, group, full).await?;
-            rows += merged.iter().map(|file| file.rows).sum::<u64>();
+            rows += merged.iter().filter_map(|file| file.rows).sum::<u64>();
             add.extend(merged);
         }
         let (schema, operation) = (base.schema.clone(), Operation::Compact);
@@ -100,7 +100,7 @@ fn plan(files: &[DataFile], full: FileSize) -> Vec<Vec<DataFile>> {
     }
     let settled = |cluster: &Vec<DataFile>| {
         let [file] = &cluster[..] else { return false };
-        file.sorted && !full.is_small(file.rows, file.size_bytes)
+        file.sorted && !full.is_small(file.rows.unwrap_or_default(), file.size_bytes)
     };
     let groups = clusters.chunk_by(|a, b| settled(a) == settled(b));
     let unsettled = groups.filter(|group| !group.iter().all(settled));
@@ -118,15 +118,13 @@ mod tests {
     const FULL: FileSize = FileSize { rows: 100, bytes: usize::MAX };
 
     fn file(keys: RangeInclusive<i64>, rows: u64) -> DataFile {
+        let path = format!("part-{keys:?}.parquet").into();
         DataFile {
-            path: format!("part-{keys:?}.parquet").into(),
-            size_bytes: rows,
-            modified: DateTime::UNIX_EPOCH,
-            rows,
+            rows: Some(rows),
             ids: keys.clone(),
             keys,
-            times_mjd: None,
             sorted: true,
+            ..DataFile::unknown(path, rows, DateTime::UNIX_EPOCH)
         }
     }
 

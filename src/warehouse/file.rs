@@ -5,10 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use datafusion::common::ScalarValue;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, ObjectStore, path::Path};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
+use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 
 use super::layout;
@@ -23,10 +25,12 @@ pub struct DataFile {
     /// The full path in the snapshot's store.
     pub path: Path,
     pub size_bytes: u64,
-    /// When it was written, to the millisecond. Path, size and time together name its contents.
+    /// When it was written, to the millisecond.
     pub modified: DateTime<Utc>,
-    /// 0 where unknown: only files of other writers whose footer was not read.
-    pub rows: u64,
+    /// Tells contents apart where path, size and time are the same: made of the store's ETag, or of the id of the table.
+    pub generation: u64,
+    /// `None` where unknown: only files of other writers whose footer was not read.
+    pub rows: Option<u64>,
     /// The `diaObjectId`s: inclusive. All of `i64` where unknown.
     pub keys: RangeInclusive<i64>,
     /// The LSST ids of the rows ([`Table::id_column`](crate::schema::Table::id_column)): inclusive.
@@ -34,8 +38,14 @@ pub struct DataFile {
     pub ids: RangeInclusive<i64>,
     /// `midpointMjdTai`: inclusive. `None` where unknown, or some are null.
     pub times_mjd: Option<RangeInclusive<f64>>,
+    /// Whether some `midpointMjdTai` may be NaN, which no statistics count: only our writer says that none is.
+    pub may_have_nan_times: bool,
+    /// Whether some rows may have no `diaObjectId`.
+    pub may_lack_keys: bool,
     /// Whether the rows are known to be sorted by [`Table::sort_columns`], by the footer: the log does not tell.
     pub sorted: bool,
+    /// Columns that are not in the file, since they have one value in all its rows: its path tells it, or the log.
+    pub partition_values: Vec<(String, ScalarValue)>,
 }
 
 /// What says that it has more rows than this is wrong: so the rows of many files can be added up.
@@ -45,17 +55,41 @@ const FOOTERS_AT_ONCE: usize = 16;
 const ANY_ID: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 impl DataFile {
-    /// From the statistics in a file's footer.
-    pub(super) fn from_footer(table: Table, object: ObjectMeta, footer: &ParquetMetaData) -> Self {
+    /// Whether it is known to have no row: then whatever else is unknown of it does not matter.
+    pub fn is_empty(&self) -> bool {
+        self.rows == Some(0)
+    }
+
+    /// A file of which nothing is known.
+    pub fn unknown(path: Path, size_bytes: u64, modified: DateTime<Utc>) -> Self {
         Self {
-            sorted: layout::is_sorted(table, &object.location, footer),
-            path: object.location,
-            size_bytes: object.size,
-            modified: to_millis(object.last_modified),
+            path,
+            size_bytes,
+            modified: to_millis(modified),
+            generation: 0,
+            rows: None,
+            keys: ANY_ID,
+            ids: ANY_ID,
+            times_mjd: None,
+            may_have_nan_times: true,
+            may_lack_keys: true,
+            sorted: false,
+            partition_values: Vec::new(),
+        }
+    }
+
+    /// From the statistics in a file's footer.
+    pub(super) fn from_footer(table: Table, object: &ObjectMeta, footer: &ParquetMetaData) -> Self {
+        let path = object.location.clone();
+        Self {
+            sorted: layout::is_sorted(table, &path, footer),
             rows: known_rows(u64::try_from(footer.file_metadata().num_rows()).ok()),
             keys: id_range(footer, KEY).unwrap_or(ANY_ID),
             ids: id_range(footer, table.id_column()).unwrap_or(ANY_ID),
             times_mjd: time_range(footer),
+            may_have_nan_times: !layout::has_no_nan_times(footer),
+            may_lack_keys: !has_no_nulls(footer, KEY),
+            ..Self::unknown(path, object.size, object.last_modified)
         }
     }
 
@@ -68,7 +102,7 @@ impl DataFile {
             e_tag: None,
             version: None,
         };
-        let own = Self::from_footer(table, object, footer);
+        let own = Self::from_footer(table, &object, footer);
         let known = |own: RangeInclusive<i64>, told: &RangeInclusive<i64>| {
             if own == ANY_ID { told.clone() } else { own }
         };
@@ -76,6 +110,8 @@ impl DataFile {
             keys: known(own.keys, &self.keys),
             ids: known(own.ids, &self.ids),
             times_mjd: own.times_mjd.or(self.times_mjd.clone()),
+            generation: self.generation,
+            partition_values: self.partition_values.clone(),
             ..own
         }
     }
@@ -97,24 +133,23 @@ impl DataFile {
         };
         let (from, to) = range(TIME);
         let times = exact(&from).zip(exact(&to)).map(|(from, to)| at_most(from)..=at_least(to));
-        let no_nulls = stats["nullCount"][TIME] == 0;
+        let no_nulls = |name: &str| stats["nullCount"][name] == 0;
         Ok(Self {
-            path,
-            size_bytes,
-            modified,
             rows: known_rows(stats["numRecords"].as_u64()),
             keys: ids(KEY).unwrap_or(ANY_ID),
             ids: ids(table.id_column()).unwrap_or(ANY_ID),
-            times_mjd: times.filter(|_| no_nulls),
-            sorted: false,
+            times_mjd: times.filter(|_| no_nulls(TIME)),
+            may_lack_keys: !no_nulls(KEY),
+            ..Self::unknown(path, size_bytes, modified)
         })
     }
 
     /// The statistics of an entry of the log, by which every Delta reader skips files.
     pub(super) fn log_stats(&self, table: Table) -> String {
-        let mut stats = json!({
-            "numRecords": self.rows, "minValues": {}, "maxValues": {}, "nullCount": {}
-        });
+        let mut stats = json!({"minValues": {}, "maxValues": {}, "nullCount": {}});
+        if let Some(rows) = self.rows {
+            stats["numRecords"] = rows.into();
+        }
         let mut add = |name: &str, min: Value, max: Value| {
             stats["minValues"][name] = min;
             stats["maxValues"][name] = max;
@@ -145,8 +180,8 @@ pub async fn described(
     stream::iter(files).map(read).buffered(FOOTERS_AT_ONCE).try_collect().await
 }
 
-fn known_rows(told: Option<u64>) -> u64 {
-    told.filter(|rows| *rows <= MAX_ROWS).unwrap_or_default()
+fn known_rows(told: Option<u64>) -> Option<u64> {
+    told.filter(|rows| *rows <= MAX_ROWS)
 }
 
 /// A number of the log, if it is exactly that as a double.
@@ -198,11 +233,18 @@ fn time_range(footer: &ParquetMetaData) -> Option<RangeInclusive<f64>> {
     Some(at_most(min)..=at_least(max))
 }
 
-/// Of every row group; `None` if one has none.
+fn has_no_nulls(footer: &ParquetMetaData, name: &str) -> bool {
+    let no_nulls = |statistics: &Statistics| statistics.null_count_opt() == Some(0);
+    column_statistics(footer, name).is_some_and(|all| all.into_iter().all(no_nulls))
+}
+
+/// Of every row group that has rows; `None` if one has none.
 fn column_statistics<'a>(footer: &'a ParquetMetaData, name: &str) -> Option<Vec<&'a Statistics>> {
     let columns = footer.file_metadata().schema_descr().columns();
-    let index = columns.iter().position(|column| stored_name(column.name()).1 == name)?;
-    footer.row_groups().iter().map(|group| group.column(index).statistics()).collect()
+    let is_it = |path: &ColumnPath| matches!(path.parts(), [own] if stored_name(own).1 == name);
+    let index = columns.iter().position(|column| is_it(column.path()))?;
+    let groups = footer.row_groups().iter().filter(|group| group.num_rows() != 0);
+    groups.map(|group| group.column(index).statistics()).collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 use arrow::datatypes::{DataType, Schema};
 use object_store::path::Path;
 use parquet::basic::Compression;
-use parquet::file::metadata::{ParquetMetaData, SortingColumn};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
@@ -68,6 +68,19 @@ pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
 /// The name of a file of a table.
 pub(super) fn file_name(id: Uuid) -> String {
     format!("part-{id}.parquet")
+}
+
+/// What our writer says in the footer of a file none of whose times is NaN: statistics pass over NaN.
+const NO_NAN_TIMES: &str = "diaflight.noNanTimes";
+
+pub(super) fn no_nan_times() -> KeyValue {
+    KeyValue::new(NO_NAN_TIMES.to_string(), "true".to_string())
+}
+
+/// Whether a file is known to have no NaN among its times.
+pub(super) fn has_no_nan_times(footer: &ParquetMetaData) -> bool {
+    let said = footer.file_metadata().key_value_metadata();
+    said.is_some_and(|said| said.contains(&no_nan_times()))
 }
 
 /// Whether a file comes from [`SortedWriter`](super::SortedWriter), which lets no row out of order through: its name and

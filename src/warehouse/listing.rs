@@ -28,22 +28,14 @@ impl Location {
     /// Everything below in the order of names, but for names with a part that begins with `.` or `_` below the location: they mark
     /// what is no data. A name that cannot be read is an `Input` error.
     pub async fn list_data(&self) -> Result<Vec<ObjectMeta>> {
-        let Listing { mut objects, unreadable } = self.list().await?;
-        let below = self.prefix.as_ref();
-        let shown = |name: &str| {
-            let name = name.strip_prefix('/').unwrap_or(name);
-            let name = name.strip_prefix(below).unwrap_or(name);
-            !name.split('/').any(|part| part.starts_with(['.', '_']))
-        };
-        if let Some(name) = unreadable.iter().find(|name| shown(name)) {
-            let name = name.escape_debug();
-            let why = "a name with an empty part or control characters cannot be read";
-            let message = format!("{}: {name}: {why}; copy it to another name", self.url);
-            return Err(Error::new(Kind::Input, message));
-        }
-        objects.retain(|object| shown(object.location.as_ref()));
-        objects.sort_by(|a, b| a.location.cmp(&b.location));
-        Ok(objects)
+        self.list().await?.data(self)
+    }
+
+    /// A name in the store, seen from here.
+    pub(super) fn below<'a>(&self, name: &'a str) -> &'a str {
+        let name = name.strip_prefix('/').unwrap_or(name);
+        let name = name.strip_prefix(self.prefix.as_ref()).unwrap_or(name);
+        name.strip_prefix('/').unwrap_or(name)
     }
 
     async fn list_objects(&self) -> object_store::Result<Listing> {
@@ -61,6 +53,28 @@ impl Location {
             }
         }
         Ok(listing)
+    }
+}
+
+/// Whether a name, seen from a location, is none of those that mark what is no data.
+pub(super) fn is_data(name: &str) -> bool {
+    !name.split('/').any(|part| part.starts_with(['.', '_']))
+}
+
+impl Listing {
+    /// What [`list_data`](Location::list_data) gives of it.
+    pub(super) fn data(self, location: &Location) -> Result<Vec<ObjectMeta>> {
+        let Self { mut objects, unreadable } = self;
+        let shown = |name: &str| is_data(location.below(name));
+        if let Some(name) = unreadable.iter().find(|name| shown(name)) {
+            let name = name.escape_debug();
+            let why = "a name with an empty part or control characters cannot be read";
+            let message = format!("{}: {name}: {why}; copy it to another name", location.url);
+            return Err(Error::new(Kind::Input, message));
+        }
+        objects.retain(|object| shown(object.location.as_ref()));
+        objects.sort_by(|a, b| a.location.cmp(&b.location));
+        Ok(objects)
     }
 }
 

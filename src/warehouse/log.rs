@@ -1,14 +1,18 @@
 //! A table's Delta log: which versions there are, and what each holds. In: the table's location.
 //! Out: versions, snapshots, and whether rows changed between two of them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
+use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use deltalake_core::kernel::{Action, EagerSnapshot, Version};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use object_store::{ObjectStore, path::Path, prefix::PrefixStore};
+use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
+use twox_hash::XxHash3_64;
 use url::Url;
 
 use super::Location;
@@ -27,8 +31,13 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// Of a table in a warehouse.
     pub fn new(warehouse: &Location, table: Table) -> Result<Self> {
-        let location = warehouse.join(table.name());
+        Self::at(warehouse.join(table.name()), table)
+    }
+
+    /// Of a table in a folder of its own.
+    pub fn at(location: Location, table: Table) -> Result<Self> {
         let store = PrefixStore::new(location.store.clone(), location.prefix.clone());
         let store: Arc<dyn ObjectStore> = Arc::new(store);
         // To deltalake-core the table is the root of its storage: it would decode the names on the way there again. Under
@@ -54,6 +63,9 @@ impl Log {
     }
 
     pub fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
+        let schema = state.arrow_schema();
+        let in_log = state.metadata().partition_columns();
+        let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
         let mut files = Vec::new();
         for add in state.log_data().iter() {
             let modified = DateTime::from_timestamp_millis(add.modification_time());
@@ -64,20 +76,38 @@ impl Log {
                 modified.unwrap_or_default(),
                 add.stats().as_deref(),
             );
-            let file = file.map_err(|error| {
+            let failed = |error: &dyn std::fmt::Display| {
                 self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path())))
-            })?;
-            files.push(file);
+            };
+            let file = file.map_err(|error| failed(&error))?;
+            let told = if in_log.is_empty() { HashMap::new() } else { add.partition_values_map() };
+            let value = |name: &String| {
+                let told = told.get(name).cloned().flatten();
+                Ok((name.clone(), of_text(told, schema.field_with_name(name)?.data_type())?))
+            };
+            let partition_values = in_log.iter().map(value).collect::<DataFusionResult<_>>();
+            let partition_values = partition_values.map_err(|error| failed(&error))?;
+            files.push(DataFile { generation: table_id, partition_values, ..file });
         }
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         Ok(Snapshot {
             table: self.table,
             version: state.version(),
             synthetic: is_synthetic(state.metadata()),
-            schema: state.arrow_schema(),
+            table_id,
+            entry: None,
+            schema,
+            left_out: Vec::new(),
             files,
             store: self.location.store.clone(),
         })
+    }
+
+    /// The state and the entry of the log that made it.
+    pub async fn read(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+        let Some(state) = self.state(version).await? else { return Ok(None) };
+        let entry = self.entry(state.version()).await?;
+        Ok(Some(Snapshot { entry, ..self.snapshot(&state)? }))
     }
 
     /// The versions whose commit is still in the log, ascending, and the times of their files.
@@ -106,11 +136,11 @@ impl Log {
         Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
-    /// Whether a version has been committed: one request.
-    pub async fn has(&self, version: u64) -> Result<bool> {
+    /// The entry of a version, if it has been committed: one request.
+    pub async fn entry(&self, version: u64) -> Result<Option<ObjectMeta>> {
         match self.location.store.head(&self.commit_path(version)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Ok(entry) => Ok(Some(entry)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(Error::from(error))),
         }
     }
@@ -153,5 +183,13 @@ impl Log {
 
     fn commit_path(&self, version: u64) -> Path {
         self.location.prefix.clone().join("_delta_log").join(format!("{version:020}.json"))
+    }
+}
+
+/// A value that stands as text in a log or a path.
+pub(super) fn of_text(text: Option<String>, data_type: &DataType) -> DataFusionResult<ScalarValue> {
+    match text {
+        Some(text) => ScalarValue::try_from_string(text, data_type),
+        None => ScalarValue::try_new_null(data_type),
     }
 }

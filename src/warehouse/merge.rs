@@ -46,7 +46,7 @@ pub(super) async fn merge(
         [file] if !file.sorted => sort(warehouse, base, file, full).await?,
         files => merge_all(warehouse, base, files, full).await?,
     };
-    let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<u64>();
+    let rows = |files: &[DataFile]| files.iter().filter_map(|file| file.rows).sum::<u64>();
     if rows(&merged) != rows(files) {
         let message = format!("{} rows came out of {}", rows(&merged), rows(files));
         return Err(Error::internal(message));

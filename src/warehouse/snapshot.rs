@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
 use chrono::{DateTime, SecondsFormat, Utc};
-use object_store::ObjectStore;
+use object_store::{ObjectMeta, ObjectStore};
 
 use super::DataFile;
 use crate::error::{Error, Result};
@@ -14,6 +14,11 @@ use crate::schema::Table;
 #[derive(Clone, Debug, PartialEq)]
 pub enum AsOf {
     Version(u64),
+    /// A version of one table, by its id: of one made anew in its place it is none.
+    Exactly {
+        version: u64,
+        table_id: u64,
+    },
     /// The newest version committed at or before this time, by the commits' own clocks.
     Time(DateTime<Utc>),
 }
@@ -36,7 +41,9 @@ impl AsOf {
 impl std::fmt::Display for AsOf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            AsOf::Version(version) => write!(f, "version {version}"),
+            AsOf::Version(version) | AsOf::Exactly { version, .. } => {
+                write!(f, "version {version}")
+            }
             AsOf::Time(time) => f.write_str(&rfc3339(time)),
         }
     }
@@ -49,12 +56,46 @@ pub struct Snapshot {
     pub version: u64,
     /// Whether it was begun by a survey that is made up: then so are some of its rows at least.
     pub synthetic: bool,
-    /// The stored columns, families in the field metadata, provenance last.
+    /// Tells the table from one that was made anew in its place, whose versions count from 0 again.
+    pub table_id: u64,
+    /// The entry of the log that made this version; `None` of a plain folder, and where the log has it no more.
+    pub entry: Option<ObjectMeta>,
+    /// The stored columns, families in the field metadata, then provenance, then those that are in no file but in its path.
     pub schema: SchemaRef,
+    /// Columns of other people's files that are not served.
+    pub left_out: Vec<LeftOut>,
     /// Sorted by `keys.start()`. Key ranges may overlap until compaction.
     pub files: Vec<DataFile>,
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
+}
+
+/// A column that is not served, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LeftOut {
+    pub column: String,
+    pub why: String,
+}
+
+impl Snapshot {
+    /// The columns that are in no file but in its path, or in the log: the last ones of the schema.
+    pub fn partition_columns(&self) -> Vec<FieldRef> {
+        let columns = self.files.first().map_or(0, |file| file.partition_values.len());
+        self.schema.fields().iter().skip(self.schema.fields().len() - columns).cloned().collect()
+    }
+
+    /// The same rows with columns that are in no file at the end, where a scan has them.
+    pub(super) fn in_order(self) -> Result<Self> {
+        let in_path = |i: &usize| {
+            let name = self.schema.field(*i).name();
+            let values = self.files.first().map(|file| file.partition_values.as_slice());
+            values.unwrap_or_default().iter().position(|(column, _)| column == name)
+        };
+        let mut order: Vec<_> = (0..self.schema.fields().len()).collect();
+        order.sort_by_key(in_path);
+        let schema = Arc::new(self.schema.project(&order)?);
+        Ok(Self { schema, ..self })
+    }
 }
 
 pub(super) fn rfc3339(time: &DateTime<Utc>) -> String {

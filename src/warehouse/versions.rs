@@ -1,6 +1,7 @@
 //! Which version of a table to read. In: the newest, a number or a time. Out: its [`Snapshot`], if there is one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -15,25 +16,89 @@ impl Warehouse {
     /// A version or time that is not there any more is an `Argument` error that names `as_of`.
     pub async fn snapshot(&self, table: Table, as_of: Option<&AsOf>) -> Result<Option<Snapshot>> {
         let log = Log::new(&self.location, table)?;
-        if let Some(as_of) = as_of {
-            return older(&log, as_of).await;
-        }
-        let state = log.state(None).await?;
-        state.map(|state| log.snapshot(&state)).transpose()
-    }
-
-    /// The newest state of the table of a snapshot; `None` while that is the newest, which costs one
-    /// request to find out.
-    pub async fn refresh(&self, known: &Snapshot) -> Result<Option<Snapshot>> {
-        let log = Log::new(&self.location, known.table)?;
-        match log.has(known.version + 1).await? {
-            true => self.snapshot(known.table, None).await,
-            false => Ok(None),
+        match as_of {
+            Some(as_of) => older(&log, as_of, &History::default()).await,
+            None => log.read(None).await,
         }
     }
 }
 
-async fn older(log: &Log, as_of: &AsOf) -> Result<Option<Snapshot>> {
+/// The newest state of the table of a snapshot; `None` while that is the newest, which costs two requests to find out: one for
+/// the next entry of the log, and one that tells whether the table has been made anew.
+pub(super) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Snapshot>> {
+    let next = log.entry(known.version + 1).await?;
+    match next.is_none() && log.entry(known.version).await? == known.entry {
+        true => Ok(None),
+        false => log.read(None).await,
+    }
+}
+
+/// What was looked up of a table's versions: a commit never changes. To be forgotten where the table is made anew.
+#[derive(Debug, Default)]
+pub struct History(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    /// With the times of their files, ascending.
+    versions: Vec<(u64, DateTime<Utc>)>,
+    committed: HashMap<u64, DateTime<Utc>>,
+}
+
+impl History {
+    pub fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The versions there are; those known of, if the newest of them was committed after a time: one that comes later is no answer.
+    async fn versions(&self, log: &Log, time: &DateTime<Utc>) -> Result<Vec<(u64, DateTime<Utc>)>> {
+        let known = self.known().versions.clone();
+        if let Some(newest) = known.last()
+            && (self.committed(log, newest).await? > *time
+                || log.entry(newest.0 + 1).await?.is_none())
+        {
+            return Ok(known);
+        }
+        let versions = log.versions().await?;
+        self.known().versions = versions.clone();
+        Ok(versions)
+    }
+
+    /// When a version was committed. Only where its commit does not say so its file's time counts: a copy of a table has new ones.
+    async fn committed(
+        &self,
+        log: &Log,
+        (version, file): &(u64, DateTime<Utc>),
+    ) -> Result<DateTime<Utc>> {
+        if let Some(committed) = self.known().committed.get(version) {
+            return Ok(*committed);
+        }
+        let committed = log.committed(*version).await?.unwrap_or(*file);
+        self.known().committed.insert(*version, committed);
+        Ok(committed)
+    }
+
+    /// The version that was the newest at a time; `None` where all are later. It is looked for by halves, in the entries that takes.
+    /// Where clocks differed and times go back, it is one that was made at or before the time, and followed by one made after it.
+    pub(super) async fn version_at(&self, log: &Log, time: &DateTime<Utc>) -> Result<Option<u64>> {
+        let versions = self.versions(log, time).await?;
+        let (mut before, mut after) = (0, versions.len());
+        while before < after {
+            let middle = before.midpoint(after);
+            match self.committed(log, &versions[middle]).await? <= *time {
+                true => before = middle + 1,
+                false => after = middle,
+            }
+        }
+        Ok(before.checked_sub(1).map(|index| versions[index].0))
+    }
+}
+
+/// An older state; `None` where the table does not exist.
+pub(super) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<Option<Snapshot>> {
     let versions = log.versions().await?;
     let (Some(oldest), Some((newest, _))) = (versions.first(), versions.last()) else {
         return Ok(None);
@@ -41,45 +106,20 @@ async fn older(log: &Log, as_of: &AsOf) -> Result<Option<Snapshot>> {
     let gone =
         |why: String| Error::argument(format!("as_of: {} has no {as_of} {why}", log.table.name()));
     let kept = async || {
-        let since = rfc3339(&committed(log, oldest).await?);
+        let since = rfc3339(&history.committed(log, oldest).await?);
         Ok::<_, Error>(gone(format!("(any more); it has {} ({since}) to {newest}", oldest.0)))
     };
-    let Some(version) = resolve(log, &versions, as_of).await? else { return Err(kept().await?) };
-    let Some(state) = log.state(Some(version)).await? else { return Err(kept().await?) };
-    let snapshot = log.snapshot(&state)?;
+    let version = match as_of {
+        AsOf::Time(time) => history.version_at(log, time).await?,
+        AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
+    };
+    let there = |version: &u64| versions.iter().any(|(there, _)| there == version);
+    let Some(version) = version.filter(there) else { return Err(kept().await?) };
+    let Some(snapshot) = log.read(Some(version)).await? else { return Err(kept().await?) };
     if version != *newest && !all_there(log, &snapshot).await? {
         return Err(gone("any more: vacuum has deleted its files".into()));
     }
     Ok(Some(snapshot))
-}
-
-/// The version meant, of those there are. A time is looked for by halves, in the entries that takes. Where clocks differed and
-/// times go back, it is one that was made at or before the time asked for, and followed by one made after it.
-async fn resolve(
-    log: &Log,
-    versions: &[(u64, DateTime<Utc>)],
-    as_of: &AsOf,
-) -> Result<Option<u64>> {
-    let time = match as_of {
-        AsOf::Version(version) => {
-            return Ok(versions.iter().any(|(there, _)| there == version).then_some(*version));
-        }
-        AsOf::Time(time) => time,
-    };
-    let (mut before, mut after) = (0, versions.len());
-    while before < after {
-        let middle = before.midpoint(after);
-        match committed(log, &versions[middle]).await? <= *time {
-            true => before = middle + 1,
-            false => after = middle,
-        }
-    }
-    Ok(before.checked_sub(1).map(|index| versions[index].0))
-}
-
-/// When a version was committed. Only where its commit does not say so its file's time counts: a copy of a table has new ones.
-async fn committed(log: &Log, (version, file): &(u64, DateTime<Utc>)) -> Result<DateTime<Utc>> {
-    Ok(log.committed(*version).await?.unwrap_or(*file))
 }
 
 async fn all_there(log: &Log, snapshot: &Snapshot) -> Result<bool> {

@@ -2,7 +2,7 @@
 //! [`DataFile`]s to commit. Files that no commit names are the warehouse's to [discard](Warehouse::discard_uncommitted).
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
-use arrow::datatypes::{Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{Float64Type, Int64Type, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
 use chrono::Utc;
 use object_store::{ObjectMeta, path::Path};
@@ -15,7 +15,7 @@ use super::layout::{self, FileSize};
 use super::upload::Upload;
 use super::{DataFile, Warehouse};
 use crate::error::{Error, Kind, Result};
-use crate::schema::{KEY, Table};
+use crate::schema::{KEY, TIME, Table};
 
 /// Writes one table's files in key order, in memory of one row group whatever the size. A new file begins once
 /// the current one is full and the object changes, so the files of one writer are disjoint in keys.
@@ -98,15 +98,19 @@ impl SortedWriter {
                 let upload = self.warehouse.upload(path.clone());
                 let (schema, properties) = (self.schema.clone(), self.properties.clone());
                 let writer = AsyncArrowWriter::try_new(upload, schema, Some(properties))?;
-                none.insert(OpenFile { path, rows: 0, writer })
+                none.insert(OpenFile { path, rows: 0, has_nan_times: false, writer })
             }
         };
         file.rows += rows.num_rows();
+        file.has_nan_times |= has_nan_times(rows);
         file.writer.write(rows).await.map_err(|error| failed(&file.path, error))
     }
 
     async fn close(&mut self) -> Result<()> {
         let Some(mut file) = self.open.take() else { return Ok(()) };
+        if !file.has_nan_times {
+            file.writer.append_key_value_metadata(layout::no_nan_times());
+        }
         let footer = file.writer.finish().await.map_err(|error| failed(&file.path, error))?;
         let object = ObjectMeta {
             location: file.path,
@@ -115,7 +119,7 @@ impl SortedWriter {
             e_tag: None,
             version: None,
         };
-        self.done.push(DataFile::from_footer(self.table, object, &footer));
+        self.done.push(DataFile::from_footer(self.table, &object, &footer));
         Ok(())
     }
 }
@@ -123,6 +127,7 @@ impl SortedWriter {
 struct OpenFile {
     path: Path,
     rows: usize,
+    has_nan_times: bool,
     writer: AsyncArrowWriter<Upload>,
 }
 
@@ -158,6 +163,12 @@ pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch
 fn key_column(batch: &RecordBatch) -> Result<&Int64Array> {
     let keys = batch.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
     keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))
+}
+
+fn has_nan_times(batch: &RecordBatch) -> bool {
+    let times =
+        batch.column_by_name(TIME).and_then(|times| times.as_primitive_opt::<Float64Type>());
+    times.is_some_and(|times| times.iter().flatten().any(f64::is_nan))
 }
 
 /// Checks that rows come in the table's order.

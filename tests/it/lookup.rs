@@ -16,7 +16,7 @@ use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 const FOUR: [&str; 4] = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
 const ROWS_PER_OBJECT: i64 = 20;
@@ -202,4 +202,24 @@ async fn without_memory_for_the_index_a_lookup_takes_two_requests() {
         let usage = engine.usage().index;
         assert_eq!((usage.reads, usage.group_bytes), (lookups, 0));
     }
+}
+
+/// Files of others may tell nothing of their keys: then these are read, and of the other columns only what has the object.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_statistics_only_the_keys_are_read_of_what_has_no_row() {
+    let properties = WriterProperties::builder()
+        .set_statistics_enabled(EnabledStatistics::None)
+        .set_offset_index_disabled(true)
+        .set_max_row_group_row_count(Some(1000))
+        .build();
+    let file = parquet_of(&sources(0..1000), properties);
+    let whole = file.len() as u64;
+    let (counted, engine) = engine_over("no-statistics", vec![file], 1 << 20).await;
+    counted.take();
+    let found = rows(&engine, &Query::of(Table::Sources, vec![725], Columns::All)).await;
+    assert_eq!(found.num_rows(), ROWS_PER_OBJECT as usize);
+    let read: u64 = counted.take().iter().map(|request| request.bytes()).sum();
+    assert!(read < whole / 4, "{read} bytes of {whole}");
+    let none = rows(&engine, &Query::of(Table::Sources, vec![5000], Columns::All)).await;
+    assert_eq!(none.num_rows(), 0);
 }

@@ -61,7 +61,8 @@ async fn answered(
     let answer = without_rows(&engine, &request.query, &limits, &workers).await?;
     let (schema, snapshot) = (answer.schema, answer.versions.table);
     let warning = request.warning(&answer.unknown_columns);
-    let query = Query { as_of: Some(AsOf::Version(snapshot)), ..request.query };
+    let as_of = AsOf::Exactly { version: snapshot, table_id: answer.versions.ids[0] };
+    let query = Query { as_of: Some(as_of), ..request.query };
 
     let ids = received(first, messages, memory, idle_limit);
     let ids = workers.run(async move { in_time(time_limit, ids).await? }).await?;

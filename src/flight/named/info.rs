@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::ticket::Ticket;
 use crate::error::Result;
+use crate::query::Versions;
 
 /// The answer to a request, before its rows.
 pub struct Heading<'a> {
@@ -47,11 +48,11 @@ pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> S
 /// The parts of an answer, in order: of a whole table its key ranges, else the only one. They are got where the info was.
 pub fn endpoints(
     request: &str,
-    snapshot: u64,
+    versions: Versions,
     parts: Option<Vec<RangeInclusive<i64>>>,
 ) -> Result<Vec<FlightEndpoint>> {
     let endpoint = |keys| {
-        let ticket = Ticket::new(request.to_string(), snapshot, keys).encode()?;
+        let ticket = Ticket::new(request.to_string(), versions, keys).encode()?;
         Ok(FlightEndpoint::new().with_ticket(arrow_flight::Ticket::new(ticket)))
     };
     match parts {

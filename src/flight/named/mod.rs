@@ -28,9 +28,8 @@ use self::ticket::Ticket;
 use super::wire::{self, Messages};
 use crate::error::{Kind, Result};
 use crate::limits::{Caller, Limits, Place, too_slow};
-use crate::query::{Answer, Engine, Query, Split};
+use crate::query::{Answer, Engine, Query, SnapshotTable, Split};
 use crate::schema::Table;
-use crate::warehouse::AsOf;
 use crate::workers::{Limit, Workers};
 
 const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
@@ -82,9 +81,9 @@ impl Named {
         request: &NamedRequest,
     ) -> Result<FlightInfo> {
         let query = &request.query;
-        let Answer { schema, versions, unknown_columns, .. } = self.planned(query).await?;
+        let Answer { schema, versions, table, unknown_columns, .. } = self.planned(query).await?;
         let split = match request.is_whole_table() {
-            true => Some(self.split(query, versions.table).await?),
+            true => Some(self.split(query, &table).await?),
             false => None,
         };
         let all = query.filter.is_none() && query.time.is_none() && query.limit.is_none();
@@ -95,7 +94,7 @@ impl Named {
             warning: request.warning(&unknown_columns),
         };
         let parts = split.map(|split| split.keys);
-        let endpoints = info::endpoints(&request.text, versions.table, parts)?;
+        let endpoints = info::endpoints(&request.text, versions, parts)?;
         Ok(heading.info(descriptor)?.with_endpoints(endpoints))
     }
 
@@ -151,9 +150,8 @@ impl Named {
         self.within_limits(without_rows(&self.engine, query, &self.limits, &self.workers)).await
     }
 
-    async fn split(&self, query: &Query, version: u64) -> Result<Split> {
-        let as_of = AsOf::Version(version);
-        let split = self.within_limits(self.engine.split(query.table, Some(&as_of))).await?;
+    async fn split(&self, query: &Query, table: &SnapshotTable) -> Result<Split> {
+        let split = self.within_limits(self.engine.split(table)).await?;
         let keys = if query.limit.is_some() { vec![EVERY_KEY] } else { split.keys };
         Ok(Split { keys, ..split })
     }

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::request::NamedRequest;
 use crate::error::{Error, Result};
-use crate::query::Rows;
+use crate::query::{Rows, Versions};
 use crate::warehouse::AsOf;
 
 /// Of a ticket: a command, each byte of which may take two, and what stands beside it.
 const MOST_BYTES: usize = 9 << 20;
 /// The version of this format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Versioned JSON that carries all that an answer needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Ticket {
     diaflight: u32,
     /// The version of the table.
     snapshot: u64,
+    /// The table's id, as text: JSON's numbers are not all exact.
+    table: String,
     /// The part of the table, by its first and last key.
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<(i64, i64)>,
@@ -36,9 +38,11 @@ struct Header {
 }
 
 impl Ticket {
-    pub fn new(request: String, snapshot: u64, keys: Option<RangeInclusive<i64>>) -> Self {
+    /// Of one table, whose version and id are the first of `versions`.
+    pub fn new(request: String, versions: Versions, keys: Option<RangeInclusive<i64>>) -> Self {
         let keys = keys.map(RangeInclusive::into_inner);
-        Self { diaflight: FORMAT, snapshot, keys, request }
+        let table = format!("{:016x}", versions.ids[0]);
+        Self { diaflight: FORMAT, snapshot: versions.table, table, keys, request }
     }
 
     pub fn encode(&self) -> Result<Vec<u8>> {
@@ -68,7 +72,8 @@ impl Ticket {
             (None, false) => {}
             _ => return Err(damaged("it names a part of what has no parts")),
         }
-        request.query.as_of = Some(AsOf::Version(self.snapshot));
+        let table_id = u64::from_str_radix(&self.table, 16).map_err(damaged)?;
+        request.query.as_of = Some(AsOf::Exactly { version: self.snapshot, table_id });
         Ok(request)
     }
 }
@@ -85,33 +90,34 @@ mod tests {
 
     #[test]
     fn a_ticket_keeps_its_request_digit_for_digit() {
+        let versions = Versions { table: 3, fp: None, ids: [u64::MAX - 1, 0] };
         let text = r#"{"endpoint": "sources", "midpointMjdTai": 61105.095800700, "as_of": 9}"#;
-        let ticket = Ticket::new(text.to_string(), 3, Some(i64::MIN..=-2));
+        let ticket = Ticket::new(text.to_string(), versions, Some(i64::MIN..=-2));
         let bytes = ticket.encode().unwrap();
-        assert!(bytes.starts_with(br#"{"diaflight":1,"snapshot":3,"#));
+        assert!(bytes.starts_with(br#"{"diaflight":2,"snapshot":3,"#));
         let back = Ticket::decode(&bytes).unwrap();
         assert_eq!(back, ticket);
         let query = back.request().unwrap().query;
         assert_eq!(query.rows, Rows::Within(i64::MIN..=-2));
-        assert_eq!(query.as_of, Some(AsOf::Version(3)));
+        assert_eq!(query.as_of, Some(AsOf::Exactly { version: 3, table_id: u64::MAX - 1 }));
         assert_eq!(query.time, NamedRequest::parse(text.to_string()).unwrap().query.time);
     }
 
     #[test]
     fn what_no_server_of_this_release_gave_out_is_refused() {
         let ids = r#"{\"endpoint\": \"fp\", \"diaObjectId\": 1}"#;
+        let of = r#""snapshot": 3, "table": "a""#;
+        let ticket = |members: &str| format!(r#"{{"diaflight": 2, {members}}}"#);
         for (ticket, why) in [
             (r#"{"endpoint": "fp"}"#.to_string(), "damaged"),
             ("nonsense".to_string(), "damaged"),
-            (r#"{"diaflight": 2, "query": "?"}"#.to_string(), "format 2"),
-            (r#"{"diaflight": 1, "snapshot": 3}"#.to_string(), "damaged"),
-            (format!(r#"{{"diaflight": 1, "snapshot": -3, "request": "{ids}"}}"#), "damaged"),
-            (format!(r#"{{"diaflight": 1, "snapshot": 3, "request": "{ids}", "x": 1}}"#), "`x`"),
-            (r#"{"diaflight": 1, "snapshot": 3, "request": "{}"}"#.to_string(), "endpoint"),
-            (
-                format!(r#"{{"diaflight": 1, "snapshot": 3, "keys": [0, 1], "request": "{ids}"}}"#),
-                "part",
-            ),
+            (r#"{"diaflight": 1, "query": "?"}"#.to_string(), "format 1"),
+            (r#"{"diaflight": 2, "snapshot": 3}"#.to_string(), "damaged"),
+            (ticket(&format!(r#""snapshot": -3, "table": "a", "request": "{ids}""#)), "damaged"),
+            (ticket(&format!(r#"{of}, "request": "{ids}", "x": 1"#)), "`x`"),
+            (ticket(&format!(r#""snapshot": 3, "table": "no", "request": "{ids}""#)), "damaged"),
+            (ticket(&format!(r#"{of}, "request": "{{}}""#)), "endpoint"),
+            (ticket(&format!(r#"{of}, "keys": [0, 1], "request": "{ids}""#)), "part"),
         ] {
             let ticket = Ticket::decode(ticket.as_bytes());
             let error = ticket.and_then(|ticket| ticket.request()).unwrap_err().to_string();

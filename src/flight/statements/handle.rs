@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::sql::Versions;
 
 /// The version of this layout, changed with every change of a message.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 /// Bytes of the kind, the version and the checksum.
 const HEAD: usize = 6;
 /// The most bytes of a handle. A FlightInfo has it twice, and gRPC messages have 4 MiB at most.
@@ -97,6 +97,8 @@ pub struct Planned {
     objects: Option<u64>,
     #[prost(uint64, optional, tag = "5")]
     fp: Option<u64>,
+    #[prost(fixed64, repeated, tag = "6")]
+    ids: Vec<u64>,
 }
 
 impl Handle for Planned {
@@ -105,12 +107,13 @@ impl Handle for Planned {
 
 impl Planned {
     pub fn new(id: String, prepared: Prepared, versions: &Versions) -> Self {
-        let &Versions { sources, objects, fp } = versions;
-        Self { id, prepared, sources, objects, fp }
+        let &Versions { sources, objects, fp, ids } = versions;
+        Self { id, prepared, sources, objects, fp, ids: ids.to_vec() }
     }
 
     pub fn versions(&self) -> Versions {
-        Versions { sources: self.sources, objects: self.objects, fp: self.fp }
+        let ids = self.ids.as_slice().try_into().unwrap_or_default();
+        Versions { sources: self.sources, objects: self.objects, fp: self.fp, ids }
     }
 }
 
@@ -125,7 +128,8 @@ mod tests {
 
     #[test]
     fn what_is_sealed_opens() {
-        let versions = Versions { sources: Some(3), objects: None, fp: Some(0) };
+        let versions =
+            Versions { sources: Some(3), objects: None, fp: Some(0), ids: [7, 0, u64::MAX] };
         let planned = Planned::new("an id".into(), prepared(), &versions);
         assert_eq!(Planned::open(planned.seal().unwrap()).unwrap(), planned);
         assert_eq!(planned.versions(), versions);

@@ -17,12 +17,11 @@ pub struct TableState {
 impl TableState {
     fn of(snapshot: &Snapshot) -> Self {
         let files = &snapshot.files;
-        let known = files.iter().all(|file| file.rows > 0);
         let newest = files.iter().map(|file| file.times_mjd.as_ref().map(|times| *times.end()));
         let newest: Option<Vec<f64>> = newest.collect();
         Self {
             table: snapshot.table,
-            rows: known.then(|| files.iter().map(|file| file.rows).sum()),
+            rows: files.iter().map(|file| file.rows).sum(),
             version: snapshot.version,
             newest_mjd_tai: newest.and_then(|times| times.into_iter().max_by(f64::total_cmp)),
         }

@@ -1,7 +1,8 @@
 //! Folders of Parquet files that someone else wrote.
 
 use super::*;
-use arrow::array::{DictionaryArray, Int16Array, LargeStringArray};
+use arrow::array::{DictionaryArray, LargeStringArray};
+use arrow::compute::cast;
 use arrow::datatypes::Int32Type;
 use diaflight::warehouse::Location;
 use parquet::arrow::ArrowWriter;
@@ -48,7 +49,6 @@ async fn a_folder_of_other_peoples_files_is_a_snapshot() {
 
     let location = location(&folder);
     let snapshot = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
-    assert_eq!(snapshot.version, 0);
     let keys: Vec<_> = snapshot.files.iter().map(|file| file.keys.clone()).collect();
     assert_eq!(keys, [5..=14, FIRST_ID..=FIRST_ID + 9]);
     let family = |name| family(snapshot.schema.field_with_name(name).unwrap());
@@ -57,7 +57,9 @@ async fn a_folder_of_other_peoples_files_is_a_snapshot() {
     assert_eq!(family("otype"), Some(Family::Fink));
     assert_eq!(family("xm_simbad_otype"), Some(Family::Fink), "the writer's own word");
     assert_eq!(family(provenance::ALERT_ID), None);
-    let last = snapshot.schema.fields().iter().rev().take(4);
+    let mut last = snapshot.schema.fields().iter().rev();
+    assert_eq!(last.next().unwrap().name(), "year", "of a path");
+    let last = last.take(4);
     assert!(last.into_iter().all(|field| provenance::field(field.name()).is_some()));
     assert_eq!(rows(&snapshot).await.len(), 30);
 
@@ -69,19 +71,29 @@ async fn a_folder_of_other_peoples_files_is_a_snapshot() {
 }
 
 #[tokio::test]
-async fn a_version_counts_changes_of_the_listing() {
+async fn a_version_is_that_of_the_listing() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder, "a.parquet", &sources(1, 10, 2));
     let location = location(&folder);
-    let first = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
-    assert!(first.refresh_folder(&location).await.unwrap().is_none());
+    let source = Source::Folder(location.clone());
+    let first = source.newest(Table::Sources).await.unwrap().unwrap();
+    let other = Source::Folder(location).newest(Table::Sources).await.unwrap().unwrap();
+    assert_eq!(first.version, other.version, "at any server the same");
+    assert!(first.version < 1 << 53, "a double holds it");
+    assert!(source.newer(&first).await.unwrap().is_none());
+    std::fs::write(folder.path().join(".b.parquet.tmp"), "half of it").unwrap();
+    assert!(source.newer(&first).await.unwrap().is_none(), "no data");
     put(&folder, "b.parquet", &sources(20, 10, 2));
-    let second = first.refresh_folder(&location).await.unwrap().unwrap();
-    assert_eq!((second.version, second.files.len()), (1, 2));
-    assert!(second.refresh_folder(&location).await.unwrap().is_none());
-    std::fs::remove_file(folder.path().join("a.parquet")).unwrap();
-    let third = second.refresh_folder(&location).await.unwrap().unwrap();
-    assert_eq!((third.version, third.files.len()), (2, 1));
+    let second = source.newer(&first).await.unwrap().unwrap();
+    assert_eq!(second.files.len(), 2);
+    assert!(source.newer(&second).await.unwrap().is_none());
+    std::fs::remove_file(folder.path().join("b.parquet")).unwrap();
+    let third = source.newer(&second).await.unwrap().unwrap();
+    assert_eq!(third.version, first.version, "the same files again");
+    put(&folder, "a.parquet", &sources(1, 10, 2));
+    let fourth = source.newer(&third).await.unwrap().unwrap();
+    assert_eq!(fourth.files.len(), 1);
+    assert!(![&first, &second].iter().any(|before| before.version == fourth.version));
 }
 
 #[tokio::test]
@@ -98,6 +110,35 @@ async fn without_statistics_a_file_may_hold_any_key() {
     let snapshot = Snapshot::of_folder(Table::Sources, &location(&folder)).await.unwrap();
     assert_eq!(snapshot.files[0].keys, i64::MIN..=i64::MAX);
     assert_eq!(snapshot.files[0].times_mjd, None);
+}
+
+#[tokio::test]
+async fn what_would_bring_rows_twice_is_refused_by_name() {
+    let hats = "Norder=0/Dir=0/Npix=1.parquet";
+    for (names, said) in [
+        (
+            vec!["a.parquet", "old/_delta_log/00000000000000000000.json"],
+            "old is a Delta table: name it",
+        ),
+        (vec!["t/.hoodie/hoodie.properties", "t/a.parquet"], "t/ is a Hudi table"),
+        (vec!["metadata/v1.metadata.json", "data/a.parquet"], "of an Iceberg table"),
+        (
+            vec![&format!("stars/dataset/{hats}"), &format!("margin/dataset/{hats}")],
+            "more than one HATS catalogue",
+        ),
+        (vec!["band=g/a.parquet", "b.parquet"], "column band is in some files"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            let all = sources(1, 2, 1);
+            let columns =
+                if name.starts_with("band=") { vec![0, 1, 2, 3] } else { vec![0, 1, 2, 3, 4] };
+            put(&folder, name, &all.project(&columns).unwrap());
+        }
+        let error = refused(&folder).await;
+        assert_eq!(error.kind(), Kind::Input, "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -118,9 +159,15 @@ async fn what_cannot_be_served_is_refused_by_name() {
         }
         RecordBatch::try_from_iter(columns).unwrap()
     };
-    let ints: ArrayRef = Arc::new(Int16Array::from(vec![1, 2]));
+    let unsigned = |batch: &RecordBatch| {
+        let mut columns = batch.columns().to_vec();
+        columns[0] = cast(&columns[0], &DataType::UInt64).unwrap();
+        let names = batch.schema();
+        let names = names.fields().iter().map(|field| field.name().clone());
+        RecordBatch::try_from_iter(names.zip(columns)).unwrap()
+    };
     let cases = [
-        (with("detector", ints), "column detector of type Int16"),
+        (unsigned(&batch), "column diaObjectId is of type UInt64; it has to be Int64"),
         (with("f:psfFlux", batch.column(3).clone()), "column psfFlux is there twice"),
         (batch.project(&[0, 1]).unwrap(), "no column diaSourceId of type Int64"),
     ];

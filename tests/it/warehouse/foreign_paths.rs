@@ -39,7 +39,7 @@ async fn a_file_in_an_encoded_folder_is_read_merged_and_kept_for_its_time() {
         warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
         let merged = newest(&warehouse).await.unwrap();
         assert_eq!(merged.files.len(), 1, "{logged}: removed under another name: {merged:?}");
-        assert_eq!(merged.files[0].rows, 10);
+        assert_eq!(merged.files[0].rows, Some(10));
         warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
         assert!(old.exists(), "{logged}: removed a moment ago, and readers may still need it");
     }

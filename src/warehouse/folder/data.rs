@@ -1,0 +1,176 @@
+//! Which objects of a folder hold its rows, and what their paths say of them. In: a listing. Out: the objects, and the columns that
+//! stand in their paths alone (`year=2026/month=3/x.parquet`), or the error that names what would bring rows twice.
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::common::ScalarValue;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use super::columns::{Union, stored_column};
+use crate::error::{Error, Result};
+use crate::schema::{Table, catalog};
+use crate::warehouse::listing::Listing;
+use crate::warehouse::log::of_text;
+use crate::warehouse::{Location, stored_name};
+
+/// A file that holds rows.
+#[derive(Debug)]
+pub struct DataObject {
+    pub object: ObjectMeta,
+    /// The columns in its path.
+    pub told: Told,
+}
+
+/// Names and values as a path has them; `None` is null.
+pub type Told = Vec<(String, Option<String>)>;
+
+/// How Hive and all who follow it write a null into a path.
+const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
+/// The outermost part of the path of a HATS catalogue's rows.
+const HATS: &str = "Norder=";
+
+/// The objects with rows, in the order of names.
+pub fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
+    for object in &listing.objects {
+        refuse_table_within(location, object.location.as_ref())?;
+    }
+    let objects = listing.data(location)?;
+    let objects = match objects.iter().any(|object| hats_base(location, object).is_some()) {
+        true => of_hats(location, objects)?,
+        false => objects,
+    };
+    let data = |object: ObjectMeta| {
+        let told = told(location.below(object.location.as_ref()));
+        DataObject { object, told }
+    };
+    Ok(objects.into_iter().map(data).collect())
+}
+
+/// Tables keep files that are no part of them any more: only their logs know which ones hold their rows.
+fn refuse_table_within(location: &Location, name: &str) -> Result<()> {
+    let name = location.below(name);
+    let within = |marker: &str| name.split_once(marker).map(|(before, _)| before.to_string());
+    let (kind, table) = if let Some(table) = within("/_delta_log/") {
+        ("a Delta table: name it itself", table)
+    } else if let Some(table) = within(".hoodie/") {
+        ("a Hudi table, which is not read: export it as Parquet", table)
+    } else if name.ends_with(".metadata.json") {
+        ("of an Iceberg table, which is not read: export it as Parquet", name.to_string())
+    } else {
+        return Ok(());
+    };
+    Err(Error::input(format!("{}{table} is {kind}", location.url)))
+}
+
+/// Where the HATS catalogue begins that an object has rows of. Beside these it has files about them: margins and thumbnails hold
+/// rows a second time.
+fn hats_base<'a>(location: &Location, object: &'a ObjectMeta) -> Option<&'a str> {
+    let name = location.below(object.location.as_ref());
+    let place = match name.starts_with(HATS) {
+        true => 0,
+        false => name.find(&format!("/{HATS}"))?,
+    };
+    Some(&name[..place])
+}
+
+fn of_hats(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
+    let mut bases: Vec<_> =
+        objects.iter().filter_map(|object| hats_base(location, object)).collect();
+    bases.dedup();
+    if let [one, other, ..] = bases[..] {
+        return Err(Error::input(format!(
+            "{}: there is more than one HATS catalogue, {one} and {other}; name the one to serve",
+            location.url
+        )));
+    }
+    Ok(objects.into_iter().filter(|object| hats_base(location, object).is_some()).collect())
+}
+
+fn told(name: &str) -> Told {
+    let folders = name.rsplit_once('/').map_or("", |(folders, _)| folders);
+    let pairs = folders.split('/').filter_map(|part| part.split_once('='));
+    let decoded = |text: &str| {
+        Path::from_url_path(text).map_or_else(|_| text.to_string(), |path| path.to_string())
+    };
+    let pairs = pairs.filter(|(name, _)| !name.is_empty());
+    pairs.map(|(name, value)| (decoded(name), (value != NULL).then(|| decoded(value)))).collect()
+}
+
+/// The columns in the paths, and their values for each file.
+pub struct PathColumns {
+    pub fields: Vec<Field>,
+    pub values: Vec<Vec<(String, ScalarValue)>>,
+}
+
+/// Those that no file has: where all have one, theirs counts. A value is a whole number where all are, or what the catalog says.
+pub fn path_columns(table: Table, told: &[&Told], union: &Union) -> Result<PathColumns> {
+    let mut columns = PathColumns { fields: Vec::new(), values: vec![Vec::new(); told.len()] };
+    let mut names: Vec<&String> =
+        told.iter().flat_map(|told| told.iter()).map(|(name, _)| name).collect();
+    names.sort();
+    names.dedup();
+    for path_name in names {
+        let name = stored_name(path_name).1;
+        match union.files_with(name) {
+            0 => {}
+            files if files == told.len() => continue,
+            _ => {
+                return Err(Error::input(format!(
+                    "column {name} is in some files and only in the path of others; name the folder of the ones or the others"
+                )));
+            }
+        }
+        let texts: Vec<_> = told.iter().map(|told| value(told, path_name)).collect();
+        let (data_type, values) = typed(table, name, &texts)?;
+        columns.fields.push(stored_column(table, &Field::new(path_name, data_type, true), None));
+        for (of_file, value) in columns.values.iter_mut().zip(values) {
+            of_file.push((name.to_string(), value));
+        }
+    }
+    Ok(columns)
+}
+
+fn value(told: &Told, name: &str) -> Option<String> {
+    told.iter().rev().find(|(column, _)| column == name)?.1.clone()
+}
+
+fn typed(
+    table: Table,
+    name: &str,
+    texts: &[Option<String>],
+) -> Result<(DataType, Vec<ScalarValue>)> {
+    let known = catalog(table).iter().find(|column| column.name == name);
+    let known = known.map(|column| column.data_type.clone());
+    for data_type in known.into_iter().chain([DataType::Int64]) {
+        let values = texts.iter().map(|text| of_text(text.clone(), &data_type));
+        if let Ok(values) = values.collect::<Result<_, _>>() {
+            return Ok((data_type, values));
+        }
+    }
+    let values = texts.iter().map(|text| of_text(text.clone(), &DataType::Utf8));
+    Ok((DataType::Utf8, values.collect::<Result<_, _>>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_tells_columns() {
+        let null = ("b".to_string(), None);
+        let pair = |name: &str, value: &str| (name.to_string(), Some(value.to_string()));
+        assert_eq!(
+            told("x=5/b=__HIVE_DEFAULT_PARTITION__/c=a%20b/y=9.parquet"),
+            [pair("x", "5"), null, pair("c", "a b")]
+        );
+        assert!(told("=5/plain/x.parquet").is_empty());
+        let texts =
+            |values: &[&str]| values.iter().map(|v| Some(v.to_string())).collect::<Vec<_>>();
+        let of = |name, values: &[&str]| typed(Table::Sources, name, &texts(values)).unwrap().0;
+        assert_eq!(of("month", &["03", "12"]), DataType::Int64);
+        assert_eq!(of("month", &["03", "x"]), DataType::Utf8);
+        assert_eq!(of("visit", &["5"]), DataType::Int64);
+        assert_eq!(of("detector", &["5"]), DataType::Int32);
+        assert_eq!(of("band", &["5"]), DataType::Utf8);
+    }
+}

@@ -1,0 +1,104 @@
+//! Where the snapshots that are served come from. In: the tables of a warehouse, or a folder that someone else wrote: a Delta table, or
+//! Parquet files alone. Out: [`Snapshot`]s, the newest or older ones, in which every column has its stored name.
+
+use chrono::{DateTime, Utc};
+
+use super::folder::stored_table;
+use super::log::Log;
+use super::versions::{History, newer, older};
+use super::{AsOf, Location, Snapshot, Warehouse};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+
+#[derive(Clone, Debug)]
+pub enum Source {
+    Warehouse(Warehouse),
+    /// A folder of flat Parquet, or one Delta table; read-only.
+    Folder(Location),
+}
+
+impl Source {
+    /// The newest state; `None` where there is no table.
+    pub async fn newest(&self, table: Table) -> Result<Option<Snapshot>> {
+        if let Some(snapshot) = self.log(table)?.read(None).await? {
+            return self.served(snapshot).map(Some);
+        }
+        let Self::Folder(location) = self else { return Ok(None) };
+        match Snapshot::of_folder(table, location).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// The newest state where it is not that of a snapshot.
+    pub async fn newer(&self, known: &Snapshot) -> Result<Option<Snapshot>> {
+        match self {
+            Self::Folder(location) if known.is_folder() => {
+                match known.has_changed(location).await? {
+                    // It may have become a table.
+                    true => self.newest(known.table).await,
+                    false => Ok(None),
+                }
+            }
+            _ => {
+                let newer = newer(&self.log(known.table)?, known).await?;
+                newer.map(|snapshot| self.served(snapshot)).transpose()
+            }
+        }
+    }
+
+    /// An older state of the table of a snapshot.
+    pub async fn older(
+        &self,
+        known: &Snapshot,
+        as_of: &AsOf,
+        history: &History,
+    ) -> Result<Option<Snapshot>> {
+        let table = known.table.name();
+        if known.is_folder() {
+            return Err(match as_of {
+                AsOf::Exactly { .. } => {
+                    let text =
+                        format!("the folder of {table} has changed since: ask for its rows anew");
+                    Error::new(Kind::Gone, text)
+                }
+                _ => Error::argument(format!(
+                    "as_of: {table} is a plain folder of Parquet files, which has no older versions; ask for the newest"
+                )),
+            });
+        }
+        let older = older(&self.log(known.table)?, as_of, history).await?;
+        older.map(|snapshot| self.served(snapshot)).transpose()
+    }
+
+    /// The version that was the newest at a time, if the table of a snapshot has versions.
+    pub async fn version_at(
+        &self,
+        known: &Snapshot,
+        time: &DateTime<Utc>,
+        history: &History,
+    ) -> Result<Option<u64>> {
+        match known.is_folder() {
+            true => Ok(None),
+            false => history.version_at(&self.log(known.table)?, time).await,
+        }
+    }
+
+    fn log(&self, table: Table) -> Result<Log> {
+        match self {
+            Self::Warehouse(warehouse) => Log::new(warehouse.location(), table),
+            Self::Folder(location) => Log::at(location.clone(), table),
+        }
+    }
+
+    /// A snapshot of a log as it is served. Those of other people's tables have their own names and types.
+    fn served(&self, snapshot: Snapshot) -> Result<Snapshot> {
+        match self {
+            Self::Warehouse(_) => snapshot.in_order(),
+            Self::Folder(location) => {
+                let stored = stored_table(snapshot);
+                stored.map_err(|error| error.context(&location.url))?.in_order()
+            }
+        }
+    }
+}
