@@ -285,6 +285,21 @@ pub enum Maintenance {
     Compact(CompactArgs),
     /// Delete files that no version within the grace period refers to
     Vacuum(VacuumArgs),
+    /// Keep the newest version of every table by a name that `as_of` takes: vacuum leaves its files
+    Keep(NameArgs),
+    /// Give up such a name: vacuum may then delete the files
+    Forget(NameArgs),
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct NameArgs {
+    /// Begins with a letter, and has letters, digits and _-. alone
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -87,6 +87,7 @@ impl Tables {
         let source = self.options.source(table);
         let version = match as_of {
             AsOf::Time(time) => source.version_at(current, time, history).await?,
+            AsOf::Name(name) => source.version_named(current, name).await?,
             AsOf::Exactly { table_id, .. } if *table_id != current.table_id => {
                 return Err(made_anew(table));
             }
@@ -96,7 +97,7 @@ impl Tables {
             return Ok(Some(held));
         }
         let as_of = match (as_of, version) {
-            (AsOf::Time(_), Some(version)) => AsOf::Version(version),
+            (AsOf::Time(_) | AsOf::Name(_), Some(version)) => AsOf::Version(version),
             (as_of, _) => as_of.clone(),
         };
         let older = source.older(current, &as_of, history).await?;

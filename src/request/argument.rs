@@ -75,7 +75,7 @@ pub static WITH_UPPER_LIMITS: Argument = Argument {
 
 pub static AS_OF: Argument = Argument {
     name: "as_of",
-    about: "Answers as the table was at a version, or at a time, while its files exist.",
+    about: "Answers as the table was at a version, or at a time, while its files exist; or as it was when a name was kept.",
     takes: Takes::VersionOrTime,
     example: "0",
 };

@@ -1,4 +1,4 @@
-//! `diaflight maintain`: keeps the files of a warehouse few, big and needed.
+//! `diaflight maintain`: keeps the files of a warehouse few, big and needed, and versions by name.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::end;
-use crate::config::Maintenance;
+use crate::config::{Maintenance, NameArgs};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::schema::Table;
@@ -18,6 +18,9 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
     let (url, output) = match &work {
         Maintenance::Compact(arguments) => (&arguments.warehouse.url, &arguments.output),
         Maintenance::Vacuum(arguments) => (&arguments.warehouse.url, &arguments.output),
+        Maintenance::Keep(arguments) | Maintenance::Forget(arguments) => {
+            (&arguments.warehouse.url, &arguments.output)
+        }
     };
     let warehouse = Warehouse::open(url)?;
     let report = end::clean(&warehouse, maintained(&warehouse, &work)).await?;
@@ -45,6 +48,13 @@ async fn maintained(warehouse: &Warehouse, work: &Maintenance) -> Result<Report>
                 spinner.finish_and_clear();
                 Done::Vacuumed(done)
             }
+            Maintenance::Keep(NameArgs { name, .. }) => {
+                Done::Kept { name: name.clone(), version: warehouse.keep(table, name).await? }
+            }
+            Maintenance::Forget(NameArgs { name, .. }) => Done::Forgotten {
+                name: name.clone(),
+                version: warehouse.forget(table, name).await?,
+            },
         };
         report.tables.insert(table.name(), done);
     }
@@ -63,6 +73,8 @@ struct Report {
 enum Done {
     Compacted(Compacted),
     Vacuumed(Vacuumed),
+    Kept { name: String, version: u64 },
+    Forgotten { name: String, version: u64 },
 }
 
 impl Display for Report {
@@ -77,6 +89,10 @@ impl Display for Report {
                     "{table}: {} files deleted, {} bytes; {} unfinished uploads ended",
                     done.files_deleted, done.bytes_deleted, done.uploads_ended
                 )
+            }
+            Done::Kept { name, version } => format!("{table}: version {version} is kept as {name}"),
+            Done::Forgotten { name, version } => {
+                format!("{table}: version {version} is not kept as {name} any more")
             }
         });
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))

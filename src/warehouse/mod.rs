@@ -12,6 +12,7 @@ mod durable;
 mod file;
 mod folder;
 mod gather;
+mod kept;
 mod layout;
 mod listing;
 mod local;

@@ -7,6 +7,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use object_store::{ObjectMeta, ObjectStore};
 
 use super::DataFile;
+use super::kept::is_name;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
@@ -21,18 +22,21 @@ pub enum AsOf {
     },
     /// The newest version committed at or before this time, by the commits' own clocks.
     Time(DateTime<Utc>),
+    /// A version that was kept by this name.
+    Name(String),
 }
 
 impl AsOf {
-    /// A version (`12`) or an RFC 3339 time (`2026-11-23T01:00:00Z`).
+    /// A version (`12`), an RFC 3339 time (`2026-11-23T01:00:00Z`) or a name (`dr1`).
     pub fn parse(text: &str) -> Result<Self> {
         if let Ok(version) = text.parse() {
             return Ok(AsOf::Version(version));
         }
         match DateTime::parse_from_rfc3339(text) {
             Ok(time) => Ok(AsOf::Time(time.to_utc())),
+            Err(_) if is_name(text) => Ok(AsOf::Name(text.to_string())),
             Err(_) => Err(Error::argument(format!(
-                "as_of: {text:.40} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z)"
+                "as_of: {text:.40} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z) nor a name (dr1)"
             ))),
         }
     }
@@ -45,6 +49,7 @@ impl std::fmt::Display for AsOf {
                 write!(f, "version {version}")
             }
             AsOf::Time(time) => f.write_str(&rfc3339(time)),
+            AsOf::Name(name) => f.write_str(name),
         }
     }
 }

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use super::folder::stored_table;
+use super::kept::version_named;
 use super::log::Log;
 use super::versions::{History, newer, older};
 use super::{AsOf, Location, Snapshot, Warehouse};
@@ -81,6 +82,14 @@ impl Source {
         match known.is_folder() {
             true => Ok(None),
             false => history.version_at(&self.log(known.table)?, time).await,
+        }
+    }
+
+    /// The version of a name, if the table of a snapshot has versions.
+    pub async fn version_named(&self, known: &Snapshot, name: &str) -> Result<Option<u64>> {
+        match known.is_folder() {
+            true => Ok(None),
+            false => version_named(&self.log(known.table)?, name).await.map(Some),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Vacuum: deletes files that no version within the grace period refers to.
+//! Vacuum: deletes files that no version within the grace period refers to, nor one that was kept by name.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -9,9 +9,9 @@ use deltalake_core::table::state::DeltaTableState;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, path::Path};
 
-use super::Warehouse;
 use super::log::Log;
 use super::unfinished::end_old_uploads;
+use super::{Warehouse, kept};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
@@ -64,7 +64,9 @@ impl Warehouse {
         }
         let snapshot = log.snapshot(&state)?;
         let removed = removed(&log, DeltaTableState::new(state)).await?;
-        let live: HashSet<_> = snapshot.files.iter().map(|file| &file.path).collect();
+        let kept = kept::snapshots(&log, &snapshot).await?;
+        let files = kept.iter().chain([&snapshot]).flat_map(|snapshot| &snapshot.files);
+        let live: HashSet<_> = files.map(|file| &file.path).collect();
         let unused = |object: &ObjectMeta| {
             let old = match removed.get(&object.location) {
                 Some(removed) => *removed < expired,

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
+use super::kept::version_named;
 use super::log::Log;
 use super::snapshot::rfc3339;
 use super::{AsOf, Snapshot, Warehouse};
@@ -112,6 +113,7 @@ pub(super) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<
     let version = match as_of {
         AsOf::Time(time) => history.version_at(log, time).await?,
         AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
+        AsOf::Name(name) => Some(version_named(log, name).await?),
     };
     let there = |version: &u64| versions.iter().any(|(there, _)| there == version);
     let Some(version) = version.filter(there) else { return Err(kept().await?) };
@@ -122,7 +124,7 @@ pub(super) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<
     Ok(Some(snapshot))
 }
 
-async fn all_there(log: &Log, snapshot: &Snapshot) -> Result<bool> {
+pub(super) async fn all_there(log: &Log, snapshot: &Snapshot) -> Result<bool> {
     let there = log.location.list().await?.objects.into_iter().map(|object| object.location);
     let there: HashSet<_> = there.collect();
     Ok(snapshot.files.iter().all(|file| there.contains(&file.path)))

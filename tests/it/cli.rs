@@ -23,7 +23,7 @@ pub fn assert_refused(finished: &Finished, code: i32, cause: &str) {
 
 #[test]
 fn wrong_arguments_are_refused_by_name() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["frobnicate"], "frobnicate"),
         (&["serve"], "--warehouse"),
         (&["serve", "--warehouse", "w", "--colour", "red"], "--colour"),
@@ -33,6 +33,7 @@ fn wrong_arguments_are_refused_by_name() {
         (&["generate", "--warehouse", "w", "--objects", "0"], "--objects"),
         (&["generate", "--warehouse", "w", "--objects", "many"], "many"),
         (&["maintain", "--warehouse", "w"], "--warehouse"),
+        (&["maintain", "keep", "--warehouse", "w"], "NAME"),
         (&["maintain", "vacuum", "--warehouse", "w", "--grace-hours", "-1"], "-1"),
         (&["maintain", "vacuum", "--warehouse", "w", "--grace-hours", "721"], "721"),
     ];

@@ -282,3 +282,15 @@ async fn a_token_opens_a_server_with_a_certificate() {
     }
     assert_refused(&ask(&server.url.replace("https", "http"), &[]), 1, "localhost");
 }
+
+/// The listings of the prompt, where a statement may stand.
+#[test]
+fn a_listing_is_printed_in_place_of_rows() {
+    let folder = Folder::new();
+    let relations = finish(&mut folder.sql(&["--format", "csv", r"\d"])).succeeded().stdout;
+    assert!(relations.contains("sources") && relations.contains("light_curves"), "{relations}");
+    let columns = folder.read("json", r"\d sources");
+    assert!(columns["rows"].to_string().contains("psfFlux"), "{columns}");
+    folder.refused(&[r"\timing"], 2, "is for the prompt");
+    folder.refused(&[r"\nothing"], 2, r"\nothing");
+}

@@ -20,6 +20,7 @@ use tempfile::TempDir;
 mod compact;
 mod folder;
 mod foreign_paths;
+mod kept;
 mod leftovers;
 mod refusal;
 mod vacuum;

@@ -1,0 +1,166 @@
+//! Versions kept by name, so that a paper can cite them. `_kept/NAME.json` in a table's folder holds the version: no engine takes what
+//! begins with `_` for data, and vacuum leaves the files of these versions.
+
+use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, path::Path};
+use serde::{Deserialize, Serialize};
+
+use super::log::Log;
+use super::versions::all_there;
+use super::{Snapshot, Warehouse};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+
+/// Files read at once.
+const AT_ONCE: usize = 16;
+/// Names as `as_of` takes them: a letter, then letters, digits and these.
+const SIGNS: &str = "_-.";
+const MOST_BYTES: usize = 64;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    version: u64,
+    /// Of a table made anew in its place it is no version.
+    table_id: u64,
+    kept: DateTime<Utc>,
+}
+
+/// Whether a text can be a name: it is neither a version nor a time.
+pub fn is_name(text: &str) -> bool {
+    let rest = |c: char| c.is_ascii_alphanumeric() || SIGNS.contains(c);
+    text.len() <= MOST_BYTES
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(rest)
+}
+
+impl Warehouse {
+    /// Gives the newest version of a table a name that is good for ever. `Argument` where the name is taken or is none, `NotFound`
+    /// where there is no table.
+    pub async fn keep(&self, table: Table, name: &str) -> Result<u64> {
+        if !is_name(name) {
+            return Err(Error::argument(format!(
+                "{name:.80} is no name: it begins with a letter and has at most {MOST_BYTES} letters, digits and {SIGNS}"
+            )));
+        }
+        let log = Log::new(&self.location, table)?;
+        let snapshot = log.read(None).await?.ok_or_else(|| self.no_table(table))?;
+        let (version, table_id) = (snapshot.version, snapshot.table_id);
+        let kept = serde_json::to_vec(&Kept { version, table_id, kept: Utc::now() });
+        let kept = kept.map_err(|error| Error::internal(error.to_string()))?;
+        let (store, path) = (&log.location.store, path(&log, name));
+        match store.put_opts(&path, kept.into(), PutMode::Create.into()).await {
+            Ok(_) => {}
+            Err(StoreError::AlreadyExists { .. }) => {
+                let version = version_named(&log, name).await?;
+                let text = format!("{name} is version {version} of {} already", table.name());
+                return Err(Error::argument(text));
+            }
+            Err(error) => return Err(log.failed(error.into())),
+        }
+        // A vacuum may have been at work that did not know of it.
+        if !all_there(&log, &snapshot).await? {
+            self.forget(table, name).await?;
+            let text = format!("files of version {version} are gone: keep a newer one");
+            return Err(log.failed(Error::new(Kind::Gone, text)));
+        }
+        Ok(version)
+    }
+
+    /// Gives up a name: vacuum may then delete the files of its version. `Argument` where there is none.
+    pub async fn forget(&self, table: Table, name: &str) -> Result<u64> {
+        let log = Log::new(&self.location, table)?;
+        let version = version_named(&log, name).await?;
+        let deleted = log.location.store.delete(&path(&log, name)).await;
+        deleted.map_err(|error| log.failed(error.into()))?;
+        Ok(version)
+    }
+}
+
+/// The version of a name. `Argument` where there is none, `Gone` where the table is another one now.
+pub(super) async fn version_named(log: &Log, name: &str) -> Result<u64> {
+    let Some(kept) = read(log, &path(log, name)).await? else {
+        let names = names(log).await?;
+        let has = match names.is_empty() {
+            true => "no version is kept by name".to_string(),
+            false => format!("kept are {}", names.join(", ")),
+        };
+        return Err(Error::argument(format!(
+            "as_of: {name:.80} is no version, time or name of {}: {has}",
+            log.table.name()
+        )));
+    };
+    let snapshot = log.read(None).await?;
+    match snapshot.is_some_and(|newest| newest.table_id == kept.table_id) {
+        true => Ok(kept.version),
+        false => {
+            let text = format!("as_of: {name} is of a table in whose place there is another now");
+            Err(Error::new(Kind::Gone, text))
+        }
+    }
+}
+
+/// The snapshots of all names of the table as it is now.
+pub(super) async fn snapshots(log: &Log, newest: &Snapshot) -> Result<Vec<Snapshot>> {
+    let snapshots = stream::iter(names(log).await?).map(async |name| {
+        let kept = read(log, &path(log, &name)).await?;
+        let Some(kept) = kept.filter(|kept| kept.table_id == newest.table_id) else {
+            return Ok(None);
+        };
+        let version = log.read(Some(kept.version)).await?;
+        version.map(Some).ok_or_else(|| {
+            let text = format!("version {}, kept as {name}, cannot be read", kept.version);
+            log.failed(Error::new(Kind::Storage, text))
+        })
+    });
+    let snapshots = snapshots.buffered(AT_ONCE);
+    snapshots.try_filter_map(|snapshot| std::future::ready(Ok(snapshot))).try_collect().await
+}
+
+async fn read(log: &Log, path: &Path) -> Result<Option<Kept>> {
+    let bytes = match log.location.store.get(path).await {
+        Ok(found) => found.bytes().await,
+        Err(StoreError::NotFound { .. }) => return Ok(None),
+        Err(error) => Err(error),
+    };
+    let bytes = bytes.map_err(|error| log.failed(error.into()))?;
+    let kept = serde_json::from_slice(&bytes);
+    kept.map(Some)
+        .map_err(|error| log.failed(Error::new(Kind::Storage, format!("{path}: {error}"))))
+}
+
+async fn names(log: &Log) -> Result<Vec<String>> {
+    let objects = log.location.store.list(Some(&folder(log)));
+    let named = objects.map_ok(|object| {
+        let name = object.location.filename()?.strip_suffix(".json")?;
+        is_name(name).then(|| name.to_string())
+    });
+    let names = named.try_filter_map(|name| std::future::ready(Ok(name))).try_collect::<Vec<_>>();
+    let mut names = names.await.map_err(|error| log.failed(error.into()))?;
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn folder(log: &Log) -> Path {
+    log.location.prefix.clone().join("_kept")
+}
+
+fn path(log: &Log, name: &str) -> Path {
+    folder(log).join(format!("{name}.json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_neither_a_version_nor_a_time_nor_a_path() {
+        for name in ["dr1", "Smith-et-al.2026_v2", "x"] {
+            assert!(is_name(name), "{name}");
+        }
+        let long = "x".repeat(65);
+        for text in ["", "12", "2026-11-23T01:00:00Z", "../x", "a/b", "_x", "é", "a b", &long] {
+            assert!(!is_name(text), "{text}");
+        }
+    }
+}
