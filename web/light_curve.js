@@ -10,7 +10,7 @@ import { moved, zoomed } from "./zoom.js";
 
 const figure = document.querySelector("figure.curve");
 const [plot, readout, controls] = ["#plot", "#readout", ".controls"].map((name) => figure.querySelector(name));
-const state = { points: [], unplaced: 0, current: null, whole: null, goTo };
+const state = { points: [], unplaced: 0, poor: 0, current: null, whole: null, goTo };
 
 function choice() {
   const form = new FormData(controls);
@@ -40,6 +40,7 @@ function tellWithout({ scale, bands, whats }, yRange) {
   const [low, high] = yRange.toSorted((a, b) => a - b);
   const sentences = [
     [state.unplaced, "without a time or a flux"],
+    [state.poor, "forced and withdrawn, or without an uncertainty"],
     [heights.filter((h) => !h).length, "without a positive flux, and so without a magnitude"],
     [heights.filter((h) => h && (h.y < low || h.y > high)).length, "beyond the axis: \u201call\u201d shows them"],
   ];

@@ -62,7 +62,7 @@ function markers(shown, scale, colours, hasArrows) {
     marker: {
       symbol: symbol(band, what),
       size: isSmall ? 3 : SIZES[what],
-      opacity: isSmall ? 0.5 : 1,
+      opacity: 1,
       color: colour,
       line: { width: isFilled ? 0.6 : 1.25, color: isFilled ? colours.outline : colour },
     },

@@ -28,6 +28,11 @@ function point(row, what) {
   };
 }
 
+/** Forced, and withdrawn by Rubin or without an uncertainty. */
+function isPoor(row) {
+  return (row["r:timeWithdrawnMjdTai"] ?? null) !== null || (number(row["r:psfFluxErr"]) ?? 1) <= 0;
+}
+
 /**
  * The points, detections and what was forced, and how many rows have no place on a plot; a forced measurement at a visit without a
  * detection is in both answers, and once here.
@@ -38,10 +43,11 @@ export async function points(sourcesUrl, fpUrl) {
   const seen = sources.filter((row) => !inFp.includes(row["v:tag"])).map((row) => point(row, WHAT[row["v:tag"]] ?? "detection"));
   const place = (point) => `${point.visit} ${point.mjd} ${point.band} ${point.flux}`;
   const limits = new Set(seen.filter((point) => point.what === "limit").map(place));
-  const forced = fp.map((row) => point(row, "forced")).filter((point) => !limits.has(place(point)));
+  const measured = fp.filter((row) => !isPoor(row));
+  const forced = measured.map((row) => point(row, "forced")).filter((point) => !limits.has(place(point)));
   const all = [...forced, ...seen];
   const placed = all.filter((point) => point.mjd !== null && point.flux !== null);
-  return { points: placed.sort((a, b) => a.mjd - b.mjd), unplaced: all.length - placed.length };
+  return { points: placed.sort((a, b) => a.mjd - b.mjd), unplaced: all.length - placed.length, poor: fp.length - measured.length };
 }
 
 /** Of a limit in nJy, as an AB magnitude. */

@@ -32,9 +32,13 @@ pub fn ab_mag(flux_njy: f64) -> Option<f64> {
     if flux_njy <= 0.0 { None } else { Some(ZERO_POINT - 2.5 * flux_njy.log10()) }
 }
 
-/// Its standard deviation; `None` where the flux is not positive.
+/// Its standard deviation; `None` where the flux is not positive, or its own is negative.
 pub fn ab_mag_err(flux_njy: f64, flux_err_njy: f64) -> Option<f64> {
-    if flux_njy <= 0.0 { None } else { Some(2.5 / LN_10 * flux_err_njy / flux_njy) }
+    if flux_njy <= 0.0 || flux_err_njy < 0.0 {
+        None
+    } else {
+        Some(2.5 / LN_10 * flux_err_njy / flux_njy)
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use ::parquet::arrow::ArrowWriter;
+use ::parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
+use ::parquet::arrow::{ARROW_SCHEMA_META_KEY, encode_arrow_schema};
 use ::parquet::basic::Compression;
 use ::parquet::file::metadata::KeyValue;
 use ::parquet::file::properties::{EnabledStatistics, WriterProperties};
 use ::parquet::schema::types::ColumnPath;
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use serde_json::json;
 
 use super::{Definition, Encoder};
@@ -25,14 +26,17 @@ pub(super) const DEFINITION: Definition = Definition {
     content_type: "application/vnd.apache.parquet",
     extension: "parquet",
     open: |schema, out| {
-        let mut writer =
-            ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties(schema)))?;
+        // Its own schema is written at the end, when all is known that it says.
+        let options = ArrowWriterOptions::new().with_properties(properties(schema));
+        let options = options.with_skip_arrow_metadata(true);
+        let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
         out.append(writer.inner_mut());
-        Ok(Box::new(Parquet { writer, longest: BTreeMap::new() }))
+        Ok(Box::new(Parquet { schema: schema.clone(), writer, longest: BTreeMap::new() }))
     },
 };
 
 struct Parquet {
+    schema: SchemaRef,
     writer: ArrowWriter<Vec<u8>>,
     /// The characters of the longest text of each column: astropy takes no null where it has to find out.
     longest: BTreeMap<String, usize>,
@@ -52,9 +56,17 @@ impl Encoder for Parquet {
     }
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        for (name, longest) in &self.longest {
-            let pair = KeyValue::new(format!("table::len::{name}"), longest.to_string());
-            self.writer.append_key_value_metadata(pair);
+        let mut about = about(&self.schema);
+        let longest = self.longest.iter();
+        about.extend(
+            longest.map(|(name, longest)| (format!("table::len::{name}"), longest.to_string())),
+        );
+        let schema =
+            self.schema.as_ref().clone().with_metadata(about.clone().into_iter().collect());
+        // pyarrow takes what Arrow's schema says of the table, others the file's own pairs.
+        let schema = (ARROW_SCHEMA_META_KEY.to_string(), encode_arrow_schema(&schema));
+        for (key, value) in about.into_iter().chain([schema]) {
+            self.writer.append_key_value_metadata(KeyValue::new(key, value));
         }
         self.writer.finish()?;
         out.append(self.writer.inner_mut());
@@ -68,8 +80,7 @@ fn properties(schema: &Schema) -> WriterProperties {
         .set_compression(Compression::LZ4_RAW)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
-        .set_dictionary_enabled(false)
-        .set_key_value_metadata(Some(about(schema)));
+        .set_dictionary_enabled(false);
     for field in schema.fields().iter().filter(|field| *field.data_type() == DataType::Utf8) {
         let column = ColumnPath::from(field.name().as_str());
         properties = properties.set_column_dictionary_enabled(column, true);
@@ -79,11 +90,9 @@ fn properties(schema: &Schema) -> WriterProperties {
 
 /// What the answer says of itself, and its units for astropy, which reads them from there alone: `table_meta_yaml` is the header of
 /// its ECSV format (APE 6), whose YAML any JSON is.
-fn about(schema: &Schema) -> Vec<KeyValue> {
+fn about(schema: &Schema) -> BTreeMap<String, String> {
     // In one order: the same answer has the same bytes.
-    let meta: BTreeMap<_, _> = schema.metadata().iter().collect();
-    let about = meta.iter().map(|(key, value)| KeyValue::new(key.to_string(), value.to_string()));
-    let mut pairs: Vec<_> = about.collect();
+    let meta: BTreeMap<_, _> = schema.metadata().clone().into_iter().collect();
     let columns = schema.fields().iter().map(|field| {
         let mut column = json!({"name": field.name(), "datatype": ecsv_type(field.data_type())});
         if let Some(unit) = field.metadata().get(UNIT) {
@@ -92,8 +101,9 @@ fn about(schema: &Schema) -> Vec<KeyValue> {
         column
     });
     let table = json!({"meta": meta, "datatype": columns.collect::<Vec<_>>()});
-    pairs.push(KeyValue::new("table_meta_yaml".to_string(), table.to_string()));
-    pairs
+    let mut about = meta;
+    about.insert("table_meta_yaml".to_string(), table.to_string());
+    about
 }
 
 fn ecsv_type(data_type: &DataType) -> &'static str {

@@ -38,7 +38,7 @@ pub(super) const DEFINITION: Definition = Definition {
 };
 
 /// Rows, as text, that wait for the lengths of texts.
-const HELD_BYTES: usize = 1 << 20;
+const HELD_BYTES: usize = 4 << 20;
 
 /// The namespace is that of 1.3 in every later 1.x.
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -67,7 +67,10 @@ impl Encoder for Votable {
 
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<()> {
         self.begin(true, out)?;
-        out.extend_from_slice(b"</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
+        if !self.schema.fields().is_empty() {
+            out.extend_from_slice(b"</TABLEDATA></DATA>\n");
+        }
+        out.extend_from_slice(b"</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
         Ok(())
     }
 }
@@ -80,8 +83,11 @@ impl Votable {
         let lengths = is_whole.then_some(self.lengths.as_slice());
         write_about(&self.schema, &mut Writer::new(&mut *out))?;
         write_fields(&self.schema, lengths, out)?;
-        out.extend_from_slice(b"<DATA><TABLEDATA>\n");
-        out.extend_from_slice(&held);
+        // Without columns there are no data: an empty element would be an error.
+        if !self.schema.fields().is_empty() {
+            out.extend_from_slice(b"<DATA><TABLEDATA>\n");
+            out.extend_from_slice(&held);
+        }
         Ok(())
     }
 }

@@ -44,9 +44,9 @@ pub fn marker(band: &Band, kind: Kind) -> Vec<Part> {
     }
 }
 
-/// The marker of an upper limit among very many: its arrow alone, small, and lighter where it stands by itself.
+/// The marker of an upper limit among very many: its arrow alone, small.
 pub fn small_limit(band: &Band) -> Part {
-    let colour = band.light.mix(0.5).stroke_width(1);
+    let colour = band.light.stroke_width(1);
     Part::Line(PathElement::new(vec![(0, 0), (0, 9), (-2, 6), (0, 9), (2, 6)], colour))
 }
 

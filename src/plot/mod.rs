@@ -13,7 +13,7 @@ mod ticks;
 pub use band::{BANDS, Band, OTHER, named};
 pub use chart::svg;
 pub use png::png;
-pub use points::LightCurve;
+pub use points::{LightCurve, WITHDRAWN};
 
 /// What a light curve is drawn in.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]

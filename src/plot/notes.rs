@@ -21,7 +21,11 @@ pub fn notes(
     let small = if limits > MOST_FULL_LIMITS { limits } else { 0 };
     let counted = [
         (curve.unplaced, "without a time or a flux: not drawn"),
-        (faint, "too faint for a magnitude: not drawn, unless as limits"),
+        (curve.poor_forced, "forced and withdrawn, or without an uncertainty: not drawn"),
+        (
+            faint,
+            "negative or within 3 sigma of zero, without a magnitude: not drawn, unless as limits",
+        ),
         (small, "limits: drawn small"),
     ];
     let counted = counted.into_iter().filter(|(count, _)| *count > 0);

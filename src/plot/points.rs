@@ -40,7 +40,12 @@ pub struct LightCurve {
     pub points: Vec<Point>,
     /// Rows without a time or without a flux.
     pub unplaced: usize,
+    /// Forced measurements that Rubin has withdrawn, or whose uncertainty is not positive.
+    pub poor_forced: usize,
 }
+
+/// When Rubin withdrew a measurement.
+pub const WITHDRAWN: &str = "r:timeWithdrawnMjdTai";
 
 /// Beyond it a flux or a time is no measurement, and an axis could not have it.
 const MOST: f64 = 1e100;
@@ -60,7 +65,12 @@ impl LightCurve {
 
     /// Takes rows of `fp`.
     pub fn take_forced(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.take(rows, |_| Some((Kind::Forced, None)))
+        let withdrawn = numbers(rows, WITHDRAWN)?;
+        let errors = numbers(rows, "r:psfFluxErr")?;
+        let is_poor =
+            |row: usize| withdrawn[row].is_some() || errors[row].is_some_and(|error| error <= 0.0);
+        self.poor_forced += (0..rows.num_rows()).filter(|row| is_poor(*row)).count();
+        self.take(rows, |row| (!is_poor(row)).then_some((Kind::Forced, None)))
     }
 
     /// `kind` tells what a row is, and its flux where that is not the measured one; `None` leaves it out.
@@ -118,13 +128,18 @@ mod tests {
                 Arc::new(Float64Array::from(vec![Some(7.0), None, Some(1e300), Some(-1.0)])),
             ),
             ("r:band", Arc::new(Int32Array::from(vec![Some(3), Some(3), Some(3), None]))),
+            (WITHDRAWN, Arc::new(Float64Array::from(vec![Some(61_100.0), None, None, None]))),
         ]);
         let mut curve = LightCurve::default();
-        curve.take_sources(&rows.unwrap()).unwrap();
+        let rows = rows.unwrap();
+        curve.take_sources(&rows).unwrap();
         assert_eq!((curve.points.len(), curve.unplaced), (2, 2));
         for point in &curve.points {
             assert_eq!((point.kind, point.band.name), (Kind::Valid, "other"));
             assert_eq!(point.flux_err_njy, 0.0);
         }
+        let mut forced = LightCurve::default();
+        forced.take_forced(&rows).unwrap();
+        assert_eq!((forced.points.len(), forced.unplaced, forced.poor_forced), (1, 2, 1));
     }
 }

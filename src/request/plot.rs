@@ -8,7 +8,7 @@ use super::json::{Scalar, Value};
 use super::query::{query, wrong};
 use super::rows::missing_id;
 use crate::error::{Error, Result};
-use crate::plot::Quantity;
+use crate::plot::{Quantity, WITHDRAWN};
 use crate::query::{Columns, Order, Query, Rows};
 use crate::schema::Table;
 
@@ -76,7 +76,7 @@ impl PlotRequest {
         let of = |table, columns| Query::of(table, vec![dia_object_id], named(columns));
         let detections = Query { upper_limits: true, ..of(Table::Sources, &tagged) };
         let untagged = of(Table::Sources, &measured);
-        let forced = of(Table::Fp, &measured);
+        let forced = of(Table::Fp, &[&measured[..], &[WITHDRAWN]].concat());
         let (_, ignored_arguments) = arguments.into_names();
         Ok(Self {
             dia_object_id,

@@ -1,10 +1,11 @@
-//! Entity tags: whether a client already has an answer. In: what the answer depends on. Out: a
-//! weak tag (weak, because the same rows may go out under several content codings).
+//! Entity tags: whether a client already has an answer. In: what the answer depends on. Out: a tag: strong, since equal questions have
+//! equal bytes, and made [`weak`] where the answer goes out compressed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::http::header::IF_NONE_MATCH;
+use axum::http::header::{CONTENT_ENCODING, ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use crate::request::RowRequest;
 pub fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Result<HeaderValue> {
     let mut hash = DefaultHasher::new();
     (instance, versions, question).hash(&mut hash);
-    let text = format!("W/\"{}-{:016x}\"", versions.table, hash.finish());
+    let text = format!("\"{}-{:016x}\"", versions.table, hash.finish());
     HeaderValue::try_from(text).map_err(|error| Error::internal(format!("making an ETag: {error}")))
 }
 
@@ -26,6 +27,26 @@ pub fn question(request: &RowRequest) -> impl Hash {
     let Query { table, rows, columns, time, upper_limits, .. } = &request.query;
     let time = time.as_ref().map(|time| (time.from_mjd.to_bits(), time.to_mjd.to_bits()));
     (*table, rows, columns, time, *upper_limits, request.format)
+}
+
+/// Layer outside of compression: the same rows go out under several content codings.
+pub async fn weak(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if headers.contains_key(CONTENT_ENCODING)
+        && let Some(tag) = headers.get(ETAG).and_then(|tag| tag.to_str().ok())
+        && !tag.starts_with("W/")
+        && let Ok(tag) = HeaderValue::try_from(format!("W/{tag}"))
+    {
+        headers.insert(ETAG, tag);
+    }
+    response
+}
+
+/// Whether `If-Match` is not given or holds the tag, by strong comparison (RFC 9110, 13.1.1).
+pub fn is_met(headers: &HeaderMap, tag: &HeaderValue) -> bool {
+    let values = headers.get_all(IF_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut held = values.flat_map(|value| value.split(',')).map(str::trim).peekable();
+    held.peek().is_none() || held.any(|held| held == "*" || held.as_bytes() == tag.as_bytes())
 }
 
 /// Whether `If-None-Match` holds the tag, by weak comparison (RFC 9110, 13.1.2). `*` is any.

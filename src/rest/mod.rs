@@ -30,7 +30,7 @@ use axum::http::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RETRY_AFTER,
 };
 use axum::http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
@@ -139,6 +139,7 @@ fn layered(router: Router) -> Router {
     router
         .layer(CatchPanicLayer::custom(failure::of_panic))
         .layer(compression())
+        .layer(map_response(etag::weak))
         .layer(from_fn(failure::describe))
         .layer(cors())
 }

@@ -95,8 +95,8 @@ impl Drawing {
     ) -> Result<Versions> {
         let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
         let table = query.table.name();
-        self.missing
-            .extend(answer.unknown_columns.iter().map(|column| format!("{table} {}", column.name)));
+        let missing = answer.unknown_columns.iter().filter(|column| column.name != plot::WITHDRAWN);
+        self.missing.extend(missing.map(|column| format!("{table} {}", column.name)));
         let (mut rows, mut curve) = (answer.rows, mem::take(&mut self.curve));
         let read = async move {
             while let Some(rows) = rows.try_next().await.map_err(Error::from)? {

@@ -1,13 +1,16 @@
 //! Pieces of an answer, for clients that read a file by its ends and columns: polars, DuckDB and others ask for the length of a URL, then
-//! for ranges of it. In: an answer that is there as a whole, and the `Range` of its request. Out: the piece, or all of it.
+//! for ranges of it. In: an answer that is there as a whole, and the `Range` of its request. Out: the piece, or all of it. Who wants all
+//! pieces of one answer says so by its tag, in `If-Match` or `If-Range`.
 
+use std::convert::Infallible;
 use std::ops::{Bound, Range};
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT_RANGES, IF_RANGE, RANGE};
+use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, IF_RANGE, RANGE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::{StreamExt, stream};
 use headers::{ContentRange, HeaderMapExt};
 
 /// Whether the client wants the length of an answer, or a piece of it.
@@ -15,11 +18,15 @@ pub fn are_asked_for(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::HEAD || headers.contains_key(RANGE)
 }
 
-/// The one range that is asked for; all where none is, several are, or the client wants it of a certain answer: entity tags are
-/// weak, and RFC 9110 (13.1.5) has no such condition on those.
-pub fn of(headers: &HeaderMap, whole: Bytes) -> Response {
+/// Bytes that go out as they are: the connection has them at once. Of more the request holds its place until the last is sent.
+const AT_ONCE_BYTES: usize = 64 << 10;
+
+/// The one range that is asked for; all where none is, several are, it is not a GET (RFC 9110, 14.2) or `If-Range` names another answer
+/// than this one, of the tag `tag`.
+pub fn of(method: &Method, headers: &HeaderMap, tag: &HeaderValue, whole: Bytes) -> Response {
     let length = whole.len() as u64;
-    let range = headers.typed_get::<headers::Range>().filter(|_| !headers.contains_key(IF_RANGE));
+    let wanted = method == Method::GET && headers.get(IF_RANGE).is_none_or(|of| of == tag);
+    let range = headers.typed_get::<headers::Range>().filter(|_| wanted);
     let Some(range) = range else { return with_length(StatusCode::OK, whole) };
     let mut ranges = range.satisfiable_ranges(length);
     match (ranges.next(), ranges.next()) {
@@ -59,8 +66,17 @@ fn piece(whole: Bytes, of: Range<u64>) -> Response {
 }
 
 fn with_length(status: StatusCode, bytes: Bytes) -> Response {
-    (status, [(ACCEPT_RANGES, HeaderValue::from_static("bytes"))], Body::from(bytes))
-        .into_response()
+    let headers =
+        [(ACCEPT_RANGES, HeaderValue::from_static("bytes")), (CONTENT_LENGTH, bytes.len().into())];
+    let body = match bytes.len() {
+        0..=AT_ONCE_BYTES => Body::from(bytes),
+        length => {
+            let starts = stream::iter((0..length).step_by(AT_ONCE_BYTES));
+            let chunk = move |start| bytes.slice(start..length.min(start + AT_ONCE_BYTES));
+            Body::from_stream(starts.map(move |start| Ok::<_, Infallible>(chunk(start))))
+        }
+    };
+    (status, headers, body).into_response()
 }
 
 fn unsatisfiable(length: u64) -> Response {
@@ -79,7 +95,9 @@ mod tests {
         let headers = range.iter().map(|(name, value)| {
             (name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap())
         });
-        let response = of(&headers.collect(), Bytes::from_static(b"0123456789"));
+        let tag = HeaderValue::from_static("\"3-ab\"");
+        let whole = Bytes::from_static(b"0123456789");
+        let response = of(&Method::GET, &headers.collect(), &tag, whole);
         let range =
             response.headers().get(CONTENT_RANGE).map(|range| range.to_str().unwrap().into());
         let status = response.status().as_u16();
@@ -104,6 +122,8 @@ mod tests {
         }
         assert_eq!(answered(&[]).await, whole);
         assert_eq!(answered(&[("range", "bytes=2-4"), ("if-range", "\"x\"")]).await, whole);
+        let same = answered(&[("range", "bytes=2-4"), ("if-range", "\"3-ab\"")]).await;
+        assert_eq!((same.0, &same.2[..]), (206, &b"234"[..]));
         for asked in ["bytes=10-", "bytes=100-200"] {
             let (status, range, _) = answered(&[("range", asked)]).await;
             assert_eq!((status, range.unwrap().as_str()), (416, "bytes */10"), "{asked}");

@@ -74,14 +74,26 @@ async fn answer(
     let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
     let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
-    let most = match ranges::are_asked_for(&method, &headers) {
-        true => PIECES_BYTES,
-        false => HELD_BYTES,
-    };
-    let begun = begun(encode(request.format, rows), most);
-    let mut response = match placement.work(answer.is_large, begun).await? {
-        Begun::Whole(body) => ranges::of(&headers, body),
-        Begun::Streamed(body) => body.into_response(),
+    if !etag::is_met(&headers, &tag) {
+        let validators = validators(answer.versions, tag)?;
+        return Ok((StatusCode::PRECONDITION_FAILED, validators).into_response());
+    }
+    let first = begun(BytesMut::new(), encode(request.format, rows), HELD_BYTES);
+    let mut begun = placement.work(answer.is_large, first).await?;
+    if let Begun::Part(held, chunks) = begun {
+        begun = match ranges::are_asked_for(&method, &headers) {
+            // What is held then is as much as a large answer has.
+            true => placement.work(true, self::begun(held, chunks, PIECES_BYTES)).await?,
+            false => Begun::Part(held, chunks),
+        };
+    }
+    let mut response = match begun {
+        Begun::Whole(body) => ranges::of(&method, &headers, &tag, body),
+        Begun::Part(held, chunks) => {
+            // Compression asks once more after the end.
+            let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
+            Body::from_stream(all).into_response()
+        }
     };
     response.headers_mut().extend(validators(answer.versions, tag)?);
     response.extensions_mut().insert(sent);
@@ -151,21 +163,23 @@ fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsS
 /// An answer that can be sent.
 enum Begun {
     Whole(Bytes),
-    Streamed(Body),
+    /// What is there, and what follows.
+    Part(BytesMut, BoxStream<'static, Result<Bytes>>),
 }
 
 /// An answer of which all is there, or `most` bytes.
-async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>, most: usize) -> Result<Begun> {
-    let mut held = BytesMut::new();
+async fn begun(
+    mut held: BytesMut,
+    mut chunks: BoxStream<'static, Result<Bytes>>,
+    most: usize,
+) -> Result<Begun> {
     while held.len() < most {
         match chunks.next().await {
             Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::of_reading)?),
             None => return Ok(Begun::Whole(held.freeze())),
         }
     }
-    // Compression asks once more after the end.
-    let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
-    Ok(Begun::Streamed(Body::from_stream(all)))
+    Ok(Begun::Part(held, chunks))
 }
 
 #[cfg(test)]

@@ -113,11 +113,12 @@ mod tests {
     use crate::error::Kind;
 
     #[test]
-    fn as_of_is_a_version_or_a_time() {
+    fn as_of_is_a_version_a_time_or_a_name() {
         assert_eq!(AsOf::parse("12").unwrap(), AsOf::Version(12));
         let time = AsOf::parse("2026-11-23T02:00:00+01:00").unwrap();
         assert_eq!(time, AsOf::Time("2026-11-23T01:00:00Z".parse().unwrap()));
-        for bad in ["", "-1", "yesterday", "2026-11-23"] {
+        assert_eq!(AsOf::parse("dr1").unwrap(), AsOf::Name("dr1".into()));
+        for bad in ["", "-1", "last night", "2026-11-23"] {
             let error = AsOf::parse(bad).unwrap_err();
             assert_eq!(error.kind(), Kind::Argument);
             assert!(error.to_string().starts_with("as_of:"), "{error}");

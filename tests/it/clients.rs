@@ -20,14 +20,18 @@ async fn polars_and_astropy_read_an_answer_by_its_url() {
     let server = Server::serve(&warehouse, &[]).await;
     let id = made.examples[0].dia_object_id;
     let url = format!("{}/api/v1/sources?diaObjectId={id}", server.url);
-    let script = Path::new(SCRIPT);
-    tokio::task::spawn_blocking(move || python::run(script, &[&url], &[])).await.unwrap();
-
+    let client = reqwest::Client::new();
+    let head = client.head(format!("{url}&output-format=json")).send().await.unwrap();
+    assert!(head.content_length().unwrap() > 100_000);
     let metrics = server.get("/metrics").await.text().await.unwrap();
     assert!(!metrics.contains("diaflight_aborted_total{"), "HEAD is no answer broken off");
+
+    let script = Path::new(SCRIPT);
+    let asked = url.clone();
+    tokio::task::spawn_blocking(move || python::run(script, &[&asked], &[])).await.unwrap();
+
     let body = json!({"diaObjectId": id});
     let tag = server.post("/api/v1/sources", &body).await.headers()["etag"].clone();
-    let client = reqwest::Client::new();
     let again = || {
         let request = client.post(format!("{}/api/v1/sources", server.url));
         request.header("If-None-Match", &tag).header("Content-Type", "application/json")
@@ -35,6 +39,14 @@ async fn polars_and_astropy_read_an_answer_by_its_url() {
     let answer = again().body(body.to_string()).send().await.unwrap();
     assert_eq!(answer.status(), 200, "a POST is answered");
     let compressed = again().header("Content-Encoding", "gzip").body(vec![0x1f, 0x8b]);
+    let pieces = |tag: &str| {
+        let request =
+            client.get(format!("{url}&output-format=parquet")).header("Range", "bytes=0-9");
+        request.header("If-Match", tag.to_string()).send()
+    };
+    let tag = pieces("*").await.unwrap().headers()["etag"].to_str().unwrap().to_string();
+    assert_eq!(pieces(&tag).await.unwrap().status(), 206);
+    assert_eq!(pieces("\"0-another\"").await.unwrap().status(), 412);
     let refused = compressed.send().await.unwrap();
     assert_eq!(refused.status(), 415);
     assert!(refused.text().await.unwrap().contains("Content-Encoding: gzip"));

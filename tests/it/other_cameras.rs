@@ -130,7 +130,10 @@ async fn a_picture_shows_what_there_is_and_names_what_there_is_not() {
     let again = client.get(path).header("If-None-Match", tag).send().await.unwrap();
     assert_eq!(again.status(), 304);
     let (magnitudes, _) = picture(FEW, "magnitude").await;
-    assert!(magnitudes.contains("1 too faint for a magnitude: not drawn"), "{magnitudes}");
+    assert!(
+        magnitudes.contains("1 negative or within 3 sigma of zero, without a magnitude: not drawn"),
+        "{magnitudes}"
+    );
     let (dark, _) = picture(DARK, "flux").await;
     assert!(dark.contains("There is nothing to draw here."), "{dark}");
     assert!(dark.contains("1 without a time or a flux: not drawn") && !dark.contains("1858"));

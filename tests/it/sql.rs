@@ -231,7 +231,7 @@ async fn an_abandoned_statement_stops_and_frees_its_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_the_memory_a_sort_spills_and_over_the_files_it_fails() {
     let sorted = "SELECT count(*) FROM (SELECT *, row_number() OVER (ORDER BY psfFlux, ra) AS n \
-                  FROM sources CROSS JOIN generate_series(1, 20)) WHERE n > 0";
+                  FROM sources CROSS JOIN generate_series(1, 60)) WHERE n > 0";
     let all = number(&sql("whole").await, sorted).await;
     let small = SqlOptions { memory_bytes: 12 << 20, ..SqlOptions::default() };
     assert_eq!(number(&sql_with("spilling", small.clone()).await, sorted).await, all);

@@ -73,7 +73,7 @@ with warnings.catch_warnings():
         assert infos["snapshot"].split(";")[0] == snapshot and infos["table"] == "sources"
         time = next(field for field in found.fields if field.name == "r:midpointMjdTai")
         system = next(system for system in votable.resources[0].time_systems if system.ID == time.ref)
-        assert (system.timescale, system.timeorigin) == ("TAI", 2400000.5)
+        assert (system.timescale, system.timeorigin, system.refposition) == ("TAI", "MJD-origin", "TOPOCENTER")
         if more == "":
             ra = next(field for field in found.fields if field.name == "r:ra")
             assert votable.resources[0].coordinate_systems[0].ID == ra.ref

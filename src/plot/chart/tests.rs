@@ -14,7 +14,7 @@ fn light_curve() -> LightCurve {
         point(Kind::Forced, "i", 61102.0, -50.0),
         point(Kind::UpperLimit, "i", 61102.0, 500.0),
     ];
-    LightCurve { points, unplaced: 0 }
+    LightCurve { points, ..LightCurve::default() }
 }
 
 fn drawn(curve: &LightCurve, quantity: Quantity) -> String {
@@ -78,14 +78,14 @@ fn what_is_not_drawn_is_told() {
     let magnitudes = svg("", &curve, Quantity::Magnitude, &lacking).unwrap();
     for note in [
         "5 without a time or a flux: not drawn",
-        "2 too faint for a magnitude: not drawn, unless as limits",
+        "2 negative or within 3 sigma of zero, without a magnitude: not drawn, unless as limits",
         "not in the tables: sources r:band",
     ] {
         assert!(magnitudes.contains(note), "{note}: {magnitudes}");
     }
-    assert!(!drawn(&curve, Quantity::Flux).contains("too faint"));
+    assert!(!drawn(&curve, Quantity::Flux).contains("without a magnitude"));
     let many = (0..1000).map(|n| point(Kind::UpperLimit, "i", 61100.0 + f64::from(n), 500.0));
-    let many = LightCurve { points: many.collect(), unplaced: 0 };
+    let many = LightCurve { points: many.collect(), ..LightCurve::default() };
     let small = drawn(&many, Quantity::Magnitude);
     assert!(small.contains("1000 limits: drawn small"), "{small}");
     assert!(!drawn(&light_curve(), Quantity::Magnitude).contains("drawn small"));

@@ -26,7 +26,7 @@ pub struct Documented {
 }
 
 /// What every client has to be ready for, with an example of what it is told.
-const ERRORS: [(Kind, &str); 7] = [
+const ERRORS: [(Kind, &str); 8] = [
     (
         Kind::TooSlow,
         "the body came too slowly: 1 bytes in 30.0 s; send it at 16384 bytes a second or more",
@@ -39,6 +39,7 @@ const ERRORS: [(Kind, &str); 7] = [
         Kind::MediaType,
         "a body must be JSON and say so: send the header `Content-Type: application/json`",
     ),
+    (Kind::Gone, "as_of: dr1 is of a table in whose place there is another now"),
     (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
     (Kind::Timeout, "over the time limit of 60 s; ask for fewer objects or columns at once"),

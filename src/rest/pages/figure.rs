@@ -4,6 +4,7 @@
 use askama::Template;
 
 use super::bands::Band;
+use crate::plot::WITHDRAWN;
 
 /// The shapes of RTN-045, as the plot has them.
 pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
@@ -34,6 +35,7 @@ impl Data {
             "r:midpointMjdTai,r:band,r:visit,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc";
         let [sources, fp] = ["sources", "fp"]
             .map(|table| format!("api/v1/{table}?diaObjectId={id}&columns={columns}"));
+        let fp = format!("{fp},{WITHDRAWN}");
         let limits = if tagged { ",v:tag,v:fluxLimit&withupperlim=True" } else { "" };
         Self { sources: sources + limits, fp }
     }

@@ -24,6 +24,8 @@ pub struct Measurement {
     ab_mag_err: Option<f64>,
     #[serde(rename = "v:dateUtc", default, deserialize_with = "text")]
     date_utc: Option<String>,
+    #[serde(rename = "r:timeWithdrawnMjdTai", default, deserialize_with = "number")]
+    withdrawn_mjd_tai: Option<f64>,
     #[serde(rename = "v:tag", default, deserialize_with = "text")]
     tag: Option<String>,
 }
@@ -45,6 +47,11 @@ impl Measurement {
     /// A detection that does not pass the quality cuts.
     pub fn is_poor(&self) -> bool {
         self.tag.as_deref() == Some("badquality")
+    }
+
+    /// Withdrawn by Rubin, or without an uncertainty: it says nothing of the object.
+    pub fn says_nothing(&self) -> bool {
+        self.withdrawn_mjd_tai.is_some() || self.psf_flux_err.is_some_and(|error| error <= 0.0)
     }
 
     /// Where detections stand beside what was forced where there is none.

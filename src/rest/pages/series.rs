@@ -8,6 +8,7 @@ use super::read::fold;
 use super::tally::Tally;
 use super::text;
 use crate::error::{Error, Kind, Result};
+use crate::plot::WITHDRAWN;
 use crate::query::{Columns, Engine, Query};
 use crate::rest::bounded::Placement;
 use crate::schema::Table;
@@ -47,7 +48,10 @@ impl Series {
     }
 
     pub async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        Self::read(engine, placement, &query(Table::Fp, id, None)).await
+        let withdrawn = Some(WITHDRAWN);
+        let mut found = Self::read(engine, placement, &query(Table::Fp, id, withdrawn)).await?;
+        found.missing.retain(|column| !column.ends_with(WITHDRAWN));
+        Ok(found)
     }
 
     async fn read(engine: &Engine, placement: &Placement, query: &Query) -> Result<Self> {
@@ -62,7 +66,9 @@ impl Series {
             return; // a forced measurement, which is among the others
         }
         self.all.take(&row);
-        self.bands.entry(row.band.clone()).or_default().take(&row);
+        if !row.says_nothing() {
+            self.bands.entry(row.band.clone()).or_default().take(&row);
+        }
         self.last_mjd_tai = self.last_mjd_tai.or(row.midpoint_mjd_tai);
         self.first_mjd_tai = row.midpoint_mjd_tai.or(self.first_mjd_tai);
         if self.newest.len() < MOST_SHOWN {
@@ -81,8 +87,8 @@ impl Series {
 }
 
 /// Without a limit: an upper limit is no detection, and which rows are is known when they come.
-fn query(table: Table, id: i64, tag: Option<&str>) -> Query {
-    let names = COLUMNS.into_iter().chain(tag).map(String::from).collect();
+fn query(table: Table, id: i64, more: Option<&str>) -> Query {
+    let names = COLUMNS.into_iter().chain(more).map(String::from).collect();
     Query::of(table, vec![id], Columns::Named(names))
 }
 
@@ -102,6 +108,11 @@ mod tests {
 
     #[test]
     fn all_rows_count_and_the_newest_are_shown() {
+        let mut series = Series::default();
+        series.take(
+            from_value(json!({"r:band": "u", "r:psfFlux": 1e6, "r:psfFluxErr": -1})).unwrap(),
+        );
+        assert!(series.bands.is_empty(), "it is shown, and nothing is told of it");
         let mut series = Series::default();
         for n in 0..25_000 {
             let tag = if n % 2 == 0 { "upperlim" } else { "valid" };

@@ -141,8 +141,9 @@ fn an_error_of_the_rows_is_the_last_item_and_no_end_comes_before_it() {
         assert!(whole.ends_with(end));
         assert!(whole.starts_with(&body), "{}: what came is encoded", format.name());
         assert!(end.is_empty() || !body.ends_with(end), "{}: a clean end", format.name());
-        // A row group that is not full is not encoded.
-        let least = if format == Format::Parquet { 0 } else { whole.len() / 2 };
+        // A row group that is not full is not encoded, nor are rows that wait for the lengths of texts.
+        let held = [Format::Parquet, Format::Votable].contains(&format);
+        let least = if held { 0 } else { whole.len() / 2 };
         assert!(body.len() >= least, "{}: {} bytes", format.name(), body.len());
     }
 }

@@ -1,5 +1,6 @@
 //! Who holds memory or places, and who is gone: others are answered, and what is refused says which limit it is.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -34,6 +35,8 @@ const EVERYTHING: [&str; 2] = ["--max-share-percent", "100"];
 struct Survey {
     folder: TempDir,
     ids: Vec<i64>,
+    /// The ids of the tables, by name.
+    tables: HashMap<&'static str, u64>,
 }
 
 impl Survey {
@@ -50,7 +53,12 @@ impl Survey {
                 |keys: &RecordBatch| keys.column(0).as_primitive::<Int64Type>().values().to_vec();
             ids.extend(keys.iter().flat_map(of));
         }
-        Self { folder, ids }
+        let mut tables = HashMap::new();
+        for table in Table::ALL {
+            let snapshot = warehouse.snapshot(table, None).await.unwrap().unwrap();
+            tables.insert(table.name(), snapshot.table_id);
+        }
+        Self { folder, ids, tables }
     }
 
     async fn serve(&self, flags: &[&str]) -> Server {
@@ -84,6 +92,18 @@ impl Survey {
         }
     }
 
+    /// The ticket of a request for version 0 of its table.
+    fn ticket(&self, request: &Value, keys: Option<RangeInclusive<i64>>) -> Ticket {
+        let table = self.tables[request["endpoint"].as_str().unwrap()];
+        let mut ticket = json!({
+            "diaflight": 2, "snapshot": 0, "table": format!("{table:016x}"), "request": request.to_string()
+        });
+        if let Some(keys) = keys {
+            ticket["keys"] = json!([keys.start(), keys.end()]);
+        }
+        Ticket::new(ticket.to_string())
+    }
+
     /// A request for all columns of every object.
     fn everything(&self) -> Value {
         json!({"endpoint": "sources", "diaObjectId": self.ids})
@@ -93,15 +113,6 @@ impl Survey {
 async fn flight(server: &Server) -> FlightServiceClient<Channel> {
     let channel = Endpoint::new(server.url.clone()).unwrap().connect().await;
     FlightServiceClient::new(channel.unwrap()).max_decoding_message_size(64 << 20)
-}
-
-/// The ticket of a request for version 0 of its table.
-fn ticket(request: &Value, keys: Option<RangeInclusive<i64>>) -> Ticket {
-    let mut ticket = json!({"diaflight": 1, "snapshot": 0, "request": request.to_string()});
-    if let Some(keys) = keys {
-        ticket["keys"] = json!([keys.start(), keys.end()]);
-    }
-    Ticket::new(ticket.to_string())
 }
 
 fn with_token<T>(message: T) -> Request<T> {
@@ -175,10 +186,13 @@ async fn a_file_that_is_gone_is_the_stores_fault_through_every_door() {
     let mut client = flight(&server).await;
     let whole = json!({"endpoint": "sources", "filter": "psfFlux > 0"});
     for ticket in [
-        ticket(&json!({"endpoint": "sources", "diaObjectId": id}), None),
-        ticket(&json!({"endpoint": "sources", "diaObjectId": id, "filter": "psfFlux > 0"}), None),
-        ticket(&survey.everything(), None),
-        ticket(&whole, Some(i64::MIN..=i64::MAX)),
+        survey.ticket(&json!({"endpoint": "sources", "diaObjectId": id}), None),
+        survey.ticket(
+            &json!({"endpoint": "sources", "diaObjectId": id, "filter": "psfFlux > 0"}),
+            None,
+        ),
+        survey.ticket(&survey.everything(), None),
+        survey.ticket(&whole, Some(i64::MIN..=i64::MAX)),
     ] {
         let answer = client.do_get(ticket).await;
         let status = match answer {
@@ -231,7 +245,7 @@ async fn exchanges_that_send_nothing_keep_nobody_waiting() {
         assert!(status.message().contains("8 exchanges"), "{status}");
     }
     // Who has the token reads tables, and sends ids, while they are silent.
-    let objects = ticket(&json!({"endpoint": "objects"}), Some(i64::MIN..=i64::MAX));
+    let objects = survey.ticket(&json!({"endpoint": "objects"}), Some(i64::MIN..=i64::MAX));
     let objects = client.do_get(with_token(objects)).await.unwrap().into_inner();
     assert!(rows(objects).await.unwrap() > 1);
     let ids = exchange(vec![survey.ids.clone()], stream::empty());
@@ -376,7 +390,7 @@ async fn stopped_readers(survey: &Survey, server: &Server, readers: usize, most_
         (0..readers).map(|i| stopped(server, survey, formats[i % formats.len()])).collect();
     let mut flights = Vec::new();
     for _ in 0..readers {
-        let (mut client, ticket) = (client.clone(), ticket(&survey.everything(), None));
+        let (mut client, ticket) = (client.clone(), survey.ticket(&survey.everything(), None));
         flights.push(tokio::spawn(async move {
             let mut answer = client.do_get(ticket).await?.into_inner();
             answer.message().await?;

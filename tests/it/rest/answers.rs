@@ -172,7 +172,8 @@ async fn large_answers_are_compressed_when_asked() {
             let answer = request.send().await.unwrap();
             let expected = if format == Format::Parquet { "" } else { coding };
             assert_eq!(header(&answer, "content-encoding"), expected, "{format:?}");
-            assert!(header(&answer, "etag").starts_with("W/"));
+            let is_weak = header(&answer, "etag").starts_with("W/");
+            assert_eq!(is_weak, !expected.is_empty(), "{format:?}: other bytes, the same rows");
             let length = answer.bytes().await.unwrap().len();
             assert!(format == Format::Parquet || length < plain.len() / 2, "{format:?} {length}");
         }
