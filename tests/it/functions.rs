@@ -5,6 +5,7 @@ use std::time::Duration;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::concat_batches;
 use arrow::datatypes::Int64Type;
+use arrow_flight::{FlightClient, FlightDescriptor};
 use diaflight::error::{Error, Kind, Result};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::sql::{Sql, SqlOptions};
@@ -12,6 +13,11 @@ use diaflight::survey::{self, SurveyOptions};
 use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
 use futures::TryStreamExt;
+use serde_json::json;
+use tonic::transport::Endpoint;
+
+use crate::program::run;
+use crate::server::Server;
 
 async fn sql(name: &str) -> Sql {
     let warehouse = Warehouse::open(&format!("memory://functions-{name}")).unwrap();
@@ -90,4 +96,29 @@ async fn the_clock_goes_on() {
     assert!(seconds().await > first);
     let of_rows = "SELECT count(*) FROM sources WHERE midpointMjdTai < date_part('epoch', now()) / 86400 + 1e6";
     assert!(ask(&sql, of_rows).await.unwrap().column(0).as_primitive::<Int64Type>().value(0) > 0);
+}
+
+/// Every function without arguments and the clock, from the program itself and from a server, and the clock in a filter.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_doors_have_the_same_functions() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    let options = SurveyOptions { objects: 20, seed: 3 };
+    survey::generate(&Warehouse::open(path).unwrap(), &options, &|_| {}).await.unwrap();
+    let server = Server::serve(path, &[]).await;
+    let statement = "SELECT now() > '2026-01-01', current_date > '2026-01-01', current_time IS NOT NULL, pi() > 3, random() < 1";
+    for door in [["--warehouse", path], ["--server", &server.url]] {
+        let asked = ["sql", door[0], door[1], "--format", "csv", statement];
+        let printed = tokio::task::block_in_place(|| run(asked)).succeeded().stdout;
+        assert_eq!(printed.lines().nth(1), Some("true,true,true,true,true"), "{door:?}");
+    }
+    let channel = Endpoint::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
+    let mut client = FlightClient::new(channel);
+    let filter = "midpointMjdTai < date_part('epoch', now()) / 86400 + 1e6";
+    let command = json!({"endpoint": "sources", "filter": filter, "limit": 3});
+    let info =
+        client.get_flight_info(FlightDescriptor::new_cmd(command.to_string())).await.unwrap();
+    let rows = client.do_get(info.endpoint[0].ticket.clone().unwrap()).await.unwrap();
+    let batches: Vec<RecordBatch> = rows.try_collect().await.unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
 }
