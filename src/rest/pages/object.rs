@@ -2,7 +2,7 @@
 //! have them.
 
 use askama::Template;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
@@ -19,6 +19,7 @@ use super::{App, assets, ids};
 use crate::error::Result;
 use crate::origin::AskedAt;
 use crate::query::{Columns, Query};
+use crate::request::arguments;
 use crate::request::query::id;
 use crate::rest::bounded::Placement;
 use crate::schema::Table;
@@ -28,7 +29,8 @@ use crate::schema::Table;
     ext = "html",
     source = r##"{{ MARKS|safe }}
 <h1><span class="kind">diaObject</span> <span class="numbers">{{ id }}</span></h1>
-{% if !missing.is_empty() %}<p class="notice">Not in the tables, and so not shown: {{ missing.join(", ") }}.</p>
+{% if let Some(ignored) = ignored %}<p class="notice">{{ ignored }}.</p>
+{% endif %}{% if !missing.is_empty() %}<p class="notice">Not in the tables, and so not shown: {{ missing.join(", ") }}.</p>
 {% endif %}{{ figure|safe }}
 <div class="columns">
 <section aria-labelledby="summary"><h2 id="summary">Summary</h2>
@@ -45,6 +47,7 @@ use crate::schema::Table;
 )]
 struct Object<'a> {
     id: i64,
+    ignored: Option<String>,
     missing: Vec<String>,
     figure: Figure<'a>,
     summary: Summary,
@@ -58,9 +61,12 @@ pub async fn page(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
     Path(text): Path<String>,
+    RawQuery(arguments): RawQuery,
     asked_at: AskedAt,
 ) -> Result<Response> {
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
+    let (_, ignored) =
+        arguments::read(b"", arguments.as_deref().unwrap_or_default(), &[])?.into_names();
     let object = Query::of(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),
@@ -72,6 +78,8 @@ pub async fn page(
     let (data, assets) = (Data::of(id, detections.tagged), assets::folder());
     let body = Object {
         id,
+        ignored: ignored
+            .sentence("Ignored, since this page shows the newest data and takes no arguments"),
         missing: [&detections.missing[..], &forced.missing].concat(),
         figure: Figure { id, data: &data, assets, bands: &bands },
         summary: Summary::of(row, &detections, &forced),

@@ -35,6 +35,8 @@ async fn what_was_perhaps_meant_is_named() {
             "{path}: {warning}"
         );
     }
+    let page = server.get(&format!("/{ONE}?as_of=0")).await.text().await.unwrap();
+    assert!(page.contains("takes no arguments: as_of."), "{page}");
     let missing = server.get(&format!("/api/v1/sources?diaObject={ONE}")).await;
     assert_eq!(missing.status(), 400);
     assert!(missing.text().await.unwrap().contains("diaObject (perhaps diaObjectId)"));
