@@ -102,7 +102,7 @@ mod tests {
             max_body_bytes: 2 * BLOCK_BYTES,
             queue_limit: Duration::ZERO,
             receive_limit: Duration::from_millis(1),
-            ..ServerOptions::default()
+            ..ServerOptions::DEFAULT
         };
         Limits::new(options)
     }

@@ -83,22 +83,20 @@ pub struct ServerOptions {
     pub drain_limit: Duration,
 }
 
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            max_concurrent_requests: 128,
-            max_concurrent_bulk_reads: 16,
-            max_connections: 512,
-            max_share_percent: 50,
-            queue_limit: Duration::from_secs(1),
-            receive_limit: Duration::from_secs(30),
-            idle_limit: Duration::from_secs(120),
-            time_limit: Duration::from_secs(300),
-            max_body_bytes: 4 << 20,
-            memory_bytes: 1 << 30,
-            drain_limit: Duration::from_secs(30),
-        }
-    }
+impl ServerOptions {
+    pub const DEFAULT: Self = Self {
+        max_concurrent_requests: 128,
+        max_concurrent_bulk_reads: 16,
+        max_connections: 512,
+        max_share_percent: 50,
+        queue_limit: Duration::from_secs(1),
+        receive_limit: Duration::from_secs(30),
+        idle_limit: Duration::from_secs(120),
+        time_limit: Duration::from_secs(300),
+        max_body_bytes: 4 << 20,
+        memory_bytes: 1 << 30,
+        drain_limit: Duration::from_secs(30),
+    };
 }
 
 /// The limits of a running server, shared by its doors. Cheap to clone: layers of a router do so for each request.

@@ -170,7 +170,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let draining = CancellationToken::new();
-        let options = ServerOptions::default();
+        let options = ServerOptions::DEFAULT;
         let timeouts = timeouts(&options);
         let handler = Handler { router, tls: None, timeouts, draining: draining.clone() };
         let admission = Connections::new(&options, Arc::new(Metrics::default()));

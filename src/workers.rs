@@ -2,7 +2,7 @@
 //! workers, so that the threads that answer lookups stay free and nothing can take them away.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
@@ -11,6 +11,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt, TryStreamExt};
+use parking_lot::Mutex;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc::{self, Permit, Sender};
 use tokio::task::JoinError;
@@ -140,7 +141,7 @@ impl Workers {
         let made = (receiver, Some(AbortOnDropHandle::new(work)));
         let received = stream::unfold(made, move |(mut receiver, mut work)| async move {
             let item: Option<Item<T>> = receiver.recv().await;
-            if let Some(item) = item.and_then(|item| lock(&item).take()) {
+            if let Some(item) = item.and_then(|item| item.lock().take()) {
                 return Some((item, (receiver, work)));
             }
             match work.take()?.await {
@@ -168,19 +169,15 @@ impl<T> Default for Waiting<T> {
 impl<T> Waiting<T> {
     fn send(&self, to: Permit<'_, Item<T>>, item: T) {
         let item = Arc::new(Mutex::new(Some(item)));
-        *lock(&self.0) = Some(item.clone());
+        *self.0.lock() = Some(item.clone());
         to.send(item);
     }
 
     fn clear(&self) {
-        if let Some(item) = lock(&self.0).take() {
-            lock(&item).take();
+        if let Some(item) = self.0.lock().take() {
+            item.lock().take();
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sends all items, and returns when the last one is taken.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::LN_10;
 
-use super::definition::{Compute, Definition};
+use super::function::{Compute, Definition};
 
 pub static DEFINITIONS: [Definition; 2] = [
     Definition {

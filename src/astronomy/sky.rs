@@ -2,7 +2,7 @@
 
 use cdshealpix::nested;
 
-use super::definition::{Compute, Definition};
+use super::function::{Compute, Definition};
 use crate::error::{Error, Result};
 
 pub static DEFINITIONS: [Definition; 2] = [

@@ -6,7 +6,7 @@
 use chrono::{Datelike, NaiveDate};
 use hifitime::Epoch;
 
-use super::definition::{Compute, Definition};
+use super::function::{Compute, Definition};
 
 const MJD_TAI: (&str, &str) = ("mjd_tai", "time as a Modified Julian Date in TAI");
 

@@ -127,7 +127,7 @@ mod tests {
             max_body_bytes: BLOCK_BYTES,
             queue_limit: Duration::ZERO,
             receive_limit: Duration::from_millis(1),
-            ..ServerOptions::default()
+            ..ServerOptions::DEFAULT
         };
         Limits::new(options)
     }

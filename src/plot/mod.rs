@@ -35,3 +35,29 @@ impl Quantity {
         }
     }
 }
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Picture {
+    Svg,
+    Png,
+}
+
+impl Picture {
+    pub const ALL: [Picture; 2] = [Picture::Svg, Picture::Png];
+
+    /// Its word in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Picture::Svg => "svg",
+            Picture::Png => "png",
+        }
+    }
+
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Picture::Svg => "image/svg+xml",
+            Picture::Png => "image/png",
+        }
+    }
+}

@@ -7,7 +7,7 @@
 //! chunk is handed over. When time is up or the client is gone the task ends, and with it the
 //! query, even where nobody reads; the client then sees an aborted body, never a clean end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
@@ -16,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::Instrument;
@@ -84,7 +85,7 @@ impl Placement {
     }
 
     fn current(&self) -> MutexGuard<'_, Current> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock()
     }
 }
 
@@ -177,7 +178,7 @@ mod tests {
             max_concurrent_requests,
             queue_limit: AT_ONCE,
             time_limit,
-            ..ServerOptions::default()
+            ..ServerOptions::DEFAULT
         };
         Limits::new(options)
     }
@@ -190,7 +191,7 @@ mod tests {
         let held = senders.clone();
         let handler = || async move {
             let (sender, receiver) = unbounded();
-            held.lock().unwrap().push(sender);
+            held.lock().push(sender);
             Body::from_stream(receiver)
         };
         let router = Router::new().route("/", get(handler)).route("/never", get(never));
@@ -223,7 +224,7 @@ mod tests {
         let error = refused.extensions().get::<Arc<Error>>().unwrap().to_string();
         assert!(error.contains("1 requests"), "{error}");
 
-        let sender = senders.lock().unwrap().remove(0);
+        let sender = senders.lock().remove(0);
         sender.unbounded_send(Ok(Bytes::from_static(b"rows"))).unwrap();
         drop(sender);
         let body = axum::body::to_bytes(answer.into_body(), 100).await.unwrap();
@@ -238,7 +239,7 @@ mod tests {
         let (router, senders) = served(&limits);
         drop(ask(&router, "/").await);
         freed(&limits).await;
-        let sender = senders.lock().unwrap().remove(0);
+        let sender = senders.lock().remove(0);
         assert!(sender.is_closed());
     }
 
@@ -246,7 +247,7 @@ mod tests {
     async fn a_failure_midway_is_no_clean_end() {
         let (router, senders) = served(&limits(1, LONG));
         let mut body = ask(&router, "/").await.into_body().into_data_stream();
-        let sender = senders.lock().unwrap().remove(0);
+        let sender = senders.lock().remove(0);
         sender.unbounded_send(Ok(Bytes::from_static(b"rows"))).unwrap();
         sender.unbounded_send(Err(Error::internal("broken"))).unwrap();
         assert_eq!(body.next().await.unwrap().unwrap(), "rows");
@@ -295,11 +296,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_answer_leaves_its_place_to_small_ones() {
-        let options = ServerOptions {
-            memory_bytes: 0,
-            max_concurrent_requests: 1,
-            ..ServerOptions::default()
-        };
+        let options =
+            ServerOptions { memory_bytes: 0, max_concurrent_requests: 1, ..ServerOptions::DEFAULT };
         let limits = Limits::new(options);
         let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
         assert_eq!((limits.requests.free(), limits.large_answers.free()), (0, 1));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -23,7 +23,7 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use super::bounded::{Large, Placement};
-use super::endpoint::{Definition, Endpoint};
+use super::endpoint::Served;
 use super::{App, etag, ranges};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
@@ -41,25 +41,28 @@ const HELD_BYTES: usize = 64 << 10;
 /// The same where the client asks for its length, or for a piece.
 const PIECES_BYTES: usize = 4 << 20;
 
-/// The methods of an endpoint.
-pub fn route<S>(app: &App, definition: Definition) -> MethodRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    get(answer).post(answer).with_state(Endpoint { app: app.clone(), definition })
+pub fn methods() -> MethodRouter<Served> {
+    get(answer).post(answer)
+}
+
+impl OptionalFromRequest<Served> for RowRequest {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, served: &Served) -> Result<Option<Self>> {
+        let table = served.endpoint.table;
+        served.parse(request, move |arguments| Self::parse(table, arguments)).await
+    }
 }
 
 async fn answer(
-    State(endpoint): State<Endpoint>,
+    State(served): State<Served>,
     Extension(placement): Extension<Placement>,
     method: Method,
     headers: HeaderMap,
     request: Option<RowRequest>,
 ) -> Result<Response> {
-    let Some(request) = request else {
-        return Ok(format!("{}\n", endpoint.definition.about).into_response());
-    };
-    let Endpoint { app, .. } = &endpoint;
+    let Some(request) = request else { return Ok(served.about()) };
+    let app = &served.app;
     let query = &request.query;
     if request.explain {
         return explanation(app, query, &placement).await;
@@ -170,7 +173,6 @@ async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>, most: usize) -> Re
 
 #[cfg(test)]
 mod tests {
-    use axum::extract::Request;
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
@@ -188,7 +190,7 @@ mod tests {
         let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
         let time_limit = std::time::Duration::from_millis(100);
         let limits =
-            Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::default() });
+            Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::DEFAULT });
         let (workers, metrics) = (Workers::of_caller(), Arc::new(Metrics::default()));
         let (draining, origins) = (CancellationToken::new(), Origins::default());
         let app = App::new(engine, limits.clone(), workers, metrics, draining, origins);

@@ -3,8 +3,9 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
@@ -54,7 +55,7 @@ impl Connections {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     /// `None` where the server works for every connection that could be evicted.
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     fn connections() -> Connections {
-        let options = ServerOptions { max_connections: 4, ..ServerOptions::default() };
+        let options = ServerOptions { max_connections: 4, ..ServerOptions::DEFAULT };
         Connections::new(&options, Arc::new(Metrics::default()))
     }
 

@@ -6,27 +6,24 @@
 //! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
 
 mod catalog;
-mod described;
 mod extent;
 mod growing;
-mod options;
 mod placeholders;
 mod plain_types;
-mod relation;
 mod session;
 mod sizes;
 mod statement;
 mod steps;
 mod stoppable;
 mod versions;
-mod views;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-pub use options::SqlOptions;
-pub use relation::{Relation, RelationKind};
-pub use session::{CATALOG, SCHEMA};
+use parking_lot::Mutex;
+
+pub use catalog::{Relation, RelationKind};
+pub use session::{CATALOG, SCHEMA, SqlOptions};
 pub use statement::{Parameter, Statement};
 pub use versions::Versions;
 
@@ -89,7 +86,7 @@ impl Sql {
     async fn session(&self, versions: Option<&Versions>) -> Result<Arc<Session>> {
         let newest = self.engine.tables();
         let asked = versions.cloned().unwrap_or_else(|| Versions::of(&newest));
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let last = self.last.lock().clone();
         if let Some(last) = last.filter(|last| last.versions == asked) {
             return Ok(last);
         }
@@ -101,7 +98,7 @@ impl Sql {
         }
         let session = Session::new(&self.engine, &self.environment, tables, asked).await?;
         let session = Arc::new(session);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
+        *self.last.lock() = Some(session.clone());
         Ok(session)
     }
 }

@@ -12,10 +12,9 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-use super::described::described;
 use super::extent;
 use super::placeholders::numbered;
-use super::plain_types::{plain_batch, plain_schema};
+use super::plain_types::{answer_schema, plain_batch};
 use super::session::Session;
 use super::versions::Versions;
 use crate::error::{Error, Result};
@@ -60,7 +59,7 @@ impl Statement {
     }
 
     fn of_plan(session: Arc<Session>, text: String, run: Run, plan: LogicalPlan) -> Result<Self> {
-        let schema = Arc::new(plain_schema(&described(plan.schema())));
+        let schema = Arc::new(answer_schema(plan.schema()));
         let parameters = parameters(&plan)?;
         Ok(Self { session, run, text, plan, schema, parameters })
     }

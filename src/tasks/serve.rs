@@ -114,7 +114,7 @@ fn server_options(http: &HttpArgs) -> ServerOptions {
         time_limit: Duration::from_millis(http.time_limit_ms),
         memory_bytes: mebibytes(http.memory_mib),
         drain_limit: Duration::from_millis(http.drain_limit_ms),
-        ..ServerOptions::default()
+        ..ServerOptions::DEFAULT
     }
 }
 
@@ -124,7 +124,7 @@ pub(super) fn sql_options(sql: &StatementArgs) -> SqlOptions {
         temp_bytes: sql.sql_temp_mib.saturating_mul(1 << 20),
         time_limit: Duration::from_millis(sql.sql_time_limit_ms),
         max_concurrent_statements: count(sql.max_concurrent_statements),
-        ..SqlOptions::default()
+        ..SqlOptions::DEFAULT
     }
 }
 
@@ -134,4 +134,31 @@ fn count(number: u64) -> usize {
 
 pub(super) fn mebibytes(mib: u64) -> usize {
     usize::try_from(mib.saturating_mul(1 << 20)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::{Cli, Task};
+    use crate::warehouse::Warehouse;
+
+    #[test]
+    fn the_defaults_of_flags_are_those_of_the_options() {
+        let cli = Cli::parse_from(["diaflight", "serve", "--warehouse", "w"]);
+        let Task::Serve(ServeArgs { http, .. }) = cli.command else { panic!("another task") };
+        let warehouse = Warehouse::open("memory://defaults").unwrap();
+        let options = EngineOptions::of_warehouse(&warehouse);
+        let EngineOptions { sources, objects, fp, .. } = options.clone();
+        let asked = engine_options(sources, objects, fp, &http);
+        assert_eq!(asked.refresh, options.refresh);
+        assert_eq!(asked.index_bytes, options.index_bytes);
+        assert_eq!(asked.footer_cache_bytes, options.footer_cache_bytes);
+        assert_eq!(asked.spare_bytes, options.spare_bytes);
+        let (server, sql) = (server_options(&http), sql_options(&http.sql));
+        assert_eq!(server.memory_bytes, ServerOptions::DEFAULT.memory_bytes);
+        assert_eq!(server.time_limit, ServerOptions::DEFAULT.time_limit);
+        assert_eq!(sql.temp_bytes, SqlOptions::DEFAULT.temp_bytes);
+    }
 }

@@ -11,7 +11,6 @@ mod metadata;
 mod parameters;
 mod planned;
 mod prepared;
-mod refused;
 mod running;
 
 use arrow::array::RecordBatch;
@@ -30,7 +29,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::command::{command, unpacked};
+use self::command::{command, refuse_action, refuse_command, refuse_upload, unpacked};
 use self::handle::{Handle, Planned, Prepared};
 use self::running::Running;
 use super::status::status;
@@ -100,8 +99,8 @@ impl Statements {
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
         let handle = match command(&descriptor.cmd) {
             Ok(Command::CommandPreparedStatementQuery(asked)) => asked.prepared_statement_handle,
-            Ok(Command::Unknown(_)) | Err(_) => return Err(refused::upload()),
-            Ok(other) => return Err(refused::command(&other)),
+            Ok(Command::Unknown(_)) | Err(_) => return Err(refuse_upload()),
+            Ok(other) => return Err(refuse_command(&other)),
         };
         let messages = stream::once(ready(Ok(first))).chain(messages).boxed();
         let bound = self.workers.run(prepared::bind(handle, messages)).await.map_err(status)?;
@@ -122,7 +121,7 @@ impl Statements {
             "ClosePreparedStatement" => None,
             "CancelFlightInfo" => Some(cancel::flight_info(&self.running, body)?),
             "CancelQuery" => Some(cancel::query(&self.running, body)?),
-            other => return Err(refused::action(other)),
+            other => return Err(refuse_action(other)),
         };
         let results = result.map(|body: Bytes| Ok(arrow_flight::Result { body }));
         Ok(Response::new(stream::iter(results).boxed()))
@@ -154,7 +153,7 @@ impl Statements {
 
     async fn answer(&self, asked: &Command) -> Result<RecordBatch, Status> {
         let rows = metadata::answer(&self.sql, asked).await.map_err(status)?;
-        rows.ok_or_else(|| refused::command(asked))
+        rows.ok_or_else(|| refuse_command(asked))
     }
 }
 

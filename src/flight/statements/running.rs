@@ -2,10 +2,11 @@
 //! in its ticket. Out: the same stream, which ends with an error when its id is cancelled.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arrow_flight::FlightData;
 use futures::stream::{self, BoxStream, StreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -47,7 +48,7 @@ impl Running {
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, (usize, CancellationToken)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

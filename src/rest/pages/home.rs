@@ -12,7 +12,7 @@ use super::text::{NOTHING, count, fixed, utc};
 use super::{App, accepts_html};
 use crate::error::Result;
 use crate::origin::AskedAt;
-use crate::rest::ABOUT;
+use crate::rest::endpoints;
 use crate::schema::Table;
 
 #[derive(Template)]
@@ -79,7 +79,7 @@ pub async fn page(
     asked_at: AskedAt,
 ) -> Result<Response> {
     if !accepts_html(&headers) {
-        return Ok(ABOUT.into_response());
+        return Ok(endpoints::list().into_response());
     }
     let tables = state::tables(&app.engine);
     let of = |table| tables.iter().find(|state: &&TableState| state.table == table);

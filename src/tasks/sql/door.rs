@@ -60,7 +60,7 @@ async fn local(url: &str, memory_mib: u64) -> Result<Door> {
     let options = SqlOptions {
         memory_bytes: mebibytes(memory_mib),
         time_limit: Duration::MAX,
-        ..SqlOptions::default()
+        ..SqlOptions::DEFAULT
     };
     let sql = Sql::new(engine, Workers::new()?, &options)?;
     if sql.relations().await?.is_empty() {
