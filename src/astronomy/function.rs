@@ -21,7 +21,7 @@ const SECTION: DocSection =
     DocSection { include: true, label: "Astronomy Functions", description: None };
 
 /// A function of doubles. Whole numbers and floats are cast to doubles; it is null where an argument is.
-pub struct Definition {
+pub struct FunctionDefinition {
     pub name: &'static str,
     /// The name of each argument, with its unit, and what it is.
     pub arguments: &'static [(&'static str, &'static str)],
@@ -41,7 +41,7 @@ pub enum Compute {
     Text(fn(&[f64]) -> error::Result<Option<String>>),
 }
 
-/// A [`Definition`], with what DataFusion asks about a function.
+/// A [`FunctionDefinition`], with what DataFusion asks about a function.
 #[derive(Debug)]
 pub struct Function {
     name: &'static str,
@@ -51,8 +51,8 @@ pub struct Function {
 }
 
 impl Function {
-    pub fn new(definition: &Definition) -> Self {
-        let Definition { name, arguments, about, source, compute } = definition;
+    pub fn new(definition: &FunctionDefinition) -> Self {
+        let FunctionDefinition { name, arguments, about, source, compute } = definition;
         let types = vec![DataType::Float64; arguments.len()];
         let names: Vec<String> = arguments.iter().map(|(name, _)| name.to_string()).collect();
         let syntax = format!("{name}({})", names.join(", "));

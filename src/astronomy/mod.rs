@@ -1,7 +1,7 @@
 //! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and some of them
 //! for single values.
 //!
-//! Each field of work lists its functions as a table of [`function::Definition`]s: [`photometry`],
+//! Each field of work lists its functions as a table of [`function::FunctionDefinition`]s: [`photometry`],
 //! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.
 
 mod function;

@@ -15,11 +15,11 @@ pub struct Shares {
     /// The share of one client.
     pub each: usize,
     pub percent: u8,
-    taken: Mutex<Taken>,
+    taken: Mutex<TakenShares>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenShares {
     shares: HashMap<Client, Weak<Semaphore>>,
     /// When there are so many clients, those who have nothing are forgotten.
     swept_at: usize,
@@ -62,7 +62,7 @@ mod tests {
     fn clients_that_are_gone_are_forgotten() {
         let shares = Shares::new(4, 50);
         for address in 0..10_000 {
-            shares.of(Client::of(Ipv4Addr::from_bits(address).into()));
+            shares.of(Client::from_address(Ipv4Addr::from_bits(address).into()));
         }
         assert!(shares.taken.lock().shares.len() <= 64);
     }

@@ -10,7 +10,7 @@ mod png;
 mod points;
 mod ticks;
 
-pub use band::{BANDS, Band, OTHER, named};
+pub use band::{BANDS, BandStyle, OTHER, named};
 pub use chart::svg;
 pub use png::png;
 pub use points::LightCurve;

@@ -26,7 +26,7 @@ pub struct Endpoint {
     /// What is told of arguments that it cannot take, and of what it does not have: a kind of error, and an example.
     pub errors: &'static [(Kind, &'static str)],
     /// Its handlers.
-    pub methods: fn() -> MethodRouter<Served>,
+    pub methods: fn() -> MethodRouter<EndpointState>,
 }
 
 /// What comes with a 200.
@@ -46,19 +46,19 @@ impl Endpoint {
 
 /// An endpoint of a running server.
 #[derive(Clone)]
-pub struct Served {
+pub struct EndpointState {
     pub app: App,
     pub endpoint: &'static Endpoint,
 }
 
-impl Served {
+impl EndpointState {
     /// The arguments of a request as `parse` understands them; `None` for a GET without any.
     pub async fn parse<T: Send + 'static>(
         &self,
         request: Request,
         parse: impl FnOnce(Arguments<'_>) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
-        let sent = Sent::of(request.extensions());
+        let sent = Sent::from_extensions(request.extensions());
         sent.parse(self.endpoint.arguments, &self.app.workers, parse).await
     }
 

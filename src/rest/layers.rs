@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::error::{Error, Kind};
     use crate::query::EngineUse;
-    use crate::watch::{Metrics, watched};
+    use crate::telemetry::{Metrics, watched};
 
     async fn unknown_path(uri: Uri) -> Error {
         Error::new(Kind::NotFound, format!("there is no {}", uri.path()))

@@ -30,13 +30,13 @@ use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use self::endpoint::Served;
+use self::endpoint::EndpointState;
 use self::endpoints::ENDPOINTS;
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 use crate::origin::Origins;
 use crate::query::Engine;
-use crate::watch::Metrics;
+use crate::telemetry::Metrics;
 use crate::workers::Workers;
 
 /// What the handlers share.
@@ -76,7 +76,7 @@ impl App {
 /// Every route.
 pub fn router(app: App) -> Router {
     let work = ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
-        let served = Served { app: app.clone(), endpoint };
+        let served = EndpointState { app: app.clone(), endpoint };
         router.route(endpoint.path, (endpoint.methods)().with_state(served))
     });
     let work = work

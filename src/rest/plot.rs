@@ -12,7 +12,7 @@ use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt;
 
 use super::bounded::Placement;
-use super::endpoint::Served;
+use super::endpoint::EndpointState;
 use super::rows::{validators, warned};
 use super::{App, etag};
 use crate::error::{Error, Kind, Result};
@@ -21,20 +21,20 @@ use crate::plot::{self, LightCurve, Picture};
 use crate::query::{Query, Versions};
 use crate::request::PlotRequest;
 
-pub fn methods() -> MethodRouter<Served> {
+pub fn methods() -> MethodRouter<EndpointState> {
     get(answer).post(answer)
 }
 
-impl OptionalFromRequest<Served> for PlotRequest {
+impl OptionalFromRequest<EndpointState> for PlotRequest {
     type Rejection = Error;
 
-    async fn from_request(request: Request, served: &Served) -> Result<Option<Self>> {
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
         served.parse(request, Self::parse).await
     }
 }
 
 async fn answer(
-    State(served): State<Served>,
+    State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     method: Method,
     headers: HeaderMap,

@@ -17,7 +17,7 @@ pub fn are_asked_for(method: &Method, headers: &HeaderMap) -> bool {
 
 /// The one range that is asked for; all where none is, several are, or the client wants it of a certain answer: entity tags are
 /// weak, and RFC 9110 (13.1.5) has no such condition on those.
-pub fn of(headers: &HeaderMap, whole: Bytes) -> Response {
+pub fn response(headers: &HeaderMap, whole: Bytes) -> Response {
     let length = whole.len() as u64;
     let range = headers.typed_get::<headers::Range>().filter(|_| !headers.contains_key(IF_RANGE));
     let Some(range) = range else { return with_length(StatusCode::OK, whole) };
@@ -79,7 +79,7 @@ mod tests {
         let headers = range.iter().map(|(name, value)| {
             (name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap())
         });
-        let response = of(&headers.collect(), Bytes::from_static(b"0123456789"));
+        let response = response(&headers.collect(), Bytes::from_static(b"0123456789"));
         let range =
             response.headers().get(CONTENT_RANGE).map(|range| range.to_str().unwrap().into());
         let status = response.status().as_u16();

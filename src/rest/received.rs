@@ -27,12 +27,12 @@ pub struct Sent {
     body: Whole,
 }
 
-/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::of`].
+/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::from_extensions`].
 pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
     if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
         return Ok(next.run(request).await); // refused by the route
     }
-    let limits = limits.of(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::of_request(request.extensions()));
     let (mut parts, body) = incoming::receive(request, &limits).await?;
     let query = parts.uri.query().unwrap_or_default().to_string();
     let sent = Sent { method: parts.method.clone(), query, body };
@@ -43,7 +43,7 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
 
 impl Sent {
     /// What [`whole`] left.
-    pub fn of(extensions: &Extensions) -> Arc<Self> {
+    pub fn from_extensions(extensions: &Extensions) -> Arc<Self> {
         extensions.get().cloned().unwrap_or_default()
     }
 

@@ -23,14 +23,14 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use super::bounded::{Large, Placement};
-use super::endpoint::Served;
+use super::endpoint::EndpointState;
 use super::{App, etag, ranges};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::query::{Query, Rows, Versions};
 use crate::request::RowRequest;
-use crate::watch::RowsSent;
+use crate::telemetry::RowsSent;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
 pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
@@ -41,21 +41,21 @@ const HELD_BYTES: usize = 64 << 10;
 /// The same where the client asks for its length, or for a piece.
 const PIECES_BYTES: usize = 4 << 20;
 
-pub fn methods() -> MethodRouter<Served> {
+pub fn methods() -> MethodRouter<EndpointState> {
     get(answer).post(answer)
 }
 
-impl OptionalFromRequest<Served> for RowRequest {
+impl OptionalFromRequest<EndpointState> for RowRequest {
     type Rejection = Error;
 
-    async fn from_request(request: Request, served: &Served) -> Result<Option<Self>> {
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
         let table = served.endpoint.table;
         served.parse(request, move |arguments| Self::parse(table, arguments)).await
     }
 }
 
 async fn answer(
-    State(served): State<Served>,
+    State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     method: Method,
     headers: HeaderMap,
@@ -83,8 +83,8 @@ async fn answer(
     };
     let begun = begun(encode(request.format, rows), most);
     let mut response = match placement.work(answer.is_large, begun).await? {
-        Begun::Whole(body) => ranges::of(&headers, body),
-        Begun::Streamed(body) => body.into_response(),
+        HeldAnswer::Whole(body) => ranges::response(&headers, body),
+        HeldAnswer::Streamed(body) => body.into_response(),
     };
     response.headers_mut().extend(validators(answer.versions, tag)?);
     response.extensions_mut().insert(sent);
@@ -152,23 +152,23 @@ fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsS
 }
 
 /// An answer that can be sent.
-enum Begun {
+enum HeldAnswer {
     Whole(Bytes),
     Streamed(Body),
 }
 
 /// An answer of which all is there, or `most` bytes.
-async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>, most: usize) -> Result<Begun> {
+async fn begun(mut chunks: BoxStream<'static, Result<Bytes>>, most: usize) -> Result<HeldAnswer> {
     let mut held = BytesMut::new();
     while held.len() < most {
         match chunks.next().await {
             Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::of_reading)?),
-            None => return Ok(Begun::Whole(held.freeze())),
+            None => return Ok(HeldAnswer::Whole(held.freeze())),
         }
     }
     // Compression asks once more after the end.
     let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
-    Ok(Begun::Streamed(Body::from_stream(all)))
+    Ok(HeldAnswer::Streamed(Body::from_stream(all)))
 }
 
 #[cfg(test)]
@@ -180,8 +180,8 @@ mod tests {
     use crate::limits::{Limits, ServerOptions};
     use crate::origin::Origins;
     use crate::query::{Engine, EngineOptions};
+    use crate::telemetry::Metrics;
     use crate::warehouse::Warehouse;
-    use crate::watch::Metrics;
     use crate::workers::Workers;
 
     #[tokio::test]

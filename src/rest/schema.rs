@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use serde_json::{Map, json};
 
-use super::endpoint::Served;
+use super::endpoint::EndpointState;
 use super::rows::warned;
 use crate::error::{Error, Result};
 use crate::request::SchemaRequest;
@@ -22,19 +22,22 @@ const BLOCKS: [(&str, &str); 2] =
 const LEFT_OUT_BLOCK: &str = "Not served";
 const COMPUTED_BLOCK: (&str, &str) = ("v:", "Computed by the server (v:)");
 
-pub fn methods() -> MethodRouter<Served> {
+pub fn methods() -> MethodRouter<EndpointState> {
     get(answer).post(answer)
 }
 
-impl OptionalFromRequest<Served> for SchemaRequest {
+impl OptionalFromRequest<EndpointState> for SchemaRequest {
     type Rejection = Error;
 
-    async fn from_request(request: Request, served: &Served) -> Result<Option<Self>> {
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
         served.parse(request, Self::parse).await
     }
 }
 
-async fn answer(State(served): State<Served>, request: Option<SchemaRequest>) -> Result<Response> {
+async fn answer(
+    State(served): State<EndpointState>,
+    request: Option<SchemaRequest>,
+) -> Result<Response> {
     let Some(SchemaRequest { table, computed, warning }) = request else {
         return Ok(served.about());
     };

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 use crate::limits::{Client, ServerOptions, share_of};
-use crate::watch::Metrics;
+use crate::telemetry::Metrics;
 
 /// Every connection of a server.
 #[derive(Clone)]
@@ -18,12 +18,12 @@ pub struct Connections {
     most: usize,
     /// Connections of one client.
     most_each: usize,
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<OpenConnections>>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
-struct Held {
+struct OpenConnections {
     connections: HashMap<u64, Connection>,
     last: u64,
 }
@@ -54,7 +54,7 @@ impl Connections {
         Self { most, most_each, held: Arc::default(), metrics }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, OpenConnections> {
         self.held.lock()
     }
 
@@ -85,7 +85,7 @@ impl Connections {
     }
 }
 
-impl Held {
+impl OpenConnections {
     /// Those that are not being closed.
     fn staying(&self) -> impl Iterator<Item = (&u64, &Connection)> {
         self.connections.iter().filter(|(_, connection)| !connection.evicted.is_cancelled())
@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn client(last: u8) -> Client {
-        Client::of([192, 0, 2, last].into())
+        Client::from_address([192, 0, 2, last].into())
     }
 
     #[test]

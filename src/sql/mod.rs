@@ -24,8 +24,8 @@ use parking_lot::Mutex;
 
 pub use catalog::{Relation, RelationKind};
 pub use session::{CATALOG, SCHEMA, SqlOptions};
-pub use statement::{Parameter, Statement};
-pub use versions::Versions;
+pub use statement::{Statement, StatementParameter};
+pub use versions::SqlVersions;
 
 use self::session::Session;
 use crate::error::Result;
@@ -66,11 +66,11 @@ impl Sql {
     /// Plans one statement against the snapshots named, or the newest ones. Its parameters are `$1`, `$2` and so on, or `?`.
     /// Errors: `Argument` for what does not parse, reads what is not there or would change anything; `TooLarge` for what would take
     /// too long to plan; `Busy` where too many are being planned.
-    pub async fn prepare(&self, text: &str, versions: Option<&Versions>) -> Result<Statement> {
+    pub async fn prepare(&self, text: &str, versions: Option<&SqlVersions>) -> Result<Statement> {
         let place = self.planning.enter().await?;
         let session = self.session(versions).await?;
         let text = text.to_string();
-        let run = statement::Run {
+        let run = statement::Execution {
             workers: self.workers.clone(),
             gate: self.gate.clone(),
             time_limit: self.time_limit,
@@ -83,9 +83,9 @@ impl Sql {
         self.workers.run(planned).await
     }
 
-    async fn session(&self, versions: Option<&Versions>) -> Result<Arc<Session>> {
+    async fn session(&self, versions: Option<&SqlVersions>) -> Result<Arc<Session>> {
         let newest = self.engine.tables();
-        let asked = versions.cloned().unwrap_or_else(|| Versions::of(&newest));
+        let asked = versions.cloned().unwrap_or_else(|| SqlVersions::from_tables(&newest));
         let last = self.last.lock().clone();
         if let Some(last) = last.filter(|last| last.versions == asked) {
             return Ok(last);

@@ -20,7 +20,7 @@ use super::extent::{self, Constants};
 use super::growing;
 use super::plain_types::answer_schema;
 use super::stoppable::Stoppable;
-use super::versions::Versions;
+use super::versions::SqlVersions;
 use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::query::{Engine, SnapshotTable, base_config, base_state};
@@ -72,7 +72,7 @@ pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment>
 }
 
 pub struct Session {
-    pub versions: Versions,
+    pub versions: SqlVersions,
     pub state: SessionState,
     catalog: Arc<Catalog>,
 }
@@ -82,7 +82,7 @@ impl Session {
         engine: &Engine,
         environment: &Environment,
         tables: Vec<Arc<SnapshotTable>>,
-        versions: Versions,
+        versions: SqlVersions,
     ) -> Result<Self> {
         for table in &tables {
             let snapshot = table.snapshot();
@@ -149,7 +149,7 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         let cast = state.udf(name)?;
         state.register_udf(Arc::new(extent::bounded(cast)))?;
     }
-    state.register_function_rewrite(Arc::new(growing::Limits))?;
+    state.register_function_rewrite(Arc::new(growing::GrowthLimits))?;
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, schema)?;
     state.catalog_list().register_catalog(CATALOG.to_string(), Arc::new(catalog));

@@ -40,11 +40,11 @@ impl Running {
         found.inspect(|(_, cancelled)| cancelled.cancel()).is_some()
     }
 
-    fn enter(&self, id: String) -> Run {
+    fn enter(&self, id: String) -> RunningStatement {
         let mut runs = self.runs();
         let (count, cancelled) = runs.entry(id.clone()).or_default();
         *count += 1;
-        Run { running: self.clone(), id, cancelled: cancelled.clone() }
+        RunningStatement { running: self.clone(), id, cancelled: cancelled.clone() }
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, (usize, CancellationToken)>> {
@@ -53,13 +53,13 @@ impl Running {
 }
 
 /// One stream under an id, for as long as it lives.
-struct Run {
+struct RunningStatement {
     running: Running,
     id: String,
     cancelled: CancellationToken,
 }
 
-impl Drop for Run {
+impl Drop for RunningStatement {
     fn drop(&mut self) {
         let mut runs = self.running.runs();
         if let Some((count, _)) = runs.get_mut(&self.id) {

@@ -32,7 +32,7 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
         let is_there =
             |name: &str| schema.as_ref().is_none_or(|schema| schema.field_with_name(name).is_ok());
         let object = objects.first().map(i64::to_string).unwrap_or_default();
-        examples.push(Examples { table, object, columns: example_columns(table, is_there) });
+        examples.push(TableExamples { table, object, columns: example_columns(table, is_there) });
     }
     let text = serde_json::to_string(&document(&examples))
         .map_err(|error| Error::internal(format!("writing the OpenAPI document: {error}")))?;
@@ -40,7 +40,7 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
 }
 
 /// What stands in the examples of a table: an object and columns that it has.
-pub struct Examples {
+pub struct TableExamples {
     table: Table,
     object: String,
     columns: String,
@@ -57,7 +57,7 @@ fn example_columns(table: Table, is_there: impl Fn(&str) -> bool) -> String {
 }
 
 /// The document, with its examples.
-fn document(examples: &[Examples]) -> OpenApi {
+fn document(examples: &[TableExamples]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut tags = Vec::new();
     for endpoint in &ENDPOINTS {

@@ -18,17 +18,17 @@ use crate::error::{Error, Result};
 
 const HISTORY_ENTRIES: usize = 1000;
 
-pub struct Lines {
-    editor: Editor<Statements, FileHistory>,
+pub struct LineEditor {
+    editor: Editor<StatementEnds, FileHistory>,
     /// `None` where no history can be kept.
     history: Option<PathBuf>,
 }
 
-impl Lines {
+impl LineEditor {
     pub fn open() -> Result<Self> {
         let config = Config::builder().max_history_size(HISTORY_ENTRIES).map_err(failed)?;
         let mut editor = Editor::with_config(config.build()).map_err(failed)?;
-        editor.set_helper(Some(Statements));
+        editor.set_helper(Some(StatementEnds));
         let mut lines = Self { editor, history: history_file() };
         lines.keep_history(|editor, file| match file.exists() {
             true => editor.load_history(file),
@@ -57,7 +57,7 @@ impl Lines {
     /// Work on the history; where it fails, the prompt goes on without, and says so once.
     fn keep_history(
         &mut self,
-        work: impl FnOnce(&mut Editor<Statements, FileHistory>, &Path) -> rustyline::Result<()>,
+        work: impl FnOnce(&mut Editor<StatementEnds, FileHistory>, &Path) -> rustyline::Result<()>,
     ) {
         let Some(file) = &self.history else { return };
         if let Err(error) = work(&mut self.editor, file) {
@@ -78,20 +78,20 @@ fn failed(error: ReadlineError) -> Error {
 }
 
 /// What the editor needs to know of statements: where they end.
-struct Statements;
+struct StatementEnds;
 
-impl Helper for Statements {}
-impl Highlighter for Statements {}
+impl Helper for StatementEnds {}
+impl Highlighter for StatementEnds {}
 
-impl Completer for Statements {
+impl Completer for StatementEnds {
     type Candidate = String;
 }
 
-impl Hinter for Statements {
+impl Hinter for StatementEnds {
     type Hint = String;
 }
 
-impl Validator for Statements {
+impl Validator for StatementEnds {
     fn validate(&self, context: &mut ValidationContext) -> rustyline::Result<ValidationResult> {
         Ok(match is_complete(context.input()) {
             true => ValidationResult::Valid(None),

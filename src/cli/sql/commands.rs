@@ -29,7 +29,7 @@ pub const HELP: &str = r"statements end with ; and may have many lines; Ctrl-C a
 
 /// A command of the prompt.
 pub enum Command {
-    Show(Listing),
+    Show(Question),
     Timing,
     Format(SqlFormat),
     Help,
@@ -37,7 +37,7 @@ pub enum Command {
 }
 
 /// What there is to see.
-pub enum Listing {
+pub enum Question {
     Relations,
     Columns(TableReference),
     Functions,
@@ -53,13 +53,13 @@ impl Command {
         }
         let words: Vec<_> = line.split_whitespace().collect();
         Some(match words[..] {
-            [r"\d"] => Ok(Command::Show(Listing::Relations)),
+            [r"\d"] => Ok(Command::Show(Question::Relations)),
             // Names are case-sensitive in statements, too.
-            [r"\d", name] => Ok(Command::Show(Listing::Columns(
+            [r"\d", name] => Ok(Command::Show(Question::Columns(
                 TableReference::parse_str_normalized(name, true),
             ))),
-            [r"\df"] => Ok(Command::Show(Listing::Functions)),
-            [r"\df", name] => Ok(Command::Show(Listing::Function(name.to_string()))),
+            [r"\df"] => Ok(Command::Show(Question::Functions)),
+            [r"\df", name] => Ok(Command::Show(Question::Function(name.to_string()))),
             [r"\timing"] => Ok(Command::Timing),
             [r"\format", name] => format(name).map(Command::Format),
             [r"\?"] => Ok(Command::Help),
@@ -75,27 +75,27 @@ fn format(name: &str) -> Result<SqlFormat> {
     })
 }
 
-impl Listing {
+impl Question {
     pub async fn rows(&self, door: &Door) -> Result<SendableRecordBatchStream> {
         match self {
-            Listing::Relations => {
+            Question::Relations => {
                 let statement = "SELECT table_name AS name, table_type AS kind \
                      FROM information_schema.tables WHERE table_schema <> 'information_schema' \
                      ORDER BY kind, name";
                 door.run(statement).await
             }
-            Listing::Columns(relation) => {
+            Question::Columns(relation) => {
                 let relation = relation.to_quoted_string();
                 let none = door.run(&format!("SELECT * FROM {relation} LIMIT 0")).await?;
                 described(&none.schema())
             }
-            Listing::Functions => {
+            Question::Functions => {
                 let statement = "SELECT DISTINCT routine_name AS name, \
                      lower(function_type) AS kind, syntax_example AS usage \
                      FROM information_schema.routines ORDER BY name, kind";
                 door.run(statement).await
             }
-            Listing::Function(name) => {
+            Question::Function(name) => {
                 let name = Value::SingleQuotedString(name.clone());
                 let statement = format!(
                     "SELECT DISTINCT syntax_example AS usage, description \
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn names_are_taken_as_they_are_written() {
-        let Some(Ok(Command::Show(Listing::Columns(name)))) = Command::parse(" \\d perNight ;")
+        let Some(Ok(Command::Show(Question::Columns(name)))) = Command::parse(" \\d perNight ;")
         else {
             panic!("no listing of columns");
         };

@@ -18,7 +18,7 @@ use super::answer::without_rows;
 use super::ids::{Ids, SortedIds};
 use super::info::metadata;
 use super::matches;
-use super::request::NamedRequest;
+use super::request::EndpointRequest;
 use crate::error::{Error, Result};
 use crate::flight::decode;
 use crate::flight::status::status;
@@ -103,11 +103,11 @@ async fn in_time<T>(idle_limit: Duration, message: impl Future<Output = T>) -> R
 }
 
 /// A request for a whole table, as it is before the ids have come.
-fn request_of(first: &FlightData) -> Result<NamedRequest> {
+fn request_of(first: &FlightData) -> Result<EndpointRequest> {
     let descriptor = first.flight_descriptor.as_ref();
     let descriptor = descriptor
         .ok_or_else(|| Error::argument("the first message of an exchange needs a descriptor"))?;
-    let request = NamedRequest::of(descriptor)?;
+    let request = EndpointRequest::from_descriptor(descriptor)?;
     if !request.is_whole_table() {
         let text = format!(
             "{KEY} of an exchange is a column of its batches; leave it out of the descriptor"

@@ -16,22 +16,22 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 
+use crate::cli::serve::mebibytes;
 use crate::config::SqlArgs;
 use crate::error::{Error, Kind, Result};
 use crate::query::{Engine, EngineOptions};
 use crate::sql::{Sql, SqlOptions};
-use crate::tasks::serve::mebibytes;
 use crate::token::Token;
 use crate::warehouse::Warehouse;
 use crate::workers::Workers;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-type Client = FlightSqlServiceClient<Channel>;
+type FlightSqlClient = FlightSqlServiceClient<Channel>;
 
 pub enum Door {
     Local(Sql),
-    Remote { url: String, client: Client },
+    Remote { url: String, client: FlightSqlClient },
 }
 
 impl Door {
@@ -108,7 +108,7 @@ fn endpoint(url: &str) -> Result<Endpoint> {
 /// The rows of all parts of the answer, one part after the other.
 async fn fetch(
     url: &str,
-    mut client: Client,
+    mut client: FlightSqlClient,
     statement: &str,
 ) -> Result<SendableRecordBatchStream> {
     let url = url.to_string();
@@ -124,7 +124,7 @@ async fn fetch(
 }
 
 async fn open_part(
-    mut client: Client,
+    mut client: FlightSqlClient,
     part: FlightEndpoint,
 ) -> Result<FlightRecordBatchStream, FlightError> {
     let ticket = part.ticket.ok_or_else(|| FlightError::protocol("an endpoint has no ticket"))?;

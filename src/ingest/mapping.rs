@@ -12,34 +12,20 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 
-use super::columns::{Columns, ColumnsBuilder, Path, left_out};
-use super::evolution::{Known, extend};
+use super::columns::{ColumnsBuilder, Entries, MappedColumns, Path, left_out};
+use super::evolution::{KnownColumns, extend};
 use super::sections::{self, DIA_OBJECT, DIA_SOURCE, FORCED, HISTORY, Section};
 use super::typed;
 use crate::error::{Error, Result};
 use crate::schema::{Family, KEY, TIME, Table};
 
-/// The columns of rows that a packet has a list of.
-#[derive(Debug)]
-pub struct Entries {
-    /// The table they are rows of.
-    pub table: Table,
-    /// The section, and its place in the packet.
-    pub section: &'static str,
-    pub list: usize,
-    /// Paths in an entry.
-    pub columns: Columns,
-    pub id: Path,
-    pub time: Path,
-}
-
 /// The rows in the packets of one file.
 #[derive(Debug)]
-pub struct Layout {
+pub struct Mapping {
     /// The packets' schema with the columns' types: what [`super::typed`] makes of a batch.
     pub packet: SchemaRef,
-    pub sources: Columns,
-    pub objects: Columns,
+    pub sources: MappedColumns,
+    pub objects: MappedColumns,
     /// Absent from files without the section.
     pub forced: Option<Entries>,
     pub history: Option<Entries>,
@@ -54,9 +40,9 @@ pub struct Layout {
     pub notes: Vec<String>,
 }
 
-impl Layout {
+impl Mapping {
     /// Reads the schema of the packets of a file. `Input` errors name the field.
-    pub fn new(packet: &Schema, history: bool, tables: &Known) -> Result<Self> {
+    pub fn new(packet: &Schema, history: bool, tables: &KnownColumns) -> Result<Self> {
         let mut notes = Vec::new();
         let packet = &with_object(packet);
         let source_fields = record(packet, DIA_SOURCE)?;
@@ -127,12 +113,12 @@ fn with_object(packet: &Schema) -> Schema {
 struct PacketBuilder<'a> {
     packet: &'a Schema,
     /// With the columns that were built so far.
-    tables: Known,
+    tables: KnownColumns,
     notes: &'a mut Vec<String>,
 }
 
 impl PacketBuilder<'_> {
-    fn columns(&mut self, table: Table) -> Result<Columns> {
+    fn columns(&mut self, table: Table) -> Result<MappedColumns> {
         let mut columns = ColumnsBuilder::new(table, &self.tables);
         for section in sections::of(table) {
             let Some(name) = section.record else {
@@ -183,7 +169,7 @@ impl PacketBuilder<'_> {
     }
 
     /// Fails if these columns and those that the table has cannot be in one table.
-    fn build(&mut self, table: Table, columns: Columns) -> Result<Columns> {
+    fn build(&mut self, table: Table, columns: MappedColumns) -> Result<MappedColumns> {
         let all = match self.tables.get(&table) {
             Some(held) => extend(table, held, &columns.schema)?,
             None => columns.schema.as_ref().clone(),

@@ -51,7 +51,7 @@ async fn a_table_changed_meanwhile_is_merged_again() {
     let staging = staged(&alert_rows(1, NEW));
     let (dir, staged_rows) = staging.finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let ours = Merge { warehouse: &warehouse, staged: staged_rows, sorter };
+    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter };
     let draft = ours.draft(Table::Objects).await.unwrap();
     assert_eq!(draft.merged, merged(1, 0, 0));
 
@@ -69,13 +69,13 @@ async fn an_ingest_that_stopped_between_commits_completes_when_run_again() {
     ingest(&warehouse, Table::Sources, &[batch(Table::Sources, &[row(9, 9, OLD)])]).await.unwrap();
     let (dir, staged_rows) = staged(&alert_rows(1, NEW)).finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let stopped = Merge { warehouse: &warehouse, staged: staged_rows, sorter };
+    let stopped = Upsert { warehouse: &warehouse, staged: staged_rows, sorter };
     let draft = stopped.draft(Table::Sources).await.unwrap();
     stopped.draft(Table::Fp).await.unwrap();
     stopped.commit(draft).await.unwrap();
     assert_eq!(version(&warehouse, Table::Objects).await, None);
 
-    let again = merge(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap();
+    let again = upsert(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap();
     let expected = [merged(0, 0, 1), merged(1, 0, 0), merged(1, 0, 0)];
     assert_eq!(again.map(|(_, counts)| counts), expected);
     let sources = rows(&warehouse, Table::Sources).await;
@@ -90,7 +90,7 @@ async fn a_failure_before_the_first_commit_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::open(dir.path().to_str().unwrap()).unwrap();
     std::fs::write(dir.path().join("objects"), "in the way").unwrap();
-    let failed = merge(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap_err();
+    let failed = upsert(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap_err();
     assert_eq!(failed.kind(), Kind::Storage, "{failed}");
     assert_eq!(version(&warehouse, Table::Sources).await, None);
     assert_eq!(version(&warehouse, Table::Fp).await, None);
@@ -98,7 +98,7 @@ async fn a_failure_before_the_first_commit_leaves_nothing() {
     assert_eq!(file_count(&warehouse).await, 0);
 
     std::fs::remove_file(dir.path().join("objects")).unwrap();
-    merge(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap();
+    upsert(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap();
     assert_eq!(rows(&warehouse, Table::Objects).await, [row(1, 0, NEW)]);
 }
 
@@ -111,7 +111,7 @@ async fn ingests_at_the_same_time_all_complete() {
         let staging = staged(&[alert_rows(1, alert), alert_rows(10 + night, alert)].concat());
         let here = Handle::current();
         tokio::task::spawn_blocking(move || {
-            here.block_on(async { merge(&warehouse, staging, &options()).await.unwrap() })
+            here.block_on(async { upsert(&warehouse, staging, &options()).await.unwrap() })
         })
     });
     futures::future::try_join_all(nights).await.unwrap();

@@ -11,7 +11,7 @@ use crate::config::{HttpArgs, ServeArgs, StatementArgs};
 use crate::error::{Error, Kind, Result};
 use crate::origin::Origins;
 use crate::query::{Engine, EngineOptions, Source};
-use crate::server::{self, Served, ServerOptions};
+use crate::server::{self, ServerOptions, ServerParts};
 use crate::sql::{Sql, SqlOptions};
 use crate::tls;
 use crate::token::Token;
@@ -88,7 +88,7 @@ pub(super) async fn run(
         trusted_proxies: http.trusted_proxies.clone(),
         is_encrypted: tls.is_some(),
     };
-    let served = Served { engine, sql, workers, options, token, tls, origins };
+    let served = ServerParts { engine, sql, workers, options, token, tls, origins };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let told_to_stop = async move {

@@ -6,7 +6,7 @@ use super::end;
 use crate::config::GenerateArgs;
 use crate::error::Result;
 use crate::log;
-use crate::survey::{self, Generated, Progress, SurveyOptions};
+use crate::survey::{self, Generated, SurveyOptions, SurveyProgress};
 use crate::warehouse::Warehouse;
 
 pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
@@ -14,7 +14,7 @@ pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
     let options = SurveyOptions { objects: arguments.objects, seed: arguments.seed };
     let bar = log::progress_bar("{bar:40} {human_pos}/{human_len} objects, {eta} left")?;
     bar.set_length(arguments.objects);
-    let show = |progress: Progress| bar.set_position(progress.objects);
+    let show = |progress: SurveyProgress| bar.set_position(progress.objects);
     let made = end::clean(&warehouse, survey::generate(&warehouse, &options, &show)).await;
     bar.finish_and_clear();
     let print = async |made: Generated| {

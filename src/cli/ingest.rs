@@ -6,7 +6,7 @@ use super::end;
 use super::serve::mebibytes;
 use crate::config::IngestArgs;
 use crate::error::Result;
-use crate::ingest::{self, IngestOptions, Progress, Summary};
+use crate::ingest::{self, IngestOptions, IngestProgress, Summary};
 use crate::log;
 use crate::warehouse::Warehouse;
 
@@ -23,7 +23,7 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
     let bar = log::progress_bar(
         "{bar:40} {decimal_bytes}/{decimal_total_bytes}, {msg} packets, {eta} left",
     )?;
-    let show = |progress: Progress| {
+    let show = |progress: IngestProgress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
         bar.set_message(progress.packets.to_string());

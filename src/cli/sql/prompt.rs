@@ -9,18 +9,18 @@ use tokio::signal;
 
 use super::commands::{Command, HELP};
 use super::door::Door;
-use super::lines::Lines;
+use super::lines::LineEditor;
 use super::output::{self, Written};
+use crate::cli::say;
 use crate::config::SqlFormat;
 use crate::error::Result;
-use crate::tasks::say;
 
 /// Rows of a table that are shown: a few screens.
 const SHOWN_ROWS: usize = 100;
 
 /// Reads and answers until the end of input. Ctrl-C stops what is at work, and the prompt goes on.
 pub async fn run(door: &Door, format: SqlFormat) -> Result<()> {
-    let mut lines = Lines::open()?;
+    let mut lines = LineEditor::open()?;
     let mut prompt = Prompt { door, format, timing: true };
     say(r"statements end with ;  \? lists the commands  Ctrl-D leaves")?;
     while let Some(line) = lines.next()? {

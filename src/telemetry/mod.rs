@@ -52,7 +52,7 @@ async fn without_long_id(mut request: Request) -> Request {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct Endpoint {
+pub struct EndpointLabel {
     pub endpoint: String,
 }
 
@@ -67,10 +67,10 @@ pub struct Outcome {
 pub struct Metrics {
     registry: Registry,
     pub requests: Family<Outcome, Counter>,
-    pub aborted: Family<Endpoint, Counter>,
-    pub seconds: Family<Endpoint, Histogram, fn() -> Histogram>,
-    pub rows: Family<Endpoint, Counter>,
-    pub bytes: Family<Endpoint, Counter>,
+    pub aborted: Family<EndpointLabel, Counter>,
+    pub seconds: Family<EndpointLabel, Histogram, fn() -> Histogram>,
+    pub rows: Family<EndpointLabel, Counter>,
+    pub bytes: Family<EndpointLabel, Counter>,
     pub in_flight: Gauge,
     pub connections: Gauge,
     /// Ended before their time, or never let in, for others to have room.

@@ -23,11 +23,11 @@ use tonic::Streaming;
 
 use self::answer::{answer, without_rows};
 use self::info::Heading;
-pub use self::request::NamedRequest;
+pub use self::request::EndpointRequest;
 use self::ticket::Ticket;
 use super::wire::{self, Messages};
 use crate::error::{Kind, Result};
-use crate::limits::{Caller, Limits, Place, too_slow};
+use crate::limits::{Caller, Limits, Permit, too_slow};
 use crate::query::{Answer, Engine, Query, SnapshotTable, Split};
 use crate::schema::Table;
 use crate::workers::{Limit, Workers};
@@ -36,7 +36,7 @@ const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Named {
+pub struct EndpointService {
     engine: Engine,
     limits: Limits,
     /// The threads that answer REST, too.
@@ -44,7 +44,7 @@ pub struct Named {
     workers: Workers,
 }
 
-impl Named {
+impl EndpointService {
     /// Lookups run on the threads of the caller.
     pub fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
         Self { engine, limits, serving: Workers::of_caller(), workers }
@@ -55,8 +55,8 @@ impl Named {
     }
 
     /// The same, for the work of a caller.
-    pub fn of(&self, caller: Caller) -> Self {
-        Self { limits: self.limits.of(caller), ..self.clone() }
+    pub fn for_caller(&self, caller: Caller) -> Self {
+        Self { limits: self.limits.for_caller(caller), ..self.clone() }
     }
 
     /// Each table that exists, without a way to read it: that is for `info` to give.
@@ -64,7 +64,7 @@ impl Named {
         let mut infos = Vec::new();
         for table in Table::ALL {
             let descriptor = FlightDescriptor::new_path(vec![table.name().to_string()]);
-            let request = NamedRequest::of(&descriptor)?;
+            let request = EndpointRequest::from_descriptor(&descriptor)?;
             match self.info(descriptor, &request).await {
                 Ok(info) => infos.push(FlightInfo { endpoint: Vec::new(), ..info }),
                 Err(error) if error.kind() == Kind::NotReady => {}
@@ -78,7 +78,7 @@ impl Named {
     pub async fn info(
         &self,
         descriptor: FlightDescriptor,
-        request: &NamedRequest,
+        request: &EndpointRequest,
     ) -> Result<FlightInfo> {
         let query = &request.query;
         let Answer { schema, versions, table, unknown_columns, .. } = self.planned(query).await?;
@@ -99,20 +99,20 @@ impl Named {
     }
 
     /// The schema of the rows of a request.
-    pub async fn schema(&self, request: &NamedRequest) -> Result<SchemaResult> {
+    pub async fn schema(&self, request: &EndpointRequest) -> Result<SchemaResult> {
         let schema = self.planned(&request.query).await?.schema;
         Ok(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into()?)
     }
 
     /// The request that a ticket answers.
-    pub fn request_of(ticket: &[u8]) -> Result<NamedRequest> {
+    pub fn request_of(ticket: &[u8]) -> Result<EndpointRequest> {
         Ticket::decode(ticket)?.request()
     }
 
     /// The rows of a request, compressed as it says or, if it says nothing, as `compression` does.
     pub async fn read(
         &self,
-        request: NamedRequest,
+        request: EndpointRequest,
         compression: Option<CompressionType>,
     ) -> Result<Messages> {
         let compression = request.compression.or(compression);
@@ -168,9 +168,9 @@ async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> R
 
 /// An answer and its place: nobody may wait for it any more, and its place is taken until it is planned.
 async fn begun(
-    place: Place,
+    place: Permit,
     answer: impl Future<Output = Result<Answer>>,
-) -> Result<(Place, Answer)> {
+) -> Result<(Permit, Answer)> {
     Ok((place, answer.await?))
 }
 
@@ -179,7 +179,7 @@ fn messages(
     threads: &Workers,
     answer: Answer,
     compression: Option<CompressionType>,
-    place: Place,
+    place: Permit,
     limit: Limit,
 ) -> Messages {
     let rows = threads.stream(answer.schema, (), Limit::NONE, async { Ok(answer.rows) });

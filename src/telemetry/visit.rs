@@ -18,7 +18,7 @@ use tonic::Code;
 use tower_http::request_id::RequestId;
 use tracing::{Instrument, Span};
 
-use super::{Endpoint, Metrics, Outcome};
+use super::{EndpointLabel, Metrics, Outcome};
 
 /// As much of a path is logged.
 const LOGGED_CHARS: usize = 200;
@@ -43,7 +43,7 @@ pub struct RowsSent(pub Arc<AtomicU64>);
 
 /// Middleware around everything.
 pub async fn watch(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
-    let mut visit = Visit::begin(metrics, &request);
+    let mut visit = Call::begin(metrics, &request);
     let (span, is_head) = (visit.span.clone(), request.method() == Method::HEAD);
     let mut response = next.run(request).instrument(span).await;
     visit.status = Some(response.status());
@@ -57,7 +57,7 @@ pub async fn watch(State(metrics): State<Arc<Metrics>>, request: Request, next: 
 }
 
 /// One request on its way. Dropping it writes it down.
-struct Visit {
+struct Call {
     metrics: Arc<Metrics>,
     began: Instant,
     span: Span,
@@ -73,7 +73,7 @@ struct Visit {
     complete: bool,
 }
 
-impl Visit {
+impl Call {
     fn begin(metrics: Arc<Metrics>, request: &Request) -> Self {
         metrics.in_flight.inc();
         let id = request.extensions().get::<RequestId>();
@@ -94,7 +94,7 @@ impl Visit {
     }
 }
 
-impl Drop for Visit {
+impl Drop for Call {
     fn drop(&mut self) {
         let metrics = &self.metrics;
         let status = match (self.grpc_code, self.status) {
@@ -103,7 +103,7 @@ impl Drop for Visit {
         };
         let rows = self.rows.as_ref().map_or(0, |rows| rows.0.load(Ordering::Relaxed));
         let seconds = self.began.elapsed().as_secs_f64();
-        let endpoint = Endpoint { endpoint: std::mem::take(&mut self.endpoint) };
+        let endpoint = EndpointLabel { endpoint: std::mem::take(&mut self.endpoint) };
         metrics.in_flight.dec();
         metrics.seconds.get_or_create(&endpoint).observe(seconds);
         metrics.rows.get_or_create(&endpoint).inc_by(rows);
@@ -136,7 +136,7 @@ fn grpc_code(headers: &HeaderMap) -> Option<Code> {
 /// A body that counts what goes out.
 struct Watched {
     body: Body,
-    visit: Visit,
+    visit: Call,
 }
 
 impl HttpBody for Watched {

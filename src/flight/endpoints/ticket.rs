@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::request::NamedRequest;
+use super::request::EndpointRequest;
 use crate::error::{Error, Result};
 use crate::query::{Rows, Versions};
 use crate::warehouse::AsOf;
@@ -65,8 +65,8 @@ impl Ticket {
     }
 
     /// The request that it answers, bound to its snapshot and its part of the table.
-    pub fn request(&self) -> Result<NamedRequest> {
-        let mut request = NamedRequest::parse(self.request.clone()).map_err(damaged)?;
+    pub fn request(&self) -> Result<EndpointRequest> {
+        let mut request = EndpointRequest::parse(self.request.clone()).map_err(damaged)?;
         match (self.keys, request.is_whole_table()) {
             (Some((first, last)), true) => request.query.rows = Rows::Within(first..=last),
             (None, false) => {}
@@ -100,7 +100,7 @@ mod tests {
         let query = back.request().unwrap().query;
         assert_eq!(query.rows, Rows::Within(i64::MIN..=-2));
         assert_eq!(query.as_of, Some(AsOf::Exactly { version: 3, table_id: u64::MAX - 1 }));
-        assert_eq!(query.time, NamedRequest::parse(text.to_string()).unwrap().query.time);
+        assert_eq!(query.time, EndpointRequest::parse(text.to_string()).unwrap().query.time);
     }
 
     #[test]

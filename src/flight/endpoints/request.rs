@@ -1,5 +1,5 @@
 //! A request by name, understood. In: a descriptor: the path of an endpoint, or the JSON of a REST request with the
-//! `endpoint` in it. Out: a [`NamedRequest`], or the error that names the argument and what would be right.
+//! `endpoint` in it. Out: a [`EndpointRequest`], or the error that names the argument and what would be right.
 //!
 //! Beyond REST's arguments there are `filter`, `limit` and `compression`. What nobody knows is ignored as in REST, and told;
 //! without `diaObjectId` it is refused, for a misspelt argument would then read a whole table.
@@ -44,7 +44,7 @@ const EXAMPLES: &str =
     "for_path(\"sources\", \"170028485706776685\") or for_command('{\"endpoint\": \"sources\"}')";
 
 #[derive(Debug)]
-pub struct NamedRequest {
+pub struct EndpointRequest {
     /// The JSON that was asked, digit for digit.
     pub text: String,
     /// Rows come object after object.
@@ -55,9 +55,9 @@ pub struct NamedRequest {
     ignored_arguments: Ignored,
 }
 
-impl NamedRequest {
+impl EndpointRequest {
     /// Reads a descriptor.
-    pub fn of(descriptor: &FlightDescriptor) -> Result<Self> {
+    pub fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
         match (descriptor.r#type(), descriptor.path.as_slice()) {
             (DescriptorType::Cmd, _) => match String::from_utf8(descriptor.cmd.to_vec()) {
                 Ok(text) => Self::parse(text),
@@ -176,8 +176,8 @@ fn ignored(query: &Query, left: Arguments<'_>) -> Result<Ignored> {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<NamedRequest> {
-        NamedRequest::parse(text.to_string())
+    fn parse(text: &str) -> Result<EndpointRequest> {
+        EndpointRequest::parse(text.to_string())
     }
 
     fn path(names: &[&str]) -> FlightDescriptor {
@@ -190,12 +190,17 @@ mod tests {
             (&["fp", "7,12"][..], r#"{"endpoint": "fp", "diaObjectId": ["7", 12]}"#),
             (&["objects"], r#"{"endpoint": "objects"}"#),
         ] {
-            let (short, long) = (NamedRequest::of(&path(names)), parse(command));
+            let (short, long) = (EndpointRequest::from_descriptor(&path(names)), parse(command));
             let (short, long) = (short.unwrap().query, long.unwrap().query);
             assert_eq!((short.table, short.rows), (long.table, long.rows));
         }
         for wrong in [&[][..], &["sources", "1", "2"]] {
-            assert!(NamedRequest::of(&path(wrong)).unwrap_err().to_string().contains("for_path"));
+            assert!(
+                EndpointRequest::from_descriptor(&path(wrong))
+                    .unwrap_err()
+                    .to_string()
+                    .contains("for_path")
+            );
         }
     }
 

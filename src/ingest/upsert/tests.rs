@@ -115,7 +115,7 @@ fn staged(batches: &[(Table, RecordBatch)]) -> Staging {
 /// One ingest; what became of the rows of `table`.
 async fn ingest(warehouse: &Warehouse, table: Table, batches: &[RecordBatch]) -> Result<Merged> {
     let batches: Vec<_> = batches.iter().map(|batch| (table, batch.clone())).collect();
-    let merged = merge(warehouse, staged(&batches), &options()).await?;
+    let merged = upsert(warehouse, staged(&batches), &options()).await?;
     Ok(merged.into_iter().find(|(of, _)| *of == table).unwrap().1)
 }
 

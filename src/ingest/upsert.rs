@@ -59,35 +59,35 @@ pub struct Merged {
 /// [discard](Warehouse::discard_uncommitted). A table that does not exist yet is created, with or without rows, if
 /// its columns are known; one that nothing changes gets no commit. What fails before the first commit
 /// leaves the tables as they were. What fails after it says so: the same ingest, run again, completes.
-pub async fn merge(
+pub async fn upsert(
     warehouse: &Warehouse,
     staging: Staging,
     options: &IngestOptions,
 ) -> Result<[(Table, Merged); 3]> {
     let (dir, staged) = staging.finish()?;
     let sorter = Sorter::new(options.memory_bytes / 2, dir.path())?;
-    let merge = Merge { warehouse, staged, sorter };
+    let upsert = Upsert { warehouse, staged, sorter };
     let mut drafts = Vec::new();
     for table in Table::ALL {
-        let draft = merge.draft(table).await;
+        let draft = upsert.draft(table).await;
         drafts.push(draft.map_err(|error| error.context(format!("table {}", table.name())))?);
     }
     let mut merged = Table::ALL.map(|table| (table, Merged::default()));
     for ((table, result), draft) in merged.iter_mut().zip(drafts) {
         let doing = || format!("committing table {} (run this ingest again)", table.name());
-        *result = merge.commit(draft).await.map_err(|error| error.context(doing()))?;
+        *result = upsert.commit(draft).await.map_err(|error| error.context(doing()))?;
     }
     Ok(merged)
 }
 
-struct Merge<'a> {
+struct Upsert<'a> {
     warehouse: &'a Warehouse,
     staged: BTreeMap<Table, StagedRows>,
     sorter: Sorter,
 }
 
 /// A change of a table, its files written, yet to be committed.
-struct Draft {
+struct UpsertDraft {
     table: Table,
     base: Option<Snapshot>,
     /// `None` if nothing changes.
@@ -95,12 +95,12 @@ struct Draft {
     merged: Merged,
 }
 
-impl Merge<'_> {
+impl Upsert<'_> {
     /// Compares with the newest state of a table and writes what changes it.
-    async fn draft(&self, table: Table) -> Result<Draft> {
+    async fn draft(&self, table: Table) -> Result<UpsertDraft> {
         let base = self.warehouse.snapshot(table, None).await?;
         let Some(staged) = self.staged.get(&table) else {
-            return Ok(Draft { table, base, change: None, merged: Merged::default() });
+            return Ok(UpsertDraft { table, base, change: None, merged: Merged::default() });
         };
         let (schema, grows) = match &base {
             Some(base) => {
@@ -117,7 +117,7 @@ impl Merge<'_> {
         let Winners { added, replaced, .. } = winners;
         let merged = Merged { added, replaced, present: staged.rows - added - replaced };
         if !grows && added == 0 && winners.touched.is_empty() {
-            return Ok(Draft { table, base, change: None, merged });
+            return Ok(UpsertDraft { table, base, change: None, merged });
         }
         let mut change = Change {
             operation: Operation::Ingest,
@@ -126,7 +126,7 @@ impl Merge<'_> {
             remove: winners.touched.iter().map(|(file, _)| file.clone()).collect(),
         };
         self.write(table, staged, winners, &mut change).await?;
-        Ok(Draft { table, base, change: Some(change), merged })
+        Ok(UpsertDraft { table, base, change: Some(change), merged })
     }
 
     /// The files of a table with their numbers of rows, which some of other writers have in their footers alone.
@@ -180,7 +180,7 @@ impl Merge<'_> {
     }
 
     /// Commits a draft, or a new one if the table has changed meanwhile.
-    async fn commit(&self, mut draft: Draft) -> Result<Merged> {
+    async fn commit(&self, mut draft: UpsertDraft) -> Result<Merged> {
         let table = draft.table;
         let mut attempt = 1;
         loop {
