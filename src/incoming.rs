@@ -102,7 +102,7 @@ mod tests {
             max_body_bytes: 2 * BLOCK_BYTES,
             queue_limit: Duration::ZERO,
             receive_limit: Duration::from_millis(1),
-            ..ServerOptions::default()
+            ..ServerOptions::DEFAULT
         };
         Limits::new(options)
     }
@@ -151,7 +151,7 @@ mod tests {
     async fn bodies_have_so_much_memory_and_a_client_its_share_of_it() {
         let limits = limits();
         let most = 2 * BLOCK_BYTES;
-        let one = limits.of(Some(Client::of([192, 0, 2, 1].into())));
+        let one = limits.for_caller(Some(Client::from_address([192, 0, 2, 1].into())));
         let mut held = Vec::new();
         while let Ok(whole) = received(None, of(most), &one).await {
             held.push(whole);
@@ -159,7 +159,7 @@ mod tests {
         assert_eq!(held.len(), MAX_MESSAGE_BYTES / most);
         let error = received(None, of(1), &one).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Busy);
-        let other = limits.of(Some(Client::of([192, 0, 2, 2].into())));
+        let other = limits.for_caller(Some(Client::from_address([192, 0, 2, 2].into())));
         received(None, of(most), &other).await.unwrap();
     }
 

@@ -26,7 +26,7 @@ pub mod sql;
 pub mod encode;
 pub mod plot;
 pub mod request;
-pub mod watch;
+pub mod telemetry;
 pub mod failure;
 pub mod incoming;
 pub mod origin;
@@ -36,4 +36,4 @@ pub mod tls;
 pub mod server;
 
 pub mod config;
-pub mod tasks;
+pub mod cli;

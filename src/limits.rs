@@ -1,4 +1,4 @@
-//! How much at once, how much memory, and how long. In: somebody who wants to work. Out: a place to work in, or a refusal that names
+//! How much at once, how much memory, and how long. In: somebody who wants to work. Out: a permit, or a refusal that names
 //! the limit: `Busy` over capacity, `Timeout` over time.
 
 mod budget;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 pub use self::budget::{BLOCK_BYTES, Budget, HeldMemory};
 pub use self::caller::{Caller, Client};
-pub use self::gate::{Gate, Place};
+pub use self::gate::{Gate, Permit};
 pub use self::open::UntilAnswered;
 pub use self::share::share_of;
 use crate::error::{Error, Kind};
@@ -32,7 +32,7 @@ pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 const PLANNED_AT_ONCE: usize = 4;
 /// What a large answer may take: 64 MiB in which it is joined and sorted, and what was read and encoded ahead of its reader.
 const LARGE_ANSWER_BYTES: usize = 96 << 20;
-/// How long a large answer waits for a place: others of its kind take seconds.
+/// How long a large answer waits for a permit: others of its kind take seconds.
 const LARGE_QUEUE_LIMIT: Duration = Duration::from_secs(30);
 /// How long an exchange may pause between two messages with ids.
 const IDS_IDLE_LIMIT: Duration = Duration::from_secs(30);
@@ -66,14 +66,14 @@ pub struct ServerOptions {
     pub max_connections: usize,
     /// What one client's address may have of the requests, of the connections and of the memory for bodies.
     pub max_share_percent: u8,
-    /// How long a request over those numbers waits for a place before it is refused.
+    /// How long a request over those numbers waits for a permit before it is refused.
     pub queue_limit: Duration,
     /// How long a client may take to send a request: the handshake of TLS and the first head; of a body, before it must
     /// have come at a rate.
     pub receive_limit: Duration,
     /// How long a connection may be without a request after its first one.
     pub idle_limit: Duration,
-    /// From getting a place to the last byte of the answer; of a bulk read, until the client takes the next batch.
+    /// From getting a permit to the last byte of the answer; of a bulk read, until the client takes the next batch.
     pub time_limit: Duration,
     pub max_body_bytes: usize,
     /// Of all large answers together; half as much is theirs while it is free, and a quarter is for the ids of exchanges. Beside it, each bulk read of a table whose
@@ -83,22 +83,20 @@ pub struct ServerOptions {
     pub drain_limit: Duration,
 }
 
-impl Default for ServerOptions {
-    fn default() -> Self {
-        Self {
-            max_concurrent_requests: 128,
-            max_concurrent_bulk_reads: 16,
-            max_connections: 512,
-            max_share_percent: 50,
-            queue_limit: Duration::from_secs(1),
-            receive_limit: Duration::from_secs(30),
-            idle_limit: Duration::from_secs(120),
-            time_limit: Duration::from_secs(300),
-            max_body_bytes: 4 << 20,
-            memory_bytes: 1 << 30,
-            drain_limit: Duration::from_secs(30),
-        }
-    }
+impl ServerOptions {
+    pub const DEFAULT: Self = Self {
+        max_concurrent_requests: 128,
+        max_concurrent_bulk_reads: 16,
+        max_connections: 512,
+        max_share_percent: 50,
+        queue_limit: Duration::from_secs(1),
+        receive_limit: Duration::from_secs(30),
+        idle_limit: Duration::from_secs(120),
+        time_limit: Duration::from_secs(300),
+        max_body_bytes: 4 << 20,
+        memory_bytes: 1 << 30,
+        drain_limit: Duration::from_secs(30),
+    };
 }
 
 /// The limits of a running server, shared by its doors. Cheap to clone: layers of a router do so for each request.
@@ -122,7 +120,7 @@ pub struct Gates {
     pub requests: Gate,
     /// Filters that are planned.
     pub planning: Gate,
-    /// Lookups of more than a few pages. They give up their place among the requests, so that small ones always find one.
+    /// Lookups of more than a few pages. They give up their permit among the requests, so that small ones always find one.
     pub large_answers: Gate,
     pub bulk_reads: Gate,
     /// Exchanges whose ids have not all come. They are no bulk reads yet.
@@ -162,18 +160,18 @@ impl Limits {
     }
 
     /// The same limits, for the work of a caller.
-    pub fn of(&self, caller: impl Into<Caller>) -> Self {
+    pub fn for_caller(&self, caller: impl Into<Caller>) -> Self {
         let caller = caller.into();
         Self(Arc::new(Gates {
             options: self.options.clone(),
             open_requests: self.open_requests.clone(),
-            requests: self.requests.of(caller),
-            planning: self.planning.of(caller),
-            large_answers: self.large_answers.of(caller),
-            bulk_reads: self.bulk_reads.of(caller),
-            exchanges: self.exchanges.of(caller),
-            exchange_ids: self.exchange_ids.of(caller),
-            bodies: self.bodies.of(caller),
+            requests: self.requests.for_caller(caller),
+            planning: self.planning.for_caller(caller),
+            large_answers: self.large_answers.for_caller(caller),
+            bulk_reads: self.bulk_reads.for_caller(caller),
+            exchanges: self.exchanges.for_caller(caller),
+            exchange_ids: self.exchange_ids.for_caller(caller),
+            bodies: self.bodies.for_caller(caller),
         }))
     }
 

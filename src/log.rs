@@ -30,9 +30,9 @@ static WAITING: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// The running log. Dropped at the end of the program, it waits for its last lines.
-pub struct Log(());
+pub struct LogGuard(());
 
-impl Drop for Log {
+impl Drop for LogGuard {
     fn drop(&mut self) {
         let start = Instant::now();
         while WAITING.load(Ordering::Acquire) > 0 && start.elapsed() < END_LIMIT {
@@ -42,7 +42,7 @@ impl Drop for Log {
 }
 
 /// Sends events that pass `filter` to standard error, panics among them. To be called once.
-pub fn start(filter: &str) -> Result<Log> {
+pub fn start(filter: &str) -> Result<LogGuard> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Error::argument(format!(
             "--log {filter}: {error}; give a filter such as warn,diaflight=debug"
@@ -50,13 +50,13 @@ pub fn start(filter: &str) -> Result<Log> {
     })?;
     let (sender, receiver) = sync_channel(LINES_AHEAD);
     thread::Builder::new().name("diaflight-log".to_string()).spawn(|| write(receiver))?;
-    let lines = move || Lines(sender.clone());
+    let lines = move || LogWriter(sender.clone());
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     let started =
         if io::stderr().is_terminal() { events.try_init() } else { events.json().try_init() };
     started.map_err(|error| Error::internal(format!("starting the log: {error}")))?;
     panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
-    Ok(Log(()))
+    Ok(LogGuard(()))
 }
 
 /// Lines that could not be written so far.
@@ -80,9 +80,9 @@ pub async fn tell_dropped_lines() {
 }
 
 /// Where events are written to: each is one line, and one call.
-struct Lines(SyncSender<Vec<u8>>);
+struct LogWriter(SyncSender<Vec<u8>>);
 
-impl Write for Lines {
+impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         WAITING.fetch_add(1, Ordering::AcqRel);
         if self.0.try_send(line.to_vec()).is_err() {

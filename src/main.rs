@@ -7,10 +7,10 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use diaflight::cli;
 use diaflight::config::{self, Refusal, Task};
 use diaflight::error::{Error, Result};
 use diaflight::log;
-use diaflight::tasks;
 use mimalloc::MiMalloc;
 
 /// A lookup makes and drops hundreds of small buffers: a quarter of its time with the system's allocator.
@@ -33,12 +33,12 @@ fn main() -> ExitCode {
         let done = runtime.block_on(async {
             tokio::spawn(log::tell_dropped_lines());
             match cli.command {
-                Task::Demo(arguments) => tasks::demo(arguments).await,
-                Task::Generate(arguments) => tasks::generate(arguments).await,
-                Task::Ingest(arguments) => tasks::ingest(arguments).await,
-                Task::Serve(arguments) => tasks::serve(arguments).await,
-                Task::Sql(arguments) => tasks::sql(arguments).await,
-                Task::Maintain(arguments) => tasks::maintain(arguments.work).await,
+                Task::Demo(arguments) => cli::demo(arguments).await,
+                Task::Generate(arguments) => cli::generate(arguments).await,
+                Task::Ingest(arguments) => cli::ingest(arguments).await,
+                Task::Serve(arguments) => cli::serve(arguments).await,
+                Task::Sql(arguments) => cli::sql(arguments).await,
+                Task::Maintain(arguments) => cli::maintain(arguments.work).await,
             }
         });
         // A thread may wait for an input that never comes.

@@ -25,8 +25,8 @@ use crate::origin::Origins;
 use crate::query::Engine;
 use crate::rest::{self, App};
 use crate::sql::Sql;
+use crate::telemetry::{Metrics, watched};
 use crate::token::Token;
-use crate::watch::{Metrics, watched};
 use crate::workers::Workers;
 
 pub use crate::limits::ServerOptions;
@@ -37,7 +37,7 @@ const HEAD_BYTES: usize = 64 << 10;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a server answers from, and to whom.
-pub struct Served {
+pub struct ServerParts {
     pub engine: Engine,
     pub sql: Sql,
     pub workers: Workers,
@@ -54,10 +54,10 @@ pub struct Served {
 /// without a request end, and answers still running after the drain limit are aborted.
 pub async fn serve(
     listener: TcpListener,
-    served: Served,
+    served: ServerParts,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
-    let Served { engine, sql, workers, options, token, tls, origins } = served;
+    let ServerParts { engine, sql, workers, options, token, tls, origins } = served;
     let draining = CancellationToken::new();
     let (limits, metrics) = (Limits::new(options.clone()), Arc::new(Metrics::default()));
     let app = App::new(
@@ -111,7 +111,7 @@ async fn accept(
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match admission.admit(Client::of(peer.ip())) {
+                Ok((stream, peer)) => match admission.admit(Client::from_address(peer.ip())) {
                     Some(slot) => _ = connections.spawn(handler.clone().accept(stream, slot)),
                     None => tracing::debug!(%peer, "no room for a connection"),
                 },
@@ -153,7 +153,7 @@ mod tests {
     type Sender = UnboundedSender<Result<Bytes>>;
 
     /// A server of one answer, sent piece by piece by the test.
-    struct Running {
+    struct RunningServer {
         url: String,
         answer: Sender,
         stop: oneshot::Sender<()>,
@@ -161,7 +161,7 @@ mod tests {
         ended: JoinHandle<()>,
     }
 
-    async fn running(drain_limit: Duration) -> Running {
+    async fn running(drain_limit: Duration) -> RunningServer {
         let (answer, receiver) = unbounded::<Result<Bytes>>();
         let receiver = Arc::new(Mutex::new(Some(receiver)));
         let handler = || async move { Body::from_stream(receiver.lock().unwrap().take().unwrap()) };
@@ -170,17 +170,17 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let draining = CancellationToken::new();
-        let options = ServerOptions::default();
+        let options = ServerOptions::DEFAULT;
         let timeouts = timeouts(&options);
         let handler = Handler { router, tls: None, timeouts, draining: draining.clone() };
         let admission = Connections::new(&options, Arc::new(Metrics::default()));
         let stopped = async { stopped.await.unwrap() };
         let ended = tokio::spawn(run(listener, handler, admission, drain_limit, stopped));
-        Running { url, answer, stop, draining, ended }
+        RunningServer { url, answer, stop, draining, ended }
     }
 
     /// The answer, after its first piece `a` has arrived.
-    async fn begun(server: &Running) -> impl Stream<Item = reqwest::Result<Bytes>> + use<> {
+    async fn begun(server: &RunningServer) -> impl Stream<Item = reqwest::Result<Bytes>> + use<> {
         server.answer.unbounded_send(Ok(Bytes::from_static(b"a"))).unwrap();
         let mut body = reqwest::get(&server.url).await.unwrap().bytes_stream();
         assert_eq!(body.next().await.unwrap().unwrap(), "a");

@@ -1,4 +1,5 @@
-//! A definition as a DataFusion function. In: columns of doubles. Out: a column of the type it computes.
+//! A definition, one line of a table in the file of each field, and the DataFusion function made of it. In: columns of doubles. Out: a
+//! column of the type it computes.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -14,13 +15,33 @@ use datafusion::logical_expr::{
     Volatility,
 };
 
-use super::definition::{Compute, Definition};
 use crate::error;
 
 const SECTION: DocSection =
     DocSection { include: true, label: "Astronomy Functions", description: None };
 
-/// A [`Definition`], with what DataFusion asks about a function.
+/// A function of doubles. Whole numbers and floats are cast to doubles; it is null where an argument is.
+pub struct FunctionDefinition {
+    pub name: &'static str,
+    /// The name of each argument, with its unit, and what it is.
+    pub arguments: &'static [(&'static str, &'static str)],
+    /// One sentence: what it returns, in which unit, and when it is null though no argument is.
+    pub about: &'static str,
+    /// Where the formula or convention is published.
+    pub source: &'static str,
+    pub compute: Compute,
+}
+
+/// The type of the result, and how to compute one from as many values as there are arguments. An error
+/// ends the query: it is for arguments that are wrong for every row, and names the argument.
+#[derive(Clone, Copy, Debug)]
+pub enum Compute {
+    Double(fn(&[f64]) -> error::Result<Option<f64>>),
+    Long(fn(&[f64]) -> error::Result<Option<i64>>),
+    Text(fn(&[f64]) -> error::Result<Option<String>>),
+}
+
+/// A [`FunctionDefinition`], with what DataFusion asks about a function.
 #[derive(Debug)]
 pub struct Function {
     name: &'static str,
@@ -30,8 +51,8 @@ pub struct Function {
 }
 
 impl Function {
-    pub fn new(definition: &Definition) -> Self {
-        let Definition { name, arguments, about, source, compute } = definition;
+    pub fn new(definition: &FunctionDefinition) -> Self {
+        let FunctionDefinition { name, arguments, about, source, compute } = definition;
         let types = vec![DataType::Float64; arguments.len()];
         let names: Vec<String> = arguments.iter().map(|(name, _)| name.to_string()).collect();
         let syntax = format!("{name}({})", names.join(", "));

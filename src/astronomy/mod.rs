@@ -1,10 +1,9 @@
 //! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and some of them
 //! for single values.
 //!
-//! Each field of work lists its functions as a table of [`definition::Definition`]s: [`photometry`],
+//! Each field of work lists its functions as a table of [`function::FunctionDefinition`]s: [`photometry`],
 //! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.
 
-mod definition;
 mod function;
 mod photometry;
 mod sky;

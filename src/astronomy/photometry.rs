@@ -2,17 +2,17 @@
 
 use std::f64::consts::LN_10;
 
-use super::definition::{Compute, Definition};
+use super::function::{Compute, FunctionDefinition};
 
-pub static DEFINITIONS: [Definition; 2] = [
-    Definition {
+pub static DEFINITIONS: [FunctionDefinition; 2] = [
+    FunctionDefinition {
         name: "ab_mag",
         arguments: &[("flux_njy", "flux density in nJy")],
         about: "AB magnitude of a flux; null where the flux is not positive.",
         source: "Oke & Gunn 1983, ApJ 266, 713: 31.4 - 2.5 log10(flux)",
         compute: Compute::Double(|a| Ok(ab_mag(a[0]))),
     },
-    Definition {
+    FunctionDefinition {
         name: "ab_mag_err",
         arguments: &[
             ("flux_njy", "flux density in nJy"),

@@ -2,11 +2,11 @@
 
 use cdshealpix::nested;
 
-use super::definition::{Compute, Definition};
+use super::function::{Compute, FunctionDefinition};
 use crate::error::{Error, Result};
 
-pub static DEFINITIONS: [Definition; 2] = [
-    Definition {
+pub static DEFINITIONS: [FunctionDefinition; 2] = [
+    FunctionDefinition {
         name: "angular_separation_deg",
         arguments: &[
             ("ra1_deg", "right ascension of the first place in degrees"),
@@ -18,7 +18,7 @@ pub static DEFINITIONS: [Definition; 2] = [
         source: "Vincenty 1975, Survey Review 23, 88, on a sphere; as astropy's angular_separation",
         compute: Compute::Double(|a| Ok(Some(angular_separation_deg([a[0], a[1]], [a[2], a[3]])))),
     },
-    Definition {
+    FunctionDefinition {
         name: "healpix_index",
         arguments: &[
             ("order", "whole number from 0 to 29: the sphere has 12 * 4^order cells"),

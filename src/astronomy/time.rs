@@ -6,19 +6,19 @@
 use chrono::{Datelike, NaiveDate};
 use hifitime::Epoch;
 
-use super::definition::{Compute, Definition};
+use super::function::{Compute, FunctionDefinition};
 
 const MJD_TAI: (&str, &str) = ("mjd_tai", "time as a Modified Julian Date in TAI");
 
-pub static DEFINITIONS: [Definition; 3] = [
-    Definition {
+pub static DEFINITIONS: [FunctionDefinition; 3] = [
+    FunctionDefinition {
         name: "mjd_to_iso_tai",
         arguments: &[MJD_TAI],
         about: "Time in TAI as ISO 8601 text, to the nearest millisecond; null where it is no date.",
         source: "ISO 8601, rounded as ERFA's d2dtf",
         compute: Compute::Text(|a| Ok(mjd_to_iso_tai(a[0]))),
     },
-    Definition {
+    FunctionDefinition {
         name: "mjd_to_iso_utc",
         arguments: &[MJD_TAI],
         about: "Time in UTC as ISO 8601 text, to the nearest millisecond, a leap second as 23:59:60; \
@@ -26,7 +26,7 @@ pub static DEFINITIONS: [Definition; 3] = [
         source: "ISO 8601, with the leap seconds of IERS Bulletin C",
         compute: Compute::Text(|a| Ok(mjd_to_iso_utc(a[0]))),
     },
-    Definition {
+    FunctionDefinition {
         name: "day_obs",
         arguments: &[MJD_TAI],
         about: "Rubin's observing day as the number YYYYMMDD: the date in the time zone UTC-12, so that \

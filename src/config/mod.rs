@@ -1,19 +1,22 @@
 //! What the command line says. In: flags over `DIAFLIGHT_*` variables over a TOML file. Out: one
 //! validated [`Cli`]. Every setting has one name: `--refresh-ms`, `DIAFLIGHT_REFRESH_MS` and `refresh_ms =`.
-//! This file declares the settings; `layers` reads them.
+//! This file declares the settings, `serving` those of servers; `layers` reads them.
 
 mod layers;
+mod serving;
 
 use std::fmt::{self, Display, Formatter};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use layers::{Refusal, read};
+pub use serving::{HttpArgs, StatementArgs};
 
-use crate::origin::{Network, Origin};
+use self::serving::mib;
+
+use crate::sql::SqlOptions;
 use crate::token::Token;
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
@@ -119,111 +122,6 @@ pub struct ServeArgs {
     pub http: HttpArgs,
 }
 
-/// How to answer requests.
-#[derive(Clone, Debug, Args)]
-pub struct HttpArgs {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
-    pub listen: SocketAddr,
-    /// URL by which clients reach the server, such as https://example.org/some/path/: it stands in the requests that pages
-    /// give to copy
-    #[arg(long, value_name = "URL", env = "DIAFLIGHT_PUBLIC_URL")]
-    pub public_url: Option<Origin>,
-    /// Addresses and networks of proxies, separated by commas, whose X-Forwarded-Proto, -Host and -Prefix are believed
-    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', env = "DIAFLIGHT_TRUSTED_PROXIES")]
-    pub trusted_proxies: Vec<Network>,
-    /// How often to look for new commits
-    #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_REFRESH_MS",
-          value_parser = clap::value_parser!(u64).range(10..))]
-    pub refresh_ms: u64,
-    /// Requests answered at once; more are told to come back (429)
-    #[arg(long, value_name = "N", default_value_t = 128, env = "DIAFLIGHT_MAX_CONCURRENT_REQUESTS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_concurrent_requests: u64,
-    /// Connections at once; one more ends the one that has been without a request for the longest
-    #[arg(long, value_name = "N", default_value_t = 512, env = "DIAFLIGHT_MAX_CONNECTIONS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_connections: u64,
-    /// Share of the requests, the connections and the memory for bodies that one client's address may have, in percent;
-    /// behind a proxy, from which everybody's requests come, 100
-    #[arg(long, value_name = "PERCENT", default_value_t = 50, env = "DIAFLIGHT_MAX_SHARE_PERCENT",
-          value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub max_share_percent: u8,
-    /// Size of a request's body, in MiB (413)
-    #[arg(long, value_name = "MIB", default_value_t = 4, env = "DIAFLIGHT_MAX_BODY_MIB",
-          value_parser = clap::value_parser!(u64).range(1..=1024))]
-    pub max_body_mib: u64,
-    /// How long a client may take to send a request; a body that goes on coming, a second more for each 16 KiB (408)
-    #[arg(long, value_name = "MS", default_value_t = 30_000, env = "DIAFLIGHT_RECEIVE_LIMIT_MS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub receive_limit_ms: u64,
-    /// How long a connection may be without a request before it is closed
-    #[arg(long, value_name = "MS", default_value_t = 120_000, env = "DIAFLIGHT_IDLE_LIMIT_MS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub idle_limit_ms: u64,
-    /// How long a request may take, to the last byte of its answer (504 before the first)
-    #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_TIME_LIMIT_MS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub time_limit_ms: u64,
-    /// How long running answers may go on once the server is told to stop
-    #[arg(long, value_name = "MS", default_value_t = 30_000, env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
-    pub drain_limit_ms: u64,
-    /// Memory for large answers, in MiB: each may take 96 and then spills to temporary files; more of them wait. Half as
-    /// much is theirs while it is free, a quarter is for the ids of exchanges, and 64 for each bulk read of a table whose files are in no order
-    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
-          value_parser = clap::value_parser!(u64).range(16..))]
-    pub memory_mib: u64,
-    /// Parts of whole tables and exchanges sent at once over Flight; more wait
-    #[arg(long, value_name = "N", default_value_t = 16, env = "DIAFLIGHT_MAX_CONCURRENT_BULK_READS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_concurrent_bulk_reads: u64,
-    #[command(flatten)]
-    pub sql: StatementArgs,
-    /// Opens whole tables and SQL; without one, they are for everyone
-    #[arg(
-        long,
-        value_name = "TOKEN",
-        env = "DIAFLIGHT_TOKEN",
-        hide_env_values = true,
-        hide_default_value = true
-    )]
-    pub token: Option<Token>,
-    /// PEM file of the server's certificate, with those that vouch for it: connections are then encrypted
-    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT", requires = "tls_key")]
-    pub tls_cert: Option<PathBuf>,
-    /// PEM file of the certificate's key
-    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_KEY", requires = "tls_cert")]
-    pub tls_key: Option<PathBuf>,
-    /// Memory for the key index of row groups, in MiB: a byte for each source, forced measurement and object holds them all
-    #[arg(long, value_name = "MIB", default_value_t = 512, env = "DIAFLIGHT_INDEX_MIB",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub index_mib: u64,
-    /// Memory for the footers of Parquet files in scans that are no lookups, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 256, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub footer_cache_mib: u64,
-}
-
-/// The limits of SQL statements.
-#[derive(Clone, Debug, Args)]
-pub struct StatementArgs {
-    /// SQL statements run at once; more are told to come back (RESOURCE_EXHAUSTED)
-    #[arg(long, value_name = "N", default_value_t = 4, env = "DIAFLIGHT_MAX_CONCURRENT_STATEMENTS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub max_concurrent_statements: u64,
-    /// How long a SQL statement may take, to its last row
-    #[arg(long, value_name = "MS", default_value_t = 300_000, env = "DIAFLIGHT_SQL_TIME_LIMIT_MS",
-          value_parser = clap::value_parser!(u64).range(1..))]
-    pub sql_time_limit_ms: u64,
-    /// Memory of all SQL statements together, in MiB; beyond it, they spill to temporary files
-    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_SQL_MEMORY_MIB",
-          value_parser = clap::value_parser!(u64).range(16..))]
-    pub sql_memory_mib: u64,
-    /// Temporary files of all SQL statements together, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 10_240, env = "DIAFLIGHT_SQL_TEMP_MIB")]
-    pub sql_temp_mib: u64,
-}
-
 #[derive(Clone, Debug, Args)]
 pub struct SqlArgs {
     /// URL or folder of the warehouse to read in this process
@@ -248,7 +146,7 @@ pub struct SqlArgs {
     #[arg(long, value_name = "FORMAT", default_value = "table", env = "DIAFLIGHT_FORMAT")]
     pub format: SqlFormat,
     /// Memory for sorts, joins and groups of a warehouse read here, in MiB; beyond it, they spill to temporary files
-    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
+    #[arg(long, value_name = "MIB", default_value_t = mib(SqlOptions::DEFAULT.memory_bytes), env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,
     /// The statement; without one here, in a file or on standard input, a prompt

@@ -5,14 +5,14 @@ use arrow::array::RecordBatch;
 use arrow::compute::BatchCoalescer;
 use arrow::ipc::writer::StreamWriter;
 
-use super::{Definition, Encoder};
+use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 
 /// Values in a message. A message has tens of bytes of its own for each column, which the values should
 /// outweigh; a reader holds a whole one in memory.
 const MESSAGE_VALUES: usize = 64 << 10;
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "arrow",
     content_type: "application/vnd.apache.arrow.stream",
     extension: "arrows",

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, StreamExt};
 
-use super::columns::Columns;
-use super::{Definition, Encoder};
+use super::columns::EncodedColumns;
+use super::{Encoder, FormatDefinition};
 use crate::error::{Error, Result};
 
 /// Less than this waits for more, unless it is the end.
@@ -20,8 +20,8 @@ const MAX_CHUNK_BYTES: usize = 256 << 10;
 const SLICE_VALUES: usize = 16 << 10;
 
 pub(super) fn chunks(
-    format: &Definition,
-    columns: Result<Columns>,
+    format: &FormatDefinition,
+    columns: Result<EncodedColumns>,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
     match columns.and_then(|columns| Encoding::open(format, columns, rows)) {
@@ -33,7 +33,7 @@ pub(super) fn chunks(
 /// A document being encoded.
 struct Encoding {
     rows: SendableRecordBatchStream,
-    columns: Columns,
+    columns: EncodedColumns,
     encoder: Box<dyn Encoder>,
     /// Rows that came and are not encoded yet.
     batch: RecordBatch,
@@ -48,8 +48,8 @@ struct Encoding {
 
 impl Encoding {
     fn open(
-        format: &Definition,
-        columns: Columns,
+        format: &FormatDefinition,
+        columns: EncodedColumns,
         rows: SendableRecordBatchStream,
     ) -> Result<Self> {
         let mut out = Vec::new();

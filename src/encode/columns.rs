@@ -14,11 +14,11 @@ use super::Format;
 use crate::error::{Error, Kind, Result};
 
 /// The columns of one answer.
-pub(super) struct Columns {
+pub(super) struct EncodedColumns {
     schema: SchemaRef,
 }
 
-impl Columns {
+impl EncodedColumns {
     /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata are kept.
     pub fn new(rows: &Schema) -> Result<Self> {
         let encoded = |field: &FieldRef| match encoded_type(field.data_type()) {
@@ -42,7 +42,7 @@ impl Columns {
         &self.schema
     }
 
-    /// The same rows in the types of [`Columns::schema`].
+    /// The same rows in the types of [`EncodedColumns::schema`].
     pub fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let pairs = batch.columns().iter().zip(self.schema.fields());
         let columns = pairs.map(|(column, field)| converted(column, field));
@@ -130,7 +130,7 @@ mod tests {
 
     fn convert(values: ArrayRef) -> Result<ArrayRef> {
         let batch = column("x", values, &[("unit", "d")]);
-        let columns = Columns::new(&batch.schema())?;
+        let columns = EncodedColumns::new(&batch.schema())?;
         assert_eq!(columns.schema().field(0).metadata(), batch.schema().field(0).metadata());
         Ok(columns.convert(&batch)?.column(0).clone())
     }
@@ -183,12 +183,12 @@ mod tests {
         ];
         for (values, text) in odd {
             let batch = column("x", values, &[("unit", "d")]);
-            let columns = Columns::of_any_type(&batch.schema(), Format::Csv);
+            let columns = EncodedColumns::of_any_type(&batch.schema(), Format::Csv);
             let expected: ArrayRef = Arc::new(StringArray::from(vec![Some(text), None]));
             assert_eq!(columns.convert(&batch).unwrap().column(0), &expected);
             assert_eq!(columns.schema().field(0).metadata()["unit"], "d");
             for format in [Format::Parquet, Format::Arrow] {
-                let columns = Columns::of_any_type(&batch.schema(), format);
+                let columns = EncodedColumns::of_any_type(&batch.schema(), format);
                 assert_eq!(columns.convert(&batch).unwrap(), batch);
             }
         }
@@ -199,7 +199,7 @@ mod tests {
         let metadata = HashMap::from([("snapshot".to_string(), "12; fp=7".to_string())]);
         let schema = Schema::new(vec![Field::new("x", DataType::Int32, false)])
             .with_metadata(metadata.clone());
-        let columns = Columns::new(&schema).unwrap();
+        let columns = EncodedColumns::new(&schema).unwrap();
         assert_eq!(columns.schema().metadata(), &metadata);
         assert!(!columns.schema().field(0).is_nullable());
     }

@@ -10,10 +10,10 @@ use arrow::datatypes::DataType;
 use csv::Writer;
 
 use super::cells::Cells;
-use super::{Definition, Encoder};
+use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "csv",
     content_type: "text/csv; charset=utf-8",
     extension: "csv",

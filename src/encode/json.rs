@@ -9,10 +9,10 @@ use arrow::error::ArrowError;
 use arrow::json::writer::{JsonArray, NullableEncoder, Writer};
 use arrow::json::{self, EncoderFactory, EncoderOptions, WriterBuilder};
 
-use super::{Definition, Encoder};
+use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "json",
     content_type: "application/json",
     extension: "json",

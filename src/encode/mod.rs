@@ -1,7 +1,7 @@
 //! Rows to bytes. In: a stream of batches. Out: a stream of chunks in one of five formats, with
 //! nothing of HTTP. An error of the rows ends the bytes with that error, never with a clean end.
 //!
-//! A format is one file: a [`Definition`] (what it is called, what opens it) and an [`Encoder`].
+//! A format is one file: a [`FormatDefinition`] (what it is called, what opens it) and an [`Encoder`].
 //! Batches reach it with the few column types of [`columns`], a bounded slice at a time.
 
 mod arrow;
@@ -21,7 +21,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
-use self::columns::Columns;
+use self::columns::EncodedColumns;
 use crate::error::Result;
 
 /// An output format.
@@ -38,7 +38,7 @@ impl Format {
     pub const ALL: [Format; 5] =
         [Format::Json, Format::Csv, Format::Votable, Format::Parquet, Format::Arrow];
 
-    fn definition(self) -> &'static Definition {
+    fn definition(self) -> &'static FormatDefinition {
         match self {
             Format::Json => &json::DEFINITION,
             Format::Csv => &csv::DEFINITION,
@@ -69,15 +69,15 @@ impl Format {
 }
 
 /// What a format is.
-struct Definition {
+struct FormatDefinition {
     name: &'static str,
     content_type: &'static str,
     extension: &'static str,
-    open: Open,
+    open: OpenEncoder,
 }
 
 /// Begins a document with what stands before the first row.
-type Open = fn(&SchemaRef, &mut Vec<u8>) -> Result<Box<dyn Encoder>>;
+type OpenEncoder = fn(&SchemaRef, &mut Vec<u8>) -> Result<Box<dyn Encoder>>;
 
 /// One document being written: rows, in order, then the end. Bytes go to the end of `out`, at once
 /// or later, but never more of them are held back than a constant.
@@ -94,7 +94,7 @@ pub fn encode(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    chunks::chunks(format.definition(), Columns::new(&rows.schema()), rows)
+    chunks::chunks(format.definition(), EncodedColumns::new(&rows.schema()), rows)
 }
 
 /// The same for rows of any types, such as a SQL statement's. Arrow keeps every type and Parquet all but intervals; where
@@ -103,18 +103,18 @@ pub fn encode_any(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let columns = Columns::of_any_type(&rows.schema(), format);
+    let columns = EncodedColumns::of_any_type(&rows.schema(), format);
     chunks::chunks(format.definition(), Ok(columns), rows)
 }
 
 /// The schema that every format gives rows of this one: the types that all of them hold, the same fields otherwise.
 pub fn served_schema(rows: &Schema) -> Result<SchemaRef> {
-    Ok(Columns::new(rows)?.schema().clone())
+    Ok(EncodedColumns::new(rows)?.schema().clone())
 }
 
 /// The same rows in the types of [`served_schema`].
 pub fn served(rows: SendableRecordBatchStream) -> Result<SendableRecordBatchStream> {
-    let columns = Columns::new(&rows.schema())?;
+    let columns = EncodedColumns::new(&rows.schema())?;
     let schema = columns.schema().clone();
     let served =
         rows.and_then(move |batch| std::future::ready(columns.convert(&batch).map_err(Into::into)));

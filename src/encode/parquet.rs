@@ -14,14 +14,14 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use serde_json::json;
 
-use super::{Definition, Encoder};
+use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 use crate::schema::UNIT;
 
 /// A row group is held in memory until it is full.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 
-pub(super) const DEFINITION: Definition = Definition {
+pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "parquet",
     content_type: "application/vnd.apache.parquet",
     extension: "parquet",

@@ -17,7 +17,7 @@ impl Error {
     /// mend, and over the limit of memory or temporary files it asks for too much.
     pub fn of_statement(error: DataFusionError) -> Self {
         use DataFusionError as D;
-        let kind = match (Cause::of(&error), error.find_root()) {
+        let kind = match (Cause::from_error(&error), error.find_root()) {
             (Some(Cause::Ours(_)), _) => return Self::from(error),
             // A file that is gone, too, is no fault of the statement.
             (Some(Cause::Store(_)), _) => Kind::Storage,
@@ -43,7 +43,7 @@ impl Error {
 
     /// Whether a query found no memory or no temporary files left: tables are read through stores, whose errors are known as theirs.
     pub fn is_exhausted(error: &DataFusionError) -> bool {
-        match Cause::of(error) {
+        match Cause::from_error(error) {
             Some(cause) => matches!(cause, Cause::Exhausted),
             None => is_of_spill(error.find_root()),
         }
@@ -56,7 +56,7 @@ impl Error {
 
     /// What the cause of a library's error says; without one, the error is of the kind `otherwise`.
     fn from_cause(otherwise: Kind, error: impl std::error::Error + Send + Sync + 'static) -> Self {
-        let kind = match Cause::of(&error) {
+        let kind = match Cause::from_error(&error) {
             Some(Cause::Ours(ours)) => return Self::new(ours.kind, ours.message.clone()),
             Some(Cause::Store(store)) => kind_of_store(store),
             Some(Cause::Exhausted) => return Self::new(Kind::Busy, EXHAUSTED),
@@ -81,7 +81,7 @@ enum Cause<'a> {
 
 impl<'a> Cause<'a> {
     /// The first one from the outside.
-    fn of(error: &'a (dyn std::error::Error + 'static)) -> Option<Self> {
+    fn from_error(error: &'a (dyn std::error::Error + 'static)) -> Option<Self> {
         successors(Some(error), |error| below(*error)).find_map(|error| {
             if let Some(ours) = error.downcast_ref() {
                 return Some(Cause::Ours(ours));
@@ -202,118 +202,4 @@ impl From<deltalake_core::DeltaTableError> for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Boxed = Box<dyn std::error::Error + Send + Sync>;
-
-    fn lost() -> object_store::Error {
-        object_store::Error::Generic { store: "S3", source: "503 Slow Down".into() }
-    }
-
-    /// Every way in which libraries wrap an error on its way through a query, and some of them twice.
-    fn wrapped(cause: fn() -> Boxed) -> Vec<DataFusionError> {
-        use DataFusionError as D;
-        let external = || D::External(cause());
-        let arrow = || ArrowError::ExternalError(cause());
-        let parquet = || ParquetError::External(cause());
-        vec![
-            external(),
-            D::Shared(Arc::new(external())),
-            D::External(Box::new(Arc::new(external()))),
-            external().context("HashJoin build side"),
-            D::from(arrow()),
-            D::from(parquet()),
-            D::from(ParquetError::External(Box::new(arrow()))),
-            D::IoError(io::Error::other(cause())),
-            D::from(ArrowError::from(io::Error::other(parquet()))),
-            D::from(ArrowError::from(external())),
-            D::External(Box::new(FlightError::ExternalError(cause()))),
-            D::External(Box::new(FlightError::Arrow(arrow()))),
-            D::Shared(Arc::new(D::from(parquet()).context("Parquet"))).context("join"),
-            D::Collection(vec![external()]),
-        ]
-    }
-
-    #[test]
-    fn a_store_that_fails_is_no_bug_however_it_is_wrapped() {
-        for of in [Error::from, Error::of_statement] {
-            for error in wrapped(|| Box::new(lost())) {
-                let name = format!("{error:?}");
-                let error = of(error);
-                assert_eq!(error.kind(), Kind::Storage, "{name}");
-                assert_eq!(error.to_string().matches("503 Slow Down").count(), 1, "{error}");
-            }
-        }
-    }
-
-    #[test]
-    fn our_own_errors_are_found_again_however_they_are_wrapped() {
-        for of in [Error::from, Error::of_statement] {
-            for error in wrapped(|| Box::new(Error::new(Kind::Timeout, "over the limit"))) {
-                let error = of(error);
-                assert_eq!(
-                    (error.kind(), error.to_string().as_str()),
-                    (Kind::Timeout, "over the limit")
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_used_up_is_busy_in_our_words_and_of_a_statement_too_much() {
-        let exhausted = || -> Boxed {
-            Box::new(DataFusionError::ResourcesExhausted("ExternalSorter[0]".into()))
-        };
-        for error in wrapped(exhausted) {
-            let error = Error::from(error);
-            assert_eq!(error.kind(), Kind::Busy);
-            assert!(error.to_string().starts_with("over capacity"), "{error}");
-            assert!(!error.to_string().contains("ExternalSorter"), "{error}");
-        }
-        for error in wrapped(exhausted) {
-            assert_eq!(Error::of_statement(error).kind(), Kind::TooLarge);
-        }
-    }
-
-    #[test]
-    fn a_spill_that_finds_no_room_is_exhausted_and_a_store_that_fails_is_not() {
-        use DataFusionError as D;
-        let quota = || io::Error::other("The used disk space has exceeded the allowable limit");
-        let disk_full = || io::Error::from(io::ErrorKind::StorageFull);
-        for error in [
-            D::from(ArrowError::from(quota())),
-            D::from(ArrowError::from(io::Error::from(D::IoError(disk_full())))),
-            D::IoError(disk_full()),
-            D::Shared(Arc::new(D::IoError(io::Error::from_raw_os_error(24)))),
-            D::ResourcesExhausted("ExternalSorter[0]".into()).context("sort"),
-        ] {
-            assert!(Error::is_exhausted(&error), "{error:?}");
-            assert_eq!(Error::of_statement(error).kind(), Kind::TooLarge);
-        }
-        for error in wrapped(|| Box::new(lost())) {
-            assert!(!Error::is_exhausted(&error), "{error:?}");
-        }
-    }
-
-    #[test]
-    fn a_damaged_file_is_the_stores_and_a_value_is_the_clients() {
-        let damaged = || ParquetError::General("unexpected end of page".into());
-        for error in [
-            DataFusionError::from(damaged()),
-            DataFusionError::from(ArrowError::from(damaged())),
-            DataFusionError::from(ParquetError::from(ArrowError::from(damaged()))),
-        ] {
-            assert_eq!(Error::of_statement(error).kind(), Kind::Storage);
-        }
-        let value = ParquetError::from(ArrowError::ComputeError("1 / 0".into()));
-        assert_eq!(Error::of_statement(value.into()).kind(), Kind::Argument);
-        assert_eq!(Error::from(DataFusionError::Internal("bug".into())).kind(), Kind::Internal);
-    }
-
-    #[test]
-    fn a_log_has_the_text_of_a_cause_once() {
-        let error = Error::from(lost()).context("/sources/1.parquet");
-        assert_eq!(format!("{error:?}").matches("503 Slow Down").count(), 1);
-    }
-}
+mod tests;

@@ -1,12 +1,12 @@
 //! The second door: Arrow Flight, for bulk clients, beside REST on the same port. In: gRPC calls. Out: Arrow batches over the
 //! same engine, tables, names and snapshots. This file says who answers what, and who may.
 //!
-//! What is a message of Flight SQL goes to [`statements`], all else to [`named`]. Lookups by id and exchanges are open, as
+//! What is a message of Flight SQL goes to [`statements`], all else to [`endpoints`]. Lookups by id and exchanges are open, as
 //! REST is; whole tables and SQL need the token, if there is one.
 
 mod access;
 mod decode;
-mod named;
+mod endpoints;
 mod received;
 mod statements;
 mod status;
@@ -29,7 +29,7 @@ use tonic::{Extensions, Request, Response, Status, Streaming};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use self::access::Access;
-use self::named::{Named, NamedRequest};
+use self::endpoints::{EndpointRequest, EndpointService};
 use self::statements::Statements;
 use self::status::status;
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ const FLIGHT_SQL: &str = "type.googleapis.com/arrow.flight.protocol.sql.";
 #[derive(Clone)]
 pub struct Flight {
     access: Access,
-    named: Named,
+    endpoints: EndpointService,
     statements: Statements,
 }
 
@@ -61,47 +61,49 @@ impl Flight {
         token: Option<Token>,
     ) -> Self {
         let statements = Statements::new(sql, workers.clone());
-        let named = Named::new(engine, limits, workers);
-        Self { access: Access::new(token), named, statements }
+        let endpoints = EndpointService::new(engine, limits, workers);
+        Self { access: Access::new(token), endpoints, statements }
     }
 
     /// Whole tables are for those who have the token.
-    fn permit(&self, request: &NamedRequest, metadata: &MetadataMap) -> Result<()> {
+    fn permit(&self, request: &EndpointRequest, metadata: &MetadataMap) -> Result<()> {
         if request.is_whole_table() { self.access.check(metadata) } else { Ok(()) }
     }
 
     /// For the work of whose call it is.
-    fn named_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> Named {
+    fn endpoints_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> EndpointService {
         let client = Client::of_request(extensions);
         let has_token = self.access.check(metadata).is_ok();
-        self.named.of(Caller { client, has_token })
+        self.endpoints.for_caller(Caller { client, has_token })
     }
 
     async fn info(&self, request: Request<FlightDescriptor>) -> Result<FlightInfo> {
         let (metadata, extensions, descriptor) = request.into_parts();
-        let request = NamedRequest::of(&descriptor)?;
+        let request = EndpointRequest::from_descriptor(&descriptor)?;
         self.permit(&request, &metadata)?;
-        self.named_for(&metadata, &extensions).info(descriptor, &request).await
+        self.endpoints_for(&metadata, &extensions).info(descriptor, &request).await
     }
 
     async fn read(&self, request: Request<Ticket>) -> Result<wire::Messages> {
         let (metadata, extensions, ticket) = request.into_parts();
-        let request = Named::request_of(&ticket.ticket)?;
+        let request = EndpointService::request_of(&ticket.ticket)?;
         self.permit(&request, &metadata)?;
-        self.named_for(&metadata, &extensions).read(request, wire::compression(&metadata)?).await
+        self.endpoints_for(&metadata, &extensions)
+            .read(request, wire::compression(&metadata)?)
+            .await
     }
 
     async fn list(&self, request: Request<Criteria>) -> Result<Vec<FlightInfo>> {
         if !request.get_ref().expression.is_empty() {
             return Err(Error::argument("list_flights takes no criteria; it lists every table"));
         }
-        self.named_for(request.metadata(), request.extensions()).list().await
+        self.endpoints_for(request.metadata(), request.extensions()).list().await
     }
 }
 
 /// The routes of the service, `/arrow.flight.protocol.FlightService/`, to be merged with others.
 pub fn router(flight: Flight) -> Router {
-    let limits = flight.named.limits().clone();
+    let limits = flight.endpoints.limits().clone();
     let service = FlightServiceServer::new(flight).max_decoding_message_size(MAX_MESSAGE_BYTES);
     let of_panic = |panic| status(failure::of_panic(panic)).into_http::<Body>();
     let routes = Routes::new(service).into_axum_router().reset_fallback();
@@ -169,9 +171,9 @@ impl FlightService for Flight {
             let info = self.statements.get_flight_info(request).await?.into_inner();
             return Ok(Response::new(SchemaResult { schema: info.schema }));
         }
-        let named = self.named_for(request.metadata(), request.extensions());
-        let request = NamedRequest::of(request.get_ref()).map_err(status)?;
-        named.schema(&request).await.map(Response::new).map_err(status)
+        let endpoints = self.endpoints_for(request.metadata(), request.extensions());
+        let request = EndpointRequest::from_descriptor(request.get_ref()).map_err(status)?;
+        endpoints.schema(&request).await.map(Response::new).map_err(status)
     }
 
     async fn do_get(
@@ -197,8 +199,8 @@ impl FlightService for Flight {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        let named = self.named_for(request.metadata(), request.extensions());
-        Ok(Response::new(named.exchange(request.into_inner())))
+        let endpoints = self.endpoints_for(request.metadata(), request.extensions());
+        Ok(Response::new(endpoints.exchange(request.into_inner())))
     }
 
     async fn do_action(

@@ -27,7 +27,7 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
     if let Err(error) = limits.open(request.extensions()).await {
         return status(error).into_http();
     }
-    let limits = limits.of(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::of_request(request.extensions()));
     if STREAMED.iter().any(|method| request.uri().path().ends_with(method)) {
         return next.run(request.map(|body| messages(body, limits))).await;
     }
@@ -44,7 +44,7 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
 fn messages(body: Body, limits: Limits) -> Body {
     let limit = clocked(limits.options.receive_limit);
     let end = deadline(limits.options.time_limit);
-    let begun = (body.into_data_stream(), Unfinished::new(limits.bodies.hold()));
+    let begun = (body.into_data_stream(), PartialMessage::new(limits.bodies.hold()));
     let chunks = stream::try_unfold(begun, move |(mut body, mut message)| async move {
         let due = end.min(Instant::now() + limit);
         let chunk = timeout_at(due, body.next()).await.map_err(|_| status(stalled(limit)))?;
@@ -63,7 +63,7 @@ fn stalled(limit: Duration) -> Error {
 }
 
 /// A message of which only a part has come.
-struct Unfinished {
+struct PartialMessage {
     /// What there is of its prefix.
     prefix: Vec<u8>,
     /// Bytes of it that have come, and that have not.
@@ -72,7 +72,7 @@ struct Unfinished {
     memory: HeldMemory,
 }
 
-impl Unfinished {
+impl PartialMessage {
     fn new(memory: HeldMemory) -> Self {
         Self { prefix: Vec::new(), come: 0, left: 0, memory }
     }
@@ -127,7 +127,7 @@ mod tests {
             max_body_bytes: BLOCK_BYTES,
             queue_limit: Duration::ZERO,
             receive_limit: Duration::from_millis(1),
-            ..ServerOptions::default()
+            ..ServerOptions::DEFAULT
         };
         Limits::new(options)
     }
@@ -144,7 +144,7 @@ mod tests {
         let sent = [message(3), message(0), message(large), message(7)].concat();
         let ends = [8, 13, 18 + large, 30 + large];
         for step in [1, 2, 5, 7, 4096, 40_000, sent.len()] {
-            let (mut unfinished, mut taken) = (Unfinished::new(limits.bodies.hold()), 0);
+            let (mut unfinished, mut taken) = (PartialMessage::new(limits.bodies.hold()), 0);
             for chunk in sent.chunks(step) {
                 unfinished.take(chunk);
                 unfinished.hold().unwrap();

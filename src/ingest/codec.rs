@@ -58,15 +58,15 @@ fn snappy(block: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 fn read_bounded(decoder: impl Read) -> io::Result<Vec<u8>> {
-    let mut plain = Bounded(Vec::new());
+    let mut plain = BoundedBuffer(Vec::new());
     io::copy(&mut { decoder }, &mut plain)?;
     Ok(plain.0)
 }
 
 /// Bytes in memory, up to [`MAX_BLOCK_BYTES`].
-struct Bounded(Vec<u8>);
+struct BoundedBuffer(Vec<u8>);
 
-impl Write for Bounded {
+impl Write for BoundedBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > MAX_BLOCK_BYTES {
             return Err(too_large());

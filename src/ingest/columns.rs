@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 
-use super::evolution::Known;
+use super::evolution::KnownColumns;
 use super::scalar::{may_become, stored_type};
 use super::sections::Section;
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ pub type Path = Vec<usize>;
 
 /// The columns of one kind of rows.
 #[derive(Debug)]
-pub struct Columns {
+pub struct MappedColumns {
     /// The key, `paths`' columns, then provenance.
     pub schema: SchemaRef,
     /// The field that is the key, where there is one; its nulls stand for the alert's object.
@@ -25,7 +25,21 @@ pub struct Columns {
     pub paths: Vec<Path>,
 }
 
-impl Columns {
+/// The columns of rows that a packet has a list of.
+#[derive(Debug)]
+pub struct Entries {
+    /// The table they are rows of.
+    pub table: Table,
+    /// The section, and its place in the packet.
+    pub section: &'static str,
+    pub list: usize,
+    /// Paths in an entry.
+    pub columns: MappedColumns,
+    pub id: Path,
+    pub time: Path,
+}
+
+impl MappedColumns {
     /// The field that becomes a column of that name.
     pub fn path(&self, column: &str) -> Option<&Path> {
         let at = self.schema.index_of(column).ok()?;
@@ -56,7 +70,7 @@ pub fn left_out(field: &str, data_type: &DataType) -> String {
 /// Takes fields one by one.
 pub struct ColumnsBuilder<'a> {
     table: Table,
-    tables: &'a Known,
+    tables: &'a KnownColumns,
     key: Option<Path>,
     fields: Vec<Field>,
     paths: Vec<Path>,
@@ -65,7 +79,7 @@ pub struct ColumnsBuilder<'a> {
 }
 
 impl<'a> ColumnsBuilder<'a> {
-    pub fn new(table: Table, tables: &'a Known) -> Self {
+    pub fn new(table: Table, tables: &'a KnownColumns) -> Self {
         let reserved = provenance::all();
         let origins = reserved.map(|field| (field.name().to_lowercase(), "ingest".into()));
         let origins = origins.collect();
@@ -134,11 +148,11 @@ impl<'a> ColumnsBuilder<'a> {
         stored.map(|field| field.data_type().clone()).or(catalog).or_else(|| stored_type(found))
     }
 
-    pub fn finish(self) -> Columns {
+    pub fn finish(self) -> MappedColumns {
         let key = stored_field(Family::Rubin, KEY, DataType::Int64);
         let provenance = provenance::fields(self.table);
         let fields = std::iter::once(key).chain(self.fields).chain(provenance);
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Columns { schema, key: self.key, paths: self.paths }
+        MappedColumns { schema, key: self.key, paths: self.paths }
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::schema::{Table, family, type_name};
 
 /// The columns of each table so far; none for a table that does not exist yet.
-pub type Known = BTreeMap<Table, Schema>;
+pub type KnownColumns = BTreeMap<Table, Schema>;
 
 /// The columns of a table once rows with `new` columns join it: its own as they are, then those added, then
 /// provenance. A type or a name that does not go with the table's is an `Input` error.

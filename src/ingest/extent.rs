@@ -24,7 +24,7 @@ const MAX_DECODED_BYTES: u64 = 256 << 20;
 
 /// What is known of a type.
 #[derive(Clone, Copy, Default)]
-struct Extent {
+struct TypeExtent {
     /// The fewest bytes of a value in the file.
     least: u64,
     /// The bytes in memory of a value whose texts and arrays are empty: what a null takes, too.
@@ -38,7 +38,7 @@ struct Extent {
 /// Checks a schema whose names are split from their namespaces. The most bytes of a packet follow from its stored sections.
 pub fn most_packet_bytes(schema: &Value, history: bool) -> Result<u64> {
     let mut names = Names(HashMap::new());
-    let (mut stored, mut all) = (Extent::default(), Extent::default());
+    let (mut stored, mut all) = (TypeExtent::default(), TypeExtent::default());
     let namespace = text(schema, "namespace");
     for field in schema["fields"].as_array().into_iter().flatten() {
         let name = text(field, "name");
@@ -65,11 +65,11 @@ fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
 }
 
 /// The named types so far; `None` while one is being defined.
-struct Names(HashMap<(String, String), Option<Extent>>);
+struct Names(HashMap<(String, String), Option<TypeExtent>>);
 
 impl Names {
     /// The extent of a type that stands in `namespace`, at the place that errors name.
-    fn extent(&mut self, schema: &Value, namespace: &str, place: &str) -> Result<Extent> {
+    fn extent(&mut self, schema: &Value, namespace: &str, place: &str) -> Result<TypeExtent> {
         let extent = match schema {
             Value::String(name) => self.of_name(name, namespace, place)?,
             Value::Array(branches) => self.of_union(branches, namespace, place)?,
@@ -79,7 +79,7 @@ impl Names {
         extent.bounded(place)
     }
 
-    fn of_name(&self, name: &str, namespace: &str, place: &str) -> Result<Extent> {
+    fn of_name(&self, name: &str, namespace: &str, place: &str) -> Result<TypeExtent> {
         let (least, width) = match name {
             "null" => (0, 0),
             "boolean" => (1, 1),
@@ -99,11 +99,11 @@ impl Names {
                 };
             }
         };
-        Ok(Extent { least, width, types: 1, depth: 1, ratio: 0 })
+        Ok(TypeExtent { least, width, types: 1, depth: 1, ratio: 0 })
     }
 
-    fn of_union(&mut self, branches: &[Value], namespace: &str, place: &str) -> Result<Extent> {
-        let (mut union, mut least, mut width) = (Extent::default(), u64::MAX, 0);
+    fn of_union(&mut self, branches: &[Value], namespace: &str, place: &str) -> Result<TypeExtent> {
+        let (mut union, mut least, mut width) = (TypeExtent::default(), u64::MAX, 0);
         for branch in branches {
             let extent = self.extent(branch, namespace, place)?;
             least = least.min(extent.least);
@@ -112,10 +112,10 @@ impl Names {
         }
         let least = if branches.is_empty() { 1 } else { 1 + least };
         // Which branch, and where in it.
-        Ok(Extent { least, width: 5 + width, ..union.deeper() })
+        Ok(TypeExtent { least, width: 5 + width, ..union.deeper() })
     }
 
-    fn of_object(&mut self, schema: &Value, namespace: &str, place: &str) -> Result<Extent> {
+    fn of_object(&mut self, schema: &Value, namespace: &str, place: &str) -> Result<TypeExtent> {
         let kind = match &schema["type"] {
             Value::String(kind) => kind.as_str(),
             inner => return self.extent(inner, namespace, place),
@@ -125,7 +125,7 @@ impl Names {
         let extent = match kind {
             "record" | "error" => {
                 self.0.insert(name.clone(), None);
-                let mut record = Extent::default();
+                let mut record = TypeExtent::default();
                 for field in schema["fields"].as_array().into_iter().flatten() {
                     let place = format!("{place}.{}", text(field, "name"));
                     record = record.and(self.extent(&field["type"], own, &place)?, &place)?;
@@ -134,16 +134,16 @@ impl Names {
             }
             "fixed" => {
                 let size = schema["size"].as_u64().unwrap_or_default();
-                Extent { least: size, width: size.max(32), types: 1, depth: 1, ratio: 0 }
+                TypeExtent { least: size, width: size.max(32), types: 1, depth: 1, ratio: 0 }
             }
             "enum" => {
                 // Every packet holds the symbols.
                 let symbols = schema["symbols"].as_array().map_or(0, Vec::len) as u64;
-                Extent { least: 1, width: 4, types: 1 + symbols, depth: 1, ratio: 0 }
+                TypeExtent { least: 1, width: 4, types: 1 + symbols, depth: 1, ratio: 0 }
             }
-            "array" => return self.list(&schema["items"], Extent::default(), namespace, place),
+            "array" => return self.list(&schema["items"], TypeExtent::default(), namespace, place),
             "map" => {
-                let key = Extent { least: 1, width: 4, ..Extent::default() };
+                let key = TypeExtent { least: 1, width: 4, ..TypeExtent::default() };
                 return self.list(&schema["values"], key, namespace, place);
             }
             primitive => {
@@ -160,7 +160,13 @@ impl Names {
     }
 
     /// An array of items, or a map: of keys and values.
-    fn list(&mut self, items: &Value, key: Extent, at: &str, place: &str) -> Result<Extent> {
+    fn list(
+        &mut self,
+        items: &Value,
+        key: TypeExtent,
+        at: &str,
+        place: &str,
+    ) -> Result<TypeExtent> {
         let item = key.and(self.extent(items, at, place)?, place)?;
         if item.least == 0 {
             let reason =
@@ -168,11 +174,11 @@ impl Names {
             return Err(wrong(place, reason));
         }
         let ratio = item.ratio.max(item.width.div_ceil(item.least));
-        Ok(Extent { least: 1, width: 4, ratio, ..item.deeper() })
+        Ok(TypeExtent { least: 1, width: 4, ratio, ..item.deeper() })
     }
 }
 
-impl Extent {
+impl TypeExtent {
     /// Both, one after the other.
     fn and(self, other: Self, place: &str) -> Result<Self> {
         let sum = |a: u64, b: u64| {

@@ -27,11 +27,11 @@ pub struct InputFile {
     /// Its path or URL, for a person.
     pub name: String,
     pub size_bytes: u64,
-    place: Place,
+    place: InputPlace,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum InputPlace {
     Local { path: PathBuf, modified: SystemTime },
     Remote { store: Arc<dyn ObjectStore>, object: Box<ObjectMeta> },
 }
@@ -87,7 +87,7 @@ fn walk(path: &Path) -> Result<Vec<InputFile>> {
             )));
         }
         let modified = metadata.modified()?;
-        let place = Place::Local { path: entry.into_path(), modified };
+        let place = InputPlace::Local { path: entry.into_path(), modified };
         files.push(InputFile { name, size_bytes: metadata.len(), place });
     }
     Ok(files)
@@ -146,7 +146,7 @@ fn remote(location: &Location, object: ObjectMeta) -> InputFile {
     InputFile {
         name: location.url_of(&object.location).to_string(),
         size_bytes,
-        place: Place::Remote { store, object: object.into() },
+        place: InputPlace::Remote { store, object: object.into() },
     }
 }
 
@@ -155,12 +155,12 @@ impl InputFile {
     /// and the copy is gone once closed. One that is not as it was listed is an `Input` error.
     pub async fn open(&self, temp_dir: Option<&Path>) -> Result<File> {
         match &self.place {
-            Place::Local { path, .. } => {
+            InputPlace::Local { path, .. } => {
                 // What has become a pipe since would wait for its writer.
                 self.is_unchanged()?;
                 File::open(path).map_err(|error| io_error(path, error))
             }
-            Place::Remote { store, object } => {
+            InputPlace::Remote { store, object } => {
                 let copy = match temp_dir {
                     Some(dir) => tempfile::tempfile_in(dir),
                     None => tempfile::tempfile(),
@@ -176,7 +176,7 @@ impl InputFile {
     /// Fails if a local file is not as it was listed: what was read of it may be of two files. (Objects were compared
     /// while they were copied.)
     pub fn is_unchanged(&self) -> Result<()> {
-        let Place::Local { path, modified } = &self.place else { return Ok(()) };
+        let InputPlace::Local { path, modified } = &self.place else { return Ok(()) };
         let now = fs::metadata(path).map_err(|error| io_error(path, error))?;
         let same = now.is_file() && now.len() == self.size_bytes && now.modified()? == *modified;
         if same { Ok(()) } else { Err(copy::changed(path.display())) }

@@ -2,8 +2,8 @@
 //! per table, and a [`Summary`].
 //!
 //! ```text
-//! inputs -> files -> nested batches -> columns' types -> flat rows -> staging on disk -> merge: one commit per table
-//! input     reader   avro, science     layout, typed     packet       staging            merge
+//! inputs -> files -> nested batches -> columns' types -> flat rows -> staging on disk -> upsert: one commit per table
+//! input     reader   avro, science     mapping, typed     packet       staging            upsert
 //! ```
 //! A thread reads and flattens while the caller stages. Memory is that of a few batches, whatever the
 //! size of the files; nothing is committed until every file has been read.
@@ -18,9 +18,9 @@ mod extent;
 mod extract;
 mod filter;
 mod input;
-mod layout;
+mod mapping;
 mod listed;
-mod merge;
+mod upsert;
 mod packet;
 mod pages;
 mod precedence;
@@ -48,13 +48,13 @@ pub use summary::{ImplausibleTime, Refused, Summary};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::Warehouse;
-use evolution::{Known, extend};
+use evolution::{KnownColumns, extend};
 use input::InputFile;
-use layout::Layout;
-use merge::merge;
-use packet::Rows;
+use mapping::Mapping;
+use packet::PacketRows;
 use reader::PacketReader;
 use staging::Staging;
+use upsert::upsert;
 
 /// Batches of rows read ahead of staging.
 const BATCHES_AHEAD: usize = 2;
@@ -72,7 +72,7 @@ pub struct IngestOptions {
 
 /// How far the reading of the inputs is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct IngestProgress {
     /// Files read to their end.
     pub files: u64,
     pub files_total: u64,
@@ -88,12 +88,12 @@ pub async fn ingest(
     warehouse: &Warehouse,
     inputs: &[String],
     options: &IngestOptions,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    progress: &(dyn Fn(IngestProgress) + Send + Sync),
 ) -> Result<Summary> {
     let files = input::list(inputs).await?;
     warehouse.check_writable(Table::ALL[0]).await?;
     let (mut summary, mut notes) = (Summary::default(), BTreeSet::new());
-    let mut now = Progress {
+    let mut now = IngestProgress {
         files_total: files.len() as u64,
         bytes_total: files.iter().map(|file| file.size_bytes).sum(),
         ..Default::default()
@@ -109,7 +109,7 @@ pub async fn ingest(
             known.insert(table, all.unwrap_or(staged));
         }
         let staged = |rows: FlatRows| -> Result<()> {
-            let Rows { packets, tables, solar_system, refused, implausible } = rows.rows;
+            let PacketRows { packets, tables, solar_system, refused, implausible } = rows.rows;
             for (table, batch) in &tables {
                 staging.push(*table, batch)?;
             }
@@ -129,19 +129,23 @@ pub async fn ingest(
             Ok(())
         };
         read(file, options, known, staged).await.map_err(|error| error.context(&file.name))?;
-        now = Progress { files: before.files + 1, bytes: before.bytes + file.size_bytes, ..now };
+        now = IngestProgress {
+            files: before.files + 1,
+            bytes: before.bytes + file.size_bytes,
+            ..now
+        };
         progress(now);
     }
-    for (table, merged) in merge(warehouse, staging, options).await? {
+    for (table, merged) in upsert(warehouse, staging, options).await? {
         *summary.table_mut(table) = merged;
     }
-    let Progress { files, bytes, packets, .. } = now;
+    let IngestProgress { files, bytes, packets, .. } = now;
     Ok(Summary { files, bytes, packets, notes: notes.into_iter().collect(), ..summary })
 }
 
 /// The columns of the tables that exist.
-async fn stored_columns(warehouse: &Warehouse) -> Result<Known> {
-    let mut known = Known::new();
+async fn stored_columns(warehouse: &Warehouse) -> Result<KnownColumns> {
+    let mut known = KnownColumns::new();
     for table in Table::ALL {
         if let Some(snapshot) = warehouse.snapshot(table, None).await? {
             known.insert(table, snapshot.schema.as_ref().clone());
@@ -152,7 +156,7 @@ async fn stored_columns(warehouse: &Warehouse) -> Result<Known> {
 
 /// The rows of one batch of packets, and where in its file it was.
 struct FlatRows {
-    rows: Rows,
+    rows: PacketRows,
     /// The number of its first packet.
     first_record: u64,
     bytes_read: u64,
@@ -164,7 +168,7 @@ struct FlatRows {
 async fn read(
     file: &InputFile,
     options: &IngestOptions,
-    known: Known,
+    known: KnownColumns,
     mut stage: impl FnMut(FlatRows) -> Result<()>,
 ) -> Result<()> {
     let (history, opened) = (options.history, file.open(options.temp_dir.as_deref()).await?);
@@ -181,17 +185,17 @@ async fn read(
 fn flatten(
     file: File,
     history: bool,
-    known: &Known,
+    known: &KnownColumns,
     sender: &mpsc::Sender<FlatRows>,
 ) -> Result<()> {
     let mut reader = PacketReader::open(file, history)?;
-    let mut layout = Layout::new(&reader.schema(), history, known)?;
+    let mut mapping = Mapping::new(&reader.schema(), history, known)?;
     let mut first_record = 0;
     while let Some(packets) = reader.next_batch()? {
-        let packets = typed::typed(&packets, &layout.packet, first_record)?;
-        let rows = packet::rows(&layout, &packets)
+        let packets = typed::typed(&packets, &mapping.packet, first_record)?;
+        let rows = packet::rows(&mapping, &packets)
             .map_err(|error| error.context(format!("after record {first_record}")))?;
-        let notes = std::mem::take(&mut layout.notes);
+        let notes = std::mem::take(&mut mapping.notes);
         let read = rows.packets;
         let rows = FlatRows { rows, first_record, bytes_read: reader.bytes_read(), notes };
         if sender.blocking_send(rows).is_err() {

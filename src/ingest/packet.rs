@@ -1,4 +1,4 @@
-//! Packets to rows. In: a nested batch of packets and the [`Layout`] of their file. Out: flat rows of the
+//! Packets to rows. In: a nested batch of packets and the [`Mapping`] of their file. Out: flat rows of the
 //! three tables in stored columns, and the packets that give none: those of Solar System objects, and
 //! those refused because an id or a time is missing or impossible. A packet gives all its rows or none.
 
@@ -12,10 +12,10 @@ use arrow::compute::kernels::zip::zip;
 use arrow::compute::{cast, filter_record_batch, is_not_null, take};
 use arrow::datatypes::Int64Type;
 
-use super::columns::Columns;
+use super::columns::{Entries, MappedColumns};
 use super::extract::{double, extract, long};
-use super::layout::{Entries, Layout};
 use super::listed::Listed;
+use super::mapping::Mapping;
 use super::precedence::{BROKER, PROCESSED, SCIENCE};
 use super::scalar::to_stored;
 use super::times::{Implausible, implausible};
@@ -28,7 +28,7 @@ use crate::schema::provenance::{
 use crate::schema::{KEY, Table, content_hash};
 
 /// What a batch of packets comes to.
-pub struct Rows {
+pub struct PacketRows {
     pub packets: u64,
     /// Rows by table; a table may come twice, with other columns.
     pub tables: Vec<(Table, RecordBatch)>,
@@ -41,13 +41,13 @@ pub struct Rows {
 }
 
 /// Turns packets into rows.
-pub fn rows(layout: &Layout, packets: &RecordBatch) -> Result<Rows> {
+pub fn rows(mapping: &Mapping, packets: &RecordBatch) -> Result<PacketRows> {
     let (mut solar_system, mut refused) = (0, Listed::default());
     let all = StructArray::from(packets.clone());
-    let verdicts = verdicts(layout, &all)?;
+    let verdicts = verdicts(mapping, &all)?;
     let keep: BooleanArray =
         verdicts.iter().map(|verdict| Some(*verdict == Verdict::Rows)).collect();
-    let implausible = implausible(layout, &all, &keep)?;
+    let implausible = implausible(mapping, &all, &keep)?;
     for (at, verdict) in verdicts.into_iter().enumerate() {
         match verdict {
             Verdict::Rows => {}
@@ -60,18 +60,18 @@ pub fn rows(layout: &Layout, packets: &RecordBatch) -> Result<Rows> {
         false => all,
     };
     let packets = packets.num_rows() as u64;
-    Ok(Rows { packets, tables: tables(layout, &kept)?, solar_system, refused, implausible })
+    Ok(PacketRows { packets, tables: tables(mapping, &kept)?, solar_system, refused, implausible })
 }
 
-fn tables(layout: &Layout, packets: &StructArray) -> Result<Vec<(Table, RecordBatch)>> {
-    let objects = long(packets, layout.objects.key.as_deref().unwrap_or_default())?;
-    let enriched = BooleanArray::from(vec![layout.enriched; packets.len()]);
+fn tables(mapping: &Mapping, packets: &StructArray) -> Result<Vec<(Table, RecordBatch)>> {
+    let objects = long(packets, mapping.objects.key.as_deref().unwrap_or_default())?;
+    let enriched = BooleanArray::from(vec![mapping.enriched; packets.len()]);
     let mut alert: Vec<(&str, ArrayRef)> = vec![
-        (ALERT_TIME, Arc::new(double(packets, &layout.time)?)),
-        (ALERT_ID, Arc::new(long(packets, &layout.id)?)),
+        (ALERT_TIME, Arc::new(double(packets, &mapping.time)?)),
+        (ALERT_ID, Arc::new(long(packets, &mapping.id)?)),
         (ALERT_ENRICHED, Arc::new(enriched)),
     ];
-    let sources = flatten(&layout.sources, packets, &objects, &alert)?;
+    let sources = flatten(&mapping.sources, packets, &objects, &alert)?;
     // An object has no such columns of its own.
     let of_source = [
         (ALERT_PROCESSED, PROCESSED),
@@ -81,9 +81,9 @@ fn tables(layout: &Layout, packets: &StructArray) -> Result<Vec<(Table, RecordBa
     ];
     let found = |(name, of_source)| Some((name, sources.column_by_name(of_source)?.clone()));
     alert.extend(of_source.into_iter().filter_map(found));
-    let states = flatten(&layout.objects, packets, &objects, &alert)?;
+    let states = flatten(&mapping.objects, packets, &objects, &alert)?;
     let mut tables = vec![(Table::Sources, sources), (Table::Objects, states)];
-    for entries in [&layout.history, &layout.forced].into_iter().flatten() {
+    for entries in [&mapping.history, &mapping.forced].into_iter().flatten() {
         let (list, objects) = unnest(packets, entries, &objects)?;
         tables.push((entries.table, flatten(&entries.columns, &list, &objects, &[])?));
     }
@@ -93,7 +93,7 @@ fn tables(layout: &Layout, packets: &StructArray) -> Result<Vec<(Table, RecordBa
 /// The rows of records: each column from its path, a null key from the alert's object, then provenance: that of the alert, where
 /// rows have one, and the hash of their content.
 fn flatten(
-    columns: &Columns,
+    columns: &MappedColumns,
     records: &StructArray,
     objects: &Int64Array,
     alert: &[(&str, ArrayRef)],

@@ -25,18 +25,18 @@ const MAX_ENTRIES: u64 = 1 << 16;
 const MAX_TEXT_BYTES: u64 = 256 << 20;
 
 /// A file whose pages are checked as they are read.
-pub struct Pages {
+pub struct CheckedFile {
     file: Arc<PageFile>,
     footer: Arc<ParquetMetaData>,
 }
 
-impl Pages {
+impl CheckedFile {
     pub fn new(file: File, footer: Arc<ParquetMetaData>) -> Self {
         Self { file: Arc::new(PageFile(file)), footer }
     }
 }
 
-impl RowGroups for Pages {
+impl RowGroups for CheckedFile {
     fn num_rows(&self) -> usize {
         let rows = self.footer.row_groups().iter().map(|group| group.num_rows().max(0) as usize);
         rows.fold(0, usize::saturating_add)

@@ -89,9 +89,14 @@ pub fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unfit> {
         Some(widest) => cast_all(array, &widest)?,
         None => return Err(Error::internal("a scalar without a stored type").into()),
     };
-    if widest.data_type() == stored {
-        return Ok(widest);
+    match widest.data_type() == stored {
+        true => Ok(widest),
+        false => narrowed(&widest, found, stored),
     }
+}
+
+/// Integers or doubles as a narrower or another type; `found` is the type that they come from.
+fn narrowed(widest: &ArrayRef, found: &DataType, stored: &DataType) -> Result<ArrayRef, Unfit> {
     // The least number that is not told from its neighbour.
     let whole_below = match found {
         DataType::Float16 => 2_f64.powi(11),
@@ -102,24 +107,24 @@ pub fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unfit> {
     let long = |value: f64| whole(value).then_some(value as i64);
     Ok(match (widest.data_type(), stored) {
         (DataType::Int64, DataType::Int32) => {
-            narrow::<Int64Type, Int32Type>(&widest, |value| value.try_into().ok())?
+            narrow::<Int64Type, Int32Type>(widest, |value| value.try_into().ok())?
         }
         (DataType::Int64, DataType::Float64) => {
-            narrow::<Int64Type, Float64Type>(&widest, |value| {
+            narrow::<Int64Type, Float64Type>(widest, |value| {
                 (value as f64 as i128 == value.into()).then_some(value as f64)
             })?
         }
         (DataType::Int64, DataType::Float32) => {
-            narrow::<Int64Type, Float32Type>(&widest, |value| {
+            narrow::<Int64Type, Float32Type>(widest, |value| {
                 (value as f32 as i128 == value.into()).then_some(value as f32)
             })?
         }
-        (DataType::Float64, DataType::Int64) => narrow::<Float64Type, Int64Type>(&widest, long)?,
+        (DataType::Float64, DataType::Int64) => narrow::<Float64Type, Int64Type>(widest, long)?,
         (DataType::Float64, DataType::Int32) => {
-            narrow::<Float64Type, Int32Type>(&widest, |value| long(value)?.try_into().ok())?
+            narrow::<Float64Type, Int32Type>(widest, |value| long(value)?.try_into().ok())?
         }
         (DataType::Float64, DataType::Float32) => {
-            narrow::<Float64Type, Float32Type>(&widest, |value| {
+            narrow::<Float64Type, Float32Type>(widest, |value| {
                 let float = value as f32;
                 (f64::from(float) == value || value.is_nan()).then_some(float)
             })?

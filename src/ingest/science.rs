@@ -11,7 +11,7 @@ use parquet::arrow::{ProjectionMask, parquet_to_arrow_field_levels};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
-use super::pages::Pages;
+use super::pages::CheckedFile;
 use super::sections;
 use crate::error::{Error, Kind, Result};
 
@@ -46,7 +46,7 @@ impl SciencePackets {
         let packets = footer.file_metadata().num_rows().max(0) as u64;
         let batch_size = batch_size(&footer, &mask);
         let fields = parquet_to_arrow_field_levels(columns, mask, None).map_err(unreadable)?;
-        let pages = Pages::new(file, Arc::new(footer));
+        let pages = CheckedFile::new(file, Arc::new(footer));
         let reader =
             ParquetRecordBatchReader::try_new_with_row_groups(&fields, &pages, batch_size, None);
         let reader = reader.map_err(unreadable)?;

@@ -23,7 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::Sender;
 
 use super::IngestOptions;
-use super::evolution::{Known, conform, extend};
+use super::evolution::{KnownColumns, conform, extend};
 use crate::error::{Error, Result};
 use crate::schema::{Table, provenance};
 use crate::warehouse::{Gatherer, bytes_of};
@@ -38,10 +38,10 @@ struct OpenTable {
     schema: Schema,
     ids: Option<RangeInclusive<i64>>,
     rows: u64,
-    files: Vec<OpenFile>,
+    files: Vec<UnfinishedFile>,
 }
 
-struct OpenFile {
+struct UnfinishedFile {
     file: StagedFile,
     pending: Gatherer,
     row_bytes: usize,
@@ -76,7 +76,7 @@ impl Staging {
             Some(index) => index,
             None => {
                 let path = self.dir.path().join(format!("{}-{count}.arrow", table.name()));
-                staged.files.push(OpenFile::create(path, batch.schema())?);
+                staged.files.push(UnfinishedFile::create(path, batch.schema())?);
                 staged.files.len() - 1
             }
         };
@@ -91,7 +91,7 @@ impl Staging {
     }
 
     /// The columns of each table so far.
-    pub fn columns(&self) -> Known {
+    pub fn columns(&self) -> KnownColumns {
         self.tables.iter().map(|(table, open)| (*table, open.schema.clone())).collect()
     }
 
@@ -99,7 +99,7 @@ impl Staging {
     pub fn finish(self) -> Result<(TempDir, BTreeMap<Table, StagedRows>)> {
         let mut tables = BTreeMap::new();
         for (table, open) in self.tables {
-            let finished = open.files.into_iter().map(OpenFile::finish);
+            let finished = open.files.into_iter().map(UnfinishedFile::finish);
             let finished = finished.collect::<Result<Vec<_>>>()?;
             let row_bytes = finished.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
             let files = finished.into_iter().map(|(file, _)| file).collect();
@@ -116,7 +116,7 @@ impl OpenTable {
     }
 }
 
-impl OpenFile {
+impl UnfinishedFile {
     fn create(path: PathBuf, schema: SchemaRef) -> Result<Self> {
         let options =
             IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;

@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::listed::Listed;
-use super::merge::Merged;
 use super::times::Implausible;
+use super::upsert::Merged;
 use crate::schema::Table;
 use crate::schema::provenance::PLAUSIBLE_MJD;
 

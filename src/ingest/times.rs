@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use arrow::array::{Array, AsArray, BooleanArray, Float64Array, ListArray, StructArray};
 
-use super::columns::Columns;
+use super::columns::MappedColumns;
 use super::extract::double;
-use super::layout::Layout;
 use super::listed::Listed;
+use super::mapping::Mapping;
 use super::precedence::PROCESSED;
 use super::sections::DIA_SOURCE;
 use crate::error::Result;
@@ -25,14 +25,14 @@ pub struct Implausible {
 
 /// The implausible times of the packets that are kept, with each one's place in the batch.
 pub fn implausible(
-    layout: &Layout,
+    mapping: &Mapping,
     packets: &StructArray,
     kept: &BooleanArray,
 ) -> Result<Listed<(usize, Implausible)>> {
     let mut all = Vec::new();
     for column in [TIME, PROCESSED] {
-        all.extend(Times::read(DIA_SOURCE, column, &layout.sources, packets, None)?);
-        for entries in [&layout.history, &layout.forced].into_iter().flatten() {
+        all.extend(Times::read(DIA_SOURCE, column, &mapping.sources, packets, None)?);
+        for entries in [&mapping.history, &mapping.forced].into_iter().flatten() {
             let list = packets.column(entries.list).as_list::<i32>();
             let items = list.values().as_struct();
             all.extend(Times::read(entries.section, column, &entries.columns, items, Some(list))?);
@@ -60,7 +60,7 @@ impl<'a> Times<'a> {
     fn read(
         section: &'static str,
         column: &'static str,
-        columns: &Columns,
+        columns: &MappedColumns,
         records: &StructArray,
         list: Option<&'a ListArray>,
     ) -> Result<Option<Self>> {

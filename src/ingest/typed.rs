@@ -1,5 +1,5 @@
 //! Packets with the types of their columns. In: a nested batch as its file has it, and the nested schema that its
-//! [`Layout`](super::layout::Layout) asks for. Out: the same packets in that schema. A value that its column cannot hold
+//! [`Mapping`](super::mapping::Layout) asks for. Out: the same packets in that schema. A value that its column cannot hold
 //! exactly is an `Input` error that names field, record and value: a value is never rounded, and a file never half taken.
 
 use std::sync::Arc;
@@ -7,15 +7,18 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, ListArray, RecordBatch, StructArray, new_null_array};
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 
-use super::columns::Columns;
-use super::layout::Entries;
+use super::columns::{Entries, MappedColumns};
 use super::scalar::{Unfit, exact, not_exact};
 use crate::error::{Error, Result};
 
 /// The packets' schema, each field of a column with the column's type.
-pub fn schema(packet: &Schema, records: [&Columns; 2], lists: [&Option<Entries>; 2]) -> SchemaRef {
+pub fn schema(
+    packet: &Schema,
+    records: [&MappedColumns; 2],
+    lists: [&Option<Entries>; 2],
+) -> SchemaRef {
     let mut root: Vec<_> = packet.fields().iter().map(|field| field.as_ref().clone()).collect();
-    for (path, column) in records.into_iter().flat_map(Columns::typed_paths) {
+    for (path, column) in records.into_iter().flat_map(MappedColumns::typed_paths) {
         set_type(&mut root, path, column);
     }
     for entries in lists.into_iter().flatten() {

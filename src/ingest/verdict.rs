@@ -2,8 +2,9 @@
 
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, StructArray};
 
+use super::columns::Entries;
 use super::extract::{double, long};
-use super::layout::{Entries, Layout};
+use super::mapping::Mapping;
 use super::sections::{DIA_OBJECT, DIA_SOURCE};
 use crate::error::Result;
 use crate::schema::{KEY, TIME};
@@ -19,14 +20,15 @@ pub enum Verdict {
 }
 
 /// Judges packets: the first thing wrong with one is its reason.
-pub fn verdicts(layout: &Layout, packets: &StructArray) -> Result<Vec<Verdict>> {
-    let object = packets.column(layout.object).as_struct();
-    let object_ids = long(packets, layout.objects.key.as_deref().unwrap_or_default())?;
-    let ids = long(packets, &layout.id)?;
-    let times = double(packets, &layout.time)?;
-    let owners = layout.sources.key.as_ref().map(|path| long(packets, path)).transpose()?;
-    let entries = [&layout.history, &layout.forced].into_iter().flatten();
-    let lists = entries.map(|entries| List::new(packets, entries)).collect::<Result<Vec<_>>>()?;
+pub fn verdicts(mapping: &Mapping, packets: &StructArray) -> Result<Vec<Verdict>> {
+    let object = packets.column(mapping.object).as_struct();
+    let object_ids = long(packets, mapping.objects.key.as_deref().unwrap_or_default())?;
+    let ids = long(packets, &mapping.id)?;
+    let times = double(packets, &mapping.time)?;
+    let owners = mapping.sources.key.as_ref().map(|path| long(packets, path)).transpose()?;
+    let entries = [&mapping.history, &mapping.forced].into_iter().flatten();
+    let lists =
+        entries.map(|entries| HistoryList::new(packets, entries)).collect::<Result<Vec<_>>>()?;
 
     let judge = |packet: usize| -> Verdict {
         if object_ids.is_null(packet) && is_empty(object, packet) {
@@ -49,7 +51,7 @@ fn is_empty(record: &StructArray, at: usize) -> bool {
 }
 
 /// The entries of one list of all packets.
-struct List<'a> {
+struct HistoryList<'a> {
     entries: &'a Entries,
     packets: &'a StructArray,
     ids: Int64Array,
@@ -57,7 +59,7 @@ struct List<'a> {
     owners: Option<Int64Array>,
 }
 
-impl<'a> List<'a> {
+impl<'a> HistoryList<'a> {
     fn new(packets: &'a StructArray, entries: &'a Entries) -> Result<Self> {
         let items = packets.column(entries.list).as_list::<i32>().values().as_struct();
         let owners = entries.columns.key.as_ref().map(|path| long(items, path)).transpose()?;

@@ -60,7 +60,7 @@ pub async fn choose(
         rank => (rank, DESCENDING),
     });
     let mut sorted = sorter.sort(ranked, &order.collect::<Vec<_>>())?;
-    let mut tally = Tally::new(files.iter().filter_map(|file| file.rows).sum(), staged.rows);
+    let mut tally = UpsertTally::new(files.iter().filter_map(|file| file.rows).sum(), staged.rows);
     while let Some(batch) = sorted.try_next().await? {
         let ids = batch[table.id_column()].as_primitive::<Int64Type>().values();
         let numbers = batch[NUMBER].as_primitive::<UInt64Type>().values();
@@ -133,7 +133,7 @@ fn within(column: &Int64Array, ids: Option<&RangeInclusive<i64>>) -> Result<Bool
 }
 
 /// Follows the sorted rows, one id after the other.
-struct Tally {
+struct UpsertTally {
     stored_rows: usize,
     /// Of every row, by number, whether it is in the table afterwards.
     stays: BooleanBufferBuilder,
@@ -144,7 +144,7 @@ struct Tally {
     replaced: u64,
 }
 
-impl Tally {
+impl UpsertTally {
     fn new(stored_rows: u64, staged_rows: u64) -> Self {
         let mut stays = BooleanBufferBuilder::new((stored_rows + staged_rows) as usize);
         stays.append_n(stored_rows as usize, true);

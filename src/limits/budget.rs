@@ -2,7 +2,7 @@
 //! `Busy` with the name of the limit.
 
 use super::caller::Caller;
-use super::supply::{Full, Part, Supply};
+use super::supply::{Full, Grant, Supply};
 use crate::error::{Error, Kind, Result};
 
 /// What memory is given out in.
@@ -21,7 +21,7 @@ pub struct Budget {
 #[derive(Debug)]
 pub struct HeldMemory {
     budget: Budget,
-    part: Option<Part>,
+    part: Option<Grant>,
     blocks: usize,
 }
 
@@ -43,7 +43,7 @@ impl Budget {
     }
 
     /// The same, for the work of a caller.
-    pub fn of(&self, caller: Caller) -> Self {
+    pub fn for_caller(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
     }
 
@@ -101,7 +101,7 @@ mod tests {
         let error = held.resize((3 << 20) + 1).unwrap_err();
         assert_eq!(error.kind(), Kind::Busy);
         assert!(error.to_string().contains("4096 KiB of ids is"), "{error}");
-        let mut privileged = budget.of(Caller { client: None, has_token: true }).hold();
+        let mut privileged = budget.for_caller(Caller { client: None, has_token: true }).hold();
         privileged.resize(1 << 20).unwrap();
         assert!(privileged.resize(2 << 20).is_err());
         held.resize(1 << 20).unwrap();
@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn a_client_has_its_share_of_it() {
         let budget = Budget::new("bodies", 4 << 20).with_share(25);
-        let client = |last| budget.of(Some(Client::of([192, 0, 2, last].into())).into());
+        let client =
+            |last| budget.for_caller(Some(Client::from_address([192, 0, 2, last].into())).into());
         let mut held = client(1).hold();
         held.resize(1 << 20).unwrap();
         let error = held.resize((1 << 20) + 1).unwrap_err();

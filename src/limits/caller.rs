@@ -12,7 +12,7 @@ use axum::http::Extensions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(IpAddr);
 
-/// Who asks for places or memory.
+/// Who asks for permits or memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller {
     /// No more than a share of a limit is for one client; work of nobody in particular has no share.
@@ -32,7 +32,7 @@ impl From<Option<Client>> for Caller {
 const NETWORK: u128 = u128::MAX << 72;
 
 impl Client {
-    pub fn of(address: IpAddr) -> Self {
+    pub fn from_address(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
                 Self(IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & NETWORK)))
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn an_address_is_a_client_and_so_is_a_network_of_ipv6() {
-        let client = |text: &str| Client::of(text.parse().unwrap());
+        let client = |text: &str| Client::from_address(text.parse().unwrap());
         for (one, other, same) in [
             ("192.0.2.1", "192.0.2.1", true),
             ("192.0.2.1", "192.0.2.2", false),

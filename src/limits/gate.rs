@@ -1,4 +1,4 @@
-//! Places to work in. In: somebody who wants to work, and who that is. Out: a [`Place`], or `Busy` with the name of the limit.
+//! Concurrency limits. In: somebody who wants to work, and who that is. Out: a [`Permit`], or `Busy` with the name of the limit.
 
 use std::time::Duration;
 
@@ -6,44 +6,44 @@ use tokio::time::timeout;
 
 use super::caller::Caller;
 use super::clocked;
-use super::supply::{Full, Part, Supply};
+use super::supply::{Full, Grant, Supply};
 use crate::error::{Error, Kind, Result};
 
-/// A place to work in, free again when dropped.
+/// The permission to work, given back when dropped.
 #[derive(Debug)]
-pub struct Place {
-    _part: Part,
+pub struct Permit {
+    _part: Grant,
 }
 
-/// A bounded number of places for one kind of work.
+/// A bounded number of permits for one kind of work.
 #[derive(Clone, Debug)]
 pub struct Gate {
-    /// What the places are for, in the plural.
+    /// What the permits are for, in the plural.
     work: &'static str,
     queue_limit: Duration,
-    places: Supply,
-    /// Room for those who wait for a place.
+    permits: Supply,
+    /// Room for those who wait for a permit.
     queue: Supply,
     caller: Caller,
 }
 
 impl Gate {
-    /// `most` places; who comes when they are taken waits for `queue_limit`.
+    /// `most` permits; who comes when they are taken waits for `queue_limit`.
     pub fn new(work: &'static str, most: usize, queue_limit: Duration) -> Self {
-        let (places, queue) = (Supply::new(most), Supply::new(usize::MAX));
+        let (permits, queue) = (Supply::new(most), Supply::new(usize::MAX));
         let queue_limit = clocked(queue_limit);
-        Self { work, queue_limit, places, queue, caller: Caller::default() }
+        Self { work, queue_limit, permits, queue, caller: Caller::default() }
     }
 
-    /// The same gate, at which one client has at most so many percent of the places and of the queue.
+    /// The same gate, at which one client has at most so many percent of the permits and of the queue.
     pub(super) fn with_share(self, percent: u8) -> Self {
-        let (places, queue) = (self.places.with_share(percent), self.queue.with_share(percent));
-        Self { places, queue, ..self }
+        let (permits, queue) = (self.permits.with_share(percent), self.queue.with_share(percent));
+        Self { permits, queue, ..self }
     }
 
-    /// The same with a quarter of the places for token holders alone.
+    /// The same with a quarter of the permits for token holders alone.
     pub(super) fn with_reserve(self) -> Self {
-        Self { places: self.places.with_reserve(), ..self }
+        Self { permits: self.permits.with_reserve(), ..self }
     }
 
     /// The same with at most so many who wait; more are refused at once.
@@ -52,26 +52,26 @@ impl Gate {
     }
 
     /// The same gate, for the work of a caller.
-    pub fn of(&self, caller: Caller) -> Self {
+    pub fn for_caller(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
     }
 
-    pub async fn enter(&self) -> Result<Place> {
-        let part = match self.places.now(1, self.caller) {
+    pub async fn enter(&self) -> Result<Permit> {
+        let part = match self.permits.now(1, self.caller) {
             Ok(part) => Some(part),
             Err(_) => self.wait().await,
         };
-        part.map(|part| Place { _part: part }).ok_or_else(|| self.refusal())
+        part.map(|part| Permit { _part: part }).ok_or_else(|| self.refusal())
     }
 
-    async fn wait(&self) -> Option<Part> {
+    async fn wait(&self) -> Option<Grant> {
         let _waiting = self.queue.now(1, self.caller).ok()?;
-        timeout(self.queue_limit, self.places.one(self.caller)).await.ok()?
+        timeout(self.queue_limit, self.permits.one(self.caller)).await.ok()?
     }
 
     fn refusal(&self) -> Error {
         let work = self.work;
-        let (most, whose) = match self.places.full(self.caller) {
+        let (most, whose) = match self.permits.full(self.caller) {
             Full::Share(most) => (most, " from one address"),
             Full::All(most) => (most, ""),
         };
@@ -79,9 +79,9 @@ impl Gate {
         Error::new(Kind::Busy, text)
     }
 
-    /// Places that are free.
+    /// Permits that are free.
     pub fn free(&self) -> usize {
-        self.places.free()
+        self.permits.free()
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     use crate::limits::Client;
 
     fn client(last: u8) -> Caller {
-        Some(Client::of([192, 0, 2, last].into())).into()
+        Some(Client::from_address([192, 0, 2, last].into())).into()
     }
 
     const TOKEN_HOLDER: Caller = Caller { client: None, has_token: true };
@@ -99,13 +99,13 @@ mod tests {
     #[tokio::test]
     async fn no_client_has_more_than_its_share() {
         let gate = Gate::new("tests", 4, Duration::ZERO).with_share(50);
-        let (one, other) = (gate.of(client(1)), gate.of(client(2)));
+        let (one, other) = (gate.for_caller(client(1)), gate.for_caller(client(2)));
         let places = [one.enter().await.unwrap(), one.enter().await.unwrap()];
         let error = one.enter().await.unwrap_err();
         assert_eq!(error.kind(), Kind::Busy);
         assert!(error.to_string().contains("2 tests at once from one address"), "{error}");
         let more = [other.enter().await.unwrap(), other.enter().await.unwrap()];
-        let error = gate.of(client(3)).enter().await.unwrap_err();
+        let error = gate.for_caller(client(3)).enter().await.unwrap_err();
         assert!(error.to_string().contains("4 tests at once is"), "{error}");
         drop(places);
         drop(one.enter().await.unwrap());
@@ -116,7 +116,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_reserved_is_there_for_token_holders_when_others_took_the_rest() {
         let gate = Gate::new("tests", 4, Duration::ZERO).with_reserve();
-        let holder = gate.of(TOKEN_HOLDER);
+        let holder = gate.for_caller(TOKEN_HOLDER);
         let mut taken = Vec::new();
         for _ in 0..3 {
             taken.push(gate.enter().await.unwrap());

@@ -2,8 +2,9 @@
 //! used up.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::caller::Client;
@@ -14,11 +15,11 @@ pub struct Shares {
     /// The share of one client.
     pub each: usize,
     pub percent: u8,
-    taken: Mutex<Taken>,
+    taken: Mutex<TakenShares>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+struct TakenShares {
     shares: HashMap<Client, Weak<Semaphore>>,
     /// When there are so many clients, those who have nothing are forgotten.
     swept_at: usize,
@@ -32,7 +33,7 @@ impl Shares {
 
     /// What is left of a client's share.
     pub fn of(&self, client: Client) -> Arc<Semaphore> {
-        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.taken.lock();
         if taken.shares.len() >= taken.swept_at {
             taken.shares.retain(|_, share| share.strong_count() > 0);
             taken.swept_at = 64 + 2 * taken.shares.len();
@@ -61,9 +62,9 @@ mod tests {
     fn clients_that_are_gone_are_forgotten() {
         let shares = Shares::new(4, 50);
         for address in 0..10_000 {
-            shares.of(Client::of(Ipv4Addr::from_bits(address).into()));
+            shares.of(Client::from_address(Ipv4Addr::from_bits(address).into()));
         }
-        assert!(shares.taken.lock().unwrap().shares.len() <= 64);
+        assert!(shares.taken.lock().shares.len() <= 64);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! So many of something for everybody together: places, or blocks of memory. In: who asks, and for how many. Out: a [`Part`], free again when
+//! So many of something for everybody together: permits, or blocks of memory. In: who asks, and for how many. Out: a [`Grant`], free again when
 //! it is dropped, or which bound is met.
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct Bounds {
 
 /// Some of it.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct Grant {
     all: OwnedSemaphorePermit,
     open: Option<OwnedSemaphorePermit>,
     share: Option<OwnedSemaphorePermit>,
@@ -64,7 +64,7 @@ impl Supply {
     }
 
     /// Waits for one.
-    pub(super) async fn one(&self, caller: Caller) -> Option<Part> {
+    pub(super) async fn one(&self, caller: Caller) -> Option<Grant> {
         // Who wants more than a share waits behind its own work, not in front of others'.
         let share = match self.share(caller) {
             Some(share) => Some(share.acquire_owned().await.ok()?),
@@ -74,11 +74,11 @@ impl Supply {
             Some(open) => Some(open.acquire_owned().await.ok()?),
             None => None,
         };
-        Some(Part { all: self.0.all.clone().acquire_owned().await.ok()?, open, share })
+        Some(Grant { all: self.0.all.clone().acquire_owned().await.ok()?, open, share })
     }
 
     /// `many`, if they are free.
-    pub(super) fn now(&self, many: usize, caller: Caller) -> Result<Part, Full> {
+    pub(super) fn now(&self, many: usize, caller: Caller) -> Result<Grant, Full> {
         let all = Full::All(self.0.most);
         let Ok(many) = u32::try_from(many) else { return Err(all) };
         let take = |from: Arc<Semaphore>| from.try_acquire_many_owned(many).ok();
@@ -89,7 +89,7 @@ impl Supply {
             (_, Some(None)) => Err(all),
             (share, open) => {
                 let (open, share) = (open.flatten(), share.flatten());
-                take(self.0.all.clone()).map(|all| Part { all, open, share }).ok_or(all)
+                take(self.0.all.clone()).map(|all| Grant { all, open, share }).ok_or(all)
             }
         }
     }
@@ -116,7 +116,7 @@ impl Supply {
     }
 }
 
-impl Part {
+impl Grant {
     /// Takes up what another part has.
     pub(super) fn merge(&mut self, other: Self) {
         self.all.merge(other.all);

@@ -8,7 +8,7 @@ use plotters::style::RGBColor;
 
 /// A filter of the camera.
 #[derive(Debug)]
-pub struct Band {
+pub struct BandStyle {
     pub name: &'static str,
     /// On a light background.
     pub light: RGBColor,
@@ -30,7 +30,7 @@ pub enum Symbol {
 }
 
 /// From the shortest wavelength.
-pub static BANDS: [Band; 6] = [
+pub static BANDS: [BandStyle; 6] = [
     band("u", 0x0c71ff, 0x3eb7ff, Symbol::Circle),
     band("g", 0x28963f, 0x30c39f, Symbol::TriangleUp),
     band("r", 0xc61c00, 0xff7e00, Symbol::TriangleDown),
@@ -40,13 +40,13 @@ pub static BANDS: [Band; 6] = [
 ];
 
 /// A measurement whose band is missing, or none of the camera's.
-pub static OTHER: Band = band("other", 0x707070, 0x9fabb9, Symbol::Diamond);
+pub static OTHER: BandStyle = band("other", 0x707070, 0x9fabb9, Symbol::Diamond);
 
 /// Stands for any of them where a legend tells of kinds of points.
-pub static ANY: Band = band("any", 0x707070, 0x9fabb9, Symbol::Circle);
+pub static ANY: BandStyle = band("any", 0x707070, 0x9fabb9, Symbol::Circle);
 
-const fn band(name: &'static str, light: u32, dark: u32, symbol: Symbol) -> Band {
-    Band { name, light: rgb(light), dark: rgb(dark), symbol }
+const fn band(name: &'static str, light: u32, dark: u32, symbol: Symbol) -> BandStyle {
+    BandStyle { name, light: rgb(light), dark: rgb(dark), symbol }
 }
 
 const fn rgb(colour: u32) -> RGBColor {
@@ -55,6 +55,6 @@ const fn rgb(colour: u32) -> RGBColor {
 }
 
 /// The band of a name.
-pub fn named(name: &str) -> &'static Band {
+pub fn named(name: &str) -> &'static BandStyle {
     BANDS.iter().find(|band| band.name == name).unwrap_or(&OTHER)
 }

@@ -13,7 +13,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::marker::{Part, marker, small_limit};
 use super::notes::{MOST_FULL_LIMITS, notes};
-use super::points::{Kind, LightCurve, Point};
+use super::points::{LightCurve, Point, PointKind};
 use super::ticks::{self, Tick};
 use super::{Quantity, legend};
 use crate::astronomy::{ab_mag, ab_mag_err};
@@ -43,12 +43,12 @@ pub fn svg(
         curve.points.iter().filter_map(|point| place(point, quantity)).collect();
     // Detections last, on top of the many others.
     placed.sort_by_key(|placed| match placed.point.kind {
-        Kind::UpperLimit => 0,
-        Kind::Forced => 1,
-        Kind::BadQuality => 2,
-        Kind::Valid => 3,
+        PointKind::UpperLimit => 0,
+        PointKind::Forced => 1,
+        PointKind::BadQuality => 2,
+        PointKind::Valid => 3,
     });
-    let limits = placed.iter().filter(|placed| placed.point.kind == Kind::UpperLimit).count();
+    let limits = placed.iter().filter(|placed| placed.point.kind == PointKind::UpperLimit).count();
     let notes = notes(curve, quantity, (placed.len(), limits), missing).join("; ");
     let mut svg = String::new();
     draw(&mut svg, title, &notes, &placed, quantity)
@@ -60,16 +60,16 @@ pub fn svg(
 /// Where a point is drawn; a limit has its place among magnitudes alone: among fluxes the measurement itself can be shown.
 fn place(point: &Point, quantity: Quantity) -> Option<Placed<'_>> {
     let (y, y_err) = match (quantity, point.kind) {
-        (Quantity::Flux, Kind::UpperLimit) => return None,
+        (Quantity::Flux, PointKind::UpperLimit) => return None,
         (Quantity::Flux, _) => (point.flux_njy, point.flux_err_njy),
-        (Quantity::Magnitude, Kind::UpperLimit) => (-ab_mag(point.flux_njy)?, 0.0),
+        (Quantity::Magnitude, PointKind::UpperLimit) => (-ab_mag(point.flux_njy)?, 0.0),
         (Quantity::Magnitude, _) => (
             -ab_mag(point.flux_njy)?,
             ab_mag_err(point.flux_njy, point.flux_err_njy).unwrap_or_default(),
         ),
     };
     // A forced measurement within its noise has no magnitude to speak of; where it counts it is there as a limit.
-    let noise = point.kind == Kind::Forced && point.flux_njy < 3.0 * point.flux_err_njy;
+    let noise = point.kind == PointKind::Forced && point.flux_njy < 3.0 * point.flux_err_njy;
     (quantity == Quantity::Flux || !noise).then_some(Placed { point, y, y_err })
 }
 
@@ -135,13 +135,13 @@ fn draw_points(root: &Root, placed: &[Placed], quantity: Quantity) -> Drawn {
         root.draw(&PathElement::new(vec![(x, top - 8), (x, top)], BLACK.stroke_width(1)))?;
         root.draw(&Text::new(date, (x, top - 10), above(HPos::Center)))?;
     }
-    let limits = placed.iter().filter(|placed| placed.point.kind == Kind::UpperLimit).count();
+    let limits = placed.iter().filter(|placed| placed.point.kind == PointKind::UpperLimit).count();
     for Placed { point, y, y_err } in placed {
         let ends = vec![(point.mjd, y - y_err), (point.mjd, y + y_err)];
         let line = point.band.light.mix(0.5).stroke_width(2);
         chart.draw_series([PathElement::new(ends, line)])?;
         let parts = match point.kind {
-            Kind::UpperLimit if limits > MOST_FULL_LIMITS => vec![small_limit(point.band)],
+            PointKind::UpperLimit if limits > MOST_FULL_LIMITS => vec![small_limit(point.band)],
             kind => marker(point.band, kind),
         };
         for part in parts {

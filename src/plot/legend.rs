@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::band::{ANY, BANDS, Band, OTHER};
+use super::band::{ANY, BANDS, BandStyle, OTHER};
 use super::marker::{Part, marker};
-use super::points::{Kind, Point};
+use super::points::{Point, PointKind};
 
 const TEXT_PX: i32 = 24;
 /// Of a letter, on average.
@@ -15,11 +15,11 @@ const LETTER_PX: i32 = 13;
 const GAP_PX: i32 = 28;
 
 /// What a kind is called, in the order shown.
-const KINDS: [(Kind, &str); 4] = [
-    (Kind::Valid, "detection"),
-    (Kind::BadQuality, "of bad quality"),
-    (Kind::Forced, "forced photometry"),
-    (Kind::UpperLimit, "5 sigma limit"),
+const KINDS: [(PointKind, &str); 4] = [
+    (PointKind::Valid, "detection"),
+    (PointKind::BadQuality, "of bad quality"),
+    (PointKind::Forced, "forced photometry"),
+    (PointKind::UpperLimit, "5 sigma limit"),
 ];
 
 /// Draws a line of markers and words for what is among the points, from `(x, y)` on.
@@ -35,12 +35,12 @@ pub fn draw<'a, DB: DrawingBackend>(
     }
     let bands = BANDS.iter().chain([&OTHER]);
     let bands = bands.filter(|band| shown_bands.contains(band.name));
-    let bands: Vec<(&'static Band, Kind, &str)> =
-        bands.map(|band| (band, Kind::Valid, told(band))).collect();
+    let bands: Vec<(&'static BandStyle, PointKind, &str)> =
+        bands.map(|band| (band, PointKind::Valid, told(band))).collect();
     let kinds = KINDS.iter().filter(|(kind, _)| shown_kinds.contains(kind));
     let kinds = kinds.map(|&(kind, name)| (&ANY, kind, name));
     for (band, kind, name) in bands.into_iter().chain(kinds) {
-        let middle = if kind == Kind::UpperLimit { y - TEXT_PX / 3 } else { y };
+        let middle = if kind == PointKind::UpperLimit { y - TEXT_PX / 3 } else { y };
         for part in marker(band, kind) {
             let at = EmptyElement::at((x, middle));
             match part {
@@ -55,6 +55,6 @@ pub fn draw<'a, DB: DrawingBackend>(
     Ok(())
 }
 
-fn told(band: &'static Band) -> &'static str {
+fn told(band: &'static BandStyle) -> &'static str {
     if band.name == OTHER.name { "other or no band" } else { band.name }
 }

@@ -4,8 +4,8 @@ use std::f64::consts::{PI, TAU};
 
 use plotters::prelude::*;
 
-use super::band::{Band, Symbol};
-use super::points::Kind;
+use super::band::{BandStyle, Symbol};
+use super::points::PointKind;
 
 /// Of a marker, from its middle.
 const RADIUS_PX: f64 = 8.0;
@@ -20,23 +20,23 @@ pub enum Part {
 
 /// The marker of a kind of point: filled for a detection, with a cross through it where its quality is bad, open for forced
 /// photometry, an arrow down for an upper limit.
-pub fn marker(band: &Band, kind: Kind) -> Vec<Part> {
+pub fn marker(band: &BandStyle, kind: PointKind) -> Vec<Part> {
     let colour = band.light.stroke_width(LINE_PX);
     let line = |corners: Vec<(i32, i32)>| Part::Line(PathElement::new(corners, colour));
     let outline = |radius_px| closed(outline(band.symbol, radius_px));
     match kind {
-        Kind::Valid => {
+        PointKind::Valid => {
             let edge = PathElement::new(outline(RADIUS_PX), BLACK.mix(0.45).stroke_width(1));
             let shape = Polygon::new(outline(RADIUS_PX), band.light.filled());
             vec![Part::Filled(shape), Part::Line(edge)]
         }
-        Kind::BadQuality => {
+        PointKind::BadQuality => {
             let r = RADIUS_PX as i32;
             let cross = [line(vec![(-r, -r), (r, r)]), line(vec![(-r, r), (r, -r)])];
             cross.into_iter().chain([line(outline(RADIUS_PX))]).collect()
         }
-        Kind::Forced => vec![line(outline(FORCED_RADIUS_PX))],
-        Kind::UpperLimit => vec![
+        PointKind::Forced => vec![line(outline(FORCED_RADIUS_PX))],
+        PointKind::UpperLimit => vec![
             line(vec![(-6, 0), (6, 0)]),
             line(vec![(0, 0), (0, 20)]),
             line(vec![(-5, 13), (0, 20), (5, 13)]),
@@ -45,7 +45,7 @@ pub fn marker(band: &Band, kind: Kind) -> Vec<Part> {
 }
 
 /// The marker of an upper limit among very many: its arrow alone, small.
-pub fn small_limit(band: &Band) -> Part {
+pub fn small_limit(band: &BandStyle) -> Part {
     let colour = band.light.stroke_width(1);
     Part::Line(PathElement::new(vec![(0, 0), (0, 9), (-2, 6), (0, 9), (2, 6)], colour))
 }

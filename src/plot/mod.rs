@@ -10,7 +10,7 @@ mod png;
 mod points;
 mod ticks;
 
-pub use band::{BANDS, Band, OTHER, named};
+pub use band::{BANDS, BandStyle, OTHER, named};
 pub use chart::svg;
 pub use png::png;
 pub use points::{LightCurve, WITHDRAWN};
@@ -32,6 +32,32 @@ impl Quantity {
         match self {
             Quantity::Flux => "flux",
             Quantity::Magnitude => "magnitude",
+        }
+    }
+}
+
+/// How a picture is written.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Picture {
+    Svg,
+    Png,
+}
+
+impl Picture {
+    pub const ALL: [Picture; 2] = [Picture::Svg, Picture::Png];
+
+    /// Its word in a request.
+    pub fn name(self) -> &'static str {
+        match self {
+            Picture::Svg => "svg",
+            Picture::Png => "png",
+        }
+    }
+
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Picture::Svg => "image/svg+xml",
+            Picture::Png => "image/png",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a picture does not show as it is. In: a light curve, and what is drawn of it. Out: sentences for below the title.
 
 use super::Quantity;
-use super::points::{Kind, LightCurve};
+use super::points::{LightCurve, PointKind};
 
 /// Where there are more upper limits, their arrows would be one solid bar.
 pub const MOST_FULL_LIMITS: usize = 300;
@@ -15,7 +15,7 @@ pub fn notes(
     missing: &[String],
 ) -> Vec<String> {
     let measured = |point: &&super::points::Point| {
-        quantity == Quantity::Magnitude || point.kind != Kind::UpperLimit
+        quantity == Quantity::Magnitude || point.kind != PointKind::UpperLimit
     };
     let faint = curve.points.iter().filter(measured).count() - drawn;
     let small = if limits > MOST_FULL_LIMITS { limits } else { 0 };

@@ -5,12 +5,12 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type};
 
-use super::band::{self, Band};
+use super::band::{self, BandStyle};
 use crate::error::Result;
 
 /// What a measurement is.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub enum Kind {
+pub enum PointKind {
     /// A diaSource that passes the quality cuts.
     Valid,
     /// A diaSource that does not.
@@ -24,8 +24,8 @@ pub enum Kind {
 /// A measurement that has a time and a flux.
 #[derive(Clone, Debug)]
 pub struct Point {
-    pub kind: Kind,
-    pub band: &'static Band,
+    pub kind: PointKind,
+    pub band: &'static BandStyle,
     /// TAI.
     pub mjd: f64,
     /// On the difference image.
@@ -55,11 +55,11 @@ impl LightCurve {
     pub fn take_sources(&mut self, rows: &RecordBatch) -> Result<()> {
         let (tags, limits) = (texts(rows, "v:tag")?, numbers(rows, "v:fluxLimit")?);
         self.take(rows, |row| match tags[row].as_deref() {
-            Some("valid") | None => Some((Kind::Valid, None)),
-            Some("upperlim") => Some((Kind::UpperLimit, limits[row])),
+            Some("valid") | None => Some((PointKind::Valid, None)),
+            Some("upperlim") => Some((PointKind::UpperLimit, limits[row])),
             // They are among the rows of `fp`.
             Some("forced" | "badforced") => None,
-            Some(_) => Some((Kind::BadQuality, None)),
+            Some(_) => Some((PointKind::BadQuality, None)),
         })
     }
 
@@ -70,14 +70,14 @@ impl LightCurve {
         let is_poor =
             |row: usize| withdrawn[row].is_some() || errors[row].is_some_and(|error| error <= 0.0);
         self.poor_forced += (0..rows.num_rows()).filter(|row| is_poor(*row)).count();
-        self.take(rows, |row| (!is_poor(row)).then_some((Kind::Forced, None)))
+        self.take(rows, |row| (!is_poor(row)).then_some((PointKind::Forced, None)))
     }
 
     /// `kind` tells what a row is, and its flux where that is not the measured one; `None` leaves it out.
     fn take(
         &mut self,
         rows: &RecordBatch,
-        kind: impl Fn(usize) -> Option<(Kind, Option<f64>)>,
+        kind: impl Fn(usize) -> Option<(PointKind, Option<f64>)>,
     ) -> Result<()> {
         let mjd = numbers(rows, "r:midpointMjdTai")?;
         let (flux, flux_err) = (numbers(rows, "r:psfFlux")?, numbers(rows, "r:psfFluxErr")?);
@@ -135,7 +135,7 @@ mod tests {
         curve.take_sources(&rows).unwrap();
         assert_eq!((curve.points.len(), curve.unplaced), (2, 2));
         for point in &curve.points {
-            assert_eq!((point.kind, point.band.name), (Kind::Valid, "other"));
+            assert_eq!((point.kind, point.band.name), (PointKind::Valid, "other"));
             assert_eq!(point.flux_err_njy, 0.0);
         }
         let mut forced = LightCurve::default();

@@ -8,6 +8,8 @@ pub mod json;
 mod plot;
 pub mod query;
 mod rows;
+mod schema;
 
-pub use plot::{Picture, PlotRequest};
-pub use rows::{RowRequest, flag, missing_id};
+pub use plot::PlotRequest;
+pub use rows::RowRequest;
+pub use schema::SchemaRequest;

@@ -1,42 +1,32 @@
 //! A request for a picture, understood. In: the merged arguments. Out: a [`PlotRequest`], or the error that names the argument and
 //! what would be right.
 
-use super::argument::{Argument, ID, PICTURE_FORMAT, QUANTITY};
+use super::argument::{Argument, ID, Takes};
 use super::arguments::Arguments;
 use super::ignored::{Ignored, Warning};
 use super::json::{Scalar, Value};
 use super::query::{query, wrong};
 use super::rows::missing_id;
 use crate::error::{Error, Result};
-use crate::plot::{Quantity, WITHDRAWN};
+use crate::plot::{Picture, Quantity, WITHDRAWN};
 use crate::query::{Columns, Order, Query, Rows};
 use crate::schema::Table;
 
-/// How a picture is written.
-#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub enum Picture {
-    Svg,
-    Png,
-}
+static OUTPUT_FORMAT: Argument = Argument {
+    name: "output-format",
+    about: "The format of the picture.",
+    takes: Takes::Word(|| Picture::ALL.map(Picture::name).to_vec()),
+    is_required: false,
+    example: "svg",
+};
 
-impl Picture {
-    pub const ALL: [Picture; 2] = [Picture::Svg, Picture::Png];
-
-    /// The word of `output-format`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Picture::Svg => "svg",
-            Picture::Png => "png",
-        }
-    }
-
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Picture::Svg => "image/svg+xml",
-            Picture::Png => "image/png",
-        }
-    }
-}
+static QUANTITY: Argument = Argument {
+    name: "quantity",
+    about: "What is drawn: the flux on the difference image in nJy, or its AB magnitude, where upper limits stand as arrows.",
+    takes: Takes::Word(|| Quantity::ALL.map(Quantity::name).to_vec()),
+    is_required: false,
+    example: "flux",
+};
 
 /// The arguments of `/api/v1/plot`.
 #[derive(Debug)]
@@ -53,7 +43,7 @@ pub struct PlotRequest {
 }
 
 impl PlotRequest {
-    pub const ARGUMENTS: [&'static Argument; 3] = [&ID, &PICTURE_FORMAT, &QUANTITY];
+    pub const ARGUMENTS: &[&Argument] = &[&ID, &OUTPUT_FORMAT, &QUANTITY];
 
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
@@ -67,7 +57,7 @@ impl PlotRequest {
                 return Err(Error::argument(text));
             }
         };
-        let picture = word(&PICTURE_FORMAT, Picture::ALL, Picture::name, &mut arguments)?;
+        let picture = word(&OUTPUT_FORMAT, Picture::ALL, Picture::name, &mut arguments)?;
         let quantity = word(&QUANTITY, Quantity::ALL, Quantity::name, &mut arguments)?;
         let named =
             |names: &[&str]| Columns::Named(names.iter().map(|name| name.to_string()).collect());
@@ -119,7 +109,7 @@ mod tests {
     use crate::request::arguments;
 
     fn parsed(query: &str) -> Result<PlotRequest> {
-        let names = PlotRequest::ARGUMENTS.map(|argument| argument.name);
+        let names: Vec<_> = PlotRequest::ARGUMENTS.iter().map(|argument| argument.name).collect();
         PlotRequest::parse(arguments::read(b"", query, &names)?)
     }
 

@@ -1,9 +1,7 @@
 //! A request of REST for rows, understood. In: the merged arguments. Out: a [`Query`] and how to answer
 //! it, or the error that names the argument and what would be right.
 
-use super::argument::{
-    AS_OF, Argument, COLUMNS, EXPLAIN, ID, MIDPOINT_MJD_TAI, OUTPUT_FORMAT, WITH_UPPER_LIMITS,
-};
+use super::argument::{AS_OF, Argument, COLUMNS, ID, MIDPOINT_MJD_TAI, Takes, WITH_UPPER_LIMITS};
 use super::arguments::Arguments;
 use super::ignored::{Ignored, Warning};
 use super::json::{Scalar, Value};
@@ -12,6 +10,22 @@ use crate::encode::Format;
 use crate::error::{Error, Result};
 use crate::query::{Columns, Order, Query, UnknownColumn};
 use crate::schema::Table;
+
+static OUTPUT_FORMAT: Argument = Argument {
+    name: "output-format",
+    about: "The format of the answer; `arrow` is an IPC stream.",
+    takes: Takes::Word(|| Format::ALL.map(Format::name).to_vec()),
+    is_required: false,
+    example: "json",
+};
+
+static EXPLAIN: Argument = Argument {
+    name: "explain",
+    about: "Instead of rows: the SQL, its parameters, the plan and the row groups it reads, as text.",
+    takes: Takes::Flag,
+    is_required: false,
+    example: "false",
+};
 
 /// The arguments of `/api/v1/{sources,objects,fp}`.
 #[derive(Debug)]
@@ -26,15 +40,10 @@ pub struct RowRequest {
 }
 
 impl RowRequest {
-    /// The arguments of a table's endpoint.
-    pub fn arguments(table: Table) -> Vec<&'static Argument> {
-        let mut arguments = vec![&ID, &COLUMNS, &OUTPUT_FORMAT];
-        if table == Table::Sources {
-            arguments.extend([&MIDPOINT_MJD_TAI, &WITH_UPPER_LIMITS]);
-        }
-        arguments.extend([&AS_OF, &EXPLAIN]);
-        arguments
-    }
+    pub const ARGUMENTS: &[&Argument] = &[&ID, &COLUMNS, &OUTPUT_FORMAT, &AS_OF, &EXPLAIN];
+    /// Those of `/api/v1/sources`.
+    pub const ARGUMENTS_OF_SOURCES: &[&Argument] =
+        &[&ID, &COLUMNS, &OUTPUT_FORMAT, &MIDPOINT_MJD_TAI, &WITH_UPPER_LIMITS, &AS_OF, &EXPLAIN];
 
     pub fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
@@ -108,7 +117,11 @@ mod tests {
     use crate::request::arguments;
 
     fn parsed(table: Table, body: &str) -> Result<RowRequest> {
-        let names: Vec<_> = RowRequest::arguments(table).iter().map(|one| one.name).collect();
+        let known = match table {
+            Table::Sources => RowRequest::ARGUMENTS_OF_SOURCES,
+            Table::Fp | Table::Objects => RowRequest::ARGUMENTS,
+        };
+        let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
         RowRequest::parse(table, arguments::read(body.as_bytes(), "", &names)?)
     }
 

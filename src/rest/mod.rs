@@ -1,17 +1,16 @@
 //! The documented REST API over the query engine, what documents it, and the pages for people. In: HTTP requests. Out: rows as
 //! streams of bytes, pictures, pages, or errors in one shape.
 //!
-//! A request goes through the layers of [`router`] (CORS, errors, compression), is [`received`] whole, goes through
+//! A request goes through the [`layers`] (CORS, errors, compression), is [`received`] whole, goes through
 //! [`bounded`] if it does work, and reaches its handler with its arguments already understood.
 
 mod bounded;
 mod endpoint;
+mod endpoints;
 mod etag;
 mod failure;
-mod fp;
-mod health;
-mod metrics;
-mod objects;
+mod layers;
+mod monitoring;
 mod openapi;
 mod pages;
 mod plot;
@@ -19,53 +18,26 @@ mod ranges;
 mod received;
 mod rows;
 mod schema;
-mod sources;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, ETAG, RETRY_AFTER,
-};
-use axum::http::{Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri, Version};
-use axum::middleware::{Next, from_fn, from_fn_with_state, map_response};
+use axum::http::Uri;
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
-use tower_http::CompressionLevel;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
-use tower_http::cors::{Any, CorsLayer};
 use uuid::Uuid;
 
-use crate::encode::Format;
+use self::endpoint::EndpointState;
+use self::endpoints::ENDPOINTS;
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
 use crate::origin::Origins;
 use crate::query::Engine;
-use crate::schema::Table;
-use crate::watch::Metrics;
+use crate::telemetry::Metrics;
 use crate::workers::Workers;
-
-/// Smaller bodies are not worth compressing.
-const COMPRESSED_FROM_BYTES: u64 = 1 << 10;
-
-const ABOUT: &str = "diaflight: light curves of Rubin alerts
-
-GET or POST /api/v1/sources    the light curves of objects
-GET or POST /api/v1/objects    their newest state
-GET or POST /api/v1/fp         their forced photometry
-GET or POST /api/v1/plot       a light curve as a picture
-GET or POST /api/v1/schema     the fields of an endpoint
-GET /<diaObjectId>             the page of an object, for a browser
-GET /docs, /openapi.json       all of this, and how to ask
-GET /health/live, /health/ready, /metrics
-
-Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
-";
 
 /// What the handlers share.
 #[derive(Clone)]
@@ -103,14 +75,13 @@ impl App {
 
 /// Every route.
 pub fn router(app: App) -> Router {
-    let work = Router::new()
-        .route(Table::Sources.path(), rows::route(&app, sources::DEFINITION))
-        .route(Table::Objects.path(), rows::route(&app, objects::DEFINITION))
-        .route(Table::Fp.path(), rows::route(&app, fp::DEFINITION))
-        .route("/api/v1/plot", get(plot::answer).post(plot::answer))
-        .route("/api/v1/schema", get(schema::answer).post(schema::answer))
+    let work = ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
+        let served = EndpointState { app: app.clone(), endpoint };
+        router.route(endpoint.path, (endpoint.methods)().with_state(served))
+    });
+    let work = work
         // Within the limits, where it is pulled by the workers.
-        .route_layer(compression_of_large())
+        .route_layer(layers::compression_of_large())
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
         .route_layer(from_fn_with_state(app.limits.clone(), received::whole));
     let router = work
@@ -118,10 +89,10 @@ pub fn router(app: App) -> Router {
         .route("/openapi.json", get(openapi::answer))
         .fallback(unknown_path)
         .layer(from_fn_with_state(app.limits.clone(), open))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::answer));
-    layered(router.with_state(app))
+        .route("/health/live", get(monitoring::live))
+        .route("/health/ready", get(monitoring::ready))
+        .route("/metrics", get(monitoring::metrics));
+    layers::around(router.with_state(app))
 }
 
 /// Middleware for all but health and metrics: a request has a place among those that are open.
@@ -132,182 +103,4 @@ async fn open(State(limits): State<Limits>, request: Request, next: Next) -> Res
 
 async fn unknown_path(uri: Uri) -> Error {
     Error::new(Kind::NotFound, format!("there is no {}; / lists what there is", uri.path()))
-}
-
-/// What every answer goes through; the first of these is the innermost.
-fn layered(router: Router) -> Router {
-    router
-        .layer(CatchPanicLayer::custom(failure::of_panic))
-        .layer(compression())
-        .layer(map_response(etag::weak))
-        .layer(from_fn(failure::describe))
-        .layer(cors())
-}
-
-/// As the client asks, but for what is small or has its own compression.
-fn compression() -> CompressionLayer<impl Predicate> {
-    let parquet = NotForContentType::const_new(Format::Parquet.content_type());
-    // Quickly: it is done on threads that serve, and unread answers keep what it needs.
-    let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    compression.compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES).and(parquet))
-}
-
-/// The same of large answers alone.
-fn compression_of_large() -> CompressionLayer<impl Predicate> {
-    let is_large = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
-        extensions.get::<bounded::Large>().is_some()
-    };
-    let parquet = NotForContentType::const_new(Format::Parquet.content_type());
-    CompressionLayer::new().compress_when(is_large.and(parquet))
-}
-
-/// Pages of any origin may ask and see every header.
-fn cors() -> CorsLayer {
-    let request_id = HeaderName::from_static("x-request-id");
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers(Any)
-        .expose_headers([
-            rows::SNAPSHOT,
-            rows::WARNING,
-            ETAG,
-            ACCEPT_RANGES,
-            CONTENT_DISPOSITION,
-            CONTENT_LENGTH,
-            CONTENT_RANGE,
-            RETRY_AFTER,
-            request_id,
-        ])
-        .max_age(Duration::from_secs(24 * 3600))
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::Body;
-    use axum::extract::Request;
-    use axum::http::header::{ACCEPT_ENCODING, CONTENT_TYPE};
-    use axum::response::IntoResponse;
-    use futures::stream;
-    use tower::ServiceExt;
-
-    use super::*;
-    use crate::query::EngineUse;
-    use crate::watch::watched;
-
-    /// The layers around handlers that go wrong in every way.
-    fn broken() -> (Router, Arc<Metrics>) {
-        let metrics = Arc::new(Metrics::default());
-        let parquet = [(CONTENT_TYPE, Format::Parquet.content_type())];
-        let router = Router::new()
-            .route(
-                "/panic",
-                get(|| async {
-                    if true {
-                        panic!("the secret")
-                    }
-                }),
-            )
-            .route("/bug", get(|| async { Error::internal("the secret") }))
-            .route("/storage", get(|| async { Error::new(Kind::Storage, "the secret") }))
-            .route("/busy", get(|| async { Error::new(Kind::Busy, "come back") }))
-            .route("/long", get(|| async { "a".repeat(10_000) }))
-            .route("/short", get(|| async { "a" }))
-            .route("/midway", get(midway))
-            .route("/parquet", get(move || async move { (parquet, "a".repeat(10_000)) }))
-            .fallback(unknown_path);
-        (watched(layered(router), metrics.clone()), metrics)
-    }
-
-    async fn midway() -> Body {
-        let pieces = [Ok("a".repeat(10_000)), Err(Error::internal("the secret"))];
-        Body::from_stream(stream::iter(pieces))
-    }
-
-    async fn ask(method: &str, path: &str) -> (u16, HeaderMap, String) {
-        let request = Request::builder().method(method).uri(path).header(ACCEPT_ENCODING, "gzip");
-        let request = request.header("X-Request-Id", "an-id").body(Body::empty()).unwrap();
-        let answer = broken().0.oneshot(request).await.unwrap().into_response();
-        let (parts, body) = answer.into_parts();
-        let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-        let body = String::from_utf8_lossy(&body).into_owned();
-        (parts.status.as_u16(), parts.headers, body)
-    }
-
-    #[tokio::test]
-    async fn every_failure_has_one_shape() {
-        for (method, path, status, said) in [
-            ("GET", "/panic", 500, "an-id"),
-            ("GET", "/bug", 500, "an-id"),
-            ("GET", "/storage", 503, "an-id"),
-            ("GET", "/busy", 429, "come back"),
-            ("GET", "/nothing", 404, "/nothing"),
-            ("PUT", "/bug", 405, "PUT"),
-        ] {
-            let (got, headers, body) = ask(method, path).await;
-            let body: serde_json::Value = serde_json::from_str(&body).unwrap();
-            assert_eq!((got, &body["status"]), (status, &"error".into()), "{path}");
-            let text = body["text"].as_str().unwrap();
-            assert!(text.contains(said) && !text.contains("secret"), "{path}: {text}");
-            assert_eq!(headers[CONTENT_TYPE], "application/json");
-            assert_eq!(headers["x-request-id"], "an-id");
-            assert_eq!(headers["access-control-allow-origin"], "*");
-            assert_eq!(headers.contains_key(RETRY_AFTER), [429, 503].contains(&status), "{path}");
-            assert_eq!(headers.get("allow").is_some(), status == 405, "{path}");
-        }
-    }
-
-    #[tokio::test]
-    async fn only_what_is_worth_it_is_compressed() {
-        for (path, compressed) in [("/long", true), ("/short", false), ("/parquet", false)] {
-            let (status, headers, _) = ask("GET", path).await;
-            assert_eq!(status, 200);
-            assert_eq!(headers.contains_key("content-encoding"), compressed, "{path}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_compressed_answer_that_fails_midway_has_no_clean_end() {
-        let request = Request::builder().uri("/midway").header(ACCEPT_ENCODING, "gzip");
-        let request = request.body(Body::empty()).unwrap();
-        let answer = broken().0.oneshot(request).await.unwrap();
-        assert_eq!(answer.headers()["content-encoding"], "gzip");
-        assert!(axum::body::to_bytes(answer.into_body(), 1 << 20).await.is_err());
-    }
-
-    #[tokio::test]
-    async fn pages_of_other_origins_may_ask() {
-        let (status, headers, _) = ask("OPTIONS", "/bug").await;
-        assert_eq!(status, 200);
-        assert_eq!(headers["access-control-allow-origin"], "*");
-        assert_eq!(headers["access-control-allow-headers"], "*");
-        let (_, headers, _) = ask("GET", "/short").await;
-        let exposed = headers["access-control-expose-headers"].to_str().unwrap();
-        assert!(exposed.contains("x-diaflight-snapshot") && exposed.contains("etag"), "{exposed}");
-    }
-
-    #[tokio::test]
-    async fn requests_are_counted_under_bounded_labels() {
-        let (router, metrics) = broken();
-        for path in ["/long", "/bug", "/x/1", "/x/2"] {
-            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-            let answer = router.clone().oneshot(request).await.unwrap();
-            axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
-        }
-        let request = Request::builder().uri("/long").body(Body::empty()).unwrap();
-        drop(router.oneshot(request).await.unwrap());
-        let text = metrics.text(EngineUse::default()).unwrap();
-        for line in [
-            r#"diaflight_requests_total{endpoint="/long",status="200"} 2"#,
-            r#"diaflight_requests_total{endpoint="/bug",status="500"} 1"#,
-            r#"diaflight_requests_total{endpoint="unknown",status="404"} 2"#,
-            r#"diaflight_sent_bytes_total{endpoint="/long"} 10000"#,
-            r#"diaflight_aborted_total{endpoint="/long"} 1"#,
-            r#"diaflight_request_duration_seconds_count{endpoint="unknown"} 2"#,
-            "diaflight_in_flight 0",
-        ] {
-            assert!(text.contains(line), "{line} is not in\n{text}");
-        }
-        assert!(!text.contains(r#"diaflight_aborted_total{endpoint="/bug""#), "{text}");
-    }
 }

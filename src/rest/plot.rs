@@ -7,41 +7,43 @@ use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
 use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt;
 
 use super::bounded::Placement;
-use super::received::Sent;
+use super::endpoint::EndpointState;
 use super::rows::{validators, warned};
 use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;
-use crate::plot::{self, LightCurve};
+use crate::plot::{self, LightCurve, Picture};
 use crate::query::{Query, Versions};
-use crate::request::{Picture, PlotRequest};
+use crate::request::PlotRequest;
 
-pub const ABOUT: &str = "The light curve of an object as a picture: ask with diaObjectId, and output-format (svg, png), quantity (flux, \
-                     magnitude) if you like.";
+pub fn methods() -> MethodRouter<EndpointState> {
+    get(answer).post(answer)
+}
 
-impl OptionalFromRequest<App> for PlotRequest {
+impl OptionalFromRequest<EndpointState> for PlotRequest {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
-        let sent = Sent::of(request.extensions());
-        sent.parse(Self::ARGUMENTS.to_vec(), &app.workers, Self::parse).await
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
+        served.parse(request, Self::parse).await
     }
 }
 
-pub async fn answer(
-    State(app): State<App>,
+async fn answer(
+    State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     method: Method,
     headers: HeaderMap,
     request: Option<PlotRequest>,
 ) -> Result<Response> {
-    let Some(request) = request else { return Ok(format!("{ABOUT}\n").into_response()) };
+    let Some(request) = request else { return Ok(served.about()) };
+    let app = &served.app;
     let question = (request.dia_object_id, request.picture, request.quantity);
-    let detections = drawable(&app, &request).await?;
+    let detections = drawable(app, &request).await?;
     if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
         let versions = app.engine.versions(detections).await.map_err(failure::of_reading)?;
         let tag = etag::tag(app.instance, versions, question)?;
@@ -50,8 +52,8 @@ pub async fn answer(
         }
     }
     let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
-    let versions = drawing.read(&app, &placement, detections, LightCurve::take_sources).await?;
-    drawing.read(&app, &placement, &request.forced, LightCurve::take_forced).await?;
+    let versions = drawing.read(app, &placement, detections, LightCurve::take_sources).await?;
+    drawing.read(app, &placement, &request.forced, LightCurve::take_forced).await?;
     if !detections.upper_limits {
         drawing.missing.push("the quality flags of sources".to_string());
     }
@@ -140,7 +142,6 @@ mod tests {
     use axum::Router;
     use axum::body::Body;
     use axum::middleware::from_fn_with_state;
-    use axum::routing::get;
     use tower::ServiceExt;
 
     use super::super::bounded;
@@ -150,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_picture_holds_its_place_until_it_is_drawn() {
-        let options = ServerOptions { max_concurrent_requests: 1, ..ServerOptions::default() };
+        let options = ServerOptions { max_concurrent_requests: 1, ..ServerOptions::DEFAULT };
         let limits = Limits::new(options);
         let (begun, mut has_begun) = tokio::sync::mpsc::unbounded_channel();
         let (finish, finished) = mpsc::channel();

@@ -23,7 +23,7 @@ const AT_ONCE_BYTES: usize = 64 << 10;
 
 /// The one range that is asked for; all where none is, several are, it is not a GET (RFC 9110, 14.2) or `If-Range` names another answer
 /// than this one, of the tag `tag`.
-pub fn of(method: &Method, headers: &HeaderMap, tag: &HeaderValue, whole: Bytes) -> Response {
+pub fn response(method: &Method, headers: &HeaderMap, tag: &HeaderValue, whole: Bytes) -> Response {
     let length = whole.len() as u64;
     let wanted = method == Method::GET && headers.get(IF_RANGE).is_none_or(|of| of == tag);
     let range = headers.typed_get::<headers::Range>().filter(|_| wanted);
@@ -97,7 +97,7 @@ mod tests {
         });
         let tag = HeaderValue::from_static("\"3-ab\"");
         let whole = Bytes::from_static(b"0123456789");
-        let response = of(&Method::GET, &headers.collect(), &tag, whole);
+        let response = response(&Method::GET, &headers.collect(), &tag, whole);
         let range =
             response.headers().get(CONTENT_RANGE).map(|range| range.to_str().unwrap().into());
         let status = response.status().as_u16();

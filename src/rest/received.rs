@@ -27,12 +27,12 @@ pub struct Sent {
     body: Whole,
 }
 
-/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::of`].
+/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::from_extensions`].
 pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
     if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
         return Ok(next.run(request).await); // refused by the route
     }
-    let limits = limits.of(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::of_request(request.extensions()));
     let (mut parts, body) = incoming::receive(request, &limits).await?;
     let query = parts.uri.query().unwrap_or_default().to_string();
     let sent = Sent { method: parts.method.clone(), query, body };
@@ -43,7 +43,7 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
 
 impl Sent {
     /// What [`whole`] left.
-    pub fn of(extensions: &Extensions) -> Arc<Self> {
+    pub fn from_extensions(extensions: &Extensions) -> Arc<Self> {
         extensions.get().cloned().unwrap_or_default()
     }
 
@@ -65,17 +65,17 @@ impl Sent {
         Err(Error::new(Kind::MediaType, text))
     }
 
-    /// The arguments of these names as `parse` understands them; `None` for a GET without any. A large body is read on
+    /// The arguments as `parse` understands them; `None` for a GET without any. A large body is read on
     /// `workers`.
     pub async fn parse<T: Send + 'static>(
         self: Arc<Self>,
-        names: Vec<&'static Argument>,
+        known: &[&'static Argument],
         workers: &Workers,
         parse: impl FnOnce(Arguments<'_>) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
         let large = self.body.bytes.len() > PARSED_HERE_BYTES;
+        let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
         let parsed = move || {
-            let names: Vec<_> = names.iter().map(|argument| argument.name).collect();
             let arguments = arguments::read(&self.body.bytes, &self.query, &names)?;
             if arguments.is_empty() && self.method != Method::POST {
                 return Ok(None);
@@ -104,7 +104,7 @@ mod tests {
     async fn a_get_without_arguments_asks_what_the_endpoint_is() {
         let parsed = async |method| {
             let sent = Arc::new(Sent { method, ..Sent::default() });
-            sent.parse(Vec::new(), &Workers::of_caller(), |_| Ok(())).await.unwrap()
+            sent.parse(&[], &Workers::of_caller(), |_| Ok(())).await.unwrap()
         };
         assert_eq!(parsed(Method::GET).await, None);
         assert_eq!(parsed(Method::POST).await, Some(()));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -23,14 +23,14 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 
 use super::bounded::{Large, Placement};
-use super::endpoint::{Definition, Endpoint};
+use super::endpoint::EndpointState;
 use super::{App, etag, ranges};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::query::{Query, Rows, Versions};
 use crate::request::RowRequest;
-use crate::watch::RowsSent;
+use crate::telemetry::RowsSent;
 
 pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
 pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
@@ -41,25 +41,28 @@ const HELD_BYTES: usize = 64 << 10;
 /// The same where the client asks for its length, or for a piece.
 const PIECES_BYTES: usize = 4 << 20;
 
-/// The methods of an endpoint.
-pub fn route<S>(app: &App, definition: Definition) -> MethodRouter<S>
-where
-    S: Clone + Send + Sync + 'static,
-{
-    get(answer).post(answer).with_state(Endpoint { app: app.clone(), definition })
+pub fn methods() -> MethodRouter<EndpointState> {
+    get(answer).post(answer)
+}
+
+impl OptionalFromRequest<EndpointState> for RowRequest {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
+        let table = served.endpoint.table;
+        served.parse(request, move |arguments| Self::parse(table, arguments)).await
+    }
 }
 
 async fn answer(
-    State(endpoint): State<Endpoint>,
+    State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     method: Method,
     headers: HeaderMap,
     request: Option<RowRequest>,
 ) -> Result<Response> {
-    let Some(request) = request else {
-        return Ok(format!("{}\n", endpoint.definition.about).into_response());
-    };
-    let Endpoint { app, .. } = &endpoint;
+    let Some(request) = request else { return Ok(served.about()) };
+    let app = &served.app;
     let query = &request.query;
     if request.explain {
         return explanation(app, query, &placement).await;
@@ -80,16 +83,16 @@ async fn answer(
     }
     let first = begun(BytesMut::new(), encode(request.format, rows), HELD_BYTES);
     let mut begun = placement.work(answer.is_large, first).await?;
-    if let Begun::Part(held, chunks) = begun {
+    if let HeldAnswer::Part(held, chunks) = begun {
         begun = match ranges::are_asked_for(&method, &headers) {
             // What is held then is as much as a large answer has.
             true => placement.work(true, self::begun(held, chunks, PIECES_BYTES)).await?,
-            false => Begun::Part(held, chunks),
+            false => HeldAnswer::Part(held, chunks),
         };
     }
     let mut response = match begun {
-        Begun::Whole(body) => ranges::of(&method, &headers, &tag, body),
-        Begun::Part(held, chunks) => {
+        HeldAnswer::Whole(body) => ranges::response(&method, &headers, &tag, body),
+        HeldAnswer::Part(held, chunks) => {
             // Compression asks once more after the end.
             let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
             Body::from_stream(all).into_response()
@@ -161,7 +164,7 @@ fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsS
 }
 
 /// An answer that can be sent.
-enum Begun {
+enum HeldAnswer {
     Whole(Bytes),
     /// What is there, and what follows.
     Part(BytesMut, BoxStream<'static, Result<Bytes>>),
@@ -172,19 +175,18 @@ async fn begun(
     mut held: BytesMut,
     mut chunks: BoxStream<'static, Result<Bytes>>,
     most: usize,
-) -> Result<Begun> {
+) -> Result<HeldAnswer> {
     while held.len() < most {
         match chunks.next().await {
             Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::of_reading)?),
-            None => return Ok(Begun::Whole(held.freeze())),
+            None => return Ok(HeldAnswer::Whole(held.freeze())),
         }
     }
-    Ok(Begun::Part(held, chunks))
+    Ok(HeldAnswer::Part(held, chunks))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::extract::Request;
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
@@ -192,8 +194,8 @@ mod tests {
     use crate::limits::{Limits, ServerOptions};
     use crate::origin::Origins;
     use crate::query::{Engine, EngineOptions};
+    use crate::telemetry::Metrics;
     use crate::warehouse::Warehouse;
-    use crate::watch::Metrics;
     use crate::workers::Workers;
 
     #[tokio::test]
@@ -202,7 +204,7 @@ mod tests {
         let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
         let time_limit = std::time::Duration::from_millis(100);
         let limits =
-            Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::default() });
+            Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::DEFAULT });
         let (workers, metrics) = (Workers::of_caller(), Arc::new(Metrics::default()));
         let (draining, origins) = (CancellationToken::new(), Origins::default());
         let app = App::new(engine, limits.clone(), workers, metrics, draining, origins);

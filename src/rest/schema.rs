@@ -6,86 +6,48 @@ use arrow::datatypes::Schema;
 use axum::extract::{OptionalFromRequest, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
 use serde_json::{Map, json};
 
-use super::App;
-use super::received::Sent;
+use super::endpoint::EndpointState;
 use super::rows::warned;
-use crate::error::{Error, Kind, Result};
-use crate::request::argument::{Argument, COMPUTED, ENDPOINT};
-use crate::request::arguments::Arguments;
-use crate::request::flag;
-use crate::request::ignored::Warning;
-use crate::request::json::{Scalar, Value};
-use crate::schema::{DESCRIPTION, Table, UCD, UNIT, type_name};
+use crate::error::{Error, Result};
+use crate::request::SchemaRequest;
+use crate::schema::{DESCRIPTION, UCD, UNIT, type_name};
 use crate::warehouse::LeftOut;
 
-pub const ABOUT: &str = "The fields of an endpoint: ask with endpoint, such as /api/v1/sources.";
 const BLOCKS: [(&str, &str); 2] =
     [("r:", "LSST original fields (r:)"), ("f:", "Fink science module outputs (f:)")];
 /// Of other people's files: each column with why it is not among the fields.
 const LEFT_OUT_BLOCK: &str = "Not served";
 const COMPUTED_BLOCK: (&str, &str) = ("v:", "Computed by the server (v:)");
 
-/// The endpoint whose fields are asked for.
-pub struct SchemaRequest {
-    table: Table,
-    computed: bool,
-    warning: Option<String>,
+pub fn methods() -> MethodRouter<EndpointState> {
+    get(answer).post(answer)
 }
 
-impl OptionalFromRequest<App> for SchemaRequest {
+impl OptionalFromRequest<EndpointState> for SchemaRequest {
     type Rejection = Error;
 
-    async fn from_request(request: Request, app: &App) -> Result<Option<Self>> {
-        let sent = Sent::of(request.extensions());
-        sent.parse(Self::ARGUMENTS.to_vec(), &app.workers, Self::parse).await
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
+        served.parse(request, Self::parse).await
     }
 }
 
-impl SchemaRequest {
-    pub const ARGUMENTS: [&'static Argument; 2] = [&ENDPOINT, &COMPUTED];
-
-    fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
-        let table = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
-        let computed = flag(&COMPUTED, &mut arguments)?;
-        let (_, arguments) = arguments.into_names();
-        let warning = Warning { arguments, ..Warning::default() }.text();
-        Ok(Self { table, computed, warning })
-    }
-}
-
-fn paths() -> String {
-    let mut paths = Table::ALL.map(Table::path);
-    paths.sort_unstable();
-    paths.join(", ")
-}
-
-fn missing() -> Result<Table> {
-    Err(Error::argument(format!("endpoint is missing: give one of {}", paths())))
-}
-
-fn endpoint(value: Value<'_>) -> Result<Table> {
-    let Value::One(Scalar::Text(path)) = value else {
-        return Err(Error::argument(format!("endpoint must be one of {}, not {value}", paths())));
-    };
-    Table::ALL.into_iter().find(|table| table.path() == path).ok_or_else(|| {
-        let text = format!("endpoint must be one of {}, not `{path:.40}`", paths());
-        Error::new(Kind::NotFound, text)
-    })
-}
-
-pub async fn answer(State(app): State<App>, request: Option<SchemaRequest>) -> Result<Response> {
+async fn answer(
+    State(served): State<EndpointState>,
+    request: Option<SchemaRequest>,
+) -> Result<Response> {
     let Some(SchemaRequest { table, computed, warning }) = request else {
-        return Ok(format!("{ABOUT}\n").into_response());
+        return Ok(served.about());
     };
-    let schema = app.engine.schema(table)?;
+    let engine = &served.app.engine;
+    let schema = engine.schema(table)?;
     let mut blocks: Map<_, _> = BLOCKS.map(|named| block(&schema, named)).into_iter().collect();
     if computed {
-        blocks.extend([block(app.engine.computed_schema(table).await?.as_ref(), COMPUTED_BLOCK)]);
+        blocks.extend([block(engine.computed_schema(table).await?.as_ref(), COMPUTED_BLOCK)]);
     }
-    let left_out: Map<_, _> = app
-        .engine
+    let left_out: Map<_, _> = engine
         .left_out(table)
         .into_iter()
         .map(|LeftOut { column, why }| (column, why.into()))

@@ -59,7 +59,7 @@ impl Table {
     }
 
     /// Its endpoint of REST.
-    pub fn path(self) -> &'static str {
+    pub const fn path(self) -> &'static str {
         match self {
             Table::Sources => "/api/v1/sources",
             Table::Objects => "/api/v1/objects",

@@ -5,9 +5,10 @@
 //! that trickles in is no request yet, and an HTTP/2 client that reads no answer can still send pings.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 /// How long a connection may be at the same.
@@ -29,10 +30,10 @@ impl Timeouts {
 }
 
 #[derive(Debug)]
-pub struct Activity(Mutex<State>);
+pub struct Activity(Mutex<ConnectionState>);
 
 #[derive(Debug)]
-struct State {
+struct ConnectionState {
     /// Of each request, since when it waits for its client; `None` while the server works on it.
     requests: HashMap<u64, Option<Instant>>,
     begun: u64,
@@ -46,7 +47,7 @@ struct State {
 
 impl Activity {
     pub fn begin() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
+        Arc::new(Self(Mutex::new(ConnectionState {
             requests: HashMap::new(),
             begun: 0,
             stuck_since: None,
@@ -55,8 +56,8 @@ impl Activity {
         })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, ConnectionState> {
+        self.0.lock()
     }
 
     /// A request is there, until the guard is dropped.
@@ -102,7 +103,7 @@ impl Activity {
     }
 }
 
-impl State {
+impl ConnectionState {
     /// Since when all requests wait for the client: since the last one does. `None` while the server works on one.
     fn waiting_since(&self) -> Option<Instant> {
         let mut requests = self.requests.values().copied();
@@ -147,7 +148,7 @@ mod tests {
     use axum::body::{Body, HttpBody};
     use futures::future::poll_fn;
 
-    use super::super::bodies::{AnswerBody, Open, Received, RequestBody};
+    use super::super::bodies::{AnswerBody, OpenRequest, Received, RequestBody};
     use super::*;
 
     const TIMEOUTS: Timeouts = Timeouts {
@@ -169,7 +170,8 @@ mod tests {
         assert!(is_due(&activity, TIMEOUTS.first, start));
         let answering = activity.request();
         assert_eq!((activity.due(&TIMEOUTS), activity.quiet_since()), (None, None));
-        let request = Arc::new(Open { answering: Arc::new(answering), _held: Default::default() });
+        let request =
+            Arc::new(OpenRequest { answering: Arc::new(answering), _held: Default::default() });
         let mut answer = AnswerBody { body: Body::from("rows"), request };
         let asked = Instant::now();
         let taken = poll_fn(|cx| Pin::new(&mut answer).poll_frame(cx)).await;

@@ -3,13 +3,14 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 
 use super::activity::Activity;
 use crate::limits::{Client, ServerOptions, share_of};
-use crate::watch::Metrics;
+use crate::telemetry::Metrics;
 
 /// Every connection of a server.
 #[derive(Clone)]
@@ -17,12 +18,12 @@ pub struct Connections {
     most: usize,
     /// Connections of one client.
     most_each: usize,
-    held: Arc<Mutex<Held>>,
+    held: Arc<Mutex<OpenConnections>>,
     metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
-struct Held {
+struct OpenConnections {
     connections: HashMap<u64, Connection>,
     last: u64,
 }
@@ -53,8 +54,8 @@ impl Connections {
         Self { most, most_each, held: Arc::default(), metrics }
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn held(&self) -> MutexGuard<'_, OpenConnections> {
+        self.held.lock()
     }
 
     /// `None` where the server works for every connection that could be evicted.
@@ -84,7 +85,7 @@ impl Connections {
     }
 }
 
-impl Held {
+impl OpenConnections {
     /// Those that are not being closed.
     fn staying(&self) -> impl Iterator<Item = (&u64, &Connection)> {
         self.connections.iter().filter(|(_, connection)| !connection.evicted.is_cancelled())
@@ -127,12 +128,12 @@ mod tests {
     use super::*;
 
     fn connections() -> Connections {
-        let options = ServerOptions { max_connections: 4, ..ServerOptions::default() };
+        let options = ServerOptions { max_connections: 4, ..ServerOptions::DEFAULT };
         Connections::new(&options, Arc::new(Metrics::default()))
     }
 
     fn client(last: u8) -> Client {
-        Client::of([192, 0, 2, last].into())
+        Client::from_address([192, 0, 2, last].into())
     }
 
     #[test]

@@ -68,22 +68,22 @@ impl<B: HttpBody> Drop for RequestBody<B> {
 /// The body of an answer: from one piece of it to the next, the request waits for its client.
 pub struct AnswerBody<B> {
     pub body: B,
-    pub request: Arc<Open>,
+    pub request: Arc<OpenRequest>,
 }
 
 /// A request that is open, and what it holds until it is answered.
-pub struct Open {
+pub struct OpenRequest {
     pub answering: Arc<Answering>,
     pub _held: UntilAnswered,
 }
 
 /// A piece of an answer. HTTP/2 keeps it until its client has room for it, and the request is open as long.
-struct Piece {
+struct AnswerPiece {
     bytes: Bytes,
-    _request: Arc<Open>,
+    _request: Arc<OpenRequest>,
 }
 
-impl AsRef<[u8]> for Piece {
+impl AsRef<[u8]> for AnswerPiece {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -101,7 +101,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for AnswerBody<B> {
         self.request.answering.set_waiting(polled.is_ready());
         let piece = |bytes| {
             let _request = self.request.clone();
-            Bytes::from_owner(Piece { bytes, _request })
+            Bytes::from_owner(AnswerPiece { bytes, _request })
         };
         polled.map_ok(|frame| frame.map_data(piece))
     }

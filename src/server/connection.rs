@@ -26,7 +26,7 @@ use tower::{Service, ServiceExt, service_fn};
 use super::HEAD_BYTES;
 use super::activity::{Activity, Timeouts};
 use super::admission::Slot;
-use super::bodies::{AnswerBody, Open, Received, RequestBody};
+use super::bodies::{AnswerBody, OpenRequest, Received, RequestBody};
 use super::socket::Socket;
 use crate::limits::UntilAnswered;
 use crate::origin::Peer;
@@ -121,7 +121,7 @@ where
     let (activity, client) = (slot.activity.clone(), slot.client);
     service_fn(move |request: Request<B>| {
         let (answering, held) = (Arc::new(activity.request()), UntilAnswered::default());
-        let open = Arc::new(Open { answering: answering.clone(), _held: held.clone() });
+        let open = Arc::new(OpenRequest { answering: answering.clone(), _held: held.clone() });
         let body = |body| Body::new(RequestBody { body, state: Received::Part, answering });
         let mut request = request.map(body);
         request.extensions_mut().insert(client);

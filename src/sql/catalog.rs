@@ -2,15 +2,40 @@
 //! tables, the views, and each table at any version or time: `sources@12`, `"sources@2026-11-23T01:00:00Z"`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, plan_err};
+use parking_lot::RwLock;
 
-use crate::query::{Engine, SnapshotTable};
+use crate::query::{Engine, SnapshotTable, TAGGED_SOURCES};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
+
+/// The views, in the order in which they build on each other. A view is there where the tables that it reads are, with the columns that it names; its file describes its own.
+pub const VIEWS: &[(&str, &str)] = &[
+    ("light_curves", include_str!("../../sql/views/light_curves.sql")),
+    ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
+    ("nights", include_str!("../../sql/views/nights.sql")),
+    TAGGED_SOURCES,
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RelationKind {
+    Table,
+    View,
+}
+
+/// Something to select from.
+#[derive(Clone, Debug)]
+pub struct Relation {
+    pub name: String,
+    pub kind: RelationKind,
+    /// As the rows of `SELECT *` have it; fields are described.
+    pub schema: SchemaRef,
+}
 
 type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
 
@@ -38,29 +63,28 @@ impl Catalog {
     }
 
     pub fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
-        let mut relations = self.relations.write().unwrap_or_else(PoisonError::into_inner);
+        let mut relations = self.relations.write();
         relations.insert(name.to_string(), relation);
     }
 
     /// Tells who asks for a view why it is not there.
     pub fn leave_out(&self, view: &'static str, reason: String) {
-        self.left_out.write().unwrap_or_else(PoisonError::into_inner).insert(view, reason);
+        self.left_out.write().insert(view, reason);
     }
 
     fn get(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
-        self.relations.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+        self.relations.read().get(name).cloned()
     }
 }
 
 #[async_trait]
 impl SchemaProvider for Catalog {
     fn table_names(&self) -> Vec<String> {
-        self.relations.read().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+        self.relations.read().keys().cloned().collect()
     }
 
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
-        let left_out =
-            self.left_out.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let left_out = self.left_out.read().get(name).cloned();
         if let Some(reason) = left_out {
             return plan_err!("the view {name} is not there: {reason}");
         }

@@ -53,9 +53,9 @@ pub fn is_growing(name: &str) -> bool {
 
 /// Puts a limit to each function that needs one.
 #[derive(Debug)]
-pub struct Limits;
+pub struct GrowthLimits;
 
-impl FunctionRewrite for Limits {
+impl FunctionRewrite for GrowthLimits {
     fn name(&self) -> &str {
         "limits"
     }

@@ -6,29 +6,26 @@
 //! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
 
 mod catalog;
-mod described;
 mod extent;
 mod growing;
-mod options;
 mod placeholders;
 mod plain_types;
-mod relation;
 mod session;
 mod sizes;
 mod statement;
 mod steps;
 mod stoppable;
 mod versions;
-mod views;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-pub use options::SqlOptions;
-pub use relation::{Relation, RelationKind};
-pub use session::{CATALOG, SCHEMA};
-pub use statement::{Parameter, Statement};
-pub use versions::Versions;
+use parking_lot::Mutex;
+
+pub use catalog::{Relation, RelationKind};
+pub use session::{CATALOG, SCHEMA, SqlOptions};
+pub use statement::{Statement, StatementParameter};
+pub use versions::SqlVersions;
 
 use self::session::Session;
 use crate::error::Result;
@@ -69,11 +66,11 @@ impl Sql {
     /// Plans one statement against the snapshots named, or the newest ones. Its parameters are `$1`, `$2` and so on, or `?`.
     /// Errors: `Argument` for what does not parse, reads what is not there or would change anything; `TooLarge` for what would take
     /// too long to plan; `Busy` where too many are being planned.
-    pub async fn prepare(&self, text: &str, versions: Option<&Versions>) -> Result<Statement> {
+    pub async fn prepare(&self, text: &str, versions: Option<&SqlVersions>) -> Result<Statement> {
         let place = self.planning.enter().await?;
         let session = self.session(versions).await?;
         let text = text.to_string();
-        let run = statement::Run {
+        let run = statement::Execution {
             workers: self.workers.clone(),
             gate: self.gate.clone(),
             time_limit: self.time_limit,
@@ -86,10 +83,10 @@ impl Sql {
         self.workers.run(planned).await
     }
 
-    async fn session(&self, versions: Option<&Versions>) -> Result<Arc<Session>> {
+    async fn session(&self, versions: Option<&SqlVersions>) -> Result<Arc<Session>> {
         let newest = self.engine.tables();
-        let asked = versions.cloned().unwrap_or_else(|| Versions::of(&newest));
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let asked = versions.cloned().unwrap_or_else(|| SqlVersions::from_tables(&newest));
+        let last = self.last.lock().clone();
         if let Some(last) = last.filter(|last| last.versions == asked) {
             return Ok(last);
         }
@@ -101,7 +98,7 @@ impl Sql {
         }
         let session = Session::new(&self.engine, &self.environment, tables, asked).await?;
         let session = Arc::new(session);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
+        *self.last.lock() = Some(session.clone());
         Ok(session)
     }
 }

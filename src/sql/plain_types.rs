@@ -7,9 +7,31 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
+use datafusion::common::{DFSchema, TableReference};
 
 /// Every field nullable: what the planner can prove of a column differs from plan to plan, and a schema is
 /// told before there are rows.
+use crate::schema::{self, Table};
+
+/// The schema of the rows of a plan: plain types, and the unit, UCD and description of each column that is one of a table. What is
+/// computed speaks for itself.
+pub fn answer_schema(plan: &DFSchema) -> Schema {
+    plain_schema(&described(plan))
+}
+
+fn described(plan: &DFSchema) -> Schema {
+    let fields = plan.iter().map(|(relation, field)| match relation.and_then(table) {
+        Some(table) => schema::described(table, field),
+        None => Field::clone(field),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
+}
+
+/// `sources@12` is the table `sources`, too.
+fn table(relation: &TableReference) -> Option<Table> {
+    Table::from_name(relation.table().split('@').next()?)
+}
+
 pub fn plain_schema(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         Field::clone(field).with_data_type(plain_type(field.data_type())).with_nullable(true)

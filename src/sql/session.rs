@@ -2,6 +2,7 @@
 //! Out: a DataFusion state that nothing changes any more.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::catalog::{CatalogProvider, MemoryCatalogProvider, TableProvider};
 use datafusion::common::DFSchema;
@@ -14,22 +15,42 @@ use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
-use super::catalog::Catalog;
-use super::described::described;
+use super::catalog::{Catalog, Relation, RelationKind, VIEWS};
 use super::extent::{self, Constants};
 use super::growing;
-use super::options::SqlOptions;
-use super::plain_types::plain_schema;
-use super::relation::{Relation, RelationKind};
+use super::plain_types::answer_schema;
 use super::stoppable::Stoppable;
-use super::versions::Versions;
-use super::views;
+use super::versions::SqlVersions;
 use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::query::{Engine, SnapshotTable, base_config, base_state};
 
 pub const CATALOG: &str = "diaflight";
 pub const SCHEMA: &str = "public";
+
+/// The limits of statements.
+#[derive(Clone, Debug)]
+pub struct SqlOptions {
+    /// Memory of all statements together for sorts, joins and groups; beyond it they spill to temporary files or fail.
+    pub memory_bytes: usize,
+    /// Temporary files of all statements together.
+    pub temp_bytes: u64,
+    /// From getting a place to the last row.
+    pub time_limit: Duration,
+    pub max_concurrent_statements: usize,
+    /// How long a statement over that number waits for a place before it is refused.
+    pub queue_limit: Duration,
+}
+
+impl SqlOptions {
+    pub const DEFAULT: Self = Self {
+        memory_bytes: 1 << 30,
+        temp_bytes: 10 << 30,
+        time_limit: Duration::from_secs(300),
+        max_concurrent_statements: 4,
+        queue_limit: Duration::from_secs(1),
+    };
+}
 
 /// What all sessions share: memory, temporary files, stores, the footers the engine holds.
 pub type Environment = Arc<RuntimeEnv>;
@@ -51,7 +72,7 @@ pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment>
 }
 
 pub struct Session {
-    pub versions: Versions,
+    pub versions: SqlVersions,
     pub state: SessionState,
     catalog: Arc<Catalog>,
 }
@@ -61,7 +82,7 @@ impl Session {
         engine: &Engine,
         environment: &Environment,
         tables: Vec<Arc<SnapshotTable>>,
-        versions: Versions,
+        versions: SqlVersions,
     ) -> Result<Self> {
         for table in &tables {
             let snapshot = table.snapshot();
@@ -70,7 +91,7 @@ impl Session {
         }
         let catalog = Arc::new(Catalog::new(engine.clone(), &tables));
         let state = state(environment, catalog.clone())?;
-        for (name, text) in views::VIEWS {
+        for (name, text) in VIEWS {
             match view(&state, text).await {
                 Ok(view) => catalog.add(name, view),
                 // A table is not there yet, or is someone else's and lacks a column.
@@ -99,7 +120,7 @@ impl Session {
                 };
                 let schema =
                     DFSchema::try_from_qualified_schema(name.as_str(), &provider.schema())?;
-                let schema = plain_schema(&described(&schema));
+                let schema = answer_schema(&schema);
                 relations.push(Relation { name, kind, schema: Arc::new(schema) });
             }
         }
@@ -128,7 +149,7 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         let cast = state.udf(name)?;
         state.register_udf(Arc::new(extent::bounded(cast)))?;
     }
-    state.register_function_rewrite(Arc::new(growing::Limits))?;
+    state.register_function_rewrite(Arc::new(growing::GrowthLimits))?;
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, schema)?;
     state.catalog_list().register_catalog(CATALOG.to_string(), Arc::new(catalog));

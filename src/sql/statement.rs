@@ -12,19 +12,18 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
-use super::described::described;
 use super::extent;
 use super::placeholders::numbered;
-use super::plain_types::{plain_batch, plain_schema};
+use super::plain_types::{answer_schema, plain_batch};
 use super::session::Session;
-use super::versions::Versions;
+use super::versions::SqlVersions;
 use crate::error::{Error, Result};
 use crate::limits::Gate;
 use crate::workers::{Limit, Workers};
 
 /// Where and within which limits statements run.
 #[derive(Clone)]
-pub struct Run {
+pub struct Execution {
     pub workers: Workers,
     pub gate: Gate,
     pub time_limit: Duration,
@@ -32,7 +31,7 @@ pub struct Run {
 
 /// A value that a statement leaves open.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
+pub struct StatementParameter {
     /// `$1`.
     pub name: String,
     /// `None` where any type will do.
@@ -43,15 +42,15 @@ pub struct Parameter {
 #[derive(Clone)]
 pub struct Statement {
     session: Arc<Session>,
-    run: Run,
+    run: Execution,
     text: String,
     plan: LogicalPlan,
     schema: SchemaRef,
-    parameters: Vec<Parameter>,
+    parameters: Vec<StatementParameter>,
 }
 
 impl Statement {
-    pub(super) async fn plan(session: Arc<Session>, text: String, run: Run) -> Result<Self> {
+    pub(super) async fn plan(session: Arc<Session>, text: String, run: Execution) -> Result<Self> {
         let text = numbered(&text)?.into_owned();
         let plan = first_plan(&session.state, &text).await?;
         only_reads(&plan)?;
@@ -59,8 +58,13 @@ impl Statement {
         Self::of_plan(session, text, run, plan)
     }
 
-    fn of_plan(session: Arc<Session>, text: String, run: Run, plan: LogicalPlan) -> Result<Self> {
-        let schema = Arc::new(plain_schema(&described(plan.schema())));
+    fn of_plan(
+        session: Arc<Session>,
+        text: String,
+        run: Execution,
+        plan: LogicalPlan,
+    ) -> Result<Self> {
+        let schema = Arc::new(answer_schema(plan.schema()));
         let parameters = parameters(&plan)?;
         Ok(Self { session, run, text, plan, schema, parameters })
     }
@@ -69,7 +73,7 @@ impl Statement {
         &self.text
     }
 
-    pub fn versions(&self) -> &Versions {
+    pub fn versions(&self) -> &SqlVersions {
         &self.session.versions
     }
 
@@ -80,7 +84,7 @@ impl Statement {
     }
 
     /// In the order `$1`, `$2`, ...
-    pub fn parameters(&self) -> &[Parameter] {
+    pub fn parameters(&self) -> &[StatementParameter] {
         &self.parameters
     }
 
@@ -96,12 +100,13 @@ impl Statement {
             let text = format!("the statement has {asked} parameters; {given} values were given");
             return Err(Error::argument(text));
         }
-        let cast = |(parameter, value): (&Parameter, ScalarValue)| match &parameter.data_type {
-            Some(data_type) => value.cast_to(data_type).map_err(|error| {
-                Error::of_statement(error).context(format!("parameter {}", parameter.name))
-            }),
-            None => Ok(value),
-        };
+        let cast =
+            |(parameter, value): (&StatementParameter, ScalarValue)| match &parameter.data_type {
+                Some(data_type) => value.cast_to(data_type).map_err(|error| {
+                    Error::of_statement(error).context(format!("parameter {}", parameter.name))
+                }),
+                None => Ok(value),
+            };
         let names = self.parameters.iter().map(|parameter| parameter.name.as_str());
         extent::check_values(&self.plan, &names.zip(&values).collect())?;
         let values = self.parameters.iter().zip(values).map(cast).collect::<Result<Vec<_>>>()?;
@@ -149,10 +154,10 @@ fn only_reads(plan: &LogicalPlan) -> Result<()> {
     })
 }
 
-fn parameters(plan: &LogicalPlan) -> Result<Vec<Parameter>> {
+fn parameters(plan: &LogicalPlan) -> Result<Vec<StatementParameter>> {
     let types = plan.get_parameter_types().map_err(Error::of_statement)?;
     let mut parameters: Vec<_> =
-        types.into_iter().map(|(name, data_type)| Parameter { name, data_type }).collect();
+        types.into_iter().map(|(name, data_type)| StatementParameter { name, data_type }).collect();
     parameters.sort_by_key(|parameter| position(&parameter.name));
     match parameters.iter().zip(1..).find(|(parameter, i)| position(&parameter.name) != Some(*i)) {
         Some((parameter, i)) => Err(Error::argument(format!(

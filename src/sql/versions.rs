@@ -10,7 +10,7 @@ use crate::warehouse::AsOf;
 
 /// The version of each table that a statement reads; `None`: there is no such table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Versions {
+pub struct SqlVersions {
     pub sources: Option<u64>,
     pub objects: Option<u64>,
     pub fp: Option<u64>,
@@ -18,8 +18,8 @@ pub struct Versions {
     pub ids: [u64; Table::ALL.len()],
 }
 
-impl Versions {
-    pub(super) fn of(tables: &[Arc<SnapshotTable>]) -> Self {
+impl SqlVersions {
+    pub(super) fn from_tables(tables: &[Arc<SnapshotTable>]) -> Self {
         let snapshot =
             |table| tables.iter().map(|held| held.snapshot()).find(|held| held.table == table);
         let version = |table| snapshot(table).map(|snapshot| snapshot.version);

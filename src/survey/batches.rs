@@ -14,7 +14,7 @@ use super::columns::batch;
 use super::object::Birth;
 use super::object_columns::{forced_column, object_column};
 use super::plan::Plan;
-use super::rows::Rows;
+use super::rows::SurveyRows;
 use super::source_columns::source_column;
 use super::visit::IDS_PER_DETECTOR;
 use crate::error::{Error, Result};
@@ -23,7 +23,7 @@ use crate::schema::{Table, new_table_schema};
 
 /// Batches of the same objects, and the objects themselves.
 pub struct SurveyBatch {
-    pub rows: Rows,
+    pub rows: SurveyRows,
     pub sources: RecordBatch,
     pub fp: RecordBatch,
     pub objects: RecordBatch,
@@ -70,7 +70,7 @@ impl Survey {
 
     /// The next batches; `None` at the end.
     pub fn next_batch(&mut self) -> Result<Option<SurveyBatch>> {
-        let mut rows = Rows::default();
+        let mut rows = SurveyRows::default();
         while rows.sources.len() + rows.forced.len() < self.rows_per_batch {
             let Some(birth) = self.next_birth() else { break };
             birth.live(&self.plan, &mut rows);

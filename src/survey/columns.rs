@@ -27,9 +27,9 @@ pub fn batch(schema: &SchemaRef, column: impl Fn(&str) -> Option<ArrayRef>) -> R
 }
 
 /// The rows of a batch. Each method makes a column of one type; a closure that gives an `Option` makes nulls.
-pub struct Columns<'a, T>(pub &'a [T]);
+pub struct ColumnMaker<'a, T>(pub &'a [T]);
 
-impl<'a, T> Columns<'a, T> {
+impl<'a, T> ColumnMaker<'a, T> {
     pub fn booleans<V: Into<Option<bool>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         Arc::new(self.0.iter().map(|row| value(row).into()).collect::<BooleanArray>())
     }

@@ -5,7 +5,7 @@ use rand::Rng;
 use super::camera::Pixel;
 use super::draw::normal;
 use super::field::Field;
-use super::light_curve::LightCurve;
+use super::light_curve::FluxModel;
 use super::plan::Plan;
 use super::visit::{BANDS, Visit};
 
@@ -32,7 +32,7 @@ impl<'a> Epoch<'a> {
         field: &Field,
         first: u32,
         place_deg: [f64; 2],
-        curve: &LightCurve,
+        curve: &FluxModel,
         template_njy: f64,
         rng: &mut impl Rng,
     ) -> Vec<Self> {

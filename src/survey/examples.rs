@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::light_curve::Kind;
+use super::light_curve::ObjectKind;
 use super::rows::Object;
 
 /// An object to show someone.
@@ -37,8 +37,8 @@ impl Examples {
         let bands = object.summary.bands.iter().filter(|band| band.count > 0).count();
         let reasons = [
             (true, "the longest light curve"),
-            (object.kind == Kind::Transient, "a transient that rises and fades"),
-            (object.kind == Kind::Periodic, "a periodic star"),
+            (object.kind == ObjectKind::Transient, "a transient that rises and fades"),
+            (object.kind == ObjectKind::Periodic, "a periodic star"),
             (sources == 1, "an object seen once"),
         ];
         for (best, (fits, what)) in self.0.iter_mut().zip(reasons) {

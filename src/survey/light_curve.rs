@@ -9,7 +9,7 @@ use super::visit::BANDS;
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
+pub enum ObjectKind {
     /// A steady difference from the template, seen when noise allows.
     Constant,
     /// Rises within days and fades within weeks, once.
@@ -20,7 +20,7 @@ pub enum Kind {
 
 /// Difference fluxes over time, in units of an amplitude.
 #[derive(Clone, Copy, Debug)]
-pub enum LightCurve {
+pub enum FluxModel {
     Constant { sign: f64 },
     Transient { peak_mjd: f64, rise_days: f64, fall_days: f64 },
     Periodic { zero_mjd: f64, period_days: f64 },
@@ -29,7 +29,7 @@ pub enum LightCurve {
 /// How much less a star pulsates towards the red.
 const PULSATION: [f64; 6] = [1.0, 1.2, 1.0, 0.8, 0.7, 0.65];
 
-impl LightCurve {
+impl FluxModel {
     /// Draws one that is near maximum, or rising, at its first detection.
     pub fn draw(first_mjd: f64, rng: &mut impl Rng) -> Self {
         match rng.random::<f64>() {
@@ -65,11 +65,11 @@ impl LightCurve {
         }
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ObjectKind {
         match self {
-            Self::Constant { .. } => Kind::Constant,
-            Self::Transient { .. } => Kind::Transient,
-            Self::Periodic { .. } => Kind::Periodic,
+            Self::Constant { .. } => ObjectKind::Constant,
+            Self::Transient { .. } => ObjectKind::Transient,
+            Self::Periodic { .. } => ObjectKind::Periodic,
         }
     }
 
@@ -123,11 +123,10 @@ mod tests {
 
     #[test]
     fn a_transient_fades_and_a_star_repeats() {
-        let transient =
-            LightCurve::Transient { peak_mjd: 61100.0, rise_days: 3.0, fall_days: 20.0 };
+        let transient = FluxModel::Transient { peak_mjd: 61100.0, rise_days: 3.0, fall_days: 20.0 };
         assert!(transient.at(61103.0, 2) > transient.at(61090.0, 2));
         assert!(transient.at(61103.0, 2) > 10.0 * transient.at(61200.0, 2));
-        let star = LightCurve::Periodic { zero_mjd: 61000.0, period_days: 0.5 };
+        let star = FluxModel::Periodic { zero_mjd: 61000.0, period_days: 0.5 };
         assert!((star.at(61100.1, 1) - star.at(61200.6, 1)).abs() < 1e-6);
     }
 }

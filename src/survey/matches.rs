@@ -4,7 +4,7 @@
 use rand::{Rng, RngExt};
 
 use super::draw::{log_normal, normal};
-use super::light_curve::Kind;
+use super::light_curve::ObjectKind;
 
 /// Counterparts; `None`: no match, which is the rule.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +57,7 @@ pub struct Tns {
 
 /// What the classifiers make of one source and those before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Labels {
+pub struct Classification {
     pub cats_class: i32,
     pub cats_score: f32,
     pub sn_score: f32,
@@ -70,8 +70,8 @@ pub struct Labels {
 const CATS_LEAST: usize = 5;
 
 impl Matches {
-    pub fn draw(kind: Kind, rng: &mut impl Rng) -> Self {
-        use Kind::{Constant, Periodic, Transient};
+    pub fn draw(kind: ObjectKind, rng: &mut impl Rng) -> Self {
+        use ObjectKind::{Constant, Periodic, Transient};
         let star = kind == Periodic;
         let gaia = rng.random_bool(if star { 0.6 } else { 0.08 });
         let legacy = rng.random_bool(0.15);
@@ -112,10 +112,10 @@ impl Matches {
     }
 
     /// The labels of a source that has `history` sources before it.
-    pub fn labels(&self, history: usize, rng: &mut impl Rng) -> Labels {
+    pub fn labels(&self, history: usize, rng: &mut impl Rng) -> Classification {
         let classified = history + 1 >= CATS_LEAST;
         let supernova = self.cats_class == 11;
-        Labels {
+        Classification {
             cats_class: if classified { self.cats_class } else { -1 },
             cats_score: if classified { rng.random_range(0.5..1.0) } else { 0.0 },
             sn_score: rng.random_range(if supernova { 0.5..1.0 } else { 0.0..0.75 }),

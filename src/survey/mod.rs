@@ -46,7 +46,7 @@ pub struct SurveyOptions {
 
 /// How far a survey has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Progress {
+pub struct SurveyProgress {
     /// Written, of [`SurveyOptions::objects`].
     pub objects: u64,
     pub sources: u64,
@@ -86,7 +86,7 @@ const ROWS_PER_BATCH: usize = 32 * 1024;
 pub async fn generate(
     warehouse: &Warehouse,
     options: &SurveyOptions,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    progress: &(dyn Fn(SurveyProgress) + Send + Sync),
 ) -> Result<Generated> {
     // The last to be committed.
     if warehouse.snapshot(Table::Objects, None).await?.is_some() {
@@ -108,10 +108,10 @@ fn taken(warehouse: &Warehouse, table: Table) -> Error {
 async fn write(
     survey: Survey,
     writers: &mut [SortedWriter; 3],
-    progress: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<(Progress, Examples)> {
+    progress: &(dyn Fn(SurveyProgress) + Send + Sync),
+) -> Result<(SurveyProgress, Examples)> {
     let (mut batches, producer) = produce(survey);
-    let (mut written, mut examples) = (Progress::default(), Examples::default());
+    let (mut written, mut examples) = (SurveyProgress::default(), Examples::default());
     let [sources, fp, objects] = writers;
     while let Some(batch) = batches.recv().await {
         let batch = batch?;
@@ -148,7 +148,7 @@ fn produce(mut survey: Survey) -> (mpsc::Receiver<Result<SurveyBatch>>, JoinHand
 async fn commit(
     warehouse: &Warehouse,
     writers: [SortedWriter; 3],
-    rows: Progress,
+    rows: SurveyProgress,
     examples: Examples,
 ) -> Result<Generated> {
     let mut files = Vec::new();

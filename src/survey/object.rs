@@ -12,11 +12,11 @@ use rand_chacha::ChaCha8Rng;
 use super::camera;
 use super::draw::{log_normal, normal};
 use super::epoch::{Epoch, THRESHOLD};
-use super::light_curve::{LightCurve, amplitude_for};
-use super::matches::{Labels, Matches};
+use super::light_curve::{FluxModel, amplitude_for};
+use super::matches::{Classification, Matches};
 use super::plan::Plan;
-use super::rows::{Forced, Object, Rows};
-use super::source::{Noise, Source};
+use super::rows::{Forced, Object, SurveyRows};
+use super::source::{GeneratedSource, Noise};
 use super::summary::summarize;
 use super::visit::IDS_PER_DETECTOR;
 
@@ -50,11 +50,11 @@ impl Birth {
     }
 
     /// Lives the object and appends its rows.
-    pub fn live(mut self, plan: &Plan, rows: &mut Rows) {
+    pub fn live(mut self, plan: &Plan, rows: &mut SurveyRows) {
         let rng = &mut self.rng;
         let first = &plan.visits[self.visit as usize];
         let field = &plan.fields[first.field as usize];
-        let curve = LightCurve::draw(first.midpoint_mjd_tai, rng);
+        let curve = FluxModel::draw(first.midpoint_mjd_tai, rng);
         let matches = Matches::draw(curve.kind(), rng);
         let template = curve.draw_template(rng);
         let epochs = Epoch::all(plan, field, self.visit, self.place_deg, &curve, template, rng);
@@ -98,13 +98,13 @@ impl Birth {
         object: u32,
         (flux_njy, uncertainty_njy): (f64, f64),
         (ra_deg, dec_deg): (f64, f64),
-        labels: Labels,
-    ) -> Source {
+        labels: Classification,
+    ) -> GeneratedSource {
         let noise = Noise::draw(&mut self.rng);
         let snr = flux_njy.abs() / uncertainty_njy;
         let position_error_deg = (0.6 * epoch.visit.seeing_arcsec / snr).max(0.005) / 3600.0;
         let east_deg = position_error_deg * noise.east;
-        Source {
+        GeneratedSource {
             object,
             visit: epoch.index,
             pixel: epoch.pixel,

@@ -2,9 +2,9 @@
 
 use arrow::array::{ArrayRef, Int64Array};
 
-use super::columns::Columns;
+use super::columns::ColumnMaker;
 use super::plan::Plan;
-use super::rows::{Forced, Object, Rows};
+use super::rows::{Forced, Object, SurveyRows};
 use super::source_columns::{BROKER_VERSION, SCIENCE_VERSION, processed_mjd};
 use super::summary::BandSummary;
 use super::visit::BANDS;
@@ -17,10 +17,10 @@ use crate::schema::provenance::{
 pub fn object_column(
     name: &str,
     plan: &Plan,
-    rows: &Rows,
+    rows: &SurveyRows,
     hashes: &Int64Array,
 ) -> Option<ArrayRef> {
-    let c = Columns(&rows.objects);
+    let c = ColumnMaker(&rows.objects);
     let newest = |o: &Object| &rows.sources[o.sources.end - 1];
     let visit = |o: &Object| &plan.visits[newest(o).visit as usize];
     Some(match name {
@@ -53,7 +53,7 @@ pub fn object_column(
     })
 }
 
-fn band_column(name: &str, c: &Columns<Object>) -> Option<ArrayRef> {
+fn band_column(name: &str, c: &ColumnMaker<Object>) -> Option<ArrayRef> {
     let (band, statistic) = name.split_once('_')?;
     let band = BANDS.iter().position(|known| known.name == band)?;
     let floats = |of: fn(&BandSummary) -> Option<f64>| c.floats(|o| of(&o.summary.bands[band]));
@@ -73,8 +73,8 @@ fn band_column(name: &str, c: &Columns<Object>) -> Option<ArrayRef> {
     })
 }
 
-pub fn forced_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
-    let c = Columns(&rows.forced);
+pub fn forced_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<ArrayRef> {
+    let c = ColumnMaker(&rows.forced);
     let visit = |f: &Forced| &plan.visits[f.visit as usize];
     let object = |f: &Forced| &rows.objects[f.object as usize];
     Some(match name {

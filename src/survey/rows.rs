@@ -2,26 +2,26 @@
 
 use std::ops::Range;
 
-use super::light_curve::Kind;
+use super::light_curve::ObjectKind;
 use super::matches::Matches;
-use super::source::Source;
-use super::summary::Summary;
+use super::source::GeneratedSource;
+use super::summary::SourceSummary;
 
 /// Whole objects in order of their ids, with the rows of each in order of time.
 #[derive(Default)]
-pub struct Rows {
+pub struct SurveyRows {
     pub objects: Vec<Object>,
-    pub sources: Vec<Source>,
+    pub sources: Vec<GeneratedSource>,
     pub forced: Vec<Forced>,
 }
 
 pub struct Object {
     pub id: i64,
-    pub kind: Kind,
+    pub kind: ObjectKind,
     pub matches: Matches,
-    /// Its sources in [`Rows::sources`]: never empty.
+    /// Its sources in [`SurveyRows::sources`]: never empty.
     pub sources: Range<usize>,
-    pub summary: Summary,
+    pub summary: SourceSummary,
 }
 
 /// A forced measurement. Fluxes are in nJy.

@@ -4,11 +4,11 @@ use rand::{Rng, RngExt};
 
 use super::camera::Pixel;
 use super::draw::normal;
-use super::matches::Labels;
+use super::matches::Classification;
 
 /// A detection. Fluxes are in nJy.
-pub struct Source {
-    /// Index in [`Rows::objects`](super::rows::Rows::objects).
+pub struct GeneratedSource {
+    /// Index in [`SurveyRows::objects`](super::rows::Rows::objects).
     pub object: u32,
     /// Index in the plan's visits.
     pub visit: u32,
@@ -22,11 +22,11 @@ pub struct Source {
     pub flux_njy: f64,
     pub uncertainty_njy: f64,
     pub template_njy: f64,
-    pub labels: Labels,
+    pub labels: Classification,
     pub noise: Noise,
 }
 
-impl Source {
+impl GeneratedSource {
     pub fn snr(&self) -> f64 {
         self.flux_njy.abs() / self.uncertainty_njy
     }

@@ -2,10 +2,10 @@
 
 use arrow::array::ArrayRef;
 
-use super::columns::Columns;
+use super::columns::ColumnMaker;
 use super::plan::Plan;
-use super::rows::{Object, Rows};
-use super::source::Source;
+use super::rows::{Object, SurveyRows};
+use super::source::GeneratedSource;
 use super::visit::{BANDS, Visit};
 use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
 
@@ -17,10 +17,10 @@ pub const SCIENCE_VERSION: &str = "8.39.0";
 const FIT_PIXELS: i32 = 41 * 41;
 const PIXEL_ARCSEC: f64 = 0.2;
 
-pub fn source_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
-    let c = Columns(&rows.sources);
-    let visit = |s: &Source| &plan.visits[s.visit as usize];
-    let object = |s: &Source| &rows.objects[s.object as usize];
+pub fn source_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<ArrayRef> {
+    let c = ColumnMaker(&rows.sources);
+    let visit = |s: &GeneratedSource| &plan.visits[s.visit as usize];
+    let object = |s: &GeneratedSource| &rows.objects[s.object as usize];
     Some(match name {
         "diaSourceId" => c.longs(|s| s.id),
         "diaObjectId" => c.longs(|s| object(s).id),
@@ -41,7 +41,7 @@ pub fn source_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
         "y" => c.floats(|s| f64::from(s.pixel.y)),
         "xErr" | "yErr" => c.floats(|s| s.position_error_deg * 3600.0 / PIXEL_ARCSEC),
         "isNegative" => c.booleans(|s| s.flux_njy < 0.0),
-        "snr" => c.floats(Source::snr),
+        "snr" => c.floats(GeneratedSource::snr),
         "bboxSize" => c.ints(|s| (13.0 + 8.0 * (s.snr() / 5.0).ln()) as i32),
         "reliability" => c.floats(reliability),
         "glint_trail" => c.constant_boolean(false),
@@ -57,18 +57,18 @@ pub fn source_column(name: &str, plan: &Plan, rows: &Rows) -> Option<ArrayRef> {
 }
 
 /// When the image of a source was processed: some minutes after it was taken.
-pub fn processed_mjd(visit: &Visit, source: &Source) -> f64 {
+pub fn processed_mjd(visit: &Visit, source: &GeneratedSource) -> f64 {
     visit.midpoint_mjd_tai + source.noise.processing_days
 }
 
-fn reliability(s: &Source) -> f64 {
+fn reliability(s: &GeneratedSource) -> f64 {
     (1.0 + (-(s.snr() - 7.0) / 5.0 - s.noise.reliability).exp()).recip()
 }
 
 fn photometry<'a>(
     name: &str,
-    c: &Columns<'a, Source>,
-    visit: impl Fn(&'a Source) -> &'a Visit,
+    c: &ColumnMaker<'a, GeneratedSource>,
+    visit: impl Fn(&'a GeneratedSource) -> &'a Visit,
 ) -> Option<ArrayRef> {
     // The second moment of a round point spread function, in square arcsec.
     let round = |s| (visit(s).seeing_arcsec / 2.355f64).powi(2);
@@ -80,7 +80,7 @@ fn photometry<'a>(
         "psfNdata" => c.constant_int(FIT_PIXELS),
         "apFlux" => c.floats(|s| 0.95 * s.flux_njy + 1.4 * s.uncertainty_njy * s.noise.aperture),
         "apFluxErr" => c.floats(|s| 1.75 * s.uncertainty_njy),
-        "scienceFlux" => c.floats(Source::science_njy),
+        "scienceFlux" => c.floats(GeneratedSource::science_njy),
         "templateFlux" => c.floats(|s| s.template_njy),
         "templateFluxErr" => c.floats(|s| 0.13 * s.uncertainty_njy),
         "ixxPSF" | "iyyPSF" => c.floats(round),
@@ -94,12 +94,12 @@ fn photometry<'a>(
 }
 
 /// What is not measured where the shape is not.
-fn shape(s: &Source, value: f64) -> Option<f64> {
+fn shape(s: &GeneratedSource, value: f64) -> Option<f64> {
     (!s.noise.shape_failed).then_some(value)
 }
 
-fn trail(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
-    let step = |s: &Source| 0.3 * s.position_error_deg * s.noise.trail;
+fn trail(name: &str, c: &ColumnMaker<GeneratedSource>) -> Option<ArrayRef> {
+    let step = |s: &GeneratedSource| 0.3 * s.position_error_deg * s.noise.trail;
     Some(match name {
         "trailFlux" => {
             c.floats(|s| shape(s, 1.02 * s.flux_njy + 0.3 * s.uncertainty_njy * s.noise.trail))
@@ -117,8 +117,8 @@ fn trail(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
     })
 }
 
-fn dipole(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
-    let fitted = |s: &Source, value: f64| s.noise.is_dipole.then_some(value);
+fn dipole(name: &str, c: &ColumnMaker<GeneratedSource>) -> Option<ArrayRef> {
+    let fitted = |s: &GeneratedSource, value: f64| s.noise.is_dipole.then_some(value);
     Some(match name {
         "isDipole" | "dipoleFitAttempted" => c.booleans(|s| s.noise.is_dipole),
         "dipoleMeanFlux" => c.floats(|s| fitted(s, 0.98 * s.template_njy)),
@@ -133,7 +133,7 @@ fn dipole(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
     })
 }
 
-fn flag(name: &str, c: &Columns<Source>) -> ArrayRef {
+fn flag(name: &str, c: &ColumnMaker<GeneratedSource>) -> ArrayRef {
     match name {
         "shape_flag" => c.booleans(|s| s.noise.shape_failed),
         "pixelFlags_bad" | "pixelFlags_interpolated" => c.booleans(|s| s.noise.bad_pixel),
@@ -142,7 +142,7 @@ fn flag(name: &str, c: &Columns<Source>) -> ArrayRef {
     }
 }
 
-fn label(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
+fn label(name: &str, c: &ColumnMaker<GeneratedSource>) -> Option<ArrayRef> {
     Some(match name {
         "clf_cats_class" => c.ints(|s| s.labels.cats_class),
         "clf_cats_score" => c.floats(|s| f64::from(s.labels.cats_score)),
@@ -159,8 +159,8 @@ fn label(name: &str, c: &Columns<Source>) -> Option<ArrayRef> {
 
 fn counterpart<'a>(
     name: &str,
-    c: &Columns<'a, Source>,
-    object: impl Fn(&'a Source) -> &'a Object,
+    c: &ColumnMaker<'a, GeneratedSource>,
+    object: impl Fn(&'a GeneratedSource) -> &'a Object,
 ) -> Option<ArrayRef> {
     let m = |s| &object(s).matches;
     let parallax = |s| m(s).gaia.as_ref().and_then(|gaia| gaia.parallax_and_error_mas);

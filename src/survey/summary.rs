@@ -2,10 +2,10 @@
 //! position and the statistics of each band, computed as Rubin computes them.
 
 use super::plan::Plan;
-use super::source::Source;
+use super::source::GeneratedSource;
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Summary {
+pub struct SourceSummary {
     /// Mean position and its standard errors, in degrees.
     pub ra_deg: f64,
     pub dec_deg: f64,
@@ -36,15 +36,17 @@ pub struct BandSummary {
     pub max_slope: Option<f64>,
 }
 
-pub fn summarize(plan: &Plan, sources: &[Source]) -> Summary {
-    let time = |source: &Source| plan.visits[source.visit as usize].midpoint_mjd_tai;
+pub fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
+    let time = |source: &GeneratedSource| plan.visits[source.visit as usize].midpoint_mjd_tai;
     let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
-        return Summary::default();
+        return SourceSummary::default();
     };
-    let mut summary = Summary { first_mjd: time(first), last_mjd: time(last), ..position(sources) };
+    let mut summary =
+        SourceSummary { first_mjd: time(first), last_mjd: time(last), ..position(sources) };
     for (band, summary) in summary.bands.iter_mut().enumerate() {
-        let in_band =
-            |source: &&Source| usize::from(plan.visits[source.visit as usize].band) == band;
+        let in_band = |source: &&GeneratedSource| {
+            usize::from(plan.visits[source.visit as usize].band) == band
+        };
         let fluxes = sources.iter().filter(in_band).map(|s| Flux {
             mjd: time(s),
             // As stored, so that readers who repeat the sums get the same.
@@ -58,22 +60,22 @@ pub fn summarize(plan: &Plan, sources: &[Source]) -> Summary {
 }
 
 /// The mean position. Right ascensions are taken from the first one, so that 359.9 and 0.1 meet at 0.
-fn position(sources: &[Source]) -> Summary {
+fn position(sources: &[GeneratedSource]) -> SourceSummary {
     let n = sources.len() as f64;
     let (ra, dec) = (sources[0].ra_deg, sources[0].dec_deg);
-    let offset = |s: &Source| ((s.ra_deg - ra + 540.0) % 360.0 - 180.0, s.dec_deg - dec);
+    let offset = |s: &GeneratedSource| ((s.ra_deg - ra + 540.0) % 360.0 - 180.0, s.dec_deg - dec);
     let sum = |of: &dyn Fn((f64, f64)) -> f64| sources.iter().map(offset).map(of).sum::<f64>();
     let (east, north) = (sum(&|o| o.0) / n, sum(&|o| o.1) / n);
     // One source has no scatter: its own uncertainty stands.
     let single = sources[0].position_error_deg.powi(2);
     let of_mean = |sum: f64| if n > 1.0 { sum / (n - 1.0) / n } else { single };
-    Summary {
+    SourceSummary {
         ra_deg: (ra + east).rem_euclid(360.0),
         dec_deg: dec + north,
         ra_error_deg: of_mean(sum(&|o| (o.0 - east).powi(2))).sqrt(),
         dec_error_deg: of_mean(sum(&|o| (o.1 - north).powi(2))).sqrt(),
         covariance_deg2: sum(&|o| (o.0 - east) * (o.1 - north)) / (n - 1.0).max(1.0) / n,
-        ..Summary::default()
+        ..SourceSummary::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A bucket of S3. In: its name, and the `AWS_*` variables. Out: its store, and signed requests for what object_store has no call for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use object_store::client::{
     SpawnedReqwestConnector,
 };
 use object_store::{BackoffConfig, ClientConfigKey, ClientOptions, RetryConfig};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use url::Url;
 
@@ -56,7 +57,7 @@ impl Bucket {
         let signed = setting(AmazonS3ConfigKey::SkipSignature).as_deref() != Some("true");
         let url = url(&builder, name, &region)?;
         let store = builder.with_http_connector(connector).build()?;
-        let client = last.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let client = last.lock().take();
         let client = client.ok_or_else(|| Error::internal("a bucket without a client"))?;
         Ok(Self { store, client, url, region, signed })
     }
@@ -116,7 +117,7 @@ impl HttpConnector for Connector {
             None => ReqwestConnector::default().connect(&options)?,
         };
         let client = HttpClient::new(Patient::new(client));
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(client.clone());
+        *self.last.lock() = Some(client.clone());
         Ok(client)
     }
 }

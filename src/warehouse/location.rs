@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 use std::path::{self, Component, PathBuf};
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, path::Path};
+use parking_lot::Mutex;
 use url::Url;
 
 use super::bucket::Bucket;
@@ -137,7 +138,7 @@ fn resolved(text: &str) -> Result<PathBuf> {
 
 fn named_memory(name: &str) -> Arc<dyn ObjectStore> {
     static STORES: LazyLock<Mutex<HashMap<String, Arc<InMemory>>>> = LazyLock::new(Mutex::default);
-    let mut stores = STORES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut stores = STORES.lock();
     stores.entry(name.to_string()).or_default().clone()
 }
 

@@ -4,10 +4,11 @@
 //! But for vacuum, nothing else deletes a file of a warehouse: what a commit has named, or may have, is not here any more.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::{StreamExt, stream};
 use object_store::path::Path;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::upload::Upload;
 use super::{DataFile, Warehouse};
@@ -38,7 +39,7 @@ impl Uncommitted {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Path, Upload>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,9 +1,9 @@
 //! Which version of a table to read. In: the newest, a number or a time. Out: its [`Snapshot`], if there is one.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::kept::version_named;
 use super::log::Log;
@@ -50,8 +50,8 @@ impl History {
         *self.known() = Known::default();
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock()
     }
 
     /// The versions there are; those known of, if the newest of them was committed after a time: one that comes later is no answer.

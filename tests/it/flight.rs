@@ -52,7 +52,7 @@ async fn flight_alone(
 ) -> String {
     let engine = Engine::open(EngineOptions::of_warehouse(warehouse)).await.unwrap();
     let (limits, workers) = (Limits::new(options), Workers::new().unwrap());
-    let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::default()).unwrap();
+    let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
     let token = token.map(|token| token.parse().unwrap());
     let flight = Flight::new(engine, sql, limits, workers, token);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,7 +84,7 @@ async fn whole_tables_and_exchanges_are_the_rows_of_the_files() {
 async fn whole_tables_need_the_token_and_a_place() {
     let warehouse = Warehouse::open("memory://flight-access").unwrap();
     survey::fill(&warehouse).await;
-    let options = ServerOptions { max_concurrent_bulk_reads: 1, ..ServerOptions::default() };
+    let options = ServerOptions { max_concurrent_bulk_reads: 1, ..ServerOptions::DEFAULT };
     let url = flight_alone(&warehouse, options, Some(TOKEN)).await;
     run("tests/python/flight_access.py", &[&url, TOKEN]).await;
 }

@@ -24,7 +24,7 @@ async fn sql(name: &str) -> Sql {
     let options = SurveyOptions { objects: 20, seed: 3 };
     survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
     let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
-    Sql::new(engine, Workers::new().unwrap(), &SqlOptions::default()).unwrap()
+    Sql::new(engine, Workers::new().unwrap(), &SqlOptions::DEFAULT).unwrap()
 }
 
 async fn ask(sql: &Sql, text: &str) -> Result<RecordBatch> {

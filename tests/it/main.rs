@@ -23,6 +23,7 @@ mod foreign;
 mod functions;
 mod formats;
 mod hostile;
+mod house;
 mod ingest;
 mod ingest_properties;
 mod light_curves;

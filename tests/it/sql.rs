@@ -31,7 +31,7 @@ async fn sql_with(name: &str, options: SqlOptions) -> Sql {
 }
 
 async fn sql(name: &str) -> Sql {
-    sql_with(name, SqlOptions::default()).await
+    sql_with(name, SqlOptions::DEFAULT).await
 }
 
 async fn rows_of(statement: &Statement) -> Result<RecordBatch> {
@@ -168,7 +168,7 @@ async fn parameters_are_bound_and_cast() {
 async fn an_older_version_is_a_table_of_its_own() {
     let (warehouse, engine) = engine("versions").await;
     let before = engine.table(Table::Objects, None).await.unwrap().snapshot().version;
-    let sql = Sql::new(engine.clone(), Workers::new().unwrap(), &SqlOptions::default()).unwrap();
+    let sql = Sql::new(engine.clone(), Workers::new().unwrap(), &SqlOptions::DEFAULT).unwrap();
     let statement = sql.prepare("SELECT count(*) FROM objects", None).await.unwrap();
     assert_eq!(statement.versions().objects, Some(before));
     let error = ask(&sql, "SELECT * FROM \"objects@1990-01-01T00:00:00Z\"").await.unwrap_err();
@@ -203,7 +203,7 @@ const RUNAWAYS: [&str; 2] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runaway_ends_at_its_time_limit() {
     let time_limit = Duration::from_millis(200);
-    let sql = sql_with("runaway", SqlOptions { time_limit, ..SqlOptions::default() }).await;
+    let sql = sql_with("runaway", SqlOptions { time_limit, ..SqlOptions::DEFAULT }).await;
     for runaway in RUNAWAYS {
         let error = ask(&sql, runaway).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Timeout, "{error}");
@@ -214,7 +214,7 @@ async fn a_runaway_ends_at_its_time_limit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_abandoned_statement_stops_and_frees_its_place() {
-    let options = SqlOptions { max_concurrent_statements: 1, ..SqlOptions::default() };
+    let options = SqlOptions { max_concurrent_statements: 1, ..SqlOptions::DEFAULT };
     let sql = sql_with("abandoned", options).await;
     for runaway in RUNAWAYS {
         let mut rows = sql.prepare(runaway, None).await.unwrap().run().await.unwrap();
@@ -233,7 +233,7 @@ async fn over_the_memory_a_sort_spills_and_over_the_files_it_fails() {
     let sorted = "SELECT count(*) FROM (SELECT *, row_number() OVER (ORDER BY psfFlux, ra) AS n \
                   FROM sources CROSS JOIN generate_series(1, 60)) WHERE n > 0";
     let all = number(&sql("whole").await, sorted).await;
-    let small = SqlOptions { memory_bytes: 12 << 20, ..SqlOptions::default() };
+    let small = SqlOptions { memory_bytes: 12 << 20, ..SqlOptions::DEFAULT };
     assert_eq!(number(&sql_with("spilling", small.clone()).await, sorted).await, all);
     let sql = sql_with("full", SqlOptions { temp_bytes: 1 << 10, ..small }).await;
     let error: Error = ask(&sql, sorted).await.unwrap_err();

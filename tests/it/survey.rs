@@ -8,7 +8,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::Int64Type;
 use diaflight::error::Kind;
 use diaflight::schema::{KEY, Table, new_table_schema};
-use diaflight::survey::{Generated, Progress, SurveyOptions, generate};
+use diaflight::survey::{Generated, SurveyOptions, SurveyProgress, generate};
 use diaflight::warehouse::{Snapshot, Warehouse, read};
 use futures::TryStreamExt;
 
@@ -57,7 +57,7 @@ async fn a_survey_is_three_tables_of_sorted_files() {
     }
     let last = told.into_inner().unwrap().pop().unwrap();
     let [sources, fp, objects] = [0, 1, 2].map(|table| survey.tables[table].rows);
-    assert_eq!(last, Progress { objects, sources, fp });
+    assert_eq!(last, SurveyProgress { objects, sources, fp });
     assert_eq!(objects, 800);
 }
 

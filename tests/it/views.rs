@@ -22,7 +22,7 @@ fn warehouse() -> Warehouse {
 
 async fn sql(warehouse: &Warehouse) -> Sql {
     let engine = Engine::open(EngineOptions::of_warehouse(warehouse)).await.unwrap();
-    Sql::new(engine, Workers::new().unwrap(), &SqlOptions::default()).unwrap()
+    Sql::new(engine, Workers::new().unwrap(), &SqlOptions::DEFAULT).unwrap()
 }
 
 async fn survey(objects: u64) -> (Sql, Generated) {

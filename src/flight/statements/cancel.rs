@@ -10,13 +10,13 @@ use prost::Message;
 use tonic::Status;
 
 use super::command::{check_size, command, undecodable, unpacked};
-use super::handle::{Handle, Planned};
+use super::handle::{Handle, PlannedHandle};
 use super::running::Running;
 use crate::flight::status::status;
 
 /// A CancelFlightInfoRequest, as far as it is read.
 #[derive(Clone, PartialEq, Message)]
-struct Request {
+struct CancelRequest {
     #[prost(message, optional, tag = "1")]
     info: Option<Info>,
 }
@@ -25,11 +25,11 @@ struct Request {
 #[derive(Clone, PartialEq, Message)]
 struct Info {
     #[prost(message, optional, tag = "3")]
-    endpoint: Option<Endpoint>,
+    endpoint: Option<CancelledEndpoint>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Endpoint {
+struct CancelledEndpoint {
     #[prost(message, optional, tag = "1")]
     ticket: Option<Ticket>,
 }
@@ -37,7 +37,7 @@ struct Endpoint {
 /// The action CancelFlightInfo.
 pub fn flight_info(running: &Running, body: Bytes) -> Result<Bytes, Status> {
     check_size(&body)?;
-    let request = Request::decode(body).map_err(undecodable)?;
+    let request = CancelRequest::decode(body).map_err(undecodable)?;
     cancel(running, request.info.unwrap_or_default())?;
     Ok(CancelFlightInfoResult::new(CancelStatus::Cancelled).encode_to_vec().into())
 }
@@ -55,7 +55,7 @@ fn cancel(running: &Running, info: Info) -> Result<(), Status> {
     let ticket = info.endpoint.and_then(|endpoint| endpoint.ticket).unwrap_or_default();
     let found = match command(&ticket.ticket)? {
         Command::TicketStatementQuery(ticket) => {
-            let planned = Planned::open(ticket.statement_handle).map_err(status)?;
+            let planned = PlannedHandle::open(ticket.statement_handle).map_err(status)?;
             running.cancel(&planned.id)
         }
         _ => false,

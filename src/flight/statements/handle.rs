@@ -10,7 +10,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use prost::Message;
 
 use crate::error::{Error, Kind, Result};
-use crate::sql::Versions;
+use crate::sql::SqlVersions;
 
 /// The version of this layout, changed with every change of a message.
 const VERSION: u8 = 3;
@@ -71,7 +71,7 @@ pub trait Handle: Message + Default {
 
 /// A prepared statement: to be planned against the newest snapshots each time it is executed.
 #[derive(Clone, PartialEq, Message)]
-pub struct Prepared {
+pub struct PreparedHandle {
     #[prost(string, tag = "1")]
     pub text: String,
     /// A schema and batches, one row for each run, as the client sent them; empty where nothing is bound.
@@ -79,18 +79,18 @@ pub struct Prepared {
     pub bound: Vec<FlightData>,
 }
 
-impl Handle for Prepared {
+impl Handle for PreparedHandle {
     const KIND: u8 = b'p';
 }
 
 /// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
 #[derive(Clone, PartialEq, Message)]
-pub struct Planned {
+pub struct PlannedHandle {
     /// Names it while it runs.
     #[prost(string, tag = "1")]
     pub id: String,
     #[prost(message, required, tag = "2")]
-    pub prepared: Prepared,
+    pub prepared: PreparedHandle,
     #[prost(uint64, optional, tag = "3")]
     sources: Option<u64>,
     #[prost(uint64, optional, tag = "4")]
@@ -101,19 +101,19 @@ pub struct Planned {
     ids: Vec<u64>,
 }
 
-impl Handle for Planned {
+impl Handle for PlannedHandle {
     const KIND: u8 = b't';
 }
 
-impl Planned {
-    pub fn new(id: String, prepared: Prepared, versions: &Versions) -> Self {
-        let &Versions { sources, objects, fp, ids } = versions;
+impl PlannedHandle {
+    pub fn new(id: String, prepared: PreparedHandle, versions: &SqlVersions) -> Self {
+        let &SqlVersions { sources, objects, fp, ids } = versions;
         Self { id, prepared, sources, objects, fp, ids: ids.to_vec() }
     }
 
-    pub fn versions(&self) -> Versions {
+    pub fn versions(&self) -> SqlVersions {
         let ids = self.ids.as_slice().try_into().unwrap_or_default();
-        Versions { sources: self.sources, objects: self.objects, fp: self.fp, ids }
+        SqlVersions { sources: self.sources, objects: self.objects, fp: self.fp, ids }
     }
 }
 
@@ -121,31 +121,31 @@ impl Planned {
 mod tests {
     use super::*;
 
-    fn prepared() -> Prepared {
+    fn prepared() -> PreparedHandle {
         let sent = FlightData::new().with_data_body(Bytes::from_static(b"rows"));
-        Prepared { text: "SELECT 1".into(), bound: vec![sent] }
+        PreparedHandle { text: "SELECT 1".into(), bound: vec![sent] }
     }
 
     #[test]
     fn what_is_sealed_opens() {
         let versions =
-            Versions { sources: Some(3), objects: None, fp: Some(0), ids: [7, 0, u64::MAX] };
-        let planned = Planned::new("an id".into(), prepared(), &versions);
-        assert_eq!(Planned::open(planned.seal().unwrap()).unwrap(), planned);
+            SqlVersions { sources: Some(3), objects: None, fp: Some(0), ids: [7, 0, u64::MAX] };
+        let planned = PlannedHandle::new("an id".into(), prepared(), &versions);
+        assert_eq!(PlannedHandle::open(planned.seal().unwrap()).unwrap(), planned);
         assert_eq!(planned.versions(), versions);
-        assert_eq!(Prepared::open(prepared().seal().unwrap()).unwrap(), prepared());
+        assert_eq!(PreparedHandle::open(prepared().seal().unwrap()).unwrap(), prepared());
     }
 
     #[test]
     fn any_other_bytes_are_refused() {
         let sealed = prepared().seal().unwrap();
-        assert!(Planned::open(sealed.clone()).is_err(), "of another kind");
+        assert!(PlannedHandle::open(sealed.clone()).is_err(), "of another kind");
         for at in 0..sealed.len() {
             let mut changed = sealed.to_vec();
             changed[at] ^= 0x10;
-            let error = Prepared::open(changed.into()).unwrap_err();
+            let error = PreparedHandle::open(changed.into()).unwrap_err();
             assert_eq!(error.kind(), Kind::Argument, "{error}");
-            assert!(Prepared::open(sealed.slice(..at)).is_err(), "cut at {at}");
+            assert!(PreparedHandle::open(sealed.slice(..at)).is_err(), "cut at {at}");
         }
     }
 
@@ -153,14 +153,14 @@ mod tests {
     fn another_version_is_named() {
         let mut sealed = prepared().seal().unwrap().to_vec();
         sealed[1] = 9;
-        let error = Prepared::open(sealed.into()).unwrap_err().to_string();
+        let error = PreparedHandle::open(sealed.into()).unwrap_err().to_string();
         assert!(error.contains("version 9"), "{error}");
     }
 
     #[test]
     fn too_much_is_refused() {
         let sent = FlightData::new().with_data_body(vec![0; MOST_BYTES]);
-        let error = Prepared { text: String::new(), bound: vec![sent] }.seal().unwrap_err();
+        let error = PreparedHandle { text: String::new(), bound: vec![sent] }.seal().unwrap_err();
         assert_eq!(error.kind(), Kind::TooLarge);
     }
 }

@@ -11,7 +11,6 @@ mod metadata;
 mod parameters;
 mod planned;
 mod prepared;
-mod refused;
 mod running;
 
 use arrow::array::RecordBatch;
@@ -30,8 +29,8 @@ use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
 use tonic::{Request, Response, Status, Streaming};
 
-use self::command::{command, unpacked};
-use self::handle::{Handle, Planned, Prepared};
+use self::command::{command, refuse_action, refuse_command, refuse_upload, unpacked};
+use self::handle::{Handle, PlannedHandle, PreparedHandle};
 use self::running::Running;
 use super::status::status;
 use super::wire;
@@ -39,7 +38,7 @@ use crate::error::Error;
 use crate::sql::Sql;
 use crate::workers::Workers;
 
-type Answer<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
+type StreamResult<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
 
 /// Cheap to clone; all clones share the statements that run.
 #[derive(Clone)]
@@ -63,10 +62,11 @@ impl Statements {
         let descriptor = request.into_inner();
         let info = match command(&descriptor.cmd)? {
             Command::CommandStatementQuery(asked) => {
-                self.plan(Prepared { text: asked.query, bound: Vec::new() }).await?
+                self.plan(PreparedHandle { text: asked.query, bound: Vec::new() }).await?
             }
             Command::CommandPreparedStatementQuery(asked) => {
-                self.plan(Prepared::open(asked.prepared_statement_handle).map_err(status)?).await?
+                self.plan(PreparedHandle::open(asked.prepared_statement_handle).map_err(status)?)
+                    .await?
             }
             asked => info(&self.answer(&asked).await?.schema(), descriptor.cmd.clone())?,
         };
@@ -74,11 +74,11 @@ impl Statements {
     }
 
     /// The rows of a planned statement, or those that answer a question about the tables.
-    pub async fn do_get(&self, request: Request<Ticket>) -> Answer<FlightData> {
+    pub async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
         let compression = wire::compression(request.metadata()).map_err(status)?;
         let data = match command(&request.get_ref().ticket)? {
             Command::TicketStatementQuery(ticket) => {
-                let planned = Planned::open(ticket.statement_handle).map_err(status)?;
+                let planned = PlannedHandle::open(ticket.statement_handle).map_err(status)?;
                 let rows =
                     planned::rows(&self.sql, &self.workers, &planned).await.map_err(status)?;
                 let messages = wire::flight_data(&self.workers, rows, compression);
@@ -94,14 +94,14 @@ impl Statements {
     }
 
     /// Binds rows of parameters to a prepared statement.
-    pub async fn do_put(&self, request: Request<Streaming<FlightData>>) -> Answer<PutResult> {
+    pub async fn do_put(&self, request: Request<Streaming<FlightData>>) -> StreamResult<PutResult> {
         let mut messages = request.into_inner();
         let first = messages.message().await?.unwrap_or_default();
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
         let handle = match command(&descriptor.cmd) {
             Ok(Command::CommandPreparedStatementQuery(asked)) => asked.prepared_statement_handle,
-            Ok(Command::Unknown(_)) | Err(_) => return Err(refused::upload()),
-            Ok(other) => return Err(refused::command(&other)),
+            Ok(Command::Unknown(_)) | Err(_) => return Err(refuse_upload()),
+            Ok(other) => return Err(refuse_command(&other)),
         };
         let messages = stream::once(ready(Ok(first))).chain(messages).boxed();
         let bound = self.workers.run(prepared::bind(handle, messages)).await.map_err(status)?;
@@ -111,7 +111,7 @@ impl Statements {
     }
 
     /// Those of [`Self::actions`].
-    pub async fn do_action(&self, request: Request<Action>) -> Answer<arrow_flight::Result> {
+    pub async fn do_action(&self, request: Request<Action>) -> StreamResult<arrow_flight::Result> {
         let Action { r#type, body } = request.into_inner();
         let result = match r#type.as_str() {
             "CreatePreparedStatement" => {
@@ -122,7 +122,7 @@ impl Statements {
             "ClosePreparedStatement" => None,
             "CancelFlightInfo" => Some(cancel::flight_info(&self.running, body)?),
             "CancelQuery" => Some(cancel::query(&self.running, body)?),
-            other => return Err(refused::action(other)),
+            other => return Err(refuse_action(other)),
         };
         let results = result.map(|body: Bytes| Ok(arrow_flight::Result { body }));
         Ok(Response::new(stream::iter(results).boxed()))
@@ -145,7 +145,7 @@ impl Statements {
         .map(|(name, about)| ActionType { r#type: name.into(), description: about.into() })
     }
 
-    async fn plan(&self, prepared: Prepared) -> Result<FlightInfo, Status> {
+    async fn plan(&self, prepared: PreparedHandle) -> Result<FlightInfo, Status> {
         let (schema, planned) =
             planned::plan(&self.sql, &self.workers, prepared).await.map_err(status)?;
         let ticket = TicketStatementQuery { statement_handle: planned.seal().map_err(status)? };
@@ -154,7 +154,7 @@ impl Statements {
 
     async fn answer(&self, asked: &Command) -> Result<RecordBatch, Status> {
         let rows = metadata::answer(&self.sql, asked).await.map_err(status)?;
-        rows.ok_or_else(|| refused::command(asked))
+        rows.ok_or_else(|| refuse_command(asked))
     }
 }
 

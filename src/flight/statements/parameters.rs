@@ -14,7 +14,7 @@ use super::handle::check_size;
 use crate::error::{Error, Kind, Result};
 use crate::flight::decode;
 use crate::flight::wire::Messages;
-use crate::sql::Parameter;
+use crate::sql::StatementParameter;
 
 const WHAT: &str = "the parameters";
 /// Rows of one binding: each is a statement that is run.
@@ -23,7 +23,7 @@ const MOST_RUNS: usize = 100_000;
 const MOST_VALUE_BYTES: usize = 32 << 20;
 
 /// What to bind: a nullable field for each parameter, of type Null where the plan cannot tell.
-pub fn schema(parameters: &[Parameter]) -> Schema {
+pub fn schema(parameters: &[StatementParameter]) -> Schema {
     let fields = parameters.iter().map(|parameter| {
         let data_type = parameter.data_type.clone().unwrap_or(DataType::Null);
         Field::new(&parameter.name, data_type, true)
@@ -56,7 +56,7 @@ pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
 /// values or has too many, or one is none of its parameter's type; `TooLarge` where there are more than a statement should run with.
 pub async fn values(
     bound: Vec<FlightData>,
-    parameters: &[Parameter],
+    parameters: &[StatementParameter],
 ) -> Result<Vec<Vec<ScalarValue>>> {
     if bound.is_empty() {
         check_count(0, parameters)?;
@@ -96,7 +96,7 @@ fn check_values(runs: usize, bytes: usize) -> Result<()> {
     }
 }
 
-fn check_count(bound: usize, parameters: &[Parameter]) -> Result<()> {
+fn check_count(bound: usize, parameters: &[StatementParameter]) -> Result<()> {
     match parameters.len() {
         count if count == bound => Ok(()),
         count => Err(Error::argument(format!(
@@ -106,12 +106,16 @@ fn check_count(bound: usize, parameters: &[Parameter]) -> Result<()> {
 }
 
 /// The value of a row for a parameter.
-fn value(column: &ArrayRef, row: &UInt64Array, parameter: &Parameter) -> Result<ScalarValue> {
+fn value(
+    column: &ArrayRef,
+    row: &UInt64Array,
+    parameter: &StatementParameter,
+) -> Result<ScalarValue> {
     Ok(ScalarValue::try_from_array(&typed(&take(column, row, None)?, parameter)?, 0)?)
 }
 
 /// The column as the type of its parameter. A number is not cut to fit: 1.5 is no integer.
-fn typed(column: &ArrayRef, parameter: &Parameter) -> Result<ArrayRef> {
+fn typed(column: &ArrayRef, parameter: &StatementParameter) -> Result<ArrayRef> {
     let (name, from) = (&parameter.name, column.data_type());
     let Some(to) = &parameter.data_type else { return Ok(column.clone()) };
     let strict = CastOptions { safe: false, ..CastOptions::default() };
@@ -142,8 +146,8 @@ mod tests {
 
     use super::*;
 
-    fn parameters(types: &[Option<DataType>]) -> Vec<Parameter> {
-        let named = |(i, data_type): (usize, &Option<DataType>)| Parameter {
+    fn parameters(types: &[Option<DataType>]) -> Vec<StatementParameter> {
+        let named = |(i, data_type): (usize, &Option<DataType>)| StatementParameter {
             name: format!("${}", i + 1),
             data_type: data_type.clone(),
         };

@@ -9,10 +9,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use uuid::Uuid;
 
-use super::handle::{Planned, Prepared};
+use super::handle::{PlannedHandle, PreparedHandle};
 use super::parameters;
 use crate::error::Result;
-use crate::sql::{Sql, Statement, Versions};
+use crate::sql::{Sql, SqlVersions, Statement};
 use crate::workers::Workers;
 
 /// Plans a statement against the newest snapshots, and checks what is bound to it. The schema is that of the rows,
@@ -20,23 +20,23 @@ use crate::workers::Workers;
 pub async fn plan(
     sql: &Sql,
     workers: &Workers,
-    prepared: Prepared,
-) -> Result<(SchemaRef, Planned)> {
-    let runs = Runs::prepare(sql, workers, &prepared, None).await?;
+    prepared: PreparedHandle,
+) -> Result<(SchemaRef, PlannedHandle)> {
+    let runs = BoundStatement::prepare(sql, workers, &prepared, None).await?;
     let id = Uuid::new_v4().to_string();
-    Ok((runs.schema().await?, Planned::new(id, prepared, runs.statement.versions())))
+    Ok((runs.schema().await?, PlannedHandle::new(id, prepared, runs.statement.versions())))
 }
 
 /// The rows of each run, one run after the other.
 pub async fn rows(
     sql: &Sql,
     workers: &Workers,
-    planned: &Planned,
+    planned: &PlannedHandle,
 ) -> Result<SendableRecordBatchStream> {
     let versions = planned.versions();
-    let runs = Runs::prepare(sql, workers, &planned.prepared, Some(&versions)).await?;
+    let runs = BoundStatement::prepare(sql, workers, &planned.prepared, Some(&versions)).await?;
     let schema = runs.schema().await?;
-    let Runs { statement, values } = runs;
+    let BoundStatement { statement, values } = runs;
     let rows = stream::iter(values).then(move |values| {
         let statement = statement.clone();
         async move { Ok::<_, DataFusionError>(statement.bind(values).await?.run().await?) }
@@ -45,17 +45,17 @@ pub async fn rows(
 }
 
 /// A statement, and the values of each of its runs.
-struct Runs {
+struct BoundStatement {
     statement: Statement,
     values: Vec<Vec<ScalarValue>>,
 }
 
-impl Runs {
+impl BoundStatement {
     async fn prepare(
         sql: &Sql,
         workers: &Workers,
-        prepared: &Prepared,
-        versions: Option<&Versions>,
+        prepared: &PreparedHandle,
+        versions: Option<&SqlVersions>,
     ) -> Result<Self> {
         let statement = sql.prepare(&prepared.text, versions).await?;
         let (bound, parameters) = (prepared.bound.clone(), statement.parameters().to_vec());

@@ -7,7 +7,7 @@ use arrow_flight::sql::ActionCreatePreparedStatementResult;
 use arrow_flight::{IpcMessage, SchemaAsIpc};
 use bytes::Bytes;
 
-use super::handle::{Handle, Prepared};
+use super::handle::{Handle, PreparedHandle};
 use super::parameters;
 use crate::error::Result;
 use crate::flight::wire::Messages;
@@ -18,7 +18,7 @@ use crate::sql::Sql;
 pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedStatementResult> {
     let statement = sql.prepare(&text, None).await?;
     Ok(ActionCreatePreparedStatementResult {
-        prepared_statement_handle: Prepared { text, bound: Vec::new() }.seal()?,
+        prepared_statement_handle: PreparedHandle { text, bound: Vec::new() }.seal()?,
         dataset_schema: message(&statement.schema())?,
         parameter_schema: message(&parameters::schema(statement.parameters()))?,
     })
@@ -27,9 +27,9 @@ pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedState
 /// The handle of the same statement with these rows in place of any bound before. Values are checked when it is
 /// executed.
 pub async fn bind(handle: Bytes, messages: Messages) -> Result<Bytes> {
-    let Prepared { text, .. } = Prepared::open(handle)?;
+    let PreparedHandle { text, .. } = PreparedHandle::open(handle)?;
     let bound = parameters::received(messages).await?;
-    Prepared { text, bound }.seal()
+    PreparedHandle { text, bound }.seal()
 }
 
 /// A schema as an encapsulated IPC message.

@@ -2,10 +2,11 @@
 //! in its ticket. Out: the same stream, which ends with an error when its id is cancelled.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use arrow_flight::FlightData;
 use futures::stream::{self, BoxStream, StreamExt};
+use parking_lot::{Mutex, MutexGuard};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -39,26 +40,26 @@ impl Running {
         found.inspect(|(_, cancelled)| cancelled.cancel()).is_some()
     }
 
-    fn enter(&self, id: String) -> Run {
+    fn enter(&self, id: String) -> RunningStatement {
         let mut runs = self.runs();
         let (count, cancelled) = runs.entry(id.clone()).or_default();
         *count += 1;
-        Run { running: self.clone(), id, cancelled: cancelled.clone() }
+        RunningStatement { running: self.clone(), id, cancelled: cancelled.clone() }
     }
 
     fn runs(&self) -> MutexGuard<'_, HashMap<String, (usize, CancellationToken)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 /// One stream under an id, for as long as it lives.
-struct Run {
+struct RunningStatement {
     running: Running,
     id: String,
     cancelled: CancellationToken,
 }
 
-impl Drop for Run {
+impl Drop for RunningStatement {
     fn drop(&mut self) {
         let mut runs = self.running.runs();
         if let Some((count, _)) = runs.get_mut(&self.id) {

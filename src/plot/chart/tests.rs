@@ -3,16 +3,16 @@
 use super::*;
 use crate::plot::{band, png};
 
-fn point(kind: Kind, band: &str, mjd: f64, flux_njy: f64) -> Point {
+fn point(kind: PointKind, band: &str, mjd: f64, flux_njy: f64) -> Point {
     Point { kind, band: band::named(band), mjd, flux_njy, flux_err_njy: 100.0 }
 }
 
 fn light_curve() -> LightCurve {
     let points = vec![
-        point(Kind::Valid, "g", 61100.0, 2000.0),
-        point(Kind::BadQuality, "r", 61101.0, 1500.0),
-        point(Kind::Forced, "i", 61102.0, -50.0),
-        point(Kind::UpperLimit, "i", 61102.0, 500.0),
+        point(PointKind::Valid, "g", 61100.0, 2000.0),
+        point(PointKind::BadQuality, "r", 61101.0, 1500.0),
+        point(PointKind::Forced, "i", 61102.0, -50.0),
+        point(PointKind::UpperLimit, "i", 61102.0, 500.0),
     ];
     LightCurve { points, ..LightCurve::default() }
 }
@@ -70,7 +70,7 @@ fn a_date_stands_above_the_mjd_of_its_midnight() {
 
 #[test]
 fn what_is_not_drawn_is_told() {
-    let faint = point(Kind::Valid, "u", 61100.0, -3.0);
+    let faint = point(PointKind::Valid, "u", 61100.0, -3.0);
     let mut curve = light_curve();
     curve.points.push(faint);
     curve.unplaced = 5;
@@ -84,7 +84,7 @@ fn what_is_not_drawn_is_told() {
         assert!(magnitudes.contains(note), "{note}: {magnitudes}");
     }
     assert!(!drawn(&curve, Quantity::Flux).contains("without a magnitude"));
-    let many = (0..1000).map(|n| point(Kind::UpperLimit, "i", 61100.0 + f64::from(n), 500.0));
+    let many = (0..1000).map(|n| point(PointKind::UpperLimit, "i", 61100.0 + f64::from(n), 500.0));
     let many = LightCurve { points: many.collect(), ..LightCurve::default() };
     let small = drawn(&many, Quantity::Magnitude);
     assert!(small.contains("1000 limits: drawn small"), "{small}");

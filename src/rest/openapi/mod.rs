@@ -1,4 +1,4 @@
-//! `/openapi.json`, what the endpoints are for programs. In: the arguments that requests are read by,
+//! `/openapi.json`, what the endpoints are for programs. In: the list of endpoints,
 //! the columns of the catalog, the kinds of errors. Out: an OpenAPI document, with an object of the data in its examples.
 
 mod operation;
@@ -14,21 +14,14 @@ use utoipa::openapi::{
     PathsBuilder, Server,
 };
 
-use self::operation::Documented;
-use super::schema::SchemaRequest;
-use super::{App, fp, objects, sources};
-use crate::error::{Error, Kind, Result};
-use crate::request::{Picture, PlotRequest, RowRequest};
+use super::App;
+use super::endpoints::ENDPOINTS;
+use crate::error::{Error, Result};
 use crate::schema::Table;
 
 const ABOUT: &str = "The light curves of Rubin's alerts: all measurements of an object, or of ten thousand. Every path answers `GET` with \
     arguments in the query string, and `POST` with the same arguments in a JSON object. Integers are exact and floats have the fewest digits \
     that read back; times are MJD in TAI, fluxes nJy, positions degrees. Arrow Flight and Flight SQL answer on the same port.";
-
-const MISSING: (Kind, &str) = (
-    Kind::Argument,
-    "diaObjectId is missing: give one id, several separated by commas, or an array",
-);
 
 pub async fn answer(State(app): State<App>) -> Result<Response> {
     let mut examples = Vec::new();
@@ -39,7 +32,7 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
         let is_there =
             |name: &str| schema.as_ref().is_none_or(|schema| schema.field_with_name(name).is_ok());
         let object = objects.first().map(i64::to_string).unwrap_or_default();
-        examples.push(Examples { table, object, columns: example_columns(table, is_there) });
+        examples.push(TableExamples { table, object, columns: example_columns(table, is_there) });
     }
     let text = serde_json::to_string(&document(&examples))
         .map_err(|error| Error::internal(format!("writing the OpenAPI document: {error}")))?;
@@ -47,7 +40,7 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
 }
 
 /// What stands in the examples of a table: an object and columns that it has.
-pub struct Examples {
+pub struct TableExamples {
     table: Table,
     object: String,
     columns: String,
@@ -64,20 +57,20 @@ fn example_columns(table: Table, is_there: impl Fn(&str) -> bool) -> String {
 }
 
 /// The document, with its examples.
-fn document(examples: &[Examples]) -> OpenApi {
+fn document(examples: &[TableExamples]) -> OpenApi {
     let mut paths = PathsBuilder::new();
     let mut tags = Vec::new();
-    for documented in endpoints() {
-        tags.push(TagBuilder::new().name(documented.name()).build());
-        let of = examples.iter().find(|examples| examples.table == documented.table);
+    for endpoint in &ENDPOINTS {
+        tags.push(TagBuilder::new().name(endpoint.name()).build());
+        let of = examples.iter().find(|examples| examples.table == endpoint.table);
         let (object, columns) =
             of.map_or(("", ""), |examples| (&examples.object, &examples.columns));
-        let get = documented.get(object, columns);
-        let post = documented.post(object);
+        let get = operation::get(endpoint, object, columns);
+        let post = operation::post(endpoint, object);
         let item = PathItemBuilder::new()
             .operation(HttpMethod::Get, get)
             .operation(HttpMethod::Post, post);
-        paths = paths.path(documented.path, item.build());
+        paths = paths.path(endpoint.path, item.build());
     }
     let components = Table::ALL.into_iter().fold(ComponentsBuilder::new(), |components, table| {
         components.schema(row::name(table), row::schema(table))
@@ -96,42 +89,4 @@ fn document(examples: &[Examples]) -> OpenApi {
         .tags(Some(tags))
         .components(Some(components.schema("Error", operation::error()).build()))
         .build()
-}
-
-fn endpoints() -> Vec<Documented> {
-    let rows =
-        [sources::DEFINITION, objects::DEFINITION, fp::DEFINITION].map(|definition| Documented {
-            path: definition.table.path(),
-            table: definition.table,
-            about: definition.about,
-            arguments: RowRequest::arguments(definition.table),
-            answers: operation::rows(definition.table),
-            errors: vec![MISSING],
-        });
-    let plot = Documented {
-        path: "/api/v1/plot",
-        table: Table::Sources,
-        about: super::plot::ABOUT,
-        arguments: PlotRequest::ARGUMENTS.to_vec(),
-        answers: operation::of_types(Picture::ALL.map(Picture::content_type)),
-        errors: vec![MISSING, (Kind::NotFound, "diaObjectId 7: there is no measurement of it")],
-    };
-    let schema = Documented {
-        path: "/api/v1/schema",
-        table: Table::Sources,
-        about: super::schema::ABOUT,
-        arguments: SchemaRequest::ARGUMENTS.to_vec(),
-        answers: operation::of_types(["application/json"]),
-        errors: vec![
-            (
-                Kind::Argument,
-                "endpoint is missing: give one of /api/v1/fp, /api/v1/objects, /api/v1/sources",
-            ),
-            (
-                Kind::NotFound,
-                "endpoint must be one of /api/v1/fp, /api/v1/objects, /api/v1/sources, not `/fp`",
-            ),
-        ],
-    };
-    rows.into_iter().chain([plot, schema]).collect()
 }

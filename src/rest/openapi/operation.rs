@@ -1,4 +1,4 @@
-//! One endpoint as OpenAPI has it. In: its arguments and what it answers. Out: its operations, with examples and errors.
+//! One endpoint as OpenAPI has it. In: its line in the list. Out: its operations, with examples and errors.
 
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
@@ -9,21 +9,8 @@ use utoipa::openapi::{Content, ContentBuilder, Ref, RefOr, Required, Response, R
 use super::row;
 use crate::encode::Format;
 use crate::error::Kind;
-use crate::request::argument::{Argument, ENDPOINT, ID, Takes};
-use crate::schema::Table;
-
-/// An endpoint.
-pub struct Documented {
-    pub path: &'static str,
-    /// Whose rows it answers with or shows.
-    pub table: Table,
-    pub about: &'static str,
-    pub arguments: Vec<&'static Argument>,
-    /// What comes with a 200, by media type.
-    pub answers: Vec<(&'static str, Content)>,
-    /// What is told of arguments that it cannot take, and of what it does not have.
-    pub errors: Vec<(Kind, &'static str)>,
-}
+use crate::request::argument::{Argument, Takes};
+use crate::rest::endpoint::{Endpoint, Returns};
 
 /// What every client has to be ready for, with an example of what it is told.
 const ERRORS: [(Kind, &str); 8] = [
@@ -46,72 +33,66 @@ const ERRORS: [(Kind, &str); 8] = [
     (Kind::Internal, "internal error; please report it with the request id 5f0c"),
 ];
 
-impl Documented {
-    /// `object` and `columns` stand in its examples.
-    pub fn get(&self, object: &str, columns: &str) -> Operation {
-        let operation = self.arguments.iter().fold(self.operation(), |operation, argument| {
-            let parameter = ParameterBuilder::new()
-                .name(argument.name)
-                .parameter_in(ParameterIn::Query)
-                .required(required(argument))
-                .description(Some(about(argument)))
-                .schema(Some(text(argument)))
-                .example(prefilled(argument).then(|| example(argument, object, columns)));
-            operation.parameter(parameter.build())
-        });
-        operation.operation_id(Some(format!("get_{}", self.name()))).build()
-    }
+/// `object` and `columns` stand in its examples.
+pub fn get(endpoint: &Endpoint, object: &str, columns: &str) -> Operation {
+    let operation = endpoint.arguments.iter().fold(operation(endpoint), |operation, argument| {
+        let parameter = ParameterBuilder::new()
+            .name(argument.name)
+            .parameter_in(ParameterIn::Query)
+            .required(required(argument))
+            .description(Some(about(argument)))
+            .schema(Some(text(argument)))
+            .example(prefilled(argument).then(|| example(argument, object, columns)));
+        operation.parameter(parameter.build())
+    });
+    operation.operation_id(Some(format!("get_{}", endpoint.name()))).build()
+}
 
-    pub fn post(&self, object: &str) -> Operation {
-        let mut body = ObjectBuilder::new();
-        let mut asked = serde_json::Map::new();
-        for argument in &self.arguments {
-            body = body.property(argument.name, values(argument));
-            if required(argument) == Required::True {
-                body = body.required(argument.name);
-                asked.insert(argument.name.to_string(), example(argument, object, ""));
-            }
+pub fn post(endpoint: &Endpoint, object: &str) -> Operation {
+    let mut body = ObjectBuilder::new();
+    let mut asked = serde_json::Map::new();
+    for argument in endpoint.arguments {
+        body = body.property(argument.name, values(argument));
+        if required(argument) == Required::True {
+            body = body.required(argument.name);
+            asked.insert(argument.name.to_string(), example(argument, object, ""));
         }
-        let body = ContentBuilder::new().schema(Some(body.build())).example(Some(asked.into()));
-        let body = RequestBodyBuilder::new()
-            .content("application/json", body.build())
-            .required(Some(Required::True));
-        let id = format!("post_{}", self.name());
-        self.operation().request_body(Some(body.build())).operation_id(Some(id)).build()
     }
-
-    /// The last part of the path.
-    pub fn name(&self) -> &'static str {
-        self.path.rsplit('/').next().unwrap_or(self.path)
-    }
-
-    fn operation(&self) -> OperationBuilder {
-        let answers = self.answers.iter().cloned();
-        let answered = answers.fold(ResponseBuilder::new(), |answered, (media_type, content)| {
-            answered.content(media_type, content)
-        });
-        let answered = answered.description("What was asked for.").build();
-        let operation = OperationBuilder::new().tag(self.name()).summary(Some(self.about));
-        let operation = operation.response("200", answered);
-        self.errors.iter().chain(&ERRORS).fold(operation, |operation, (kind, text)| {
-            operation.response(kind.http_status().to_string(), refused(text))
-        })
-    }
+    let body = ContentBuilder::new().schema(Some(body.build())).example(Some(asked.into()));
+    let body = RequestBodyBuilder::new()
+        .content("application/json", body.build())
+        .required(Some(Required::True));
+    let id = format!("post_{}", endpoint.name());
+    operation(endpoint).request_body(Some(body.build())).operation_id(Some(id)).build()
 }
 
-/// Rows of a table, in every format.
-pub fn rows(table: Table) -> Vec<(&'static str, Content)> {
-    let row = RefOr::Ref(Ref::from_schema_name(row::name(table)));
-    let of = |format| match format {
-        Format::Json => Content::new(Some(Schema::Array(Array::new(row.clone())))),
-        _ => Content::new(None::<Schema>),
-    };
-    Format::ALL.map(|format| (format.content_type(), of(format))).to_vec()
+fn operation(endpoint: &Endpoint) -> OperationBuilder {
+    let answers = contents(endpoint).into_iter();
+    let answered = answers.fold(ResponseBuilder::new(), |answered, (media_type, content)| {
+        answered.content(media_type, content)
+    });
+    let answered = answered.description("What was asked for.").build();
+    let operation = OperationBuilder::new().tag(endpoint.name()).summary(Some(endpoint.about));
+    let operation = operation.response("200", answered);
+    endpoint.errors.iter().chain(&ERRORS).fold(operation, |operation, (kind, text)| {
+        operation.response(kind.http_status().to_string(), refused(text))
+    })
 }
 
-/// Bytes of one of these media types.
-pub fn of_types<const N: usize>(types: [&'static str; N]) -> Vec<(&'static str, Content)> {
-    types.map(|media_type| (media_type, Content::new(None::<Schema>))).to_vec()
+/// What comes with a 200, by media type.
+fn contents(endpoint: &Endpoint) -> Vec<(&'static str, Content)> {
+    let bytes = || Content::new(None::<Schema>);
+    let row = RefOr::Ref(Ref::from_schema_name(row::name(endpoint.table)));
+    match endpoint.returns {
+        Returns::Bytes(types) => types.iter().map(|media_type| (*media_type, bytes())).collect(),
+        Returns::Rows => {
+            let rows = |format| match format {
+                Format::Json => Content::new(Some(Schema::Array(Array::new(row.clone())))),
+                _ => bytes(),
+            };
+            Format::ALL.map(|format| (format.content_type(), rows(format))).to_vec()
+        }
+    }
 }
 
 /// The body of every error.
@@ -134,7 +115,7 @@ fn refused(text: &str) -> Response {
 }
 
 fn required(argument: &Argument) -> Required {
-    match argument.name == ID.name || argument.name == ENDPOINT.name {
+    match argument.is_required {
         true => Required::True,
         false => Required::False,
     }

@@ -7,7 +7,7 @@ use super::tally::Tally;
 use crate::plot::{self, BANDS};
 
 /// One band of one object.
-pub struct Band<'a> {
+pub struct BandTally<'a> {
     /// `None` of the measurements that have none.
     name: Option<&'a str>,
     detections: &'a Tally,
@@ -16,7 +16,7 @@ pub struct Band<'a> {
 
 static NONE: Tally = Tally::NONE;
 
-impl Band<'_> {
+impl BandTally<'_> {
     /// As it stands in the rows; empty where there is none.
     pub fn value(&self) -> &str {
         self.name.unwrap_or_default()
@@ -33,7 +33,7 @@ impl Band<'_> {
 }
 
 /// The bands that an object was measured in, from the bluest; those of other cameras after them.
-pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<Band<'a>> {
+pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<BandTally<'a>> {
     let names = detections.bands.keys().chain(forced.bands.keys());
     let mut names: Vec<&Option<String>> = names.collect();
     let place = |name: &Option<String>| {
@@ -42,7 +42,7 @@ pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<Band<'a>> {
     };
     names.sort_by_key(|name| (place(name), *name));
     names.dedup();
-    let band = |name: &'a Option<String>| Band {
+    let band = |name: &'a Option<String>| BandTally {
         name: name.as_deref(),
         detections: detections.bands.get(name).unwrap_or(&NONE),
         forced: forced.bands.get(name).unwrap_or(&NONE),
@@ -69,7 +69,7 @@ pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<Band<'a>> {
 "##
 )]
 pub struct Bands<'a> {
-    pub bands: &'a [Band<'a>],
+    pub bands: &'a [BandTally<'a>],
 }
 
 #[cfg(test)]

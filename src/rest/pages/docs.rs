@@ -33,12 +33,12 @@ struct Docs;
 <script type="module" src="../{{ assets }}/docs.js"></script>
 "#
 )]
-struct Head {
+struct DocsHead {
     assets: &'static str,
 }
 
 pub async fn page() -> Result<Response> {
-    let head = written(&Head { assets: assets::folder() })?;
+    let head = written(&DocsHead { assets: assets::folder() })?;
     let layout =
         Layout { title: "API · diaflight", head: &head, root: "../", ..Layout::default() };
     layout.answer(&Docs)

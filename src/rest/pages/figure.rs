@@ -3,7 +3,7 @@
 
 use askama::Template;
 
-use super::bands::Band;
+use super::bands::BandTally;
 use crate::plot::WITHDRAWN;
 
 /// The shapes of RTN-045, as the plot has them.
@@ -23,14 +23,14 @@ pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
 "#;
 
 /// The rows that scripts draw.
-pub struct Data {
+pub struct FigureData {
     sources: String,
     fp: String,
 }
 
-impl Data {
+impl FigureData {
     /// `tagged`: whether the tables have what tells good detections from poor ones.
-    pub fn of(id: i64, tagged: bool) -> Self {
+    pub fn new(id: i64, tagged: bool) -> Self {
         let columns =
             "r:midpointMjdTai,r:band,r:visit,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc";
         let [sources, fp] = ["sources", "fp"]
@@ -51,8 +51,8 @@ impl Data {
 {% for module in MODULES %}<link rel="modulepreload" href="{{ assets }}/{{ module }}">
 {% endfor %}"#
 )]
-pub struct Head<'a> {
-    pub data: &'a Data,
+pub struct ObjectHead<'a> {
+    pub data: &'a FigureData,
     pub assets: &'static str,
 }
 
@@ -98,9 +98,9 @@ const MODULES: [&str; 9] = [
 )]
 pub struct Figure<'a> {
     pub id: i64,
-    pub data: &'a Data,
+    pub data: &'a FigureData,
     pub assets: &'static str,
-    pub bands: &'a [Band<'a>],
+    pub bands: &'a [BandTally<'a>],
 }
 
 /// What a point may be.

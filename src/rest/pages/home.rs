@@ -12,7 +12,7 @@ use super::text::{NOTHING, count, fixed, utc};
 use super::{App, accepts_html};
 use crate::error::Result;
 use crate::origin::AskedAt;
-use crate::rest::ABOUT;
+use crate::rest::endpoints;
 use crate::schema::Table;
 
 #[derive(Template)]
@@ -79,7 +79,7 @@ pub async fn page(
     asked_at: AskedAt,
 ) -> Result<Response> {
     if !accepts_html(&headers) {
-        return Ok(ABOUT.into_response());
+        return Ok(endpoints::list().into_response());
     }
     let tables = state::tables(&app.engine);
     let of = |table| tables.iter().find(|state: &&TableState| state.table == table);
@@ -91,7 +91,7 @@ pub async fn page(
     let body = Home {
         example: examples.first().map_or("313897383979122767".to_string(), i64::to_string),
         examples,
-        tables: TABLES.map(|(table, what)| Shown::of(table, what, of(table))),
+        tables: TABLES.map(|(table, what)| Shown::new(table, what, of(table))),
         newest: night.unwrap_or(NOTHING).to_string(),
         newest_time: format!("{} UTC, MJD {}", time.unwrap_or(NOTHING), fixed(newest, 5)),
         origin: app.origins.of(&asked_at).http(),
@@ -106,7 +106,7 @@ pub async fn page(
 }
 
 impl Shown {
-    fn of(table: Table, what: &'static str, state: Option<&TableState>) -> Self {
+    fn new(table: Table, what: &'static str, state: Option<&TableState>) -> Self {
         let name = table.name();
         let Some(TableState { rows, version, .. }) = state else {
             let from = format!("the table {name} does not exist yet");

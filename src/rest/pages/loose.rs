@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize, PartialEq)]
-    struct Row {
+    struct LooseRow {
         #[serde(default, deserialize_with = "number")]
         flux: Option<f64>,
         #[serde(default, deserialize_with = "text")]
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_json_is_a_value_or_none() {
-        let row = |value| from_value::<Row>(value).unwrap();
+        let row = |value| from_value::<LooseRow>(value).unwrap();
         for (value, flux, band) in [
             (json!({"flux": 1, "band": "g"}), Some(1.0), Some("g")),
             (json!({"flux": "1", "band": 2}), None, Some("2")),
@@ -49,7 +49,7 @@ mod tests {
             (json!({"band": null}), None, None),
             (json!({"band": 9_007_199_254_740_993_i64}), None, Some("9007199254740993")),
         ] {
-            assert_eq!(row(value), Row { flux, band: band.map(String::from) });
+            assert_eq!(row(value), LooseRow { flux, band: band.map(String::from) });
         }
     }
 }

@@ -7,14 +7,14 @@ use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::bands::{Bands, bands};
-use super::figure::{Data, Figure, Head, MARKS};
+use super::figure::{Figure, FigureData, MARKS, ObjectHead};
 use super::labels::{Labels, labels};
 use super::layout::{Layout, written};
 use super::measurements::Measurements;
 use super::read::read;
 use super::requests::Requests;
 use super::series::Series;
-use super::summary::Summary;
+use super::summary::SummaryList;
 use super::{App, assets, ids};
 use crate::error::Result;
 use crate::origin::AskedAt;
@@ -45,12 +45,12 @@ use crate::schema::Table;
 {% for table in tables %}{{ table|safe }}{% endfor %}
 "##
 )]
-struct Object<'a> {
+struct ObjectPage<'a> {
     id: i64,
     ignored: Option<String>,
     missing: Vec<String>,
     figure: Figure<'a>,
-    summary: Summary,
+    summary: SummaryList,
     labels: Labels,
     bands: Bands<'a>,
     requests: Requests,
@@ -75,23 +75,23 @@ pub async fn page(
     )?;
     let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
     let bands = bands(&detections, &forced);
-    let (data, assets) = (Data::of(id, detections.tagged), assets::folder());
-    let body = Object {
+    let (data, assets) = (FigureData::new(id, detections.tagged), assets::folder());
+    let body = ObjectPage {
         id,
         ignored: ignored
             .sentence("Ignored, since this page shows the newest data and takes no arguments"),
         missing: [&detections.missing[..], &forced.missing].concat(),
         figure: Figure { id, data: &data, assets, bands: &bands },
-        summary: Summary::of(row, &detections, &forced),
+        summary: SummaryList::new(row, &detections, &forced),
         labels: Labels { labels: labels(row, &object.schema) },
         bands: Bands { bands: &bands },
-        requests: Requests::of(id, &app.origins.of(&asked_at)),
+        requests: Requests::new(id, &app.origins.of(&asked_at)),
         tables: [
             Measurements { name: "Detections", series: &detections, open: true },
             Measurements { name: "Forced photometry", series: &forced, open: false },
         ],
     };
-    let head = written(&Head { data: &data, assets })?;
+    let head = written(&ObjectHead { data: &data, assets })?;
     let synthetic = app.engine.is_synthetic();
     let title = format!("{id} · diaflight");
     Layout { title: &title, head: &head, synthetic, ..Layout::default() }.answer(&body)

@@ -26,7 +26,7 @@ pub struct Search {
 
 /// A line of the list.
 #[derive(Deserialize)]
-struct Object {
+struct ListedObject {
     #[serde(rename = "r:diaObjectId")]
     id: i64,
     #[serde(rename = "r:ra", default, deserialize_with = "number")]
@@ -64,9 +64,9 @@ const COLUMNS: [&str; 5] =
 {% endfor %}</dl>
 {% endif %}"##
 )]
-struct List {
+struct ObjectList {
     asked: usize,
-    objects: Vec<Object>,
+    objects: Vec<ListedObject>,
     /// Those found, separated by commas.
     ids: String,
     unknown: Vec<i64>,
@@ -74,7 +74,7 @@ struct List {
     version: u64,
 }
 
-impl Object {
+impl ListedObject {
     fn ra(&self) -> String {
         self.ra_deg.map_or(NOTHING.to_string(), hms)
     }
@@ -106,13 +106,13 @@ pub async fn page(
     }
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
     let query = Query::of(Table::Objects, ids.clone(), columns);
-    let found = read::<Object>(&app.engine, &placement, &query).await?;
+    let found = read::<ListedObject>(&app.engine, &placement, &query).await?;
     let (asked, mut objects) = (ids.len() + others.len(), found.rows);
     let place = |id: &i64| ids.iter().position(|typed| typed == id);
     objects.sort_by_key(|object| place(&object.id));
     let known: Vec<String> = objects.iter().map(|object| object.id.to_string()).collect();
     let unknown = ids.iter().copied().filter(|id| objects.iter().all(|object| object.id != *id));
-    let body = List {
+    let body = ObjectList {
         asked,
         unknown: unknown.collect(),
         objects,

@@ -2,11 +2,13 @@
 
 use plotters::style::RGBColor;
 
-use crate::plot::{BANDS, Band, OTHER};
+use crate::plot::{BANDS, BandStyle, OTHER};
 
 pub fn style() -> String {
     let bands = || BANDS.iter().chain([&OTHER]);
-    let fill = |Band { name, .. }: &Band| format!(".band-{name} {{ fill: var(--band-{name}); }}\n");
+    let fill = |BandStyle { name, .. }: &BandStyle| {
+        format!(".band-{name} {{ fill: var(--band-{name}); }}\n")
+    };
     format!(
         ":root {{ {}}}\n@media screen and (prefers-color-scheme: dark) {{ :root {{ {}}} }}\n{}",
         bands().map(|band| colour(band, band.light)).collect::<String>(),
@@ -15,7 +17,7 @@ pub fn style() -> String {
     )
 }
 
-fn colour(band: &Band, RGBColor(red, green, blue): RGBColor) -> String {
+fn colour(band: &BandStyle, RGBColor(red, green, blue): RGBColor) -> String {
     format!("--band-{}: #{red:02x}{green:02x}{blue:02x}; ", band.name)
 }
 

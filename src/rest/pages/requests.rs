@@ -7,15 +7,15 @@ use crate::encode::Format;
 use crate::origin::Origin;
 
 /// The rows of one endpoint, to download.
-struct Endpoint {
+struct Download {
     name: &'static str,
     about: &'static str,
 }
 
-const ENDPOINTS: [Endpoint; 3] = [
-    Endpoint { name: "sources", about: "Detections" },
-    Endpoint { name: "fp", about: "Forced photometry" },
-    Endpoint { name: "objects", about: "The object" },
+const DOWNLOADS: [Download; 3] = [
+    Download { name: "sources", about: "Detections" },
+    Download { name: "fp", about: "Forced photometry" },
+    Download { name: "objects", about: "The object" },
 ];
 
 #[derive(Template)]
@@ -23,8 +23,8 @@ const ENDPOINTS: [Endpoint; 3] = [
     ext = "html",
     source = r#"<h2 id="download">Download</h2>
 <dl class="downloads">
-{% for endpoint in ENDPOINTS %}<div><dt>{{ endpoint.about }}</dt><dd>
-{% for format in Format::ALL %}<a href="api/v1/{{ endpoint.name }}?diaObjectId={{ id }}&amp;output-format={{ format.name() }}" download="{{ endpoint.name }}-{{ id }}.{{ format.extension() }}">{{ format.name() }}</a>
+{% for download in DOWNLOADS %}<div><dt>{{ download.about }}</dt><dd>
+{% for format in Format::ALL %}<a href="api/v1/{{ download.name }}?diaObjectId={{ id }}&amp;output-format={{ format.name() }}" download="{{ download.name }}-{{ id }}.{{ format.extension() }}">{{ format.name() }}</a>
 {% endfor %}</dd></div>
 {% endfor %}</dl>
 <p class="hint">All columns of all rows. <a href="docs/">The API</a> has the arguments that choose among them.</p>
@@ -39,18 +39,18 @@ const ENDPOINTS: [Endpoint; 3] = [
 )]
 pub struct Requests {
     id: i64,
-    requests: Vec<Request>,
+    requests: Vec<Snippet>,
 }
 
 /// A request to copy.
-struct Request {
+struct Snippet {
     id: &'static str,
     name: &'static str,
     text: String,
 }
 
 impl Requests {
-    pub fn of(id: i64, origin: &Origin) -> Self {
+    pub fn new(id: i64, origin: &Origin) -> Self {
         let http = origin.http();
         let python = format!(
             r#"import pandas
@@ -61,12 +61,12 @@ light_curve = pandas.read_parquet(
         );
         let curl = format!("curl '{http}/api/v1/sources?diaObjectId={id}&output-format=csv'");
         let mut requests = vec![
-            Request { id: "python", name: "Python, pandas", text: python },
-            Request { id: "curl", name: "curl", text: curl },
+            Snippet { id: "python", name: "Python, pandas", text: python },
+            Snippet { id: "curl", name: "curl", text: curl },
         ];
         // Flight's addresses have no paths: below one, nobody here knows where it is.
         if let Some(grpc) = origin.grpc() {
-            requests.push(Request {
+            requests.push(Snippet {
                 id: "flight",
                 name: "Python, Arrow Flight",
                 text: flight(id, &grpc),

@@ -15,7 +15,7 @@ pub struct TableState {
 }
 
 impl TableState {
-    fn of(snapshot: &Snapshot) -> Self {
+    fn from_snapshot(snapshot: &Snapshot) -> Self {
         let files = &snapshot.files;
         let newest = files.iter().map(|file| file.times_mjd.as_ref().map(|times| *times.end()));
         let newest: Option<Vec<f64>> = newest.collect();
@@ -31,7 +31,7 @@ impl TableState {
 /// The tables that exist, in the order of [`Table::ALL`].
 pub fn tables(engine: &Engine) -> Vec<TableState> {
     let mut tables: Vec<_> =
-        engine.tables().iter().map(|table| TableState::of(table.snapshot())).collect();
+        engine.tables().iter().map(|table| TableState::from_snapshot(table.snapshot())).collect();
     tables.sort_by_key(|state| state.table);
     tables
 }

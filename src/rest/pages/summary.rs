@@ -26,8 +26,8 @@ use super::text::{self, count, counted, fixed};
 </dl>
 "#
 )]
-pub struct Summary {
-    place: Option<Place>,
+pub struct SummaryList {
+    place: Option<Position>,
     first: When,
     last: When,
     detections: String,
@@ -37,7 +37,7 @@ pub struct Summary {
     forced: String,
 }
 
-struct Place {
+struct Position {
     hms: String,
     dms: String,
     degrees: String,
@@ -51,15 +51,17 @@ struct When {
     mjd: String,
 }
 
-impl Summary {
-    pub fn of(object: &Map<String, Value>, detections: &Series, forced: &Series) -> Self {
+impl SummaryList {
+    pub fn new(object: &Map<String, Value>, detections: &Series, forced: &Series) -> Self {
         let number = |name| object.get(name).and_then(Value::as_f64);
         let rubin = object.get("r:nDiaSources").and_then(Value::as_u64);
         let Tally { count: found, poor, .. } = detections.all;
         Self {
-            place: number("r:ra").zip(number("r:dec")).map(|(ra, dec)| Place::of(ra, dec)),
-            first: When::of(detections.first_mjd_tai),
-            last: When::of(detections.last_mjd_tai),
+            place: number("r:ra")
+                .zip(number("r:dec"))
+                .map(|(ra, dec)| Position::from_degrees(ra, dec)),
+            first: When::from_mjd_tai(detections.first_mjd_tai),
+            last: When::from_mjd_tai(detections.last_mjd_tai),
             detections: counted(found, "detection"),
             poor: (poor > 0).then(|| count(poor)),
             counted: rubin.filter(|rubin| *rubin != found).map(count),
@@ -68,8 +70,8 @@ impl Summary {
     }
 }
 
-impl Place {
-    fn of(ra_deg: f64, dec_deg: f64) -> Self {
+impl Position {
+    fn from_degrees(ra_deg: f64, dec_deg: f64) -> Self {
         let place = format!("{ra_deg:.7}%20{dec_deg:+.7}").replace('+', "%2B");
         Self {
             hms: hms(ra_deg),
@@ -85,7 +87,7 @@ impl Place {
 }
 
 impl When {
-    fn of(mjd_tai: Option<f64>) -> Self {
+    fn from_mjd_tai(mjd_tai: Option<f64>) -> Self {
         let utc = mjd_tai.map_or_else(|| text::NOTHING.to_string(), text::utc);
         Self { utc, mjd: fixed(mjd_tai, 6) }
     }

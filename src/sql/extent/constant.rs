@@ -49,12 +49,12 @@ impl OptimizerRule for Constants {
 struct BesideRows(usize);
 
 /// How many bytes of constants there are in columns, by their names; none in one that is not here.
-type Columns = HashMap<String, usize>;
+type ConstantBytes = HashMap<String, usize>;
 
 impl BesideRows {
     /// Counts a plan; what is constant in its columns.
-    fn of_plan(&mut self, plan: &LogicalPlan) -> Result<Columns> {
-        let mut inputs = Columns::new();
+    fn of_plan(&mut self, plan: &LogicalPlan) -> Result<ConstantBytes> {
+        let mut inputs = ConstantBytes::new();
         for input in plan.inputs() {
             for (name, bytes) in self.of_plan(input)? {
                 let held = inputs.entry(name).or_default();
@@ -76,7 +76,7 @@ impl BesideRows {
             LogicalPlan::Aggregate(_) | LogicalPlan::Union(_) | LogicalPlan::Unnest(_) => {
                 match inputs.into_values().chain(own).max() {
                     Some(most) if most > 0 => names.map(|name| (name, most)).collect(),
-                    _ => Columns::new(),
+                    _ => ConstantBytes::new(),
                 }
             }
             _ => inputs,
@@ -85,7 +85,7 @@ impl BesideRows {
 }
 
 /// Of each expression of a step, or of each column of VALUES, where it has most.
-fn of_step(step: &LogicalPlan, inputs: &Columns) -> Result<Vec<usize>> {
+fn of_step(step: &LogicalPlan, inputs: &ConstantBytes) -> Result<Vec<usize>> {
     let mut own = Vec::new();
     match step {
         LogicalPlan::Values(values) => {
@@ -106,7 +106,7 @@ fn of_step(step: &LogicalPlan, inputs: &Columns) -> Result<Vec<usize>> {
     Ok(own)
 }
 
-fn of_expression(expr: &Expr, inputs: &Columns) -> Result<usize> {
+fn of_expression(expr: &Expr, inputs: &ConstantBytes) -> Result<usize> {
     let mut bytes = 0_usize;
     expr.apply(|part| {
         let (more, next) = match part {
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn lists_and_rows_of_values_do_not_count_and_what_stands_beside_a_row_does() {
         let long = "a".repeat(1_000);
-        let of = |expr: &Expr| of_expression(expr, &Columns::new()).unwrap();
+        let of = |expr: &Expr| of_expression(expr, &ConstantBytes::new()).unwrap();
         let listed = in_list(col("a"), vec![lit(long.as_str()); 1_000], false);
         assert_eq!(of(&listed), 0);
         assert!(of(&in_list(lit(long.as_str()), vec![lit("b")], false)) >= 1_000);

@@ -25,27 +25,27 @@ const COLLECTING: [&str; 2] = ["array_agg", "string_agg"];
 
 /// Before it is optimized.
 pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
-    Extent::default().of_plan(plan).map(drop)
+    PlanExtent::default().of_plan(plan).map(drop)
 }
 
 /// Parts of columns by their names; a column that is not here is one part.
-type Parts = HashMap<String, usize>;
+type PartCounts = HashMap<String, usize>;
 
 #[derive(Default)]
-struct Extent {
+struct PlanExtent {
     steps: usize,
     parts: usize,
     growing: usize,
 }
 
-impl Extent {
+impl PlanExtent {
     /// Counts a plan; the parts of its columns.
-    fn of_plan(&mut self, plan: &LogicalPlan) -> Result<Parts> {
+    fn of_plan(&mut self, plan: &LogicalPlan) -> Result<PartCounts> {
         self.steps += 1;
         if self.steps > MOST_STEPS {
             return Err(too_large(WHAT, self.steps, "steps in its plan, or more", MOST_STEPS));
         }
-        let mut inputs = Parts::new();
+        let mut inputs = PartCounts::new();
         for input in plan.inputs() {
             for (name, parts) in self.of_plan(input)? {
                 let held = inputs.entry(name).or_default();
@@ -78,7 +78,7 @@ impl Extent {
             LogicalPlan::Aggregate(_) | LogicalPlan::Union(_) | LogicalPlan::Unnest(_) => {
                 match inputs.into_values().chain(own).max() {
                     Some(most) if most > 1 => fields().map(|name| (name, most)).collect(),
-                    _ => Parts::new(),
+                    _ => PartCounts::new(),
                 }
             }
             _ => inputs,
@@ -106,7 +106,11 @@ impl Extent {
         }
     }
 
-    fn of_expression(&mut self, expr: &Expr, inputs: &Parts) -> Result<usize, DataFusionError> {
+    fn of_expression(
+        &mut self,
+        expr: &Expr,
+        inputs: &PartCounts,
+    ) -> Result<usize, DataFusionError> {
         let mut parts = 0_usize;
         expr.apply(|part| {
             let more = match part {

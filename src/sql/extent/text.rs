@@ -31,7 +31,7 @@ const MOST_SETS: usize = 256;
 
 /// Before it is planned.
 pub fn check_text(statement: &Statement) -> Result<()> {
-    let mut counts = Counts::default();
+    let mut counts = TextCounts::default();
     let broken = match statement {
         Statement::Statement(statement) => statement.visit(&mut counts),
         Statement::Explain(explain) => return check_text(&explain.statement),
@@ -53,7 +53,7 @@ pub fn check_text(statement: &Statement) -> Result<()> {
 }
 
 #[derive(Default)]
-struct Counts {
+struct TextCounts {
     /// The names of all common table expressions.
     names: HashSet<String>,
     named: usize,
@@ -63,7 +63,7 @@ struct Counts {
     listed_bytes: usize,
 }
 
-impl Visitor for Counts {
+impl Visitor for TextCounts {
     type Break = Error;
 
     fn pre_visit_table_factor(&mut self, factor: &TableFactor) -> ControlFlow<Error> {

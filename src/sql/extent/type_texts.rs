@@ -16,15 +16,15 @@ use crate::query::bounds::too_large;
 
 /// A function whose second argument is the text of a type.
 pub fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {
-    ScalarUDF::from(Bounded { inner })
+    ScalarUDF::from(BoundedCast { inner })
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded {
+struct BoundedCast {
     inner: Arc<ScalarUDF>,
 }
 
-impl ScalarUDFImpl for Bounded {
+impl ScalarUDFImpl for BoundedCast {
     fn name(&self) -> &str {
         self.inner.name()
     }

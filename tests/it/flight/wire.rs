@@ -14,7 +14,7 @@ use super::{flight_alone, survey};
 async fn client(warehouse: &str) -> FlightServiceClient<Channel> {
     let warehouse = Warehouse::open(warehouse).unwrap();
     survey::fill(&warehouse).await;
-    let url = flight_alone(&warehouse, ServerOptions::default(), None).await;
+    let url = flight_alone(&warehouse, ServerOptions::DEFAULT, None).await;
     let channel = Endpoint::new(url.replacen("grpc", "http", 1)).unwrap().connect().await;
     FlightServiceClient::new(channel.unwrap())
 }

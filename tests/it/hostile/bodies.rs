@@ -55,7 +55,7 @@ async fn twenty_thousand_ids_are_a_small_body() {
 async fn bodies_that_stall_hold_a_bounded_memory() {
     let victim = Victim::with(&["--receive-limit-ms", "10000"]).await;
     victim.answers_others().await;
-    let before = victim.peak_mib();
+    let before = victim.server.peak_mib();
     let most = " ".repeat(4 * MIB - 1);
     let mut attackers = Vec::new();
     for address in [[127, 0, 0, 2], [127, 0, 0, 3]] {
@@ -74,7 +74,11 @@ async fn bodies_that_stall_hold_a_bounded_memory() {
         let answer = attacker.await.unwrap();
         statuses.push(answer.get(9..12).unwrap_or_default().to_string());
     }
-    assert!(victim.peak_mib() - before < BOUND_MIB, "{before} to {} MiB", victim.peak_mib());
+    assert!(
+        victim.server.peak_mib() - before < BOUND_MIB,
+        "{before} to {} MiB",
+        victim.server.peak_mib()
+    );
     // Who is refused while it sends may find the connection reset.
     assert!(statuses.iter().all(|one| ["408", "429", ""].contains(&one.as_str())), "{statuses:?}");
     assert!(statuses.iter().any(|one| one == "429"), "{statuses:?}");
@@ -85,7 +89,7 @@ async fn bodies_that_stall_hold_a_bounded_memory() {
 async fn what_nobody_asked_for_is_not_kept() {
     let victim = Victim::with(&[]).await;
     victim.answers_others().await;
-    let before = victim.peak_mib();
+    let before = victim.server.peak_mib();
     let zeros = format!("{{\"x\": [{}0]}}", "0,".repeat(2 * MIB - 100));
     let nested = format!("{{\"x\": {}{}}}", "[".repeat(20_000), "]".repeat(20_000));
     let names = (0..200_000).map(|i| format!("\"{i}\":[0],")).collect::<String>();
@@ -107,5 +111,9 @@ async fn what_nobody_asked_for_is_not_kept() {
         let refused = answer.contains("diaObjectId is missing") || answer.contains("over capacity");
         assert!(refused, "{answer}");
     }
-    assert!(victim.peak_mib() - before < BOUND_MIB, "{before} to {} MiB", victim.peak_mib());
+    assert!(
+        victim.server.peak_mib() - before < BOUND_MIB,
+        "{before} to {} MiB",
+        victim.server.peak_mib()
+    );
 }

@@ -59,7 +59,7 @@ async fn one_connection_of_http2_takes_no_places_either() {
 async fn readers_who_stop_have_their_share_and_no_more() {
     let flags = ["--memory-mib", "768", "--time-limit-ms", "20000"];
     let victim = Victim::with(&flags).await;
-    let body = victim.everything().await;
+    let body = victim.survey.everything().to_string();
     let asked = post(SOURCES, body.len() as u64) + &body;
     let mut readers = Vec::new();
     for _ in 0..4 {
@@ -82,7 +82,7 @@ async fn readers_who_stop_have_their_share_and_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_reads_slowly_gets_everything() {
     let victim = Victim::with(&["--receive-limit-ms", "300", "--idle-limit-ms", "300"]).await;
-    let body = victim.everything().await;
+    let body = victim.survey.everything().to_string();
     let mut reader = Attacker::to(&victim.url).await;
     let close = post(SOURCES, body.len() as u64).replace("Host", "Connection: close\r\nHost");
     reader.send(close + &body).await;

@@ -12,108 +12,21 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use arrow::ipc::reader::StreamReader;
 use arrow_flight::encode::FlightDataEncoderBuilder;
-use arrow_flight::flight_service_client::FlightServiceClient;
-use arrow_flight::{FlightData, FlightDescriptor, Ticket};
+use arrow_flight::{FlightData, FlightDescriptor};
 use diaflight::schema::{KEY, Table};
-use diaflight::survey::{SurveyOptions, generate};
-use diaflight::warehouse::{self, Warehouse};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 
-use crate::program::{self, diaflight};
+use super::survey::Survey;
+use super::victim::Victim;
+use crate::program;
 use crate::server::Server;
 
 const TOKEN: &str = "a-t0ken";
 /// One address may have all there is: what is left is for who has the token.
 const EVERYTHING: [&str; 2] = ["--max-share-percent", "100"];
-
-/// A synthetic survey in a folder, and the ids of its objects.
-struct Survey {
-    folder: TempDir,
-    ids: Vec<i64>,
-    /// The ids of the tables, by name.
-    tables: HashMap<&'static str, u64>,
-}
-
-impl Survey {
-    async fn of(objects: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let warehouse = Warehouse::open(folder.path().to_str().unwrap()).unwrap();
-        generate(&warehouse, &SurveyOptions { objects, seed: 5 }, &|_| {}).await.unwrap();
-        let objects = warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
-        let mut ids = Vec::new();
-        for file in &objects.files {
-            let keys = warehouse::read(objects.store.clone(), file, Some(&[KEY]), 8192);
-            let keys: Vec<_> = keys.try_collect().await.unwrap();
-            let of =
-                |keys: &RecordBatch| keys.column(0).as_primitive::<Int64Type>().values().to_vec();
-            ids.extend(keys.iter().flat_map(of));
-        }
-        let mut tables = HashMap::new();
-        for table in Table::ALL {
-            let snapshot = warehouse.snapshot(table, None).await.unwrap().unwrap();
-            tables.insert(table.name(), snapshot.table_id);
-        }
-        Self { folder, ids, tables }
-    }
-
-    async fn serve(&self, flags: &[&str]) -> Server {
-        let mut command = diaflight();
-        let warehouse = self.folder.path().to_str().unwrap();
-        command.args(["serve", "--warehouse", warehouse, "--listen", "127.0.0.1:0"]).args(flags);
-        let server = Server::start(&mut command);
-        server.ready().await;
-        server
-    }
-
-    /// The path of a lookup of so many objects, others for each `turn`.
-    fn lookup(&self, objects: usize, turn: usize) -> String {
-        let step = self.ids.len() / objects;
-        let ids = self.ids.iter().skip(turn % step).step_by(step).take(objects);
-        let ids: Vec<_> = ids.map(i64::to_string).collect();
-        let columns = "r:psfFlux,r:midpointMjdTai";
-        format!("/api/v1/sources?columns={columns}&diaObjectId={}", ids.join(","))
-    }
-
-    /// Looks up single objects and 40 at once, and fails unless each is answered in full.
-    async fn bystanders(&self, server: &Server) {
-        for (objects, turns) in [(1, 20), (40, 10)] {
-            for turn in 0..turns {
-                let answer = server.get(&self.lookup(objects, turn)).await;
-                let (status, text) = (answer.status(), answer.text().await.unwrap());
-                assert_eq!(status, 200, "{objects} objects: {text}");
-                let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
-                assert!(rows.len() >= objects, "{} rows of {objects} objects", rows.len());
-            }
-        }
-    }
-
-    /// The ticket of a request for version 0 of its table.
-    fn ticket(&self, request: &Value, keys: Option<RangeInclusive<i64>>) -> Ticket {
-        let table = self.tables[request["endpoint"].as_str().unwrap()];
-        let mut ticket = json!({
-            "diaflight": 2, "snapshot": 0, "table": format!("{table:016x}"), "request": request.to_string()
-        });
-        if let Some(keys) = keys {
-            ticket["keys"] = json!([keys.start(), keys.end()]);
-        }
-        Ticket::new(ticket.to_string())
-    }
-
-    /// A request for all columns of every object.
-    fn everything(&self) -> Value {
-        json!({"endpoint": "sources", "diaObjectId": self.ids})
-    }
-}
-
-async fn flight(server: &Server) -> FlightServiceClient<Channel> {
-    let channel = Endpoint::new(server.url.clone()).unwrap().connect().await;
-    FlightServiceClient::new(channel.unwrap()).max_decoding_message_size(64 << 20)
-}
 
 fn with_token<T>(message: T) -> Request<T> {
     let mut request = Request::new(message);
@@ -159,8 +72,8 @@ fn remove_files(warehouse: &Path, table: Table) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_gone_is_the_stores_fault_through_every_door() {
-    let survey = Survey::of(500).await;
-    let server = survey.serve(&[]).await;
+    let victim = Victim::over(Survey::of(500).await, &[]).await;
+    let (survey, server) = (&victim.survey, &victim.server);
     for table in [Table::Sources, Table::Fp] {
         remove_files(survey.folder.path(), table);
     }
@@ -183,7 +96,7 @@ async fn a_file_that_is_gone_is_the_stores_fault_through_every_door() {
         assert!(text.contains("the storage failed"), "{path:.60}: {text}");
     }
 
-    let mut client = flight(&server).await;
+    let mut client = victim.flight().await;
     let whole = json!({"endpoint": "sources", "filter": "psfFlux > 0"});
     for ticket in [
         survey.ticket(&json!({"endpoint": "sources", "diaObjectId": id}), None),
@@ -220,18 +133,13 @@ async fn a_file_that_is_gone_is_the_stores_fault_through_every_door() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exchanges_that_send_nothing_keep_nobody_waiting() {
-    let survey = Survey::of(50).await;
-    let server = survey
-        .serve(&[
-            "--token",
-            TOKEN,
-            "--max-concurrent-bulk-reads",
-            "2",
-            EVERYTHING[0],
-            EVERYTHING[1],
-        ])
-        .await;
-    let mut client = flight(&server).await;
+    let victim = Victim::over(
+        Survey::of(50).await,
+        &["--token", TOKEN, "--max-concurrent-bulk-reads", "2", EVERYTHING[0], EVERYTHING[1]],
+    )
+    .await;
+    let survey = &victim.survey;
+    let mut client = victim.flight().await;
     let mut silent = FuturesUnordered::new();
     for _ in 0..12 {
         let mut answer =
@@ -251,7 +159,7 @@ async fn exchanges_that_send_nothing_keep_nobody_waiting() {
     let ids = exchange(vec![survey.ids.clone()], stream::empty());
     let found = client.do_exchange(with_token(ids)).await.unwrap().into_inner();
     assert!(rows(found).await.unwrap() > 1);
-    survey.bystanders(&server).await;
+    victim.answers_lookups().await;
     // Nobody ended them but the clock.
     if let Some(ended) = silent.next().now_or_never().flatten() {
         let status = ended.unwrap_err();
@@ -261,10 +169,12 @@ async fn exchanges_that_send_nothing_keep_nobody_waiting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_that_never_end_are_refused_by_name_and_lookups_go_on() {
-    let survey = Survey::of(500).await;
-    let server =
-        survey.serve(&["--token", TOKEN, "--memory-mib", "64", EVERYTHING[0], EVERYTHING[1]]).await;
-    let mut client = flight(&server).await;
+    let victim = Victim::over(
+        Survey::of(500).await,
+        &["--token", TOKEN, "--memory-mib", "64", EVERYTHING[0], EVERYTHING[1]],
+    )
+    .await;
+    let mut client = victim.flight().await;
     // Each wants 8 MiB of 16, of which 12 are for everybody.
     let ids = || exchange(vec![(0..1 << 20).collect()], stream::pending());
     let mut unfinished = FuturesUnordered::new();
@@ -275,19 +185,21 @@ async fn ids_that_never_end_are_refused_by_name_and_lookups_go_on() {
     let status = unfinished.next().await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
     assert!(status.message().contains("16384 KiB of ids of exchanges is the limit"), "{status}");
-    survey.bystanders(&server).await;
+    victim.answers_lookups().await;
     assert!(unfinished.next().now_or_never().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_message_of_an_exchange_is_counted_before_its_ids_are() {
-    let survey = Survey::of(50).await;
-    let server = survey.serve(&["--memory-mib", "16", EVERYTHING[0], EVERYTHING[1]]).await;
+    let victim =
+        Victim::over(Survey::of(50).await, &["--memory-mib", "16", EVERYTHING[0], EVERYTHING[1]])
+            .await;
+    let survey = &victim.survey;
     let messages = exchange(vec![survey.ids.clone()], stream::empty());
     let mut messages: Vec<_> = messages.collect().await;
     // The schema comes first, and needs no body.
     messages[0].data_body = vec![0; 8 << 20].into();
-    let answer = flight(&server).await.do_exchange(stream::iter(messages)).await.unwrap();
+    let answer = victim.flight().await.do_exchange(stream::iter(messages)).await.unwrap();
     let status = rows(answer.into_inner()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
     assert!(status.message().contains("4096 KiB of ids of exchanges is the limit"), "{status}");
@@ -316,13 +228,13 @@ async fn with_upper_limits(server: &Server, ids: &[i64], columns: &[&str]) -> Ve
 
 /// All columns of all objects at once are all that is in requests for 40 objects each.
 async fn upper_limits_of_all(objects: u64) {
-    let survey = Survey::of(objects).await;
-    let server = survey.serve(&[]).await;
-    let mut large = with_upper_limits(&server, &survey.ids, &[]).await;
+    let victim = Victim::over(Survey::of(objects).await, &[]).await;
+    let (survey, server) = (&victim.survey, &victim.server);
+    let mut large = with_upper_limits(server, &survey.ids, &[]).await;
     let columns = ["r:diaObjectId", "r:diaSourceId", "r:diaForcedSourceId", "v:tag"];
     let mut small = Vec::new();
     for ids in survey.ids.chunks(40) {
-        small.extend(with_upper_limits(&server, ids, &columns).await);
+        small.extend(with_upper_limits(server, ids, &columns).await);
     }
     large.sort_unstable();
     small.sort_unstable();
@@ -343,10 +255,10 @@ async fn upper_limits_of_10_000_objects_are_complete() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_small_sorts_at_once_need_no_memory_of_others() {
-    let survey = Survey::of(2000).await;
-    let server = survey.serve(&["--memory-mib", "16"]).await;
+    let victim = Victim::over(Survey::of(2000).await, &["--memory-mib", "16"]).await;
+    let (survey, server) = (&victim.survey, &victim.server);
     let lookups = (0..64).map(|turn| {
-        let (server, path) = (&server, survey.lookup(40, turn));
+        let path = survey.lookup(40, turn);
         async move {
             let answer = server.get(&path).await;
             (answer.status().as_u16(), answer.text().await.unwrap())
@@ -383,8 +295,9 @@ fn begun(mut stream: &TcpStream) -> String {
 
 /// So many readers ask for everything and stop, over REST and over Flight, beside bystanders. Over capacity they are told so;
 /// the server's memory never passes `most_mib`.
-async fn stopped_readers(survey: &Survey, server: &Server, readers: usize, most_mib: u64) {
-    let client = flight(server).await;
+async fn stopped_readers(victim: &Victim, readers: usize, most_mib: u64) {
+    let (survey, server) = (&victim.survey, &victim.server);
+    let client = victim.flight().await;
     let formats = ["json", "arrow", "votable"];
     let streams: Vec<_> =
         (0..readers).map(|i| stopped(server, survey, formats[i % formats.len()])).collect();
@@ -397,7 +310,7 @@ async fn stopped_readers(survey: &Survey, server: &Server, readers: usize, most_
             Ok::<_, Status>(answer)
         }));
     }
-    survey.bystanders(server).await;
+    victim.answers_lookups().await;
     let (mut answered, mut refused) = (0, 0);
     for stream in &streams {
         let begun = begun(stream);
@@ -419,7 +332,7 @@ async fn stopped_readers(survey: &Survey, server: &Server, readers: usize, most_
         }
     }
     assert!(answered + held.len() > 0 && refused > 0, "{answered} {} {refused}", held.len());
-    survey.bystanders(server).await;
+    victim.answers_lookups().await;
     let peak_mib = server.peak_mib();
     assert!(peak_mib < most_mib, "{peak_mib} MiB");
     // Nobody waits for ever for those who stopped: they lose their places.
@@ -442,15 +355,19 @@ async fn stopped_readers(survey: &Survey, server: &Server, readers: usize, most_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_who_stop_hold_little_and_stop_nobody() {
-    let survey = Survey::of(2000).await;
-    let server = survey.serve(&["--memory-mib", "128", "--time-limit-ms", "20000"]).await;
-    stopped_readers(&survey, &server, 4, 600).await;
+    let victim =
+        Victim::over(Survey::of(2000).await, &["--memory-mib", "128", "--time-limit-ms", "20000"])
+            .await;
+    stopped_readers(&victim, 4, 600).await;
 }
 
 #[ignore = "a minute or more: `just hostile`"]
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_of_20_000_objects_who_stop_hold_little_and_stop_nobody() {
-    let survey = Survey::of(20_000).await;
-    let server = survey.serve(&["--memory-mib", "512", "--time-limit-ms", "30000"]).await;
-    stopped_readers(&survey, &server, 12, 1500).await;
+    let victim = Victim::over(
+        Survey::of(20_000).await,
+        &["--memory-mib", "512", "--time-limit-ms", "30000"],
+    )
+    .await;
+    stopped_readers(&victim, 12, 1500).await;
 }

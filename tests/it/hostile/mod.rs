@@ -3,6 +3,7 @@
 
 mod attacker;
 mod bodies;
+mod bystander;
 mod connections;
 mod fairness;
 mod http2;
@@ -11,5 +12,6 @@ mod memory;
 mod planning;
 mod process;
 mod stopping;
+mod survey;
 mod urls;
 mod victim;

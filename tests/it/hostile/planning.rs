@@ -1,6 +1,5 @@
 //! Texts that are short to send and long to plan, or to run; and messages whose lengths are not true.
 
-mod attacked;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -23,8 +22,9 @@ use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-use self::attacked::Attacked;
 use self::texts::{predicates, statements};
+use super::bystander::Bystander;
+use super::victim::Victim;
 
 fn names_a_limit(status: &Status) -> bool {
     let text = status.message();
@@ -53,12 +53,12 @@ fn is_told_more(name: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn statements_as_deep_as_they_may_be_are_answered_and_deeper_ones_are_told_the_limit() {
-    let attacked = Attacked::start(&[]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&[]).await;
+    let bystander = Bystander::of(&victim).await;
     let (mut answered, mut wrong) = (BTreeMap::<_, usize>::new(), Vec::new());
     for n in [2, 8, 20, 32, 60, 190, 280, 590, 2_000, 40_000] {
         for (name, statement) in statements(n) {
-            match attacked.run(&statement).await {
+            match victim.run(&statement).await {
                 Ok(()) => drop(answered.insert(name, n)),
                 Err(status) => {
                     let told =
@@ -88,12 +88,12 @@ async fn statements_as_deep_as_they_may_be_are_answered_and_deeper_ones_are_told
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_as_deep_as_they_may_be_are_answered_and_deeper_ones_are_told_the_limit() {
-    let attacked = Attacked::start(&[]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&[]).await;
+    let bystander = Bystander::of(&victim).await;
     let (mut answered, mut wrong) = (BTreeMap::<_, usize>::new(), Vec::new());
     for n in [2, 8, 16, 32, 60, 190, 280, 590, 2_000, 40_000] {
         for (name, filter) in predicates(n) {
-            match attacked.filter(&filter).await {
+            match victim.filter(&filter).await {
                 Ok(()) => drop(answered.insert(name, n)),
                 Err(status) => {
                     let told =
@@ -115,8 +115,8 @@ async fn filters_as_deep_as_they_may_be_are_answered_and_deeper_ones_are_told_th
 
 #[tokio::test(flavor = "multi_thread")]
 async fn short_statements_that_grow_while_they_are_planned_are_told_the_limit() {
-    let attacked = Attacked::start(&[]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&[]).await;
+    let bystander = Bystander::of(&victim).await;
     let chain = |first: &str, next: &str, n: usize| {
         let steps =
             (1..=n).map(|i| format!(", t{i} AS ({})", next.replace('#', &(i - 1).to_string())));
@@ -131,7 +131,7 @@ async fn short_statements_that_grow_while_they_are_planned_are_told_the_limit() 
         format!("SELECT '{}' FROM sources", "a".repeat(100_000)),
         format!("SELECT concat(band, {}) FROM sources", vec!["'a'"; 5_000].join(", ")),
     ] {
-        let status = attacked.run(&statement).await.expect_err(&statement[..100]);
+        let status = victim.run(&statement).await.expect_err(&statement[..100]);
         assert!(names_a_limit(&status), "{status}: {}", &statement[..100]);
     }
     bystander.end().await;
@@ -139,20 +139,20 @@ async fn short_statements_that_grow_while_they_are_planned_are_told_the_limit() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_ids_are_no_attack() {
-    let attacked = Attacked::start(&[]).await;
+    let victim = Victim::with(&[]).await;
     let ids = (0..20_000_u64).map(|i| (170_028_485_706_776_685 + i).to_string());
     let ids = ids.collect::<Vec<_>>().join(", ");
     attacked
         .run(&format!("SELECT * FROM light_curves WHERE diaObjectId IN ({ids})"))
         .await
         .unwrap();
-    attacked.run(&format!("SELECT * FROM sources WHERE diaSourceId IN ({ids})")).await.unwrap();
-    attacked.filter(&format!("diaSourceId IN ({ids})")).await.unwrap();
+    victim.run(&format!("SELECT * FROM sources WHERE diaSourceId IN ({ids})")).await.unwrap();
+    victim.filter(&format!("diaSourceId IN ({ids})")).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_are_plain_predicates() {
-    let attacked = Attacked::start(&[]).await;
+    let victim = Victim::with(&[]).await;
     let listed = format!("band IN ('g', '{}')", "z".repeat(1_000));
     for filter in [
         listed.as_str(),
@@ -162,9 +162,9 @@ async fn filters_are_plain_predicates() {
         "CASE WHEN band = 'g' THEN psfFlux ELSE -psfFlux END > 100::float",
         "psfFlux % 2 = 1 OR (visit & 1) = 1 OR power(psfFlux, 2) >= 1e3 OR midpointMjdTai > -1.5",
     ] {
-        attacked.filter(filter).await.unwrap();
+        victim.filter(filter).await.unwrap();
     }
-    let bystander = attacked.bystander();
+    let bystander = Bystander::of(&victim).await;
     let long = "z".repeat(1_000);
     let greatest = format!("greatest(band, '{long}') = 'a'");
     let within = format!("CASE WHEN band = 'g' THEN '{long}' ELSE band END IN ('a', '{long}')");
@@ -187,7 +187,7 @@ async fn filters_are_plain_predicates() {
         ("psfFlux > (SELECT 1)", "subquery"),
         ("psfFlux > $1", "parameter"),
     ] {
-        let status = attacked.filter(filter).await.expect_err(filter);
+        let status = victim.filter(filter).await.expect_err(filter);
         assert_eq!(status.code(), Code::InvalidArgument, "{filter}: {status}");
         assert!(status.message().contains(says), "{filter}: {status}");
     }
@@ -218,10 +218,10 @@ fn declaring(messages: &[FlightData], at: usize, bytes: u64) -> Vec<FlightData> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_message_is_believed_what_it_declares() {
-    let attacked = Attacked::start(&[]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&[]).await;
+    let bystander = Bystander::of(&victim).await;
     let (messages, at) = compressed().await;
-    let mut client = attacked.flight();
+    let mut client = victim.flight().await;
     let exchange = async |mut client: FlightServiceClient<Channel>,
                           mut messages: Vec<FlightData>| {
         messages[0].flight_descriptor = Some(FlightDescriptor::new_path(vec!["sources".into()]));
@@ -262,42 +262,42 @@ async fn no_message_is_believed_what_it_declares() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn long_values_are_refused_before_they_are_read() {
-    let attacked = Attacked::start(&[]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&[]).await;
+    let bystander = Bystander::of(&victim).await;
     let digits = "7".repeat(400_000);
     for (name, value) in [("midpointMjdTai", &digits), ("as_of", &digits)] {
         let body = json!({"diaObjectId": 1, name: value});
-        let response = attacked.server.post("/api/v1/sources", &body).await;
+        let response = victim.server.post("/api/v1/sources", &body).await;
         assert_eq!(response.status(), 400, "{name}");
         let text = response.text().await.unwrap();
         assert!(text.contains(name) && text.len() < 1_000, "{text}");
         let mut command = body;
         command["endpoint"] = "sources".into();
-        let status = attacked.command(command).await.unwrap_err();
+        let status = victim.command(command).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument, "{status}");
         assert!(status.message().contains(name) && status.message().len() < 500, "{status}");
     }
     let body = json!({"diaObjectId": digits, "columns": format!("r:ra,{digits}")});
-    let response = attacked.server.post("/api/v1/sources", &body).await;
+    let response = victim.server.post("/api/v1/sources", &body).await;
     assert_eq!(response.status(), 200);
     assert!(response.headers()["x-diaflight-warning"].len() < 500);
     let long = "a".repeat(5 << 20);
-    let status = attacked.command(json!({"endpoint": "fp", "diaObjectId": 1, "x": long})).await;
+    let status = victim.command(json!({"endpoint": "fp", "diaObjectId": 1, "x": long})).await;
     assert!(names_a_limit(&status.unwrap_err()));
-    let status = attacked.run(&format!("SELECT '{long}'")).await.unwrap_err();
+    let status = victim.run(&format!("SELECT '{long}'")).await.unwrap_err();
     assert!(names_a_limit(&status), "{status}");
     bystander.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_that_nobody_knows_leave_nothing_behind() {
-    let attacked = Attacked::start(&[]).await;
+    let victim = Victim::with(&[]).await;
     for i in 0..20 {
         let unknown = (0..1_500).map(|j| format!("{i}x{j}")).collect::<Vec<_>>().join(",");
         let body = json!({"diaObjectId": 1, "columns": format!("r:ra,{unknown},r:dec")});
-        assert_eq!(attacked.server.post("/api/v1/objects", &body).await.status(), 200);
+        assert_eq!(victim.server.post("/api/v1/objects", &body).await.status(), 200);
     }
-    let metrics = attacked.server.get("/metrics").await.text().await.unwrap();
+    let metrics = victim.server.get("/metrics").await.text().await.unwrap();
     let count =
         |name: &str| metrics.lines().find(|line| line.starts_with(name)).unwrap().to_string();
     assert_eq!(count("diaflight_plans_made "), "diaflight_plans_made 1");
@@ -306,8 +306,8 @@ async fn names_that_nobody_knows_leave_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn functions_that_make_much_out_of_little_are_told_the_limit() {
-    let attacked = Attacked::start(&[("DIAFLIGHT_SQL_TIME_LIMIT_MS", "30000")]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&["--sql-time-limit-ms", "30000"]).await;
+    let bystander = Bystander::of(&victim).await;
     let ones = vec!["1"; 99_000].join(",");
     let names = (0..2_400).map(|i| format!("n AS a{i}")).collect::<Vec<_>>().join(",");
     let repeats = (0..1_000).map(|i| format!("repeat(band, 250000) c{i}")).collect::<Vec<_>>();
@@ -354,7 +354,7 @@ async fn functions_that_make_much_out_of_little_are_told_the_limit() {
         "SELECT levenshtein(repeat(band, 1000000), repeat('b', 1000000)) FROM sources",
         "WITH a AS (SELECT repeat(band, 100000) AS t FROM sources LIMIT 64) SELECT t || t || t || t || t || t || t || t FROM a",
     ] {
-        let status = attacked.run(bomb).await.expect_err(&format!("{bomb:.200}"));
+        let status = victim.run(bomb).await.expect_err(&format!("{bomb:.200}"));
         assert!(
             status.code() == Code::ResourceExhausted && names_a_limit(&status),
             "{bomb:.200}: {status}"
@@ -365,7 +365,7 @@ async fn functions_that_make_much_out_of_little_are_told_the_limit() {
         ("SELECT array_agg(psfFlux) OVER (ORDER BY psfFlux) FROM sources", "array_agg"),
         ("SELECT string_agg(band, ',') OVER (ORDER BY psfFlux) FROM sources", "string_agg"),
     ] {
-        let status = attacked.run(refused).await.expect_err(refused);
+        let status = victim.run(refused).await.expect_err(refused);
         assert_eq!(status.code(), Code::InvalidArgument, "{refused}: {status}");
         assert!(status.message().contains(says), "{refused}: {status}");
     }
@@ -388,15 +388,15 @@ async fn functions_that_make_much_out_of_little_are_told_the_limit() {
         "SELECT band || '-' || visit, lpad(band, 10), replace(band, 'g', 'green') FROM sources",
         "SELECT generate_series(DATE '2026-01-01', DATE '2026-12-31', INTERVAL '1 day')",
     ] {
-        attacked.run(fine).await.map_err(|status| format!("{fine:.200}: {status}")).unwrap();
+        victim.run(fine).await.map_err(|status| format!("{fine:.200}: {status}")).unwrap();
     }
     bystander.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn joins_that_give_nothing_end_with_their_time_and_let_others_work() {
-    let attacked = Attacked::start(&[("DIAFLIGHT_SQL_TIME_LIMIT_MS", "3000")]).await;
-    let bystander = attacked.bystander();
+    let victim = Victim::with(&["--sql-time-limit-ms", "3000"]).await;
+    let bystander = Bystander::of(&victim).await;
     let many = "(SELECT band, psfFlux FROM sources CROSS JOIN range(1, 400))";
     for join in [
         format!(
@@ -410,9 +410,9 @@ async fn joins_that_give_nothing_end_with_their_time_and_let_others_work() {
         ),
         format!("SELECT count(*) FROM {many} a JOIN {many} b ON a.psfFlux + b.psfFlux < -1e30"),
     ] {
-        let (joined, others) = tokio::join!(attacked.run(&join), async {
+        let (joined, others) = tokio::join!(victim.run(&join), async {
             for _ in 0..10 {
-                attacked.run("SELECT 1").await?;
+                victim.run("SELECT 1").await?;
             }
             Ok::<_, Status>(())
         });
@@ -421,6 +421,6 @@ async fn joins_that_give_nothing_end_with_their_time_and_let_others_work() {
         assert_eq!(status.code(), Code::DeadlineExceeded, "{join}: {status}");
         assert!(status.message().contains("3 s"), "{status}");
     }
-    attacked.command(json!({"endpoint": "objects"})).await.unwrap();
+    victim.command(json!({"endpoint": "objects"})).await.unwrap();
     bystander.end().await;
 }

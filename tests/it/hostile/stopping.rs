@@ -72,7 +72,7 @@ async fn who_never_begins_tls_is_closed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_under_way_is_finished_first() {
     let mut victim = Victim::with(&FLAGS).await;
-    let body = victim.everything().await;
+    let body = victim.survey.everything().to_string();
     let mut reader = Attacker::to(&victim.url).await;
     let head = super::attacker::post("/api/v1/sources", body.len() as u64);
     reader.send(head + &body).await;

@@ -1,87 +1,72 @@
-//! The server that is attacked: the built program over a small survey. In: its limits. Out: its URL, its memory, and the word of a
+//! The server that is attacked: the built program over a survey. In: its flags. Out: its URL, clients of it, and the word of a
 //! bystander.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow::array::AsArray;
-use arrow::datatypes::Int64Type;
-use arrow_flight::{FlightClient, FlightDescriptor};
-use diaflight::survey::{self, SurveyOptions};
-use diaflight::warehouse::Warehouse;
+use arrow_flight::FlightDescriptor;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::sql::client::FlightSqlServiceClient;
 use futures::TryStreamExt;
 use reqwest::Client;
-use serde_json::json;
-use tempfile::TempDir;
-use tokio::sync::OnceCell;
-use tonic::transport::Endpoint;
+use serde_json::{Value, json};
+use tonic::Status;
+use tonic::transport::{Channel, Endpoint};
 
 use super::attacker::PATIENCE;
+use super::survey::Survey;
 use crate::program::diaflight;
 use crate::server::Server;
 
 pub struct Victim {
     pub server: Server,
     pub url: String,
+    pub survey: Arc<Survey>,
     bystander: Client,
 }
 
-/// A warehouse that all tests read and none writes, and its longest light curve's object.
-async fn warehouse() -> (&'static str, i64) {
-    static WAREHOUSE: OnceCell<(TempDir, i64)> = OnceCell::const_new();
-    let (folder, id) = WAREHOUSE
-        .get_or_init(|| async {
-            let folder = tempfile::tempdir().unwrap();
-            let warehouse = Warehouse::open(folder.path().to_str().unwrap()).unwrap();
-            let options = SurveyOptions { objects: 600, seed: 1 };
-            let made = survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
-            (folder, made.examples[0].dia_object_id)
-        })
-        .await;
-    (folder.path().to_str().unwrap(), *id)
-}
-
 impl Victim {
-    /// Serves with these flags beside the defaults.
+    /// Serves the survey of all tests with these flags beside the defaults.
     pub async fn with(flags: &[&str]) -> Self {
+        Self::over(Survey::shared().await, flags).await
+    }
+
+    /// Serves a survey with these flags beside the defaults.
+    pub async fn over(survey: impl Into<Arc<Survey>>, flags: &[&str]) -> Self {
+        let survey = survey.into();
         let mut command = diaflight();
-        command.args(["serve", "--warehouse", warehouse().await.0, "--listen", "127.0.0.1:0"]);
-        let server = Server::start(command.args(flags));
+        let warehouse = survey.folder.path().to_str().unwrap();
+        command.args(["serve", "--warehouse", warehouse, "--listen", "127.0.0.1:0"]).args(flags);
+        let server = Server::start(&mut command);
         server.ready().await;
         let url = server.url.clone();
         // One who comes anew each time: a connection that is kept open may have had to make room.
         let bystander = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(PATIENCE);
-        Self { server, url, bystander: bystander.build().unwrap() }
-    }
-
-    /// A path that looks an object up.
-    async fn lookup() -> String {
-        format!("/api/v1/objects?diaObjectId={}", warehouse().await.1)
+        Self { server, url, survey, bystander: bystander.build().unwrap() }
     }
 
     /// Somebody else's lookup is answered.
     pub async fn answers_others(&self) {
-        let url = format!("{}{}", self.url, Self::lookup().await);
-        let answer = self.bystander.get(url).send().await.unwrap();
-        let (status, text) = (answer.status(), answer.text().await.unwrap());
-        assert_eq!(status, 200, "{text}");
-        assert!(text.contains("diaObjectId"), "{text}");
+        self.answers(1, 0).await;
     }
 
-    /// A body that asks for every column of every object: some tens of MiB of answer.
-    pub async fn everything(&self) -> String {
-        let endpoint = Endpoint::from_shared(self.url.clone()).unwrap();
-        let mut flight = FlightClient::new(endpoint.connect().await.unwrap());
-        let command = json!({"endpoint": "objects", "columns": "r:diaObjectId"}).to_string();
-        let info = flight.get_flight_info(FlightDescriptor::new_cmd(command)).await.unwrap();
-        let mut ids = Vec::new();
-        for endpoint in info.endpoint {
-            let rows = flight.do_get(endpoint.ticket.unwrap()).await.unwrap();
-            for batch in rows.try_collect::<Vec<_>>().await.unwrap() {
-                ids.extend(batch.column(0).as_primitive::<Int64Type>().values().iter().copied());
+    /// Lookups of single objects and of 40 at once are answered in full.
+    pub async fn answers_lookups(&self) {
+        for (objects, turns) in [(1, 20), (40, 10)] {
+            for turn in 0..turns {
+                self.answers(objects, turn).await;
             }
         }
-        assert!(ids.len() > 500);
-        json!({"diaObjectId": ids}).to_string()
+    }
+
+    async fn answers(&self, objects: usize, turn: usize) {
+        let url = format!("{}{}", self.url, self.survey.lookup(objects, turn));
+        let answer = self.bystander.get(url).send().await.unwrap();
+        let (status, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(status, 200, "{objects} objects: {text}");
+        let rows: Vec<Value> = serde_json::from_str(&text).unwrap();
+        assert!(rows.len() >= objects, "{} rows of {objects} objects", rows.len());
     }
 
     /// The value of a line of `/metrics`.
@@ -101,11 +86,42 @@ impl Victim {
         }
     }
 
-    /// The most memory that the process ever had, in MiB.
-    pub fn peak_mib(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.server.pid());
-        let status = std::fs::read_to_string(path).unwrap();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-        kib.trim().trim_end_matches(" kB").parse::<u64>().unwrap() >> 10
+    /// A connection of its own, which sends messages of any size.
+    pub async fn flight(&self) -> FlightServiceClient<Channel> {
+        let channel = Endpoint::from_shared(self.url.clone()).unwrap().connect().await.unwrap();
+        FlightServiceClient::new(channel)
+            .max_encoding_message_size(usize::MAX)
+            .max_decoding_message_size(64 << 20)
     }
+
+    /// Plans and runs a statement. What it is refused with, if it is.
+    pub async fn run(&self, statement: &str) -> Result<(), Status> {
+        run(self.flight().await, statement).await
+    }
+
+    /// Looks objects up with a filter.
+    pub async fn filter(&self, filter: &str) -> Result<(), Status> {
+        self.command(json!({"endpoint": "sources", "diaObjectId": [1, 2, 3], "filter": filter}))
+            .await
+    }
+
+    pub async fn command(&self, command: Value) -> Result<(), Status> {
+        let mut flight = self.flight().await;
+        let descriptor = FlightDescriptor::new_cmd(command.to_string());
+        let info = flight.get_flight_info(descriptor).await?.into_inner();
+        let rows = flight.do_get(info.endpoint[0].ticket.clone().unwrap()).await?;
+        rows.into_inner().try_for_each(|_| async { Ok(()) }).await
+    }
+}
+
+pub async fn run(flight: FlightServiceClient<Channel>, statement: &str) -> Result<(), Status> {
+    let mut client = FlightSqlServiceClient::new_from_inner(flight);
+    let status = |error| match error {
+        FlightError::Tonic(status) => *status,
+        other => Status::unknown(other.to_string()),
+    };
+    let info = client.execute(statement.to_string(), None).await.map_err(status)?;
+    let ticket = info.endpoint[0].ticket.clone().unwrap();
+    let rows = client.do_get(ticket).await.map_err(status)?;
+    rows.try_for_each(|_| async { Ok(()) }).await.map_err(status)
 }

@@ -1,7 +1,7 @@
 //! Files, folders and prefixes; progress.
 
 use diaflight::error::Kind;
-use diaflight::ingest::{IngestOptions, Progress, ingest};
+use diaflight::ingest::{IngestOptions, IngestProgress, ingest};
 use object_store::ObjectStoreExt;
 
 use super::{Place, some_alerts};
@@ -63,7 +63,7 @@ async fn progress_reaches_the_whole() {
         place.file("1", Layout::raw().avro(&alerts, None, 1)),
         place.file("2", Layout::raw().parquet(&alerts)),
     ];
-    let seen = std::sync::Mutex::new(Vec::<Progress>::new());
+    let seen = std::sync::Mutex::new(Vec::<IngestProgress>::new());
     let options = IngestOptions { history: false, memory_bytes: 64 << 20, temp_dir: None };
     let note = |progress| seen.lock().unwrap().push(progress);
     let summary = ingest(&place.warehouse, &inputs, &options, &note).await.unwrap();

@@ -48,11 +48,27 @@ async fn every_path_and_argument_is_there() {
     let about = server.get("/").await.text().await.unwrap();
     let api = include_str!("../../../API.md");
     for (path, _, operation) in operations(&document) {
-        assert!(about.contains(path.as_str()), "/ does not tell of {path}");
+        assert!(about.contains(&format!("POST {path} ")), "/ does not tell of {path}");
+        let told = server.get(path).await.text().await.unwrap();
+        assert_eq!(operation["summary"], told.trim_end(), "{path}");
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
             assert!(api.contains(&format!("| `{name}`")), "API.md does not tell of {name}");
         }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_path_that_the_text_of_the_root_tells_is_a_route() {
+    let server = Server::filled().await;
+    let about = server.get("/").await.text().await.unwrap();
+    let paths: Vec<_> =
+        about.split([' ', ',', '\n']).filter(|word| word.starts_with('/')).collect();
+    assert!(paths.len() >= 11, "{about}");
+    for path in paths {
+        let path = path.replace("<diaObjectId>", &ONE.to_string());
+        assert_eq!(server.get(&path).await.status(), 200, "{path}");
     }
     server.stop().await;
 }

@@ -90,7 +90,7 @@ async fn paths_methods_and_media_types_are_refused_in_shape() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_by_its_size() {
-    let options = ServerOptions { max_body_bytes: 100, ..ServerOptions::default() };
+    let options = ServerOptions { max_body_bytes: 100, ..ServerOptions::DEFAULT };
     let warehouse = warehouse();
     let server = Server::with(&warehouse, options).await;
     let body = format!(r#"{{"diaObjectId": "{}"}}"#, "1,".repeat(1 << 20));
@@ -125,7 +125,7 @@ async fn capacity_and_time_are_limited_but_not_for_health() {
     let options = ServerOptions {
         max_concurrent_requests: 0,
         queue_limit: Duration::ZERO,
-        ..ServerOptions::default()
+        ..ServerOptions::DEFAULT
     };
     let warehouse = warehouse();
     let server = Server::with(&warehouse, options).await;

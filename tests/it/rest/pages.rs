@@ -203,7 +203,7 @@ async fn pages_keep_to_the_limits_and_home_is_always_there() {
     let options = ServerOptions {
         max_concurrent_requests: 0,
         queue_limit: Duration::ZERO,
-        ..ServerOptions::default()
+        ..ServerOptions::DEFAULT
     };
     let server = Server::with(&warehouse, options).await;
     let busy = page(visit(&server, "/12").await, 429).await;

@@ -96,7 +96,7 @@ pub struct Server {
 
 impl Server {
     pub async fn over(warehouse: &Warehouse) -> Self {
-        Self::with(warehouse, ServerOptions::default()).await
+        Self::with(warehouse, ServerOptions::DEFAULT).await
     }
 
     pub async fn with(warehouse: &Warehouse, options: ServerOptions) -> Self {
@@ -108,7 +108,7 @@ impl Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let stopped = async { stopped.await.unwrap_or_default() };
         let workers = Workers::new().unwrap();
-        let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::default()).unwrap();
+        let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
         let (token, tls, origins) = (None, None, Origins::default());
         let served = Served { engine, sql, workers, options, token, tls, origins };
         let serving = async { serve(listener, served, stopped).await.unwrap() };

@@ -1,0 +1,140 @@
+//! Where statements go: to tables read in this process, or to a server. In: the text of a statement. Out: its rows
+//! as they come.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_flight::FlightEndpoint;
+use arrow_flight::decode::FlightRecordBatchStream;
+use arrow_flight::error::FlightError;
+use arrow_flight::flight_service_client::FlightServiceClient;
+use arrow_flight::sql::client::FlightSqlServiceClient;
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+
+use crate::cli::serve::mebibytes;
+use crate::config::SqlArgs;
+use crate::error::{Error, Kind, Result};
+use crate::query::{Engine, EngineOptions};
+use crate::sql::{Sql, SqlOptions};
+use crate::token::Token;
+use crate::warehouse::Warehouse;
+use crate::workers::Workers;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+type FlightSqlClient = FlightSqlServiceClient<Channel>;
+
+pub enum Door {
+    Local(Sql),
+    Remote { url: String, client: FlightSqlClient },
+}
+
+impl Door {
+    /// Opens the warehouse, or connects to the server.
+    pub async fn open(arguments: &SqlArgs) -> Result<Self> {
+        match (&arguments.warehouse, &arguments.server) {
+            (Some(url), None) => local(url, arguments.memory_mib).await,
+            (None, Some(url)) => remote(url, arguments.token.as_ref()).await,
+            _ => Err(Error::argument("give one of --warehouse URL and --server URL")),
+        }
+    }
+
+    /// Starts a statement. Dropping the rows stops it.
+    pub async fn run(&self, statement: &str) -> Result<SendableRecordBatchStream> {
+        match self {
+            Door::Local(sql) => sql.prepare(statement, None).await?.run().await,
+            Door::Remote { url, client } => fetch(url, client.clone(), statement).await,
+        }
+    }
+}
+
+/// Whoever waits for a statement here can end it: there is no limit of time.
+async fn local(url: &str, memory_mib: u64) -> Result<Door> {
+    let warehouse = Warehouse::open(url)?;
+    let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await?;
+    let options = SqlOptions {
+        memory_bytes: mebibytes(memory_mib),
+        time_limit: Duration::MAX,
+        ..SqlOptions::DEFAULT
+    };
+    let sql = Sql::new(engine, Workers::new()?, &options)?;
+    if sql.relations().await?.is_empty() {
+        let text = format!("--warehouse {url}: there is no table; ingest alerts first");
+        return Err(Error::argument(text));
+    }
+    Ok(Door::Local(sql))
+}
+
+async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
+    let channel = endpoint(url)?.connect().await.map_err(|error| {
+        let cause = std::iter::successors(error.source(), |&cause| cause.source()).last();
+        let cause = cause.map_or(error.to_string(), ToString::to_string);
+        Error::new(Kind::NotReady, format!("--server {url}: {cause}"))
+    })?;
+    // The server bounds its messages by rows, and a row may be long.
+    let client = FlightServiceClient::new(channel).max_decoding_message_size(usize::MAX);
+    let mut client = FlightSqlServiceClient::new_from_inner(client);
+    if let Some(token) = token {
+        token.check()?;
+        client.set_token(token.expose().to_string());
+    }
+    Ok(Door::Remote { url: url.to_string(), client })
+}
+
+/// Flight's schemes are those of HTTP under other names.
+fn endpoint(url: &str) -> Result<Endpoint> {
+    let invalid = |reason: &str| Error::argument(format!("--server {url}: {reason}"));
+    let (scheme, rest) = url.split_once("://").unwrap_or_default();
+    let uri = match scheme {
+        "http" | "grpc" => format!("http://{rest}"),
+        "https" | "grpc+tls" => format!("https://{rest}"),
+        _ => return Err(invalid("a server is an URL of http, https, grpc or grpc+tls")),
+    };
+    let secure = uri.starts_with("https");
+    let endpoint = Endpoint::from_shared(uri).map_err(|_| invalid("not an URL"))?;
+    let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
+    if !secure {
+        return Ok(endpoint);
+    }
+    let roots = ClientTlsConfig::new().with_native_roots();
+    endpoint.tls_config(roots).map_err(|error| invalid(&format!("TLS: {error}")))
+}
+
+/// The rows of all parts of the answer, one part after the other.
+async fn fetch(
+    url: &str,
+    mut client: FlightSqlClient,
+    statement: &str,
+) -> Result<SendableRecordBatchStream> {
+    let url = url.to_string();
+    let info = client.execute(statement.to_string(), None).await;
+    let mut info = info.map_err(|error| failure(&url, error))?;
+    let parts = std::mem::take(&mut info.endpoint);
+    let schema = Arc::new(info.try_decode_schema()?);
+    let rows = stream::iter(parts)
+        .then(move |part| open_part(client.clone(), part))
+        .try_flatten()
+        .map_err(move |error| DataFusionError::from(failure(&url, error)));
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
+}
+
+async fn open_part(
+    mut client: FlightSqlClient,
+    part: FlightEndpoint,
+) -> Result<FlightRecordBatchStream, FlightError> {
+    let ticket = part.ticket.ok_or_else(|| FlightError::protocol("an endpoint has no ticket"))?;
+    client.do_get(ticket).await
+}
+
+/// What a server says stands for itself; of what happens on the way to it, a cause is known.
+fn failure(url: &str, error: FlightError) -> Error {
+    match &error {
+        FlightError::Tonic(status) if status.source().is_none() => Error::from(error),
+        _ => Error::from(error).context(format!("--server {url}")),
+    }
+}

@@ -1,0 +1,187 @@
+//! The documented endpoints over Flight, and whole tables. In: descriptors, tickets, and streams of ids. Out: what there is to
+//! get, and rows in the order (`diaObjectId`, `midpointMjdTai` descending) under the names that REST gives.
+//!
+//! Lookups by id run where REST's do and within the same limits, the large ones on the workers; whole tables, exchanges and whatever
+//! has a filter run on the workers, as long as the client goes on taking rows.
+
+mod answer;
+mod exchange;
+mod ids;
+mod info;
+mod matches;
+mod request;
+mod ticket;
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::IpcWriteOptions;
+use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, SchemaAsIpc, SchemaResult};
+use tokio::time::timeout;
+use tonic::Streaming;
+
+use self::answer::{answer, without_rows};
+use self::info::Heading;
+pub use self::request::EndpointRequest;
+use self::ticket::Ticket;
+use super::wire::{self, Messages};
+use crate::error::{Kind, Result};
+use crate::limits::{Caller, Limits, Permit, too_slow};
+use crate::query::{Answer, Engine, Query, SnapshotTable, Split};
+use crate::schema::Table;
+use crate::workers::{Limit, Workers};
+
+const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct EndpointService {
+    engine: Engine,
+    limits: Limits,
+    /// The threads that answer REST, too.
+    serving: Workers,
+    workers: Workers,
+}
+
+impl EndpointService {
+    /// Lookups run on the threads of the caller.
+    pub fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
+        Self { engine, limits, serving: Workers::of_caller(), workers }
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The same, for the work of a caller.
+    pub fn for_caller(&self, caller: Caller) -> Self {
+        Self { limits: self.limits.for_caller(caller), ..self.clone() }
+    }
+
+    /// Each table that exists, without a way to read it: that is for `info` to give.
+    pub async fn list(&self) -> Result<Vec<FlightInfo>> {
+        let mut infos = Vec::new();
+        for table in Table::ALL {
+            let descriptor = FlightDescriptor::new_path(vec![table.name().to_string()]);
+            let request = EndpointRequest::from_descriptor(&descriptor)?;
+            match self.info(descriptor, &request).await {
+                Ok(info) => infos.push(FlightInfo { endpoint: Vec::new(), ..info }),
+                Err(error) if error.kind() == Kind::NotReady => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(infos)
+    }
+
+    /// What there is to get, and how. A whole table comes in parts, to be read in parallel; with a limit, in one.
+    pub async fn info(
+        &self,
+        descriptor: FlightDescriptor,
+        request: &EndpointRequest,
+    ) -> Result<FlightInfo> {
+        let query = &request.query;
+        let Answer { schema, versions, table, unknown_columns, .. } = self.planned(query).await?;
+        let split = match request.is_whole_table() {
+            true => Some(self.split(query, &table).await?),
+            false => None,
+        };
+        let all = query.filter.is_none() && query.time.is_none() && query.limit.is_none();
+        let heading = Heading {
+            schema: &schema,
+            snapshot: versions.table,
+            rows: split.as_ref().and_then(|split| split.rows).filter(|_| all),
+            warning: request.warning(&unknown_columns),
+        };
+        let parts = split.map(|split| split.keys);
+        let endpoints = info::endpoints(&request.text, versions, parts)?;
+        Ok(heading.info(descriptor)?.with_endpoints(endpoints))
+    }
+
+    /// The schema of the rows of a request.
+    pub async fn schema(&self, request: &EndpointRequest) -> Result<SchemaResult> {
+        let schema = self.planned(&request.query).await?.schema;
+        Ok(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into()?)
+    }
+
+    /// The request that a ticket answers.
+    pub fn request_of(ticket: &[u8]) -> Result<EndpointRequest> {
+        Ticket::decode(ticket)?.request()
+    }
+
+    /// The rows of a request, compressed as it says or, if it says nothing, as `compression` does.
+    pub async fn read(
+        &self,
+        request: EndpointRequest,
+        compression: Option<CompressionType>,
+    ) -> Result<Messages> {
+        let compression = request.compression.or(compression);
+        let (engine, query) = (self.engine.clone(), request.query.clone());
+        let (limits, total) = (&self.limits, self.limits.options.time_limit);
+        let answer = in_time(total, async move { answer(&engine, &query).await });
+        if request.is_whole_table() {
+            let place = limits.bulk_reads.enter().await?;
+            let (place, answer) = self.workers.run(begun(place, answer)).await?;
+            return Ok(messages(&self.workers, answer, compression, place, Limit::idle(total)));
+        }
+        let limit = Limit { total, idle: limits.stall_limit() };
+        if request.query.filter.is_some() {
+            let place = limits.large_answers.enter().await?;
+            let (place, answer) = self.workers.run(begun(place, answer)).await?;
+            return Ok(messages(&self.workers, answer, compression, place, limit));
+        }
+        let place = limits.requests.enter().await?;
+        let answer = answer.await?;
+        if !answer.is_large {
+            return Ok(messages(&self.serving, answer, compression, place, limit));
+        }
+        drop(place);
+        let place = limits.large_answers.enter().await?;
+        Ok(messages(&self.workers, answer, compression, place, limit))
+    }
+
+    /// The rows of the objects whose ids the client streams.
+    pub fn exchange(&self, messages: Streaming<FlightData>) -> Messages {
+        let (engine, workers) = (self.engine.clone(), self.workers.clone());
+        exchange::exchange(engine, workers, self.limits.clone(), messages)
+    }
+
+    async fn planned(&self, query: &Query) -> Result<Answer> {
+        self.within_limits(without_rows(&self.engine, query, &self.limits, &self.workers)).await
+    }
+
+    async fn split(&self, query: &Query, table: &SnapshotTable) -> Result<Split> {
+        let split = self.within_limits(self.engine.split(table)).await?;
+        let keys = if query.limit.is_some() { vec![EVERY_KEY] } else { split.keys };
+        Ok(Split { keys, ..split })
+    }
+
+    async fn within_limits<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let _place = self.limits.requests.enter().await?;
+        in_time(self.limits.options.time_limit, work).await
+    }
+}
+
+async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| Err(too_slow(limit, "try again")))
+}
+
+/// An answer and its place: nobody may wait for it any more, and its place is taken until it is planned.
+async fn begun(
+    place: Permit,
+    answer: impl Future<Output = Result<Answer>>,
+) -> Result<(Permit, Answer)> {
+    Ok((place, answer.await?))
+}
+
+/// The rows of an answer, made on one task of `threads` and encoded on another.
+fn messages(
+    threads: &Workers,
+    answer: Answer,
+    compression: Option<CompressionType>,
+    place: Permit,
+    limit: Limit,
+) -> Messages {
+    let rows = threads.stream(answer.schema, (), Limit::NONE, async { Ok(answer.rows) });
+    wire::limited_flight_data(threads, rows, compression, place, limit)
+}

@@ -1,0 +1,249 @@
+//! A request by name, understood. In: a descriptor: the path of an endpoint, or the JSON of a REST request with the
+//! `endpoint` in it. Out: a [`EndpointRequest`], or the error that names the argument and what would be right.
+//!
+//! Beyond REST's arguments there are `filter`, `limit` and `compression`. What nobody knows is ignored as in REST, and told;
+//! without `diaObjectId` it is refused, for a misspelt argument would then read a whole table.
+
+use arrow::ipc::CompressionType;
+use arrow_flight::FlightDescriptor;
+use arrow_flight::flight_descriptor::DescriptorType;
+use serde_json::json;
+
+use crate::error::{Error, Kind, Result};
+use crate::flight::wire;
+use crate::query::{Order, Query, Rows, UnknownColumn};
+use crate::request::argument::{AS_OF, COLUMNS, ID, MIDPOINT_MJD_TAI, WITH_UPPER_LIMITS};
+use crate::request::arguments::{self, Arguments};
+use crate::request::ignored::{Ignored, Warning};
+use crate::request::json::{Scalar, Value};
+use crate::request::query::{query, wrong};
+use crate::schema::Table;
+
+const ENDPOINT: &str = "endpoint";
+/// Of a command: ids by the hundred thousand. More of them go through an exchange.
+const MOST_BYTES: usize = 4 << 20;
+const FILTER: &str = "filter";
+const LIMIT: &str = "limit";
+const COMPRESSION: &str = "compression";
+
+/// Every argument of a request over Flight.
+const NAMES: [&str; 9] = [
+    ENDPOINT,
+    ID.name,
+    COLUMNS.name,
+    MIDPOINT_MJD_TAI.name,
+    AS_OF.name,
+    WITH_UPPER_LIMITS.name,
+    FILTER,
+    LIMIT,
+    COMPRESSION,
+];
+
+/// What a path or a command looks like.
+const EXAMPLES: &str =
+    "for_path(\"sources\", \"170028485706776685\") or for_command('{\"endpoint\": \"sources\"}')";
+
+#[derive(Debug)]
+pub struct EndpointRequest {
+    /// The JSON that was asked, digit for digit.
+    pub text: String,
+    /// Rows come object after object.
+    pub query: Query,
+    /// Of the values in each message.
+    pub compression: Option<CompressionType>,
+    ignored_ids: Ignored,
+    ignored_arguments: Ignored,
+}
+
+impl EndpointRequest {
+    /// Reads a descriptor.
+    pub fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
+        match (descriptor.r#type(), descriptor.path.as_slice()) {
+            (DescriptorType::Cmd, _) => match String::from_utf8(descriptor.cmd.to_vec()) {
+                Ok(text) => Self::parse(text),
+                Err(_) => Err(Error::argument(format!("the command is not JSON: give {EXAMPLES}"))),
+            },
+            (DescriptorType::Path, [endpoint]) => {
+                Self::parse(json!({ENDPOINT: endpoint}).to_string())
+            }
+            (DescriptorType::Path, [endpoint, ids]) => {
+                Self::parse(json!({ENDPOINT: endpoint, ID.name: ids}).to_string())
+            }
+            _ => Err(Error::argument(format!(
+                "a descriptor is an endpoint, an endpoint and ids, or a command: give {EXAMPLES}"
+            ))),
+        }
+    }
+
+    /// Reads the JSON of a request. `TooLarge` over [`MOST_BYTES`].
+    pub fn parse(text: String) -> Result<Self> {
+        check_size(text.len())?;
+        let mut arguments = arguments::read(text.as_bytes(), "", &NAMES)?;
+        let table = endpoint(arguments.remove(ENDPOINT))?;
+        if arguments.contains_key(WITH_UPPER_LIMITS.name) {
+            return Err(Error::argument(format!(
+                "{} is answered over REST (output-format: arrow or parquet); over Flight, ask fp beside sources",
+                WITH_UPPER_LIMITS.name
+            )));
+        }
+        let (query, ignored_ids) = query(table, Order::ByObject, &mut arguments)?;
+        let filter = arguments.remove(FILTER).map(filter).transpose()?;
+        let limit = arguments.remove(LIMIT).map(limit).transpose()?;
+        let compression = arguments.remove(COMPRESSION).map(compression).transpose()?.flatten();
+        let query = Query { filter, limit, ..query };
+        let ignored_arguments = ignored(&query, arguments)?;
+        Ok(Self { text, query, compression, ignored_ids, ignored_arguments })
+    }
+
+    /// Every row of the table is asked for, whatever the filter leaves of it.
+    pub fn is_whole_table(&self) -> bool {
+        matches!(self.query.rows, Rows::Within(_))
+    }
+
+    /// What to tell beside the rows.
+    pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
+        let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
+        let as_of = self.query.as_of.clone();
+        Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()
+    }
+}
+
+fn check_size(bytes: usize) -> Result<()> {
+    match bytes {
+        0..=MOST_BYTES => Ok(()),
+        _ => Err(Error::new(
+            Kind::TooLarge,
+            format!(
+                "a command has {bytes} bytes; the limit is {MOST_BYTES}: send more ids in an exchange"
+            ),
+        )),
+    }
+}
+
+fn endpoint(value: Option<Value<'_>>) -> Result<Table> {
+    let names = Table::ALL.map(Table::name).join(", ");
+    match &value {
+        Some(Value::One(Scalar::Text(name))) => Table::from_name(name).ok_or_else(|| {
+            let text = format!("endpoint must be one of {names}, not `{name:.40}`");
+            Error::new(Kind::NotFound, text)
+        }),
+        Some(value) => Err(wrong(ENDPOINT, &format!("one of {names}"), value)),
+        None => Err(Error::argument(format!("endpoint is missing: give one of {names}"))),
+    }
+}
+
+fn filter(value: Value<'_>) -> Result<String> {
+    match value {
+        Value::One(Scalar::Text(text)) => Ok(text.into_owned()),
+        other => Err(wrong("filter", "a SQL predicate in a text, such as `psfFlux > 1000`", other)),
+    }
+}
+
+fn limit(value: Value<'_>) -> Result<usize> {
+    let rows = match &value {
+        Value::One(Scalar::Number(text) | Scalar::Text(text)) => text.parse().ok(),
+        _ => None,
+    };
+    rows.ok_or_else(|| wrong("limit", "a number of rows", value))
+}
+
+fn compression(value: Value<'_>) -> Result<Option<CompressionType>> {
+    let known = match &value {
+        Value::One(Scalar::Null) => return Ok(None),
+        Value::One(Scalar::Text(name)) => wire::compression_named(name),
+        _ => None,
+    };
+    known.map(Some).ok_or_else(|| wrong("compression", "lz4 or zstd", value))
+}
+
+/// The names of the arguments that this request has no use for.
+fn ignored(query: &Query, left: Arguments<'_>) -> Result<Ignored> {
+    let (left, unknown) = left.into_names();
+    let name = left.first().copied().or(unknown.first());
+    match (&query.rows, name) {
+        (Rows::Within(_), Some(name)) => Err(Error::argument(format!(
+            "there is no argument {name} for reading the whole table {}; give diaObjectId for the rows of some objects",
+            query.table.name()
+        ))),
+        _ => Ok(left.into_iter().fold(unknown, |mut ignored, name| {
+            ignored.push(name);
+            ignored
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<EndpointRequest> {
+        EndpointRequest::parse(text.to_string())
+    }
+
+    fn path(names: &[&str]) -> FlightDescriptor {
+        FlightDescriptor::new_path(names.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_path_is_a_short_command() {
+        for (names, command) in [
+            (&["fp", "7,12"][..], r#"{"endpoint": "fp", "diaObjectId": ["7", 12]}"#),
+            (&["objects"], r#"{"endpoint": "objects"}"#),
+        ] {
+            let (short, long) = (EndpointRequest::from_descriptor(&path(names)), parse(command));
+            let (short, long) = (short.unwrap().query, long.unwrap().query);
+            assert_eq!((short.table, short.rows), (long.table, long.rows));
+        }
+        for wrong in [&[][..], &["sources", "1", "2"]] {
+            assert!(
+                EndpointRequest::from_descriptor(&path(wrong))
+                    .unwrap_err()
+                    .to_string()
+                    .contains("for_path")
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_rest_is_understood() {
+        let request = parse(
+            r#"{"endpoint": "fp", "filter": "psfFlux > 3", "limit": 10, "compression": "zstd"}"#,
+        );
+        let request = request.unwrap();
+        assert!(request.is_whole_table());
+        assert_eq!(request.query.filter.as_deref(), Some("psfFlux > 3"));
+        assert_eq!(request.query.limit, Some(10));
+        assert_eq!(request.compression, Some(CompressionType::ZSTD));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_told_or_refused() {
+        let command =
+            r#"{"endpoint": "fp", "diaObjectId": 1, "output-format": "csv", "fo\u00e9": 2}"#;
+        let request = parse(command).unwrap();
+        let unknown = UnknownColumn { name: "rx".into(), nearest: Some("r:x".into()) };
+        let warning = request.warning(&[unknown]).unwrap();
+        let told = "unknown columns: rx (perhaps r:x); ignored arguments: output-format, fo%C3%A9";
+        assert_eq!(warning, told);
+        let error = parse(r#"{"endpoint": "fp", "diaobjectid": 1}"#).unwrap_err();
+        assert!(error.to_string().contains("diaobjectid (perhaps diaObjectId)"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_argument_is_refused_by_name() {
+        for (command, name, right) in [
+            (r#"{"diaObjectId": 1}"#, "endpoint", "sources, fp, objects"),
+            (r#"{"endpoint": "stars"}"#, "endpoint", "not `stars`"),
+            (r#"{"endpoint": 1}"#, "endpoint", "the number 1"),
+            (r#"{"endpoint": "fp", "filter": 1}"#, "filter", "predicate"),
+            (r#"{"endpoint": "fp", "limit": -1}"#, "limit", "-1"),
+            (r#"{"endpoint": "fp", "limit": 1.5}"#, "limit", "1.5"),
+            (r#"{"endpoint": "fp", "compression": "gzip"}"#, "compression", "lz4 or zstd"),
+            (r#"{"endpoint": "fp", "diaObjectId": null}"#, "diaObjectId", "null"),
+            ("sources", "body", "JSON"),
+        ] {
+            let text = parse(command).unwrap_err().to_string();
+            assert!(text.contains(name) && text.contains(right), "{command}: {text}");
+        }
+    }
+}

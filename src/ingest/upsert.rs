@@ -1,0 +1,205 @@
+//! Staged rows to one commit per table. In: a [`Staging`] and the warehouse as it is. Out: for each table how
+//! many rows were new, replaced an older copy, or were there already.
+//!
+//! A row is its LSST id, whatever object it is filed under: of all copies, staged and stored, the one
+//! with the greatest [precedence](crate::schema::provenance#precedence) stays, and the stored one where a copy says the same. So the tables
+//! are a function of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
+//! ingest exactly-once by itself: after a crash between two commits the same ingest, run again, finds its
+//! rows present where they were committed and adds them where not. (No `txn` action of Delta is needed; it
+//! would know batches, and could not tell that two of them overlap.)
+//!
+//! # Steps
+//! 1. [Choose](super::winners) the winners of each id.
+//! 2. Sort the winning staged rows into new files; copy the files that lose rows without them.
+//! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
+//!
+//! A table that someone else changed meanwhile goes through all steps again on its new state.
+//!
+//! # Memory
+//! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
+//! folder. The other half is for what the pool does not count, whatever the number of rows: the row
+//! group being written and one being read, about 100 MB each of a table of 120 columns, and a few batches
+//! between them. Only the marks of the winners grow: one bit for each staged row and each row compared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::SortOptions;
+use arrow::datatypes::SchemaRef;
+use futures::{Stream, TryStreamExt};
+
+use super::IngestOptions;
+use super::evolution::extend;
+use super::filter::staying;
+use super::staging::{StagedRows, Staging};
+use super::stored::read;
+use super::winners::{Winners, choose};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+use crate::warehouse::{
+    Change, DataFile, Operation, Snapshot, SortedWriter, Sorter, Warehouse, described,
+};
+
+/// How often a table that others keep changing is tried.
+const ATTEMPTS: usize = 10;
+
+/// What became of the staged rows of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Merged {
+    /// Ids the table did not have.
+    pub added: u64,
+    /// Ids whose stored row left for a staged one.
+    pub replaced: u64,
+    /// Rows that changed nothing: the table, or this ingest, has a copy that says the same or goes before them.
+    pub present: u64,
+}
+
+/// Merges the staged rows into the tables. What it wrote and did not commit is the warehouse's to
+/// [discard](Warehouse::discard_uncommitted). A table that does not exist yet is created, with or without rows, if
+/// its columns are known; one that nothing changes gets no commit. What fails before the first commit
+/// leaves the tables as they were. What fails after it says so: the same ingest, run again, completes.
+pub async fn upsert(
+    warehouse: &Warehouse,
+    staging: Staging,
+    options: &IngestOptions,
+) -> Result<[(Table, Merged); 3]> {
+    let (dir, staged) = staging.finish()?;
+    let sorter = Sorter::new(options.memory_bytes / 2, dir.path())?;
+    let upsert = Upsert { warehouse, staged, sorter };
+    let mut drafts = Vec::new();
+    for table in Table::ALL {
+        let draft = upsert.draft(table).await;
+        drafts.push(draft.map_err(|error| error.context(format!("table {}", table.name())))?);
+    }
+    let mut merged = Table::ALL.map(|table| (table, Merged::default()));
+    for ((table, result), draft) in merged.iter_mut().zip(drafts) {
+        let doing = || format!("committing table {} (run this ingest again)", table.name());
+        *result = upsert.commit(draft).await.map_err(|error| error.context(doing()))?;
+    }
+    Ok(merged)
+}
+
+struct Upsert<'a> {
+    warehouse: &'a Warehouse,
+    staged: BTreeMap<Table, StagedRows>,
+    sorter: Sorter,
+}
+
+/// A change of a table, its files written, yet to be committed.
+struct UpsertDraft {
+    table: Table,
+    base: Option<Snapshot>,
+    /// `None` if nothing changes.
+    change: Option<Change>,
+    merged: Merged,
+}
+
+impl Upsert<'_> {
+    /// Compares with the newest state of a table and writes what changes it.
+    async fn draft(&self, table: Table) -> Result<UpsertDraft> {
+        let base = self.warehouse.snapshot(table, None).await?;
+        let Some(staged) = self.staged.get(&table) else {
+            return Ok(UpsertDraft { table, base, change: None, merged: Merged::default() });
+        };
+        let (schema, grows) = match &base {
+            Some(base) => {
+                let schema = extend(table, &base.schema, &staged.schema)?;
+                let grows = schema.fields().len() > base.schema.fields().len();
+                (schema, grows)
+            }
+            None => (staged.schema.clone(), true),
+        };
+        let files = base.as_ref().map(|base| base.files.clone()).unwrap_or_default();
+        let files = self.counted(table, files).await?;
+        let store = &self.warehouse.location().store;
+        let winners = choose(table, &schema, staged, store, &files, &self.sorter).await?;
+        let Winners { added, replaced, .. } = winners;
+        let merged = Merged { added, replaced, present: staged.rows - added - replaced };
+        if !grows && added == 0 && winners.touched.is_empty() {
+            return Ok(UpsertDraft { table, base, change: None, merged });
+        }
+        let mut change = Change {
+            operation: Operation::Ingest,
+            schema: Arc::new(schema),
+            add: Vec::new(),
+            remove: winners.touched.iter().map(|(file, _)| file.clone()).collect(),
+        };
+        self.write(table, staged, winners, &mut change).await?;
+        Ok(UpsertDraft { table, base, change: Some(change), merged })
+    }
+
+    /// The files of a table with their numbers of rows, which some of other writers have in their footers alone.
+    async fn counted(&self, table: Table, files: Vec<DataFile>) -> Result<Vec<DataFile>> {
+        let (mut counted, unknown): (Vec<_>, _) =
+            files.into_iter().partition(|file| file.rows.is_some());
+        counted.extend(described(&self.warehouse.location().store, table, unknown).await?);
+        Ok(counted)
+    }
+
+    /// Writes the winners, and the rows that stay of each touched file.
+    async fn write(
+        &self,
+        table: Table,
+        staged: &StagedRows,
+        winners: Winners,
+        change: &mut Change,
+    ) -> Result<()> {
+        let schema = &change.schema;
+        let rows = staged.read(schema).map_err(Error::from);
+        let rows = staying(rows, schema.clone(), winners.staged);
+        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
+        let order: Vec<_> = order.collect();
+        let rows = self.sorter.sort_long(rows, &order, staged.row_bytes)?;
+        change.add.extend(self.write_sorted(table, schema, rows).await?);
+        let store = &self.warehouse.location().store;
+        let (touched, stays): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
+        for (file, stays) in described(store, table, touched).await?.into_iter().zip(stays) {
+            let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
+            let rows = staying(read(store.clone(), file, schema.clone()), schema.clone(), stays);
+            let written = match sorted {
+                true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
+                false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,
+            };
+            change.add.extend(written.map_err(|error| error.context(name))?);
+        }
+        Ok(())
+    }
+
+    async fn write_sorted(
+        &self,
+        table: Table,
+        schema: &SchemaRef,
+        mut rows: impl Stream<Item = Result<RecordBatch>> + Unpin,
+    ) -> Result<Vec<DataFile>> {
+        let mut writer = SortedWriter::new(self.warehouse, table, schema.clone());
+        while let Some(batch) = rows.try_next().await? {
+            writer.write(&batch).await?;
+        }
+        writer.finish().await
+    }
+
+    /// Commits a draft, or a new one if the table has changed meanwhile.
+    async fn commit(&self, mut draft: UpsertDraft) -> Result<Merged> {
+        let table = draft.table;
+        let mut attempt = 1;
+        loop {
+            let Some(change) = draft.change else { return Ok(draft.merged) };
+            let committed = self.warehouse.commit(table, draft.base.as_ref(), change.clone()).await;
+            let Err(error) = committed else { return Ok(draft.merged) };
+            if error.kind() != Kind::Conflict {
+                return Err(error);
+            }
+            self.warehouse.discard(&change.add).await;
+            if attempt == ATTEMPTS {
+                return Err(error.context(format!("someone else was first {ATTEMPTS} times")));
+            }
+            tracing::info!(table = table.name(), "changed meanwhile: merging again");
+            attempt += 1;
+            draft = self.draft(table).await?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,98 @@
+//! The list of endpoints. In: nothing. Out: each path with its arguments, its answers and its handlers. The router, `/openapi.json`,
+//! `/docs` and the text of `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
+
+use super::endpoint::{Endpoint, Returns};
+use super::{plot, rows, schema};
+use crate::error::Kind;
+use crate::plot::Picture;
+use crate::request::{PlotRequest, RowRequest, SchemaRequest};
+use crate::schema::Table;
+
+const MISSING_ID: (Kind, &str) = (
+    Kind::Argument,
+    "diaObjectId is missing: give one id, several separated by commas, or an array",
+);
+
+pub static ENDPOINTS: [Endpoint; 5] = [
+    Endpoint {
+        path: Table::Sources.path(),
+        summary: "the light curves of objects",
+        about: "The light curves of objects, one row per diaSource, newest first: ask with diaObjectId, and columns, midpointMjdTai, \
+                withupperlim, output-format if you like.",
+        table: Table::Sources,
+        arguments: RowRequest::ARGUMENTS_OF_SOURCES,
+        returns: Returns::Rows,
+        errors: &[MISSING_ID],
+        methods: rows::methods,
+    },
+    Endpoint {
+        path: Table::Objects.path(),
+        summary: "their newest state",
+        about: "The newest state of objects, one row per diaObject, in the order of their ids: ask with diaObjectId, and columns, \
+                output-format if you like.",
+        table: Table::Objects,
+        arguments: RowRequest::ARGUMENTS,
+        returns: Returns::Rows,
+        errors: &[MISSING_ID],
+        methods: rows::methods,
+    },
+    Endpoint {
+        path: Table::Fp.path(),
+        summary: "their forced photometry",
+        about: "The forced photometry of objects, one row per diaForcedSource, newest first: ask with diaObjectId, and columns, \
+                output-format if you like.",
+        table: Table::Fp,
+        arguments: RowRequest::ARGUMENTS,
+        returns: Returns::Rows,
+        errors: &[MISSING_ID],
+        methods: rows::methods,
+    },
+    Endpoint {
+        path: "/api/v1/plot",
+        summary: "a light curve as a picture",
+        about: "The light curve of an object as a picture: ask with diaObjectId, and output-format (svg, png), quantity (flux, \
+                magnitude) if you like.",
+        table: Table::Sources,
+        arguments: PlotRequest::ARGUMENTS,
+        returns: Returns::Bytes(&[Picture::Svg.content_type(), Picture::Png.content_type()]),
+        errors: &[MISSING_ID, (Kind::NotFound, "diaObjectId 7: there is no measurement of it")],
+        methods: plot::methods,
+    },
+    Endpoint {
+        path: "/api/v1/schema",
+        summary: "the fields of an endpoint",
+        about: "The fields of an endpoint: ask with endpoint, such as /api/v1/sources.",
+        table: Table::Sources,
+        arguments: SchemaRequest::ARGUMENTS,
+        returns: Returns::Bytes(&["application/json"]),
+        errors: &[
+            (
+                Kind::Argument,
+                "endpoint is missing: give one of /api/v1/fp, /api/v1/objects, /api/v1/sources",
+            ),
+            (
+                Kind::NotFound,
+                "endpoint must be one of /api/v1/fp, /api/v1/objects, /api/v1/sources, not `/fp`",
+            ),
+        ],
+        methods: schema::methods,
+    },
+];
+
+/// What there is, as text for clients that do not read HTML.
+pub fn list() -> String {
+    let endpoints = ENDPOINTS
+        .iter()
+        .map(|endpoint| format!("GET or POST {:<18} {}\n", endpoint.path, endpoint.summary));
+    format!(
+        "diaflight: light curves of Rubin alerts
+
+{}GET /<diaObjectId>             the page of an object, for a browser
+GET /docs, /openapi.json       all of this, and how to ask
+GET /health/live, /health/ready, /metrics
+
+Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
+",
+        endpoints.collect::<String>()
+    )
+}

@@ -1,0 +1,141 @@
+//! What the server does, seen from outside: each request gets an id, a line in the log and its place in the counts, whatever door
+//! it comes through. In: a router. Out: the same, watched; and the counts as OpenMetrics text, which Prometheus reads.
+//!
+//! Labels are bounded: an endpoint is a route of the router or a method of Flight, everything else is `unknown`.
+
+mod held;
+mod visit;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::{from_fn_with_state, map_request};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+pub use visit::RowsSent;
+
+use held::EngineGauges;
+
+use crate::error::{Error, Result};
+use crate::log;
+use crate::query::EngineUse;
+
+/// Of the name that a client gives its request.
+const MOST_ID_BYTES: usize = 100;
+const REQUEST_ID: &str = "x-request-id";
+
+/// The layers around everything: each request has an id and is counted.
+pub fn watched(router: Router, metrics: Arc<Metrics>) -> Router {
+    router
+        .layer(from_fn_with_state(metrics, visit::watch))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(map_request(without_long_id))
+}
+
+/// A client may name its request, as long as the name does not fill the log.
+async fn without_long_id(mut request: Request) -> Request {
+    let is_long = |id: &HeaderValue| id.len() > MOST_ID_BYTES;
+    if request.headers().get(REQUEST_ID).is_some_and(is_long) {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct EndpointLabel {
+    pub endpoint: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct Outcome {
+    pub endpoint: String,
+    /// The HTTP status (499 where the client was gone before there was one) or, of Flight, the name of the gRPC code.
+    pub status: String,
+}
+
+/// The counts of one server.
+pub struct Metrics {
+    registry: Registry,
+    pub requests: Family<Outcome, Counter>,
+    pub aborted: Family<EndpointLabel, Counter>,
+    pub seconds: Family<EndpointLabel, Histogram, fn() -> Histogram>,
+    pub rows: Family<EndpointLabel, Counter>,
+    pub bytes: Family<EndpointLabel, Counter>,
+    pub in_flight: Gauge,
+    pub connections: Gauge,
+    /// Ended before their time, or never let in, for others to have room.
+    pub evicted: Counter,
+    log_lines_dropped: Counter,
+    engine: EngineGauges,
+}
+
+/// From half a millisecond to about a minute.
+fn seconds() -> Histogram {
+    Histogram::new(exponential_buckets(0.0005, 2.0, 18))
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut metrics = Self {
+            registry: Registry::with_prefix("diaflight"),
+            requests: Family::default(),
+            aborted: Family::default(),
+            seconds: Family::new_with_constructor(seconds),
+            rows: Family::default(),
+            bytes: Family::default(),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            evicted: Counter::default(),
+            log_lines_dropped: Counter::default(),
+            engine: EngineGauges::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests answered", self.requests.clone());
+        registry.register("aborted", "Answers begun and not completed", self.aborted.clone());
+        let help = "From the request to the last byte of its answer";
+        registry.register_with_unit("request_duration", help, Unit::Seconds, self.seconds.clone());
+        registry.register("rows", "Rows sent", self.rows.clone());
+        registry.register_with_unit(
+            "sent",
+            "Bytes of bodies sent",
+            Unit::Bytes,
+            self.bytes.clone(),
+        );
+        registry.register("in_flight", "Requests being answered", self.in_flight.clone());
+        registry.register("connections", "Connections that are open", self.connections.clone());
+        let help =
+            "Connections without a request that were ended, and new ones refused, for want of room";
+        registry.register("connections_evicted", help, self.evicted.clone());
+        let help = "Lines of the log that its reader was too slow for";
+        registry.register("log_lines_dropped", help, self.log_lines_dropped.clone());
+        self.engine.register(registry);
+    }
+
+    /// All of it as OpenMetrics text, with what the engine holds.
+    pub fn text(&self, engine: EngineUse) -> Result<String> {
+        self.engine.set(engine);
+        let counted = self.log_lines_dropped.get();
+        self.log_lines_dropped.inc_by(log::dropped_lines().saturating_sub(counted));
+        let mut text = String::new();
+        encode(&mut text, &self.registry)
+            .map_err(|error| Error::internal(format!("writing the metrics: {error}")))?;
+        Ok(text)
+    }
+}

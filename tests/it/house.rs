@@ -1,0 +1,120 @@
+//! The order of the house, read from its source: a room of `src/lib.rs` uses only those before it, and no two files of a folder use
+//! each other. What can be counted is held at what was reached: a bound may only fall.
+
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::source::{File, functions, rooms, source, types};
+
+/// Circles that are still to be opened.
+const CIRCLES: [&[&str]; 3] = [
+    &["warehouse/actions", "warehouse/log"],
+    &["warehouse/folder/columns", "warehouse/folder/data"],
+    &["query/lookup", "query/provider"],
+];
+const MOST_SMALL_FILES: usize = 4;
+const MOST_LARGE_FILES: usize = 0;
+const MOST_LONG_FUNCTIONS: usize = 0;
+const MOST_NAMES_OF_SEVERAL_TYPES: usize = 5;
+
+/// Lines.
+const SMALL_FILE: usize = 25;
+const LARGE_FILE: usize = 300;
+const LONG_FUNCTION: usize = 60;
+
+#[test]
+fn a_room_uses_only_those_before_it() {
+    let rooms = rooms();
+    let place = |room: &str| rooms.iter().position(|known| known == room);
+    let (mut arrows, mut upwards) = (0, Vec::new());
+    for file in source() {
+        let at = place(&file.module[0]).unwrap();
+        for used in file.uses() {
+            let Some(to) = place(&used[0]) else { continue };
+            arrows += usize::from(at != to);
+            if to > at {
+                upwards.push(format!("{} uses {}", file.name(), used.join("::")));
+            }
+        }
+    }
+    assert!(arrows > 500, "{arrows} uses of other rooms: they are not found");
+    assert!(upwards.is_empty(), "{upwards:#?}");
+}
+
+#[test]
+fn no_two_files_of_a_folder_use_each_other() {
+    let circles = circles(&source());
+    let known: BTreeSet<Vec<String>> =
+        CIRCLES.map(|circle| circle.iter().map(|name| name.to_string()).collect()).into();
+    let new: Vec<_> = circles.difference(&known).collect();
+    assert!(new.is_empty(), "{new:#?}");
+}
+
+/// Each largest set of files or folders beside each other that use each other, in a circle.
+fn circles(files: &[File]) -> BTreeSet<Vec<String>> {
+    let modules: BTreeSet<_> = files.iter().map(|file| file.module.clone()).collect();
+    let mut reached: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
+    for file in files {
+        for used in file.uses() {
+            let both = file.module.iter().zip(&used);
+            let shared = both.take_while(|(own, other)| own == other).count();
+            let (from, to) = (file.module.get(..=shared), used.get(..=shared));
+            if let (Some(from), Some(to)) = (from, to)
+                && modules.contains(to)
+            {
+                reached.entry(from.to_vec()).or_default().insert(to.to_vec());
+            }
+        }
+    }
+    loop {
+        let before: usize = reached.values().map(BTreeSet::len).sum();
+        let further = reached.clone();
+        for targets in reached.values_mut() {
+            let next: Vec<_> = targets.iter().filter_map(|target| further.get(target)).collect();
+            targets.extend(next.into_iter().flatten().cloned());
+        }
+        if before == reached.values().map(BTreeSet::len).sum() {
+            break;
+        }
+    }
+    let returns = |from: &Vec<String>, to: &Vec<String>| {
+        reached.get(from).is_some_and(|targets| targets.contains(to))
+    };
+    let on_circles = reached.keys().filter(|module| returns(module, module));
+    let circle = |module: &Vec<String>| {
+        let others =
+            reached.keys().filter(|other| returns(module, other) && returns(other, module));
+        others.map(|module| module.join("/")).collect()
+    };
+    on_circles.map(circle).collect()
+}
+
+#[test]
+fn files_and_functions_are_of_a_size_that_is_read_at_once() {
+    let files = source();
+    let of_size = |fits: fn(usize) -> bool| -> Vec<String> {
+        files.iter().filter(|file| fits(file.lines)).map(File::name).collect()
+    };
+    let small = of_size(|lines| lines < SMALL_FILE);
+    assert!(small.len() <= MOST_SMALL_FILES, "under {SMALL_FILE} lines: {small:#?}");
+    let large = of_size(|lines| lines > LARGE_FILE);
+    assert!(large.len() <= MOST_LARGE_FILES, "over {LARGE_FILE} lines: {large:#?}");
+    let functions: Vec<_> = files.iter().flat_map(functions).collect();
+    assert!(functions.len() > 1500, "{} functions: they are not found", functions.len());
+    let long: Vec<_> = functions.iter().filter(|(_, lines)| *lines > LONG_FUNCTION).collect();
+    assert!(long.len() <= MOST_LONG_FUNCTIONS, "over {LONG_FUNCTION} lines: {long:#?}");
+}
+
+#[test]
+fn a_name_of_a_type_means_one_thing() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for file in source() {
+        for name in types(&file) {
+            places.entry(name).or_default().push(file.name());
+        }
+    }
+    assert!(places.len() > 400, "{} types: they are not found", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.len() <= MOST_NAMES_OF_SEVERAL_TYPES, "{} names: {places:#?}", places.len());
+}
