@@ -47,5 +47,6 @@ mod stopped;
 mod stores;
 mod survey;
 mod tls;
+mod vanished;
 mod views;
 mod warehouse;
