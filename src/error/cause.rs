@@ -137,6 +137,19 @@ fn is_of_file(error: &DataFusionError) -> bool {
     }
 }
 
+/// Whether a value is none of the type in which its column is served.
+fn is_of_value(error: &DataFusionError) -> bool {
+    let is_cast = |error: &ArrowError| matches!(error, ArrowError::CastError(_));
+    match error {
+        DataFusionError::ArrowError(arrow, _) => is_cast(arrow),
+        DataFusionError::ParquetError(parquet) => match &**parquet {
+            ParquetError::External(inner) => inner.downcast_ref().is_some_and(is_cast),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 impl From<object_store::Error> for Error {
     fn from(error: object_store::Error) -> Self {
         Self::from_source(kind_of_store(&error), error)
@@ -163,8 +176,12 @@ impl From<ParquetError> for Error {
 
 impl From<DataFusionError> for Error {
     fn from(error: DataFusionError) -> Self {
-        let damaged = is_of_file(error.find_root());
-        Self::from_cause(if damaged { Kind::Storage } else { Kind::Internal }, error)
+        let kind = match error.find_root() {
+            root if is_of_file(root) => Kind::Storage,
+            root if is_of_value(root) => Kind::Input,
+            _ => Kind::Internal,
+        };
+        Self::from_cause(kind, error)
     }
 }
 

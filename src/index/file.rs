@@ -83,9 +83,13 @@ impl FileIndex {
         size_of::<Self>() + size_of_val(&*self.groups) + size_of_val(&*self.chunks)
     }
 
-    /// What went wrong with it.
+    /// What went wrong with it: its values are at fault, or the storage.
     pub fn failed(&self, error: impl Into<Error>) -> Error {
-        error.into().with_kind(Kind::Storage).context(format!("/{}", self.file.path))
+        let error = error.into().context(format!("/{}", self.file.path));
+        match error.kind() {
+            Kind::Input => error,
+            _ => error.with_kind(Kind::Storage),
+        }
     }
 }
 

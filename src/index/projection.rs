@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
 use parquet::arrow::{
     FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
@@ -92,13 +92,14 @@ impl Leaf {
     }
 }
 
-/// The same values in a type that holds them all.
-fn exactly(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
-    if values.data_type() == data_type {
+/// The same values in the type of the table's column. One that it does not hold is an `Input` error: the file told otherwise.
+fn exactly(values: &ArrayRef, field: &Field) -> Result<ArrayRef> {
+    if values.data_type() == field.data_type() {
         return Ok(values.clone());
     }
     let exact = CastOptions { safe: false, ..CastOptions::default() };
-    Ok(cast_with_options(values, data_type, &exact)?)
+    cast_with_options(values, field.data_type(), &exact)
+        .map_err(|error| Error::input(format!("column {}: {error}", field.name())))
 }
 
 /// About what a text takes in memory, with its place.
@@ -169,7 +170,7 @@ impl Projection {
     ) -> Result<RecordBatch> {
         let columns = file.places.iter().zip(self.schema.fields()).map(|(place, field)| {
             if let Some(values) = place.and_then(|place| decoded.get(place)) {
-                return exactly(values, field.data_type());
+                return exactly(values, field);
             }
             match constants.iter().find(|(name, _)| name == field.name()) {
                 Some((_, value)) => Ok(value.to_array_of_size(rows)?),

@@ -112,12 +112,14 @@ impl Engine {
             spare: Arc::new(GreedyMemoryPool::new(options.spare_bytes)),
         };
         let tables = Arc::new(Tables::new(options, shared));
-        tables.refresh().await?;
+        if let Some((_, error)) = tables.refresh().await.into_iter().next() {
+            return Err(error);
+        }
         follow(&tables);
         Ok(Self { tables })
     }
 
-    /// Whether every table can be read: `NotReady` while one does not exist, or where its store has failed for long.
+    /// Whether every table can be read: `NotReady` while one does not exist, or could not be looked at for long.
     pub fn ready(&self) -> Result<()> {
         self.tables.are_ready()
     }

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use super::failing::Failing;
 use super::older::Older;
 use super::prepared::{Prepared, Shared};
 use super::{EngineOptions, SnapshotTable};
@@ -13,21 +14,27 @@ use crate::index::TableIndex;
 use crate::schema::Table;
 use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 
-/// A server whose store has failed for as long as so many refreshes take is not ready: another server may reach it.
+/// A server that could not look at a table for as long as so many refreshes take is not ready: another server may.
 const REFRESHES_MISSED: u32 = 5;
 
 /// The tables as last seen.
 pub struct Tables {
     options: EngineOptions,
     pub shared: Shared,
-    current: RwLock<HashMap<Table, Arc<Prepared>>>,
+    current: RwLock<HashMap<Table, Seen>>,
     older: Older,
     /// The sources with their upper limits, as last asked for.
     with_upper_limits: Mutex<Option<Arc<Prepared>>>,
-    /// Of the tables' versions, what was asked for.
-    histories: [History; Table::ALL.len()],
-    /// Since when the stores have failed every refresh.
-    failing: Mutex<Option<Instant>>,
+    failing: Failing,
+}
+
+/// A table as last seen.
+#[derive(Clone)]
+struct Seen {
+    prepared: Arc<Prepared>,
+    /// Of its versions, what was asked for. A table that is made anew begins another one, so what is still being looked up of the one
+    /// before is never taken for its own.
+    history: Arc<History>,
 }
 
 impl Tables {
@@ -38,8 +45,7 @@ impl Tables {
             current: RwLock::default(),
             older: Older::default(),
             with_upper_limits: Mutex::default(),
-            histories: Default::default(),
-            failing: Mutex::default(),
+            failing: Failing::default(),
         }
     }
 
@@ -51,39 +57,28 @@ impl Tables {
                 "not every table exists yet: ingest alerts first",
             ));
         }
-        let failing = *self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        let failing = failing.map_or(Duration::ZERO, |since| since.elapsed());
-        if failing > self.options.refresh * REFRESHES_MISSED {
-            let text = format!("the storage has failed for {} s: see the log", failing.as_secs());
-            return Err(Error::new(Kind::NotReady, text));
-        }
-        Ok(())
-    }
-
-    /// Notes how a refresh ended that began at a time.
-    fn refreshed(&self, began: Instant, result: &Result<()>) {
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Err(error) if error.kind() == Kind::Storage => *failing = failing.or(Some(began)),
-            _ => *failing = None,
-        }
+        self.failing.are_seen_within(self.options.refresh * REFRESHES_MISSED)
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.
     pub fn current(&self, table: Table) -> Option<Arc<Prepared>> {
+        self.seen(table).map(|seen| seen.prepared)
+    }
+
+    fn seen(&self, table: Table) -> Option<Seen> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).get(&table).cloned()
     }
 
     /// The newest snapshots of the tables that exist, all as one refresh left them.
     pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.values().map(|prepared| prepared.table.clone()).collect()
+        current.values().map(|seen| seen.prepared.table.clone()).collect()
     }
 
     /// An older snapshot; `None` where the table does not exist.
     pub async fn as_of(&self, table: Table, as_of: &AsOf) -> Result<Option<Arc<Prepared>>> {
-        let Some(current) = self.current(table) else { return Ok(None) };
-        let (current, history) = (current.snapshot(), &self.histories[table as usize]);
+        let Some(seen) = self.seen(table) else { return Ok(None) };
+        let (current, history) = (seen.prepared.snapshot(), &*seen.history);
         let source = self.options.source(table);
         let version = match as_of {
             AsOf::Time(time) => source.version_at(current, time, history).await?,
@@ -93,8 +88,12 @@ impl Tables {
             }
             AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
         };
-        if let Some(held) = version.and_then(|version| self.held(table, version)) {
-            return Ok(Some(held));
+        if version == Some(current.version) {
+            return Ok(Some(seen.prepared.clone()));
+        }
+        let held = version.and_then(|version| self.older.get(table, current.table_id, version));
+        if held.is_some() {
+            return Ok(held);
         }
         let as_of = match (as_of, version) {
             (AsOf::Time(_) | AsOf::Name(_), Some(version)) => AsOf::Version(version),
@@ -131,39 +130,53 @@ impl Tables {
         Prepared::new(index, &self.shared).await
     }
 
-    /// The snapshot, if it is the newest or among the older ones kept.
-    fn held(&self, table: Table, version: u64) -> Option<Arc<Prepared>> {
-        let current = self.current(table).filter(|held| held.snapshot().version == version);
-        current.or_else(|| self.older.get(table, version))
+    /// Looks for new commits of every table, and shows what is new at once; returns what failed. Objects are read first, sources last: a
+    /// snapshot of the sources that is at least as new holds the sources of every object and of every forced measurement seen. So where
+    /// a look fails, what was read before it waits for one that does not, and what is read after it is shown all the same.
+    pub async fn refresh(&self) -> Vec<(Table, Error)> {
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        for table in Table::ALL.into_iter().rev() {
+            let began = Instant::now();
+            let newer = self.newer(table).await;
+            self.failing.note(table, began, &newer);
+            match newer {
+                Ok(newer) => found.extend(newer),
+                Err(error) => {
+                    found.clear();
+                    failed.push((table, error));
+                }
+            }
+        }
+        self.show(found);
+        failed
     }
 
-    /// Looks for new commits of every table, and shows what is new at once or, on an error, not at all.
-    /// Objects are read first: a snapshot of the sources that is at least as new holds the sources of
-    /// every object seen.
-    pub async fn refresh(&self) -> Result<()> {
-        let mut found = Vec::new();
-        for table in Table::ALL.into_iter().rev() {
-            let source = self.options.source(table);
-            let newer = match self.current(table) {
-                Some(current) => source.newer(current.snapshot()).await?,
-                None => source.newest(table).await?,
-            };
-            if let Some(snapshot) = newer {
-                found.push((table, Arc::new(self.prepare(snapshot).await?)));
-            }
-        }
+    async fn newer(&self, table: Table) -> Result<Option<Arc<Prepared>>> {
+        let source = self.options.source(table);
+        let newer = match self.current(table) {
+            Some(current) => source.newer(current.snapshot()).await?,
+            None => source.newest(table).await?,
+        };
+        let Some(snapshot) = newer else { return Ok(None) };
+        Ok(Some(Arc::new(self.prepare(snapshot).await?)))
+    }
+
+    fn show(&self, found: Vec<Arc<Prepared>>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        for (table, prepared) in found {
-            let superseded = current.insert(table, prepared.clone());
-            tell(prepared.snapshot(), superseded.as_ref().map(|before| before.snapshot()));
-            let Some(before) = superseded else { continue };
-            self.older.keep(before.clone());
-            if before.snapshot().table_id != prepared.snapshot().table_id {
-                self.histories[table as usize].forget();
+        for prepared in found {
+            let snapshot = prepared.snapshot();
+            let before = current.remove(&snapshot.table);
+            tell(snapshot, before.as_ref().map(|before| before.prepared.snapshot()));
+            let mut history = Arc::default();
+            if let Some(before) = before {
+                if before.prepared.snapshot().table_id == snapshot.table_id {
+                    history = before.history;
+                }
+                self.older.keep(before.prepared);
+                self.older.drop_lost(snapshot);
             }
-            self.older.drop_lost(prepared.snapshot());
+            current.insert(snapshot.table, Seen { prepared: prepared.clone(), history });
         }
-        Ok(())
     }
 }
 
@@ -193,12 +206,12 @@ pub fn follow(tables: &Arc<Tables>) {
         loop {
             tokio::time::sleep(every).await;
             let Some(tables) = weak.upgrade() else { return };
-            let began = Instant::now();
-            let refreshed = tables.refresh().await;
-            tables.refreshed(began, &refreshed);
-            if let Err(error) = refreshed {
-                tracing::warn!(%error, "looking for new commits failed");
+            for (table, error) in tables.refresh().await {
+                tracing::warn!(table = table.name(), %error, "looking for new commits failed");
             }
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ mod columns;
 mod condition;
 mod engine;
 mod explain;
+mod failing;
 mod files;
 mod filter;
 mod follow;

@@ -18,10 +18,10 @@ const KEPT: Duration = Duration::from_secs(600);
 pub struct Older(Mutex<VecDeque<(Instant, Arc<Prepared>)>>);
 
 impl Older {
-    pub fn get(&self, table: Table, version: u64) -> Option<Arc<Prepared>> {
+    pub fn get(&self, table: Table, table_id: u64, version: u64) -> Option<Arc<Prepared>> {
         let mut kept = self.lock();
         kept.retain(|(used, _)| used.elapsed() < KEPT);
-        let found = kept.iter().position(|(_, kept)| name(kept) == (table, version))?;
+        let found = kept.iter().position(|(_, kept)| name(kept) == (table, table_id, version))?;
         let (_, found) = kept.remove(found)?;
         kept.push_front((Instant::now(), found.clone()));
         Some(found)
@@ -54,6 +54,8 @@ impl Older {
     }
 }
 
-fn name(prepared: &Prepared) -> (Table, u64) {
-    (prepared.snapshot().table, prepared.snapshot().version)
+/// What it is asked for by. A version is one of a table: that of one made anew in its place is another.
+fn name(prepared: &Prepared) -> (Table, u64, u64) {
+    let snapshot = prepared.snapshot();
+    (snapshot.table, snapshot.table_id, snapshot.version)
 }

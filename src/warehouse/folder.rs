@@ -3,6 +3,7 @@
 
 mod columns;
 mod data;
+mod hats;
 mod types;
 
 use std::hash::Hasher;
@@ -27,9 +28,9 @@ const FOOTERS_AT_ONCE: usize = 16;
 const FOLDER: u64 = 0;
 
 impl Snapshot {
-    /// Lists the Parquet files under a location and reads their footers. Files must agree in the types of
-    /// the columns they share as far as one holds the other's values, have the table's sort columns, and be sorted by them or not: key
-    /// ranges come from their statistics. Columns named `r:x` or `f:x` keep that family and are stored
+    /// Lists the Parquet files under a location and reads their footers. Files must have the table's sort columns, and be sorted by them
+    /// or not: key ranges come from their statistics. A column is of the type that is known to hold the values of all files, or left
+    /// out, and named. Columns named `r:x` or `f:x` keep that family and are stored
     /// as `x`; plain names take the catalog's, Rubin's where it does not know them. Folders named `x=5` are a column `x`, unless the
     /// files have one. The version is a digest of the listing: at any server, the same for the same files and no others.
     ///
@@ -109,7 +110,7 @@ async fn of_objects(
         }
     }
     let told: Vec<_> = files.iter().map(|(told, _)| told).collect();
-    let (mut columns, left_out) = union.columns();
+    let (mut columns, left_out) = union.columns()?;
     let of_path = data::path_columns(table, &told, &union)?;
     columns.sort_by_key(|field| schema::family(field).is_none());
     columns.extend(of_path.fields);

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use deltalake_core::kernel::{Action, EagerSnapshot, Version};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
 use twox_hash::XxHash3_64;
@@ -21,6 +21,9 @@ use super::file::{DataFile, to_millis};
 use super::snapshot::Snapshot;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
+
+/// The folder of a table's log.
+pub(super) const DELTA_LOG: &str = "_delta_log";
 
 /// The log of one table, which may not exist yet.
 pub(super) struct Log {
@@ -47,10 +50,31 @@ impl Log {
         Ok(Self { table, location, delta })
     }
 
+    /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit of
+    /// a new one nothing is there but what its writer hides.
+    pub async fn exists(&self) -> Result<bool> {
+        let is_table = self.delta.is_delta_table_location().await;
+        if is_table.map_err(|error| self.failed(Error::from(error)))? {
+            return Ok(true);
+        }
+        let mut log = self.location.store.list(Some(&self.log_path()));
+        while let Some(object) = log.next().await {
+            let object = object.map_err(|error| self.failed(Error::from(error)))?;
+            if object.location.filename().is_some_and(|name| !name.starts_with('.')) {
+                let why = format!(
+                    "/{} is of a log that has no commit: mend the log, or move what is left of the table",
+                    object.location
+                );
+                return Err(self.failed(Error::input(why)));
+            }
+        }
+        Ok(false)
+    }
+
     /// The newest state, or that of a version; `None` where the table does not exist.
     pub async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
         let failed = |error| self.failed(Error::from(error));
-        if !self.delta.is_delta_table_location().await.map_err(failed)? {
+        if !self.exists().await? {
             return Ok(None);
         }
         let state = EagerSnapshot::try_new(self.delta.as_ref(), version).await.map_err(failed)?;
@@ -112,8 +136,7 @@ impl Log {
 
     /// The versions whose commit is still in the log, ascending, and the times of their files.
     pub async fn versions(&self) -> Result<Vec<(u64, DateTime<Utc>)>> {
-        let folder = self.location.prefix.clone().join("_delta_log");
-        let objects = self.location.store.list(Some(&folder)).map_ok(|object| {
+        let objects = self.location.store.list(Some(&self.log_path())).map_ok(|object| {
             let name = object.location.filename()?.strip_suffix(".json")?;
             let version = (name.len() == 20).then(|| name.parse().ok()).flatten()?;
             Some((version, to_millis(object.last_modified)))
@@ -182,7 +205,11 @@ impl Log {
     }
 
     fn commit_path(&self, version: u64) -> Path {
-        self.location.prefix.clone().join("_delta_log").join(format!("{version:020}.json"))
+        self.log_path().join(format!("{version:020}.json"))
+    }
+
+    fn log_path(&self) -> Path {
+        self.location.prefix.clone().join(DELTA_LOG)
     }
 }
 

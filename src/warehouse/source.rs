@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::folder::stored_table;
 use super::kept::version_named;
 use super::log::Log;
-use super::versions::{History, newer, older};
+use super::versions::{History, gone, newer, older};
 use super::{AsOf, Location, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -31,15 +31,16 @@ impl Source {
         }
     }
 
-    /// The newest state where it is not that of a snapshot.
+    /// The newest state where it is not that of a snapshot. A table that is gone is a `Storage` error.
     pub async fn newer(&self, known: &Snapshot) -> Result<Option<Snapshot>> {
         match self {
             Self::Folder(location) if known.is_folder() => {
-                match known.has_changed(location).await? {
-                    // It may have become a table.
-                    true => self.newest(known.table).await,
-                    false => Ok(None),
+                if !known.has_changed(location).await? {
+                    return Ok(None);
                 }
+                // It may have become a table.
+                let newest = self.newest(known.table).await?;
+                newest.map(Some).ok_or_else(|| gone(location))
             }
             _ => {
                 let newer = newer(&self.log(known.table)?, known).await?;

@@ -8,8 +8,8 @@ use parking_lot::{Mutex, MutexGuard};
 use super::kept::version_named;
 use super::log::Log;
 use super::snapshot::rfc3339;
-use super::{AsOf, Snapshot, Warehouse};
-use crate::error::{Error, Result};
+use super::{AsOf, Location, Snapshot, Warehouse};
+use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
 impl Warehouse {
@@ -25,16 +25,26 @@ impl Warehouse {
 }
 
 /// The newest state of the table of a snapshot; `None` while that is the newest, which costs two requests to find out: one for
-/// the next entry of the log, and one that tells whether the table has been made anew.
+/// the next entry of the log, and one that tells whether the table has been made anew. A table that is gone is a `Storage` error.
 pub(super) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Snapshot>> {
     let next = log.entry(known.version + 1).await?;
-    match next.is_none() && log.entry(known.version).await? == known.entry {
-        true => Ok(None),
-        false => log.read(None).await,
+    let same = next.is_none() && log.entry(known.version).await? == known.entry;
+    // An entry that is not there, as before, tells nothing: it was cleaned away after a checkpoint, or all of the table is gone.
+    if same && (known.entry.is_some() || log.exists().await?) {
+        return Ok(None);
+    }
+    match log.read(None).await? {
+        None => Err(gone(&log.location)),
+        newest => Ok(newest),
     }
 }
 
-/// What was looked up of a table's versions: a commit never changes. To be forgotten where the table is made anew.
+/// Of a table that was there.
+pub(super) fn gone(location: &Location) -> Error {
+    Error::new(Kind::Storage, format!("{}: the table that was here is gone", location.url))
+}
+
+/// What was looked up of a table's versions: a commit never changes. One that is made anew in its place has another history.
 #[derive(Debug, Default)]
 pub struct History(Mutex<Known>);
 
@@ -46,10 +56,6 @@ struct Known {
 }
 
 impl History {
-    pub fn forget(&self) {
-        *self.known() = Known::default();
-    }
-
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock()
     }

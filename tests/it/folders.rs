@@ -70,6 +70,16 @@ async fn types_that_fit_are_served_and_others_are_named() {
     read_right("types").await;
 }
 
+#[tokio::test]
+async fn numbers_of_several_types_are_served_exactly_or_named() {
+    read_right("numbers").await;
+}
+
+#[tokio::test]
+async fn times_of_several_units_are_served_exactly_or_named() {
+    read_right("times").await;
+}
+
 /// Of a large answer, which is compressed, too.
 #[tokio::test]
 async fn rows_without_an_object_are_among_those_of_a_whole_table() {

@@ -48,5 +48,6 @@ mod stopped;
 mod stores;
 mod survey;
 mod tls;
+mod vanished;
 mod views;
 mod warehouse;

@@ -128,6 +128,51 @@ def types(folder):
     return expected
 
 
+def with_columns(frame, **columns):
+    table = of(frame)
+    for name, values in columns.items():
+        table = table.append_column(name, values)
+    return table
+
+
+def numbers(folder):
+    """Numbers that are whole in one file and not in another, as pandas makes them of a column with a null, and others that go less well."""
+    a, b = rows(1, 3), rows(10, 3)
+    n, kind = len(a), pa.int64()
+    first = with_columns(a, nobs=pa.array(range(n), kind), edge=pa.array([2**53, -2**53] + [None] * (n - 2), kind),
+                         vast=pa.array([2**53 + 1] * n, kind), untold=pa.array(range(n), kind), mixed=pa.array(range(n), kind))
+    floats = pa.array([0.5, None] + [2.0] * (n - 2))
+    second = with_columns(b, nobs=floats, edge=floats, vast=floats, untold=floats, mixed=pa.array(["x"] * n))
+    told = [name for name in first.column_names if name != "untold"]
+    save(first, folder, "a.parquet", write_statistics=told)
+    save(second, folder, "b.parquet")
+
+    def expected():
+        both = [table.drop_columns(expected.left_out) for table in (first, second)]
+        return pa.concat_tables([both[0].cast(both[1].schema), both[1]])
+    expected.left_out = ["mixed", "untold", "vast"]
+    return expected
+
+
+def times(folder):
+    """Times of several units, of which one holds all or none does; and what in Parquet is a number without a unit."""
+    a, b = rows(1, 3), rows(10, 3)
+    n = len(a)
+    at = lambda start, unit, zone="UTC": pa.array([start + i for i in range(n)], pa.timestamp(unit, zone))
+    year_3000_ms = 32_503_680_000_000
+    first = with_columns(a, when=at(year_3000_ms, "ms"), far=at(year_3000_ms, "ms"), zone=at(0, "us"), took=pa.array(range(n), pa.duration("us")))
+    second = with_columns(b, when=at(1_700_000_000_000_001, "us"), far=at(1_700_000_000_000_000_001, "ns"), zone=at(0, "us", None),
+                          took=pa.array(range(n), pa.duration("us")))
+    save(first, folder, "a.parquet", version="2.6")
+    save(second, folder, "b.parquet", version="2.6")
+
+    def expected():
+        both = [table.drop_columns(expected.left_out) for table in (first, second)]
+        return pa.concat_tables([both[0].cast(both[1].schema), both[1]])
+    expected.left_out = ["far", "took", "zone"]
+    return expected
+
+
 def keyless(folder):
     """Some sources belong to no object (to one of the Solar System, for one)."""
     table = of(rows(1, 100))

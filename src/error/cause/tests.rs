@@ -105,6 +105,10 @@ fn a_damaged_file_is_the_stores_and_a_value_is_the_clients() {
     let value = ParquetError::from(ArrowError::ComputeError("1 / 0".into()));
     assert_eq!(Error::of_statement(value.into()).kind(), Kind::Argument);
     assert_eq!(Error::from(DataFusionError::Internal("bug".into())).kind(), Kind::Internal);
+    let cast = || ArrowError::CastError("x is no number".into());
+    for error in [DataFusionError::from(cast()), ParquetError::from(cast()).into()] {
+        assert_eq!(Error::from(error).kind(), Kind::Input);
+    }
 }
 
 #[test]

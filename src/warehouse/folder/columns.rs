@@ -6,7 +6,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::parquet_to_arrow_schema;
 
 use super::data::DataObject;
-use super::types::{all_fit, served_type, wider};
+use super::types::{Numbers, both, holds, of_column, of_type, served_type, wider};
 use crate::error::{Error, Result};
 use crate::schema::{self, Family, TIME, Table, catalog, provenance, stored_field};
 use crate::warehouse::snapshot::LeftOut;
@@ -20,6 +20,8 @@ pub struct Union {
 
 struct Found {
     field: Field,
+    /// The whole numbers that it may have.
+    numbers: Numbers,
     /// How many files have it.
     files: usize,
     /// Why it is not served.
@@ -31,12 +33,15 @@ impl Union {
         Self { table, columns: Vec::new() }
     }
 
-    /// Adds those of a file. A type that does not go with that of another file is an error that names the file and both.
+    /// Adds those of a file. A column that is not what the table needs is an error that names the file.
     pub fn add(&mut self, of: &DataObject, footer: &ArrowReaderMetadata) -> Result<()> {
-        self.add_all(footer).map_err(|error| error.context(format!("/{}", of.object.location)))
+        let name = format!("/{}", of.object.location);
+        let own = self.own(footer).map_err(|error| error.context(&name))?;
+        own.into_iter().for_each(|column| self.join(&name, column));
+        Ok(())
     }
 
-    fn add_all(&mut self, footer: &ArrowReaderMetadata) -> Result<()> {
+    fn own(&self, footer: &ArrowReaderMetadata) -> Result<Vec<Found>> {
         let described = footer.metadata().file_metadata();
         let described =
             parquet_to_arrow_schema(described.schema_descr(), described.key_value_metadata()).ok();
@@ -44,35 +49,32 @@ impl Union {
         let mut own: Vec<Found> = Vec::new();
         for (root, field) in footer.schema().fields().iter().enumerate() {
             let hint = described.as_ref().and_then(|hint| hint.field_with_name(field.name()).ok());
-            let fits = || all_fit(footer, root);
-            let found = found(self.table, field, hint, fits);
+            let numbers = of_column(footer, root, field.data_type());
+            let found = found(self.table, field, hint, numbers);
             if own.iter().any(|other| other.field.name() == found.field.name()) {
                 let name = found.field.name();
                 return Err(Error::input(format!("column {name} is there twice")));
             }
             own.push(found);
         }
-        own.into_iter().try_for_each(|column| self.join(column))
+        Ok(own)
     }
 
-    fn join(&mut self, column: Found) -> Result<()> {
+    fn join(&mut self, file: &str, column: Found) {
         let known = self.columns.iter_mut().find(|known| known.field.name() == column.field.name());
-        let Some(known) = known else {
-            self.columns.push(column);
-            return Ok(());
-        };
+        let Some(known) = known else { return self.columns.push(column) };
         known.files += 1;
+        known.numbers = both(&known.numbers, &column.numbers);
         known.left_out = known.left_out.take().or(column.left_out);
         if known.left_out.is_some() {
-            return Ok(());
+            return;
         }
         let (here, there) = (column.field.data_type(), known.field.data_type());
         let families = [&column.field, &known.field].map(schema::family);
         match wider(here, there).filter(|_| families[0] == families[1]) {
             Some(wider) => known.field.set_data_type(wider),
-            None => return Err(disagreement(&column.field, &known.field)),
+            None => known.left_out = Some(disagreement(file, &column.field, &known.field)),
         }
-        Ok(())
     }
 
     /// How many of the files have a column.
@@ -82,13 +84,16 @@ impl Union {
     }
 
     /// The columns that are served, and those that are not. One that is null in all files is what the catalog says it is.
-    pub fn columns(&self) -> (Vec<Field>, Vec<LeftOut>) {
+    pub fn columns(&self) -> Result<(Vec<Field>, Vec<LeftOut>)> {
         let (mut columns, mut left_out) = (Vec::new(), Vec::new());
-        for Found { field, left_out: why, .. } in &self.columns {
-            let column = field.name().clone();
+        for found in &self.columns {
+            let (field, column) = (&found.field, found.field.name().clone());
             let known = catalog(self.table).iter().find(|known| known.name == column);
-            match (why, known) {
-                (Some(why), _) => left_out.push(LeftOut { column, why: why.clone() }),
+            match (found.why_left_out(), known) {
+                (Some(why), _) if self.table.sort_columns().contains(&column.as_str()) => {
+                    return Err(Error::input(format!("column {column}: {why}")));
+                }
+                (Some(why), _) => left_out.push(LeftOut { column, why }),
                 (None, _) if *field.data_type() != DataType::Null => columns.push(field.clone()),
                 (None, Some(known)) => {
                     columns.push(field.clone().with_data_type(known.data_type.clone()));
@@ -99,7 +104,20 @@ impl Union {
                 }
             }
         }
-        (columns, left_out)
+        Ok((columns, left_out))
+    }
+}
+
+impl Found {
+    fn why_left_out(&self) -> Option<String> {
+        let data_type = self.field.data_type();
+        let unheld = || {
+            format!(
+                "it has values, or may have, that {data_type} does not hold, and no type is known to hold all"
+            )
+        };
+        let left_out = self.left_out.clone();
+        left_out.or_else(|| (!holds(data_type, &self.numbers)).then(unheld))
     }
 }
 
@@ -108,11 +126,10 @@ pub fn stored_table(snapshot: Snapshot) -> Result<Snapshot> {
     check_sort_columns(snapshot.table, &snapshot.schema)?;
     let (mut columns, mut left_out) = (Vec::new(), Vec::new());
     for field in snapshot.schema.fields() {
-        let Found { field, left_out: why, .. } =
-            found(snapshot.table, field, Some(field), || false);
-        match why {
-            Some(why) => left_out.push(LeftOut { column: field.name().clone(), why }),
-            None => columns.push(field),
+        let found = found(snapshot.table, field, Some(field), of_type(field.data_type()));
+        match found.why_left_out() {
+            Some(why) => left_out.push(LeftOut { column: found.field.name().clone(), why }),
+            None => columns.push(found.field),
         }
     }
     let mut files = snapshot.files;
@@ -145,14 +162,19 @@ fn check_sort_columns(table: Table, schema: &Schema) -> Result<()> {
     Ok(())
 }
 
-/// A file's column as it is served, or left out. `fits`: whether all its values are of `long`'s range.
-fn found(table: Table, field: &Field, hint: Option<&Field>, fits: impl FnOnce() -> bool) -> Found {
-    let (data_type, left_out) = match served_type(field.data_type(), fits) {
+/// A file's column as it is served, or left out. Parquet has no word for some times: without what their writer says, they are bare numbers.
+fn found(table: Table, field: &Field, hint: Option<&Field>, numbers: Numbers) -> Found {
+    let is_time = |field: &Field| field.data_type().is_temporal();
+    let served = match hint.filter(|hint| is_time(hint) && !is_time(field)) {
+        Some(time) => Err(format!("it is a {}, but in Parquet a bare number", time.data_type())),
+        None => served_type(field.data_type()),
+    };
+    let (data_type, left_out) = match served {
         Ok(data_type) => (data_type, None),
         Err(why) => (DataType::Null, Some(why)),
     };
     let field = field.clone().with_data_type(data_type);
-    Found { field: stored_column(table, &field, hint), files: 1, left_out }
+    Found { field: stored_column(table, &field, hint), numbers, files: 1, left_out }
 }
 
 /// The stored column of a file's column, whose writer may have left a hint of its family.
@@ -169,11 +191,11 @@ pub fn stored_column(table: Table, field: &Field, hint: Option<&Field>) -> Field
     stored_field(family, name, field.data_type().clone())
 }
 
-fn disagreement(column: &Field, other: &Field) -> Error {
+fn disagreement(file: &str, column: &Field, other: &Field) -> String {
     let kind = |field: &Field| {
         let family = schema::family(field).map_or("no family", Family::prefix);
         format!("{} ({family})", field.data_type())
     };
     let (here, there) = (kind(column), kind(other));
-    Error::input(format!("column {} is {here} here and {there} in another file", column.name()))
+    format!("it is {here} in {file} and {there} in another file")
 }

@@ -7,10 +7,11 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use super::columns::{Union, stored_column};
+use super::hats;
 use crate::error::{Error, Result};
 use crate::schema::{Table, catalog};
 use crate::warehouse::listing::Listing;
-use crate::warehouse::log::of_text;
+use crate::warehouse::log::{DELTA_LOG, of_text};
 use crate::warehouse::{Location, stored_name};
 
 /// A file that holds rows.
@@ -26,19 +27,14 @@ pub type Told = Vec<(String, Option<String>)>;
 
 /// How Hive and all who follow it write a null into a path.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
-/// The outermost part of the path of a HATS catalogue's rows.
-const HATS: &str = "Norder=";
 
 /// The objects with rows, in the order of names.
 pub fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
-    for object in &listing.objects {
-        refuse_table_within(location, object.location.as_ref())?;
+    let objects = listing.objects.iter().map(|object| object.location.as_ref());
+    for name in objects.chain(listing.unreadable.iter().map(String::as_str)) {
+        refuse_table_within(location, name)?;
     }
-    let objects = listing.data(location)?;
-    let objects = match objects.iter().any(|object| hats_base(location, object).is_some()) {
-        true => of_hats(location, objects)?,
-        false => objects,
-    };
+    let objects = hats::rows(location, listing.data(location)?)?;
     let data = |object: ObjectMeta| {
         let told = told(location.below(object.location.as_ref()));
         DataObject { object, told }
@@ -49,41 +45,32 @@ pub fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
 /// Tables keep files that are no part of them any more: only their logs know which ones hold their rows.
 fn refuse_table_within(location: &Location, name: &str) -> Result<()> {
     let name = location.below(name);
-    let within = |marker: &str| name.split_once(marker).map(|(before, _)| before.to_string());
-    let (kind, table) = if let Some(table) = within("/_delta_log/") {
-        ("a Delta table: name it itself", table)
-    } else if let Some(table) = within(".hoodie/") {
+    let (kind, table) = if let Some(table) = folder_of(name, DELTA_LOG) {
+        let kind = match table {
+            "" => "a Delta table whose log has no commit: mend its log, or move its files",
+            _ => "a Delta table: name it itself",
+        };
+        (kind, table)
+    } else if let Some(table) = folder_of(name, ".hoodie") {
         ("a Hudi table, which is not read: export it as Parquet", table)
     } else if name.ends_with(".metadata.json") {
-        ("of an Iceberg table, which is not read: export it as Parquet", name.to_string())
+        ("of an Iceberg table, which is not read: export it as Parquet", name)
     } else {
         return Ok(());
     };
     Err(Error::input(format!("{}{table} is {kind}", location.url)))
 }
 
-/// Where the HATS catalogue begins that an object has rows of. Beside these it has files about them: margins and thumbnails hold
-/// rows a second time.
-fn hats_base<'a>(location: &Location, object: &'a ObjectMeta) -> Option<&'a str> {
-    let name = location.below(object.location.as_ref());
-    let place = match name.starts_with(HATS) {
-        true => 0,
-        false => name.find(&format!("/{HATS}"))?,
-    };
-    Some(&name[..place])
-}
-
-fn of_hats(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
-    let mut bases: Vec<_> =
-        objects.iter().filter_map(|object| hats_base(location, object)).collect();
-    bases.dedup();
-    if let [one, other, ..] = bases[..] {
-        return Err(Error::input(format!(
-            "{}: there is more than one HATS catalogue, {one} and {other}; name the one to serve",
-            location.url
-        )));
+/// The folder that has a folder of this name, through which a name leads; empty where that is the location itself.
+fn folder_of<'a>(name: &'a str, folder: &str) -> Option<&'a str> {
+    let mut begin = 0;
+    for part in name.split('/') {
+        if part == folder {
+            return Some(name[..begin].trim_end_matches('/'));
+        }
+        begin += part.len() + 1;
     }
-    Ok(objects.into_iter().filter(|object| hats_base(location, object).is_some()).collect())
+    None
 }
 
 fn told(name: &str) -> Told {

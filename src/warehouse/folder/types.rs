@@ -1,27 +1,35 @@
-//! The types of other people's columns among ours. In: a type, or two. Out: the type that holds each of their values exactly, if there
-//! is one.
+//! The types of other people's columns among ours. In: types of columns, and the footers of their files. Out: the type that they are
+//! served in, and whether it holds each of their values exactly.
 
-use arrow::datatypes::DataType;
+use std::ops::RangeInclusive;
+
+use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::statistics::Statistics;
 
-/// The type that holds every value exactly, or why there is none.
-pub fn served_type(data_type: &DataType, fits: impl FnOnce() -> bool) -> Result<DataType, String> {
+/// The whole numbers that a column may have, which a type may not hold; times count in nanoseconds.
+pub type Numbers = RangeInclusive<i128>;
+
+/// Of a column without numbers, or of those alone that every type holds into which theirs widens.
+const NONE: Numbers = 0..=0;
+/// From here on not every whole number is a double.
+const EXACT_IN_DOUBLE: i128 = 1 << f64::MANTISSA_DIGITS;
+
+/// The type that a column is served in, or why there is none.
+pub fn served_type(data_type: &DataType) -> Result<DataType, String> {
     use DataType as D;
     match data_type {
         D::Boolean | D::Int32 | D::Int64 | D::Float32 | D::Float64 | D::Utf8 | D::Null => {}
         D::Date32 | D::Time32(_) | D::Time64(_) | D::Timestamp(..) => {}
         D::Int8 | D::Int16 | D::UInt8 | D::UInt16 => return Ok(D::Int32),
-        D::UInt32 => return Ok(D::Int64),
-        D::UInt64 if fits() => return Ok(D::Int64),
-        D::UInt64 => return Err("UInt64 has values, or may have, that long does not hold".into()),
+        D::UInt32 | D::UInt64 => return Ok(D::Int64),
         D::Float16 => return Ok(D::Float32),
         other => return Err(format!("its type {other} has no place in an answer")),
     }
     Ok(data_type.clone())
 }
 
-/// The type that holds the values of both exactly.
+/// The type that both widen to. Whether it holds all their numbers, [`holds`] tells.
 pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType as D;
     match (a, b) {
@@ -29,9 +37,8 @@ pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
         (D::Null, other) | (other, D::Null) => Some(other.clone()),
         (D::Int32, D::Int64) | (D::Int64, D::Int32) => Some(D::Int64),
         (D::Float32, D::Float64) | (D::Float64, D::Float32) => Some(D::Float64),
-        (D::Int32, D::Float32 | D::Float64) | (D::Float32 | D::Float64, D::Int32) => {
-            Some(D::Float64)
-        }
+        (D::Int32 | D::Int64, D::Float32 | D::Float64)
+        | (D::Float32 | D::Float64, D::Int32 | D::Int64) => Some(D::Float64),
         (D::Timestamp(a, zone), D::Timestamp(b, other)) if zone == other => {
             Some(D::Timestamp(*a.max(b), zone.clone()))
         }
@@ -39,24 +46,88 @@ pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
     }
 }
 
-/// Whether the statistics of a column of unsigned integers tell that each is one of `long`.
-pub fn all_fit(footer: &ArrowReaderMetadata, root: usize) -> bool {
-    let descriptor = footer.metadata().file_metadata().schema_descr();
-    let leaf =
-        (0..descriptor.num_columns()).find(|leaf| descriptor.get_column_root_idx(*leaf) == root);
-    let Some(leaf) = leaf else { return false };
-    // Old writers took them for signed ones: then the largest are the least.
-    let fits = |statistics: &Statistics| match statistics {
-        Statistics::Int64(values) => [values.min_opt(), values.max_opt()]
-            .into_iter()
-            .all(|end| end.is_some_and(|end| *end >= 0)),
-        _ => false,
+/// Whether a type has an exact value for each of some numbers.
+pub fn holds(data_type: &DataType, numbers: &Numbers) -> bool {
+    let all = match data_type {
+        DataType::Float64 => -EXACT_IN_DOUBLE..=EXACT_IN_DOUBLE,
+        DataType::Int64 | DataType::Timestamp(..) => of_type(data_type),
+        _ => return true,
     };
+    all.contains(numbers.start()) && all.contains(numbers.end())
+}
+
+/// The numbers of either.
+pub fn both(a: &Numbers, b: &Numbers) -> Numbers {
+    *a.start().min(b.start())..=*a.end().max(b.end())
+}
+
+/// All that a column of a type may have.
+pub fn of_type(data_type: &DataType) -> Numbers {
+    match data_type {
+        DataType::UInt64 => 0..=u64::MAX.into(),
+        DataType::Int64 | DataType::Timestamp(..) => {
+            let unit = unit(data_type);
+            i128::from(i64::MIN) * unit..=i128::from(i64::MAX) * unit
+        }
+        _ => NONE,
+    }
+}
+
+/// What a file's column may have by its statistics, or by its type where these do not tell.
+pub fn of_column(footer: &ArrowReaderMetadata, root: usize, data_type: &DataType) -> Numbers {
+    let all = of_type(data_type);
+    let unit = unit(data_type);
+    let told = told(footer, root).map(|told| told.start() * unit..=told.end() * unit);
+    // Old writers took unsigned numbers for signed ones, and then the largest for the least.
+    let told = told.filter(|told| all.contains(told.start()) && all.contains(told.end()));
+    told.unwrap_or(all)
+}
+
+fn told(footer: &ArrowReaderMetadata, root: usize) -> Option<Numbers> {
+    let descriptor = footer.metadata().file_metadata().schema_descr();
+    let mut leaves = 0..descriptor.num_columns();
+    let leaf = leaves.find(|leaf| descriptor.get_column_root_idx(*leaf) == root)?;
     let groups = footer.metadata().row_groups().iter().filter(|group| group.num_rows() > 0);
-    groups.into_iter().all(|group| {
-        let statistics = group.column(leaf).statistics();
-        let all_null =
-            |of: &Statistics| of.null_count_opt() == u64::try_from(group.num_rows()).ok();
-        statistics.is_some_and(|statistics| fits(statistics) || all_null(statistics))
+    groups.into_iter().try_fold(NONE, |all, group| {
+        let statistics = group.column(leaf).statistics()?;
+        if statistics.null_count_opt() == u64::try_from(group.num_rows()).ok() {
+            return Some(all);
+        }
+        let Statistics::Int64(values) = statistics else { return None };
+        let (min, max) = (i128::from(*values.min_opt()?), i128::from(*values.max_opt()?));
+        Some(both(&all, &(min.min(max)..=max.max(min))))
     })
+}
+
+/// The nanoseconds that a time counts, and 1 of all else.
+fn unit(data_type: &DataType) -> i128 {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second, _) => 1_000_000_000,
+        DataType::Timestamp(TimeUnit::Millisecond, _) => 1_000_000,
+        DataType::Timestamp(TimeUnit::Microsecond, _) => 1_000,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_holds_a_number_or_it_does_not() {
+        let time = |unit| DataType::Timestamp(unit, None);
+        let year_3000 = 32_503_680_000_000_000_000;
+        for (data_type, number, held) in [
+            (DataType::Float64, 1 << 53, true),
+            (DataType::Float64, (1 << 53) + 1, false),
+            (DataType::Float64, -(1 << 53) - 1, false),
+            (DataType::Int64, i64::MAX.into(), true),
+            (DataType::Int64, 1 << 63, false),
+            (time(TimeUnit::Microsecond), year_3000, true),
+            (time(TimeUnit::Nanosecond), year_3000, false),
+            (DataType::Utf8, 0, true),
+        ] {
+            assert_eq!(holds(&data_type, &(number..=number)), held, "{data_type} {number}");
+        }
+    }
 }

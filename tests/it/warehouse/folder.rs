@@ -44,8 +44,8 @@ async fn a_folder_of_other_peoples_files_is_a_snapshot() {
     let folder = tempfile::tempdir().unwrap();
     put(&folder, "b.parquet", &foreign(FIRST_ID, 10));
     put(&folder, "year=1/a.parquet", &sources(5, 10, 2));
-    std::fs::create_dir(folder.path().join("_delta_log")).unwrap();
-    std::fs::write(folder.path().join("_delta_log/x.json"), "{}").unwrap();
+    std::fs::create_dir(folder.path().join("_other")).unwrap();
+    std::fs::write(folder.path().join("_other/x.json"), "{}").unwrap();
 
     let location = location(&folder);
     let snapshot = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
@@ -120,7 +120,9 @@ async fn what_would_bring_rows_twice_is_refused_by_name() {
             vec!["a.parquet", "old/_delta_log/00000000000000000000.json"],
             "old is a Delta table: name it",
         ),
-        (vec!["t/.hoodie/hoodie.properties", "t/a.parquet"], "t/ is a Hudi table"),
+        (vec!["a.parquet", "b.parquet", "_delta_log/_last_checkpoint"], "whose log has no commit"),
+        (vec!["a.parquet", "old/_delta_log/_last_checkpoint"], "old is a Delta table"),
+        (vec!["t/.hoodie/hoodie.properties", "t/a.parquet"], "t is a Hudi table"),
         (vec!["metadata/v1.metadata.json", "data/a.parquet"], "of an Iceberg table"),
         (
             vec![&format!("stars/dataset/{hats}"), &format!("margin/dataset/{hats}")],
@@ -181,8 +183,59 @@ async fn what_cannot_be_served_is_refused_by_name() {
     }
 
     let folder = tempfile::tempdir().unwrap();
-    put(&folder, "a.parquet", &with("new", batch.column(0).clone()));
-    put(&folder, "b.parquet", &with("new", batch.column(1).clone()));
+    put(&folder, "a.parquet", &sources(1, 2, 1));
+    put(&folder, "b.parquet", &foreign(5, 2).project(&[0, 1, 2]).unwrap());
+    let mut fink = foreign(9, 2).project(&[0, 1, 2]).unwrap();
+    let fields = fink.schema();
+    let fields = fields.fields().iter().map(|field| field.name().replacen("r:", "f:", 1));
+    fink = RecordBatch::try_from_iter(fields.zip(fink.columns().to_vec())).unwrap();
+    put(&folder, "c.parquet", &fink);
     let error = refused(&folder).await.to_string();
-    assert!(error.contains("column new is Float64 (r) here and Int64 (r)"), "{error}");
+    assert!(error.contains("column diaObjectId: it is Int64 (f) in /"), "{error}");
+}
+
+/// What is beside the rows of a HATS catalogue is about it, or it is refused.
+#[tokio::test]
+async fn nothing_beside_a_hats_catalogue_is_passed_over() {
+    let rows = "dataset/Norder=0/Dir=0/Npix=1.parquet";
+    for (other, said) in [
+        ("dataset/data_thumbnail.parquet", None),
+        ("skymap.4.fits", None),
+        ("partition_info.csv", None),
+        ("new/x.parquet", Some("new/x.parquet is no part of the HATS catalogue")),
+        ("x.parquet", Some("x.parquet is no part")),
+        ("new/data_thumbnail.parquet", Some("new/data_thumbnail.parquet is no part")),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        put(&folder, rows, &sources(1, 2, 1));
+        put(&folder, other, &sources(5, 2, 1));
+        match said {
+            Some(said) => {
+                let error = refused(&folder).await;
+                assert_eq!(error.kind(), Kind::Input);
+                assert!(error.to_string().contains(said), "{error}");
+            }
+            None => {
+                let snapshot = Snapshot::of_folder(Table::Sources, &location(&folder)).await;
+                assert_eq!(snapshot.unwrap().files.len(), 1, "{other}");
+            }
+        }
+    }
+}
+
+/// A log that has lost its commits: neither a folder of files, nor a place for a new table.
+#[tokio::test]
+async fn a_table_with_a_damaged_log_is_no_folder_and_no_new_table() {
+    let folder = tempfile::tempdir().unwrap();
+    put(&folder, "sources/a.parquet", &sources(1, 2, 1));
+    let log = folder.path().join("sources/_delta_log");
+    std::fs::create_dir(&log).unwrap();
+    std::fs::write(log.join("_last_checkpoint"), "{\"version\": 10, \"size\": 1}").unwrap();
+    let warehouse = Warehouse::open(folder.path().to_str().unwrap()).unwrap();
+    let table = Location::parse(folder.path().join("sources").to_str().unwrap()).unwrap();
+    for source in [Source::Warehouse(warehouse), Source::Folder(table)] {
+        let error = source.newest(Table::Sources).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Input);
+        assert!(error.to_string().contains("_last_checkpoint"), "{error}");
+    }
 }

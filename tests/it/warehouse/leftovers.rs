@@ -45,6 +45,7 @@ async fn readers_pass_over_temporary_files() {
     let (_folder, warehouse) = on_disk();
     append(&warehouse, &sources(1, 5, 1)).await;
     let table = warehouse.location().url.to_file_path().unwrap().join("sources");
+    std::fs::remove_dir_all(table.join("_delta_log")).unwrap();
     put(table.join(".part-1.parquet.6f1c2f6e.tmp"), 0);
     let location = diaflight::warehouse::Location::parse(table.to_str().unwrap()).unwrap();
     let snapshot = Snapshot::of_folder(Table::Sources, &location).await.unwrap();

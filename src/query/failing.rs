@@ -1,0 +1,44 @@
+//! Which tables could not be looked at of late. In: how each look ended. Out: whether the server is ready, or `NotReady` by name.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+
+/// Of each table whose last look failed, when the first one began that failed since it was seen.
+#[derive(Default)]
+pub struct Failing(Mutex<HashMap<Table, Instant>>);
+
+impl Failing {
+    /// Notes how a look at a table ended that began at a time.
+    pub fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
+        let mut failing = self.lock();
+        if looked.is_ok() {
+            failing.remove(&table);
+        } else {
+            failing.entry(table).or_insert(began);
+        }
+    }
+
+    /// Whether the last look at every table succeeded, or began to fail no longer ago than this. What is served
+    /// is old, whatever the reason.
+    pub fn are_seen_within(&self, most: Duration) -> Result<()> {
+        let failing = self.lock();
+        let unseen = |table: &Table| failing.get(table).map(Instant::elapsed);
+        let unseen = Table::ALL.into_iter().filter_map(|table| Some((table, unseen(&table)?)));
+        let unseen: Vec<_> = unseen.filter(|(_, elapsed)| *elapsed > most).collect();
+        let Some(longest) = unseen.iter().map(|(_, elapsed)| elapsed.as_secs()).max() else {
+            return Ok(());
+        };
+        let names: Vec<_> = unseen.iter().map(|(table, _)| table.name()).collect();
+        let names = names.join(", ");
+        let text = format!("{names}: could not be looked at for {longest} s: see the log");
+        Err(Error::new(Kind::NotReady, text))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Table, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
