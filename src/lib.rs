@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! write:  alert packets -> ingest | survey -> warehouse (Delta tables of sorted Parquet)
-//! read:   rest | flight -> request -> query (one SQL text + bound parameters) -> index (pages to rows) -> encode | plot -> bytes
+//! read:   rest | flight -> request -> query (one SQL text + bound parameters) -> plan -> index, scan (pages to rows) -> encode | plot -> bytes
 //!         flight | prompt -> sql (any statement that reads) -> query's tables -> batches
 //! ```
 //! The rooms, in the order in which data flows; each uses only those above it.
@@ -21,6 +21,8 @@ pub mod astronomy;
 pub mod limits;
 pub mod workers;
 pub mod index;
+pub mod scan;
+pub mod plan;
 pub mod query;
 pub mod sql;
 pub mod encode;

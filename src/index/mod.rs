@@ -1,27 +1,19 @@
-//! The key index and its scan: which pages of which files hold an object, and the rows in them. In: a snapshot, and the
-//! objects [`Wanted`] of it. Out: batches of exactly their rows.
+//! The key index: which pages of which files may hold an object. In: a snapshot, and the objects [`Wanted`] of it. Out: parts of row groups.
 //!
-//! Three levels, each found by the one before: the log's key ranges name files; a [`FileIndex`](file::FileIndex), made of a file's
-//! footer and kept while a snapshot names the file, names row groups; [`GroupPages`](pages::GroupPages), read when a row group is first
-//! needed or before, and kept within a budget, names pages. A lookup then reads those pages and nothing else, in one request.
+//! Three levels, each found by the one before: the log's key ranges name files; a [`FileIndex`](file::FileIndex), made of a file's footer and kept while a
+//! snapshot names the file, names row groups; [`GroupPages`](pages::GroupPages), read when a row group is first needed or before, and kept
+//! within a budget, names pages.
 
-mod bytes;
-mod decode;
+mod cache;
+mod columns;
 mod file;
-mod held;
-mod hybrid;
 mod pages;
-mod projection;
-mod read;
 mod table;
-mod values;
 
-pub use bytes::Place;
+pub use cache::{IndexCache, IndexUse};
+pub use columns::{FileColumns, Leaf};
 pub use file::RowGroup;
-pub use held::{Held, IndexUse};
-pub use projection::{Projection, row_bytes};
-pub use read::{Counts, Lookup, read};
-pub use table::TableIndex;
+pub use table::{PART_ROWS, RowGroupPart, TableIndex};
 
 use std::ops::RangeInclusive;
 

@@ -10,9 +10,10 @@ use datafusion::common::Column;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
-use super::{Columns, SnapshotTable};
+use super::Columns;
 use crate::error::Result;
 use crate::nearest::nearest;
+use crate::plan::SnapshotTable;
 use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
 
 /// Unknown names of which the nearest known one is looked for: anyone may send thousands.

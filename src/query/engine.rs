@@ -18,9 +18,10 @@ use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, SnapshotTable, UnknownColumn, Versions, explain, large, samples, size};
+use super::{Query, UnknownColumn, Versions, explain, large, samples, size};
 use crate::error::{Error, Kind, Result};
-use crate::index::{Held, IndexUse};
+use crate::index::{IndexCache, IndexUse};
+use crate::plan::SnapshotTable;
 use crate::schema::{self, Table};
 use crate::warehouse::{AsOf, LeftOut, Source, Warehouse};
 
@@ -107,7 +108,7 @@ impl Engine {
             .build_arc()?;
         let shared = Shared {
             runtime,
-            index: Arc::new(Held::new(options.index_bytes)),
+            index: Arc::new(IndexCache::new(options.index_bytes)),
             plans: Arc::default(),
             spare: Arc::new(GreedyMemoryPool::new(options.spare_bytes)),
         };

@@ -13,9 +13,9 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Expr, ExprSchemable, Like, Operator};
 
-use super::bounds;
 use crate::astronomy;
 use crate::error::{Error, Result};
+use crate::plan::bounds;
 use crate::warehouse::Snapshot;
 
 /// Those of DataFusion whose value is at most as large as their arguments; the astronomers' own are all known, too.

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use super::EngineOptions;
 use super::older::Older;
 use super::prepared::{Prepared, Shared};
-use super::{EngineOptions, SnapshotTable};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
+use crate::plan::SnapshotTable;
 use crate::schema::Table;
 use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 

@@ -16,7 +16,7 @@ use futures::{TryStreamExt, stream};
 use super::spare_memory::OwnThenSpare;
 use super::{Query, Rows};
 use crate::error::{Error, Kind, Result};
-use crate::index::row_bytes;
+use crate::scan::row_bytes;
 
 /// Memory in which rows are joined and sorted. Where upper limits stand among them, the visits of all detections are held, too, about 50
 /// bytes each; whole tables are sorted, unless their files are somebody else's.

@@ -2,41 +2,26 @@
 //! with served names, from one snapshot.
 //!
 //! A query goes: [`Engine::run`] picks the snapshot and the plan that [`plans`] has of the query's shape, made from the SQL of
-//! its endpoint (a file in `sql/`, see [`template`]); [`lookup`] binds its values and reads what the [`index`](crate::index) names.
+//! its endpoint (a file in `sql/`, see [`template`]); [`plan::bind`](crate::plan::bind) binds its values, and the [`scan`](crate::scan) reads what the [`index`](crate::index) names.
 
-pub mod bounds;
 mod columns;
-mod condition;
 mod engine;
 mod explain;
-mod files;
 mod filter;
 mod follow;
-mod gathered;
-mod groups;
-mod hidden;
 mod large;
-mod lookup;
-mod nan;
-mod nested_cases;
 mod older;
 mod plans;
 mod prepared;
-mod provider;
-mod reverse_within;
 mod samples;
 mod size;
-mod sort_unless_sorted;
 mod spare_memory;
 mod split;
-mod streaming_sort;
 mod template;
 mod time;
 
 pub use columns::UnknownColumn;
 pub use engine::{Answer, Engine, EngineOptions, EngineUse};
-pub use prepared::{base_config, base_state};
-pub use provider::SnapshotTable;
 pub use split::Split;
 pub use template::TAGGED_SOURCES;
 pub use time::TimeMatch;

@@ -5,29 +5,26 @@ use std::iter;
 use std::sync::Arc;
 
 use datafusion::datasource::ViewTable;
+use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::execution::{SessionStateBuilder, TaskContext};
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::columns::{Chosen, Selection, ServedColumns, UnknownColumn};
-use super::condition::Conditions;
-use super::nested_cases::NestedCases;
 use super::plans::{PlanCounts, Planned, Plans};
-use super::provider::SnapshotTable;
-use super::streaming_sort::StreamingSort;
-use super::{Order, Query, Rows, Versions, filter, lookup, template};
+use super::{Order, Query, Rows, Versions, filter, template};
 use crate::astronomy;
 use crate::error::{Error, Result};
-use crate::index::{Held, TableIndex};
+use crate::index::{IndexCache, TableIndex};
+use crate::plan::{self, Conditions, SnapshotTable, base_config, base_state};
 use crate::warehouse::Snapshot;
 
 /// What all snapshots share.
 pub struct Shared {
     pub runtime: Arc<RuntimeEnv>,
-    pub index: Arc<Held>,
+    pub index: Arc<IndexCache>,
     pub plans: Arc<PlanCounts>,
     /// Memory that large answers may use beside their own.
     pub spare: Arc<GreedyMemoryPool>,
@@ -115,8 +112,9 @@ impl Prepared {
             return Ok((planned, unknown));
         }
         let open = self.plans.get(query, &chosen, self.make(query, &chosen, Ok)).await?;
-        let wanted = |conditions: &Conditions| conditions.wanted(query);
-        let plan = open.plan.as_ref().map(|plan| lookup::bind(plan, &wanted)).transpose()?;
+        let value = |name: &str| template::parameter(query, name);
+        let wanted = |conditions: &Conditions| conditions.wanted(&value);
+        let plan = open.plan.as_ref().map(|plan| plan::bind(plan, &wanted)).transpose()?;
         Ok((Planned { plan, schema: open.schema.clone() }, unknown))
     }
 
@@ -157,31 +155,6 @@ fn session(shared: &Shared) -> Result<SessionContext> {
         state.register_udf(function)?;
     }
     Ok(SessionContext::new_with_state(state))
-}
-
-/// What every session over snapshots has in common.
-pub fn base_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionStateBuilder {
-    SessionStateBuilder::new()
-        .with_config(config)
-        .with_runtime_env(runtime)
-        .with_default_features()
-        .with_optimizer_rule(Arc::new(NestedCases))
-        .with_physical_optimizer_rule(Arc::new(StreamingSort))
-}
-
-/// The options that every session over snapshots begins with.
-pub fn base_config() -> SessionConfig {
-    let mut config = SessionConfig::new();
-    let options = config.options_mut();
-    // Rubin's names are mixed case: `SELECT psfFlux FROM sources`.
-    options.sql_parser.enable_ident_normalization = false;
-    options.execution.parquet.pushdown_filters = true;
-    // Scans are of whole row groups; objects are found by the key index. Decoding the page indexes of all columns anew for each
-    // part of a table takes a fifth of the time of reading it.
-    options.execution.parquet.enable_page_index = false;
-    options.execution.parquet.schema_force_view_types = false;
-    options.execution.collect_statistics = false;
-    config
 }
 
 fn lookup_config() -> SessionConfig {

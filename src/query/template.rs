@@ -11,6 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder};
 use datafusion::prelude::SessionContext;
 
 use super::{Order, Query, Rows};
+use crate::plan::Parameter;
 use crate::schema::Table;
 
 /// The view of the sources that upper limits stand beside: the quality cuts.
@@ -55,15 +56,6 @@ fn typed(expr: Expr) -> Transformed<Expr> {
     };
     let field = Arc::new(Field::new("", data_type, true));
     Transformed::yes(Expr::Placeholder(Placeholder::new_with_field(id.clone(), Some(field))))
-}
-
-/// The value of a parameter; `None` inside is null.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Parameter<'a> {
-    Ids(Option<&'a [i64]>),
-    Id(Option<i64>),
-    /// MJD, TAI.
-    Mjd(Option<f64>),
 }
 
 /// The value of a query's parameter, by its name; `None` where the endpoint has no such parameter.
@@ -156,7 +148,7 @@ mod tests {
 
     #[tokio::test]
     async fn measurements_are_tagged_by_what_they_say() {
-        let session = SessionContext::new_with_config(crate::query::base_config());
+        let session = SessionContext::new_with_config(crate::plan::base_config());
         for table in TABLES {
             session.sql(table).await.unwrap().collect().await.unwrap();
         }

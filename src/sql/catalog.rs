@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, plan_err};
 
-use crate::query::{Engine, SnapshotTable};
+use crate::plan::SnapshotTable;
+use crate::query::Engine;
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, SnapshotTable, Source, base_config};
+use diaflight::plan::{SnapshotTable, base_config};
+use diaflight::query::{Columns, Engine, EngineOptions, Query, Source};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;

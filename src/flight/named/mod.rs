@@ -28,7 +28,8 @@ use self::ticket::Ticket;
 use super::wire::{self, Messages};
 use crate::error::{Kind, Result};
 use crate::limits::{Caller, Limits, Place, too_slow};
-use crate::query::{Answer, Engine, Query, SnapshotTable, Split};
+use crate::plan::SnapshotTable;
+use crate::query::{Answer, Engine, Query, Split};
 use crate::schema::Table;
 use crate::workers::{Limit, Workers};
 

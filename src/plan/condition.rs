@@ -9,11 +9,18 @@ use datafusion::common::{Column, ScalarValue};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
-use super::Query;
-use super::template::{Parameter, parameter};
 use crate::error::{Error, Result};
 use crate::index::Wanted;
 use crate::schema::{KEY, TIME};
+
+/// The value of a parameter; `None` inside is null.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Parameter<'a> {
+    Ids(Option<&'a [i64]>),
+    Id(Option<i64>),
+    /// MJD, TAI.
+    Mjd(Option<f64>),
+}
 
 /// What limits each column. Names are those of parameters; a null one limits nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -92,8 +99,8 @@ impl Conditions {
     }
 
     /// What a query wants. One that names no objects is an `Internal` error: it is not for the index.
-    pub fn wanted(&self, query: &Query) -> Result<Wanted> {
-        let value = |name: &Option<String>| parameter(query, name.as_deref()?);
+    pub fn wanted<'a>(&self, value: &dyn Fn(&str) -> Option<Parameter<'a>>) -> Result<Wanted> {
+        let value = |name: &Option<String>| value(name.as_deref()?);
         let Some(Parameter::Ids(Some(ids))) = value(&self.keys) else {
             return Err(Error::internal("a lookup without objects"));
         };

@@ -43,7 +43,8 @@ impl SnapshotTable {
         &self.index.snapshot
     }
 
-    pub(super) fn index(&self) -> &TableIndex {
+    /// Where its rows are.
+    pub fn index(&self) -> &TableIndex {
         &self.index
     }
 

@@ -21,8 +21,9 @@ use futures::TryStreamExt;
 
 use super::condition::Conditions;
 use super::groups;
-use super::provider::ascending;
-use crate::index::{Counts, Lookup, Projection, TableIndex, Wanted, read};
+use super::table::ascending;
+use crate::index::{TableIndex, Wanted};
+use crate::scan::{Counts, Lookup, Projection, read};
 
 /// A scan of some objects: one partition, in the order of the files.
 #[derive(Clone, Debug)]
