@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! write:  alert packets -> ingest | survey -> warehouse (Delta tables of sorted Parquet)
-//! read:   rest | flight -> request -> query (one SQL text + bound parameters) -> plan -> index, scan (pages to rows) -> encode | plot -> bytes
-//!         flight | prompt -> sql (any statement that reads) -> query's tables -> batches
+//! read:   rest | flight -> request -> query (a SQL statement + bound values) -> plan -> index -> scan -> encode | plot -> bytes
+//!         flight | prompt -> sql (any statement that reads) -> plan -> index -> scan, or DataFusion's Parquet source -> batches
 //! ```
 //! The rooms, in the order in which data flows; each uses only those above it.
 

@@ -10,13 +10,15 @@ mod hidden;
 mod lookup;
 mod nan;
 mod nested_cases;
+mod open_table;
 mod reverse_within;
 mod session;
 mod sort_unless_sorted;
 mod streaming_sort;
 mod table;
 
-pub use condition::{Conditions, Parameter};
+pub use condition::{Values, value};
 pub use lookup::{LookupExec, bind};
+pub use open_table::OpenTable;
 pub use session::{base_config, base_state};
 pub use table::SnapshotTable;

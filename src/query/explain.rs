@@ -8,8 +8,9 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
+use super::Query;
 use super::prepared::Prepared;
-use super::{Query, template};
+use super::statement::Statement;
 use crate::error::Result;
 use crate::index::RowGroupPart;
 use crate::plan::LookupExec;
@@ -20,9 +21,9 @@ pub async fn text(
     prepared: &Prepared,
     plan: Option<Arc<dyn ExecutionPlan>>,
 ) -> Result<String> {
-    let sql = template::sql(query.table, query.order, query.upper_limits).trim_end();
-    let mut text = format!("-- SQL\n{sql}\n-- Parameters\n");
-    for (name, value) in template::parameters(query) {
+    let statement = Statement::from_query(query);
+    let mut text = format!("-- SQL\n{}\n-- Parameters\n", statement.text);
+    for (name, value) in statement.values {
         let _ = writeln!(text, "${name} = {value}");
     }
     if let Some(filter) = &query.filter {
@@ -37,8 +38,8 @@ pub async fn text(
     };
     let (versions, shown) = (prepared.versions(), displayable(plan.as_ref()).indent(false));
     let _ = write!(text, "\n-- Plan, snapshot {versions}\n{shown}");
-    let fp = prepared.fp.as_ref().map_or(0, |fp| fp.snapshot().files.len());
-    let _ = writeln!(text, "\n-- Scan, of {} files", prepared.snapshot().files.len() + fp);
+    let files = prepared.tables().iter().map(|table| table.snapshot().files.len());
+    let _ = writeln!(text, "\n-- Scan, of {} files", files.sum::<usize>());
     scans(&plan, &mut text).await?;
     Ok(text)
 }

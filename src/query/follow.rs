@@ -78,7 +78,7 @@ impl Tables {
     /// The newest snapshots of the tables that exist, all as one refresh left them.
     pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.values().map(|prepared| prepared.table.clone()).collect()
+        current.values().map(|prepared| prepared.table().clone()).collect()
     }
 
     /// An older snapshot; `None` where the table does not exist.

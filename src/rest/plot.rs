@@ -17,7 +17,7 @@ use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;
 use crate::plot::{self, LightCurve};
-use crate::query::{Query, Versions};
+use crate::query::{Query, Rows, Versions};
 use crate::request::{Picture, PlotRequest};
 
 pub const ABOUT: &str = "The light curve of an object as a picture: ask with diaObjectId, and output-format (svg, png), quantity (flux, \
@@ -52,7 +52,7 @@ pub async fn answer(
     let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
     let versions = drawing.read(&app, &placement, detections, LightCurve::take_sources).await?;
     drawing.read(&app, &placement, &request.forced, LightCurve::take_forced).await?;
-    if !detections.upper_limits {
+    if !matches!(detections.rows, Rows::SourcesWithUpperLimits { .. }) {
         drawing.missing.push("the quality flags of sources".to_string());
     }
     if drawing.curve.points.is_empty() && drawing.curve.unplaced == 0 {
@@ -94,7 +94,7 @@ impl Drawing {
         take: Take,
     ) -> Result<Versions> {
         let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
-        let table = query.table.name();
+        let table = query.table().name();
         self.missing
             .extend(answer.unknown_columns.iter().map(|column| format!("{table} {}", column.name)));
         let (mut rows, mut curve) = (answer.rows, mem::take(&mut self.curve));

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::take;
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::ParquetError;
@@ -14,11 +14,12 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::fetch::{ColumnBytes, FetchedColumns, FetchedPages};
-use super::projection::Projection;
+use super::projection::{Projection, exactly};
 use super::values;
 use super::values::WantedOfPage;
 use crate::error::{Error, Result};
-use crate::index::{Leaf, Wanted};
+use crate::index::{FileIndex, Leaf, TimeRange, Wanted};
+use crate::schema::TIME;
 
 /// The wanted rows of what was fetched, in the file's order or the reverse of it.
 pub fn decode(
@@ -41,15 +42,8 @@ fn rows_of(
     let columns = &fetched.part.file.columns;
     let file = projection.of_file(columns)?;
     let mut rows = keyed(fetched, &wanted.keys)?;
-    if let (Some(times), Some(time)) = (&wanted.times_mjd, &columns.time)
-        && !rows.is_empty()
-    {
-        let values = column(fetched, time, &by_layout(fetched, &rows), false)?;
-        let values = values.as_primitive_opt::<Float64Type>();
-        let values = values.ok_or_else(|| Error::internal("the time is no float64"))?;
-        let within = |i| values.is_valid(i) && times.contains(&values.value(i));
-        let kept = rows.into_iter().flatten().enumerate().filter(|(i, _)| within(*i));
-        rows = ranges(kept.map(|(_, row)| row));
+    if let Some(times) = &wanted.times {
+        rows = timed(fetched, rows, times)?;
     }
     let count = rows.iter().map(Range::len).sum();
     if count == 0 {
@@ -80,6 +74,29 @@ pub fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>
     let wanted = (0..values.len()).filter(|&i| values.is_valid(i) && is_wanted(values.value(i)));
     let pages = &fetched.layouts[fetched.part.pages.layout(key.column)];
     Ok(ranges(wanted.map(|row| pages.row(row))))
+}
+
+/// Those of some rows of the group that are at a time of the range: none that has no time.
+fn timed(
+    fetched: &FetchedColumns,
+    rows: Vec<Range<usize>>,
+    times: &TimeRange,
+) -> Result<Vec<Range<usize>>> {
+    let FileIndex { columns, file, .. } = &*fetched.part.file;
+    let count: usize = rows.iter().map(Range::len).sum();
+    let of_path = file.partition_values.iter().find(|(name, _)| name == TIME);
+    let values = match (&columns.time, of_path) {
+        _ if count == 0 => return Ok(rows),
+        (Some(time), _) => column(fetched, time, &by_layout(fetched, &rows), false)?,
+        (None, Some((_, time))) => time.to_array_of_size(count)?,
+        (None, None) => return Ok(Vec::new()),
+    };
+    let values = exactly(&values, &DataType::Float64)?;
+    let values = values.as_primitive_opt::<Float64Type>();
+    let values = values.ok_or_else(|| Error::internal("the time is no float64"))?;
+    let within = |i| values.is_valid(i) && times.contains(values.value(i));
+    let kept = rows.into_iter().flatten().enumerate().filter(|(i, _)| within(*i));
+    Ok(ranges(kept.map(|(_, row)| row)))
 }
 
 /// Fetched rows, and the same by their pages.

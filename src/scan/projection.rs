@@ -1,7 +1,7 @@
 //! The columns of an answer in the files of its table. In: stored columns, and the columns of a file. Out: what to decode of
 //! the file, and how that becomes batches of the table's schema. A column that the file lacks is null.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::index::{FileColumns, Leaf};
 
 /// The same values in a type that holds them all.
-fn exactly(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
+pub fn exactly(values: &ArrayRef, data_type: &DataType) -> Result<ArrayRef> {
     if values.data_type() == data_type {
         return Ok(values.clone());
     }
@@ -43,7 +43,8 @@ pub struct Projection {
 /// The same in one kind of file.
 #[derive(Debug)]
 pub struct FileProjection {
-    pub columns: Arc<FileColumns>,
+    /// A plan is used longer than the files that it has read.
+    columns: Weak<FileColumns>,
     /// In the order of the file.
     pub leaves: Vec<Leaf>,
     /// For each column of the answer its place among the leaves.
@@ -58,7 +59,9 @@ impl Projection {
 
     pub fn of_file(&self, columns: &Arc<FileColumns>) -> Result<Arc<FileProjection>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = files.iter().find(|known| Arc::ptr_eq(&known.columns, columns)) {
+        if let Some(known) =
+            files.iter().find(|known| known.columns.as_ptr() == Arc::as_ptr(columns))
+        {
             return Ok(known.clone());
         }
         let names = self.schema.fields().iter().map(|field| field.name());
@@ -71,8 +74,9 @@ impl Projection {
         let new = Arc::new(FileProjection {
             places,
             leaves: leaves.collect::<Result<_>>()?,
-            columns: columns.clone(),
+            columns: Arc::downgrade(columns),
         });
+        files.retain(|known| known.columns.strong_count() > 0);
         files.push(new.clone());
         Ok(new)
     }

@@ -168,7 +168,7 @@ async fn with_key(lookup: &Lookup, part: RowGroupPart) -> Result<Option<RowGroup
 async fn fetched(lookup: &Lookup, part: RowGroupPart) -> Result<FetchedColumns> {
     let columns = part.file.columns.clone();
     let of_file = lookup.projection.of_file(&columns)?;
-    let time = columns.time.as_ref().filter(|_| lookup.wanted.times_mjd.is_some());
+    let time = columns.time.as_ref().filter(|_| lookup.wanted.times.is_some());
     let leaves = of_file.leaves.iter().chain([&columns.key]).chain(time);
     let mut needed: Vec<_> = leaves.map(|leaf| leaf.column).collect();
     needed.sort_unstable();

@@ -63,7 +63,7 @@ impl EngineReader {
     }
 
     pub async fn lookup(&self, ids: &[i64], columns: &Columns) -> Vec<RecordBatch> {
-        let query = Query::of(Table::Sources, ids.to_vec(), columns.clone());
+        let query = Query::newest_first(Table::Sources, ids.to_vec(), columns.clone());
         let answer = self.0.run(&query).await.expect("an answer");
         answer.rows.try_collect().await.expect("batches")
     }

@@ -87,7 +87,7 @@ impl Named {
             true => Some(self.split(query, &table).await?),
             false => None,
         };
-        let all = query.filter.is_none() && query.time.is_none() && query.limit.is_none();
+        let all = query.filter.is_none() && query.rows.time().is_none() && query.limit.is_none();
         let heading = Heading {
             schema: &schema,
             snapshot: versions.table,

@@ -61,7 +61,7 @@ pub async fn page(
     asked_at: AskedAt,
 ) -> Result<Response> {
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
-    let object = Query::of(Table::Objects, vec![id], Columns::All);
+    let object = Query::newest_first(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),
         Series::detections(&app.engine, &placement, id),
