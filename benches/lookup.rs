@@ -33,7 +33,8 @@ fn lookup(criterion: &mut Criterion) {
                     turn += 1;
                     let asked = (0..count)
                         .map(|i| ids[(turn * 7919 + i * (ids.len() / count)) % ids.len()]);
-                    let query = Query::of(Table::Sources, asked.collect(), columns.clone());
+                    let query =
+                        Query::newest_first(Table::Sources, asked.collect(), columns.clone());
                     black_box(runtime.block_on(rows(&engine, &query)))
                 })
             });

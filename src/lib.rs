@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! write:  alert packets -> ingest | survey -> warehouse (Delta tables of sorted Parquet)
-//! read:   rest | flight -> request -> query (one SQL text + bound parameters) -> index (pages to rows) -> encode | plot -> bytes
-//!         flight | prompt -> sql (any statement that reads) -> query's tables -> batches
+//! read:   rest | flight -> request -> query (a SQL statement + bound values) -> plan -> index -> scan -> encode | plot -> bytes
+//!         flight | prompt -> sql (any statement that reads) -> plan -> index -> scan, or DataFusion's Parquet source -> batches
 //! ```
 //! The rooms, in the order in which data flows; each uses only those above it.
 
@@ -21,6 +21,8 @@ pub mod astronomy;
 pub mod limits;
 pub mod workers;
 pub mod index;
+pub mod scan;
+pub mod plan;
 pub mod query;
 pub mod sql;
 pub mod encode;

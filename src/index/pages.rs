@@ -19,13 +19,16 @@ use super::Wanted;
 use super::file::{Chunk, FileIndex};
 use crate::error::Result;
 
+/// How a column is cut into pages: the first row of each.
+type PageLayout = Box<[u32]>;
+
 /// Without a page index every list is empty, and a chunk is read whole.
 #[derive(Debug, Default, PartialEq)]
 pub struct GroupPages {
     /// The first and the last key of each page of the key's column.
     keys: Box<[(i64, i64)]>,
-    /// The ways in which columns are cut into pages, most often one: the first row of each page.
-    cuts: Vec<Box<[u32]>>,
+    /// Most often one: columns whose pages begin at the same rows share a layout.
+    layouts: Vec<PageLayout>,
     columns: Box<[ColumnPages]>,
     /// Where each page begins in its chunk; of all columns, one after the other.
     starts: Box<[u32]>,
@@ -33,7 +36,7 @@ pub struct GroupPages {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct ColumnPages {
-    cut: u32,
+    layout: u32,
     /// Its first page among all starts.
     first: u32,
 }
@@ -79,12 +82,12 @@ impl GroupPages {
             let Some((first_rows, offsets)) = compact(chunk, rows, located.page_locations()) else {
                 return Ok(Self::default());
             };
-            let cut = pages.cuts.iter().position(|cut| **cut == *first_rows);
-            let cut = cut.unwrap_or_else(|| {
-                pages.cuts.push(first_rows.into());
-                pages.cuts.len() - 1
+            let layout = pages.layouts.iter().position(|layout| **layout == *first_rows);
+            let layout = layout.unwrap_or_else(|| {
+                pages.layouts.push(first_rows.into());
+                pages.layouts.len() - 1
             });
-            columns.push(ColumnPages { cut: cut as u32, first: starts.len() as u32 });
+            columns.push(ColumnPages { layout: layout as u32, first: starts.len() as u32 });
             starts.extend(offsets);
         }
         (pages.columns, pages.starts) = (columns.into(), starts.into());
@@ -94,8 +97,8 @@ impl GroupPages {
             let column = indexed.column_index().and_then(|groups| groups.first());
             let column = column.and_then(|columns| columns.get(file.columns.key.column));
             let keys = column.map(key_ranges).unwrap_or_default();
-            let cut = pages.cut(file.columns.key.column);
-            if keys.len() == pages.cuts[cut].len() {
+            let layout = pages.layout(file.columns.key.column);
+            if keys.len() == pages.layouts[layout].len() {
                 pages.keys = keys;
             }
         }
@@ -114,19 +117,19 @@ impl GroupPages {
 
     /// Its size in memory.
     pub fn bytes(&self) -> usize {
-        let cuts: usize = self.cuts.iter().map(|cut| size_of_val(&**cut)).sum();
+        let layouts: usize = self.layouts.iter().map(|layout| size_of_val(&**layout)).sum();
         let pages = size_of_val(&*self.columns) + size_of_val(&*self.starts);
-        size_of::<Self>() + size_of_val(&*self.keys) + cuts + pages
+        size_of::<Self>() + size_of_val(&*self.keys) + layouts + pages
     }
 
-    /// The number of ways in which columns are cut; those without a page index are of one.
-    pub fn cuts(&self) -> usize {
-        self.cuts.len().max(1)
+    /// How many page layouts there are; columns without a page index are of one.
+    pub fn layouts(&self) -> usize {
+        self.layouts.len().max(1)
     }
 
-    /// The number of the way in which a column is cut.
-    pub fn cut(&self, column: usize) -> usize {
-        self.columns.get(column).map_or(0, |pages| pages.cut as usize)
+    /// The number of a column's page layout.
+    pub fn layout(&self, column: usize) -> usize {
+        self.columns.get(column).map_or(0, |pages| pages.layout as usize)
     }
 
     /// The rows that may be wanted, of so many in the group: as exact as the page index is. Ranges of consecutive pages,
@@ -138,15 +141,15 @@ impl GroupPages {
         let pages = self.keys.iter().enumerate();
         let wanted = pages.filter(|(_, (first, last))| wanted.any_within(*first, *last));
         let wanted = wanted.map(|(page, _)| page);
-        let cut = self.cut(key);
+        let layout = self.layout(key);
         wanted
-            .map(|page| self.first_row(cut, page, rows)..self.first_row(cut, page + 1, rows))
+            .map(|page| self.first_row(layout, page, rows)..self.first_row(layout, page + 1, rows))
             .collect()
     }
 
-    /// The pages of a cut that hold any of some rows (ascending), in runs of consecutive ones.
-    pub fn holding(&self, cut: usize, rows: &[Range<usize>]) -> Vec<Range<usize>> {
-        let first_rows = &self.cuts[cut];
+    /// The pages of a layout that hold any of some rows (ascending), in runs of consecutive ones.
+    pub fn holding(&self, layout: usize, rows: &[Range<usize>]) -> Vec<Range<usize>> {
+        let first_rows = &self.layouts[layout];
         let mut runs: Vec<Range<usize>> = Vec::new();
         for rows in rows {
             let first = first_rows.partition_point(|&first| first as usize <= rows.start) - 1;
@@ -160,14 +163,14 @@ impl GroupPages {
     }
 
     /// The first row of a page, of so many in the group; the end of the group after the last.
-    pub fn first_row(&self, cut: usize, page: usize, rows: usize) -> usize {
-        self.cuts[cut].get(page).map_or(rows, |&first| first as usize)
+    pub fn first_row(&self, layout: usize, page: usize, rows: usize) -> usize {
+        self.layouts[layout].get(page).map_or(rows, |&first| first as usize)
     }
 
     /// Where a page begins in a column's chunk; the end of the chunk after the last.
     pub fn start(&self, column: usize, page: usize, chunk: &Chunk) -> u64 {
-        let ColumnPages { cut, first } = self.columns[column];
-        match page < self.cuts[cut as usize].len() {
+        let ColumnPages { layout, first } = self.columns[column];
+        match page < self.layouts[layout as usize].len() {
             true => u64::from(self.starts[first as usize + page]),
             false => chunk.length,
         }

@@ -9,9 +9,9 @@ use object_store::ObjectStore;
 use tokio::sync::OnceCell;
 
 use super::Wanted;
-use super::bytes::Place;
+use super::cache::IndexCache;
 use super::file::FileIndex;
-use super::held::Held;
+use super::pages::GroupPages;
 use crate::error::{Error, Result};
 use crate::warehouse::Snapshot;
 
@@ -20,13 +20,13 @@ const FILES_AT_ONCE: usize = 16;
 /// Row groups whose pages are read to tell how much a lookup is.
 const GROUPS_TO_TELL: usize = 16;
 /// Rows decoded at once: where row groups are larger, they are taken in parts of whole pages.
-pub const PLACE_ROWS: usize = 32 << 10;
+pub const PART_ROWS: usize = 32 << 10;
 
 #[derive(Debug)]
 pub struct TableIndex {
     /// Its files that have rows, as their footers have them, of those that could be read.
     pub snapshot: Arc<Snapshot>,
-    pub held: Arc<Held>,
+    pub cache: Arc<IndexCache>,
     /// Of the snapshot's files, in their order.
     files: Vec<OnceCell<Arc<FileIndex>>>,
     /// Reads the pages of row groups before they are needed; ends with the last user of the table.
@@ -36,16 +36,33 @@ pub struct TableIndex {
 /// A row group that may hold what is wanted.
 pub type Selected = (Arc<FileIndex>, usize);
 
+/// Rows of one row group that may be wanted, as many as are read and decoded at once.
+#[derive(Debug)]
+pub struct RowGroupPart {
+    pub file: Arc<FileIndex>,
+    pub group: usize,
+    pub pages: Arc<GroupPages>,
+    /// Whole pages of the key's column, or the rows that have a key which is wanted; ascending.
+    pub rows: Vec<Range<usize>>,
+}
+
+impl RowGroupPart {
+    /// How many rows may be wanted.
+    pub fn candidates(&self) -> usize {
+        self.rows.iter().map(Range::len).sum()
+    }
+}
+
 impl TableIndex {
     /// The index of every file, read now, so that lookups need not. What cannot be read is left to the lookup that needs it.
-    pub async fn open(snapshot: Snapshot, held: Arc<Held>) -> Self {
+    pub async fn open(snapshot: Snapshot, cache: Arc<IndexCache>) -> Self {
         let Snapshot { table, version, .. } = snapshot;
         let every = stream::iter(snapshot.files).map(|file| {
-            let (held, store) = (held.clone(), snapshot.store.clone());
+            let (cache, store) = (cache.clone(), snapshot.store.clone());
             async move {
                 let of = file.clone();
                 // Footers are large: they are decoded side by side.
-                let read = SpawnedTask::spawn(async move { held.file(&store, table, &of).await });
+                let read = SpawnedTask::spawn(async move { cache.file(&store, table, &of).await });
                 let read = read.await.map_err(|error| Error::internal(error.to_string()));
                 (file, read.flatten())
             }
@@ -70,16 +87,17 @@ impl TableIndex {
         drop(every);
         files.sort_by_key(|(file, _)| (*file.keys.start(), file.path.clone()));
         let known: Vec<_> = files.iter().filter_map(|(_, index)| index.get()).cloned().collect();
-        let filling = SpawnedTask::spawn(fill(snapshot.store.clone(), held.clone(), known));
+        let filling = SpawnedTask::spawn(fill(snapshot.store.clone(), cache.clone(), known));
         let (described, files) = files.into_iter().unzip();
         let snapshot = Arc::new(Snapshot { files: described, ..snapshot });
-        Self { snapshot, held, files, _filling: filling }
+        Self { snapshot, cache, files, _filling: filling }
     }
 
     /// The index of a file, by its place in the snapshot.
     pub async fn file(&self, file: usize) -> Result<Arc<FileIndex>> {
         let Snapshot { store, table, files, .. } = &*self.snapshot;
-        let read = self.files[file].get_or_try_init(|| self.held.file(store, *table, &files[file]));
+        let read =
+            self.files[file].get_or_try_init(|| self.cache.file(store, *table, &files[file]));
         read.await.cloned()
     }
 
@@ -118,7 +136,7 @@ impl TableIndex {
                 if !wanted.any_within(group.keys.0, group.keys.1) {
                     continue;
                 }
-                match self.held.peek(file, i) {
+                match self.cache.peek(file, i) {
                     Some(pages) => {
                         let pages = pages.candidates(file.columns.key.column, group.rows, wanted);
                         rows += pages.iter().map(Range::len).sum::<usize>();
@@ -136,51 +154,51 @@ impl TableIndex {
         }
         if rows + rows_unheld > most {
             let groups = stream::iter(unheld);
-            let read = groups.map(|group| self.places(group, wanted, PLACE_ROWS));
+            let read = groups.map(|group| self.parts(group, wanted, PART_ROWS));
             let read: Vec<_> = read.buffer_unordered(GROUPS_TO_TELL).try_concat().await?;
-            rows_unheld = read.iter().map(Place::candidates).sum();
+            rows_unheld = read.iter().map(RowGroupPart::candidates).sum();
         }
         Ok(Some(rows + rows_unheld).filter(|rows| *rows <= most))
     }
 
     /// The pages of a row group that may hold what is wanted, in parts of about `most` rows.
-    pub async fn places(
+    pub async fn parts(
         &self,
         selected: Selected,
         wanted: &Wanted,
         most: usize,
-    ) -> Result<Vec<Place>> {
+    ) -> Result<Vec<RowGroupPart>> {
         let (file, group) = selected;
-        let pages = self.held.pages(&self.snapshot.store, &file, group).await?;
+        let pages = self.cache.pages(&self.snapshot.store, &file, group).await?;
         let rows = pages.candidates(file.columns.key.column, file.groups[group].rows, wanted);
-        let mut places: Vec<Place> = Vec::new();
+        let mut parts: Vec<RowGroupPart> = Vec::new();
         for page in rows {
-            match places.last_mut() {
-                Some(place) if place.candidates() + page.len() <= most => {
-                    place.rows.push(page);
+            match parts.last_mut() {
+                Some(part) if part.candidates() + page.len() <= most => {
+                    part.rows.push(page);
                 }
                 _ => {
                     let (file, pages) = (file.clone(), pages.clone());
-                    places.push(Place { file, group, pages, rows: vec![page] });
+                    parts.push(RowGroupPart { file, group, pages, rows: vec![page] });
                 }
             }
         }
-        Ok(places)
+        Ok(parts)
     }
 
     /// All of them, for who wants to know what a lookup reads.
-    pub async fn all_places(&self, wanted: &Wanted) -> Result<Vec<Place>> {
+    pub async fn all_parts(&self, wanted: &Wanted) -> Result<Vec<RowGroupPart>> {
         let groups = stream::iter(self.groups(wanted).await?);
-        let places =
-            groups.map(|group| self.places(group, wanted, PLACE_ROWS)).buffered(FILES_AT_ONCE);
-        places.try_concat().await
+        let parts =
+            groups.map(|group| self.parts(group, wanted, PART_ROWS)).buffered(FILES_AT_ONCE);
+        parts.try_concat().await
     }
 }
 
 /// Reads ahead the pages of all row groups.
-async fn fill(store: Arc<dyn ObjectStore>, held: Arc<Held>, files: Vec<Arc<FileIndex>>) {
+async fn fill(store: Arc<dyn ObjectStore>, cache: Arc<IndexCache>, files: Vec<Arc<FileIndex>>) {
     for file in files {
-        if let Err(error) = held.fill(&store, &file).await {
+        if let Err(error) = cache.fill(&store, &file).await {
             tracing::debug!(%error, "pages are left to the lookup that needs them");
         }
     }

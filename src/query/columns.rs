@@ -10,9 +10,10 @@ use datafusion::common::Column;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
-use super::{Columns, SnapshotTable};
+use super::Columns;
 use crate::error::Result;
 use crate::nearest::nearest;
+use crate::plan::OpenTable;
 use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
 
 /// Unknown names of which the nearest known one is looked for: anyone may send thousands.
@@ -57,18 +58,15 @@ pub struct Selection {
 }
 
 impl ServedColumns {
-    /// Of the SQL `plan`, whose rows are of `table` and, as upper limits, of `fp`.
-    pub fn new(
-        session: &SessionState,
-        plan: &LogicalPlan,
-        table: &SnapshotTable,
-        fp: Option<&Arc<SnapshotTable>>,
-    ) -> Result<Self> {
-        let mut columns = stored(table);
-        let own = fp.map(|fp| stored(fp)).unwrap_or_default();
-        let own: Vec<_> = own.into_iter().filter(|column| !is_among(&columns, column)).collect();
-        columns.extend(own);
-        let of_light_curve = if fp.is_some() { &OF_A_LIGHT_CURVE[..] } else { &[] };
+    /// Of the SQL `plan`, whose rows are of the first of `tables` and, as upper limits, of the second.
+    pub fn new(session: &SessionState, plan: &LogicalPlan, tables: &[OpenTable]) -> Result<Self> {
+        let mut columns = Vec::new();
+        for table in tables {
+            let mut own = stored(table);
+            own.retain(|column| !is_among(&columns, column));
+            columns.extend(own);
+        }
+        let of_light_curve = if tables.len() > 1 { &OF_A_LIGHT_CURVE[..] } else { &[] };
         columns.extend(computed(session, plan, of_light_curve, true)?);
         columns.extend(computed(session, plan, &OF_A_MEASUREMENT, false)?);
         columns.sort_by(|a, b| a.field.name().cmp(b.field.name()));
@@ -123,11 +121,10 @@ impl ServedColumns {
     }
 }
 
-fn stored(table: &SnapshotTable) -> Vec<Served> {
-    let snapshot = table.snapshot();
-    let columns = schema::served_columns(&snapshot.schema).into_iter().filter_map(|(_, i)| {
-        let stored = snapshot.schema.field(i);
-        let field = Arc::new(schema::describe(snapshot.table, stored)?);
+fn stored(table: &OpenTable) -> Vec<Served> {
+    let columns = schema::served_columns(&table.schema).into_iter().filter_map(|(_, i)| {
+        let stored = table.schema.field(i);
+        let field = Arc::new(schema::describe(table.table, stored)?);
         let expression = Expr::Column(Column::from_name(stored.name()));
         Some(Served { field, expression, by_default: true })
     });

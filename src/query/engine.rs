@@ -15,12 +15,14 @@ use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
 use futures::StreamExt;
 
 use super::follow::{Tables, follow};
+use super::planner::Planners;
 use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
-use super::{Query, SnapshotTable, UnknownColumn, Versions, explain, large, samples, size};
+use super::{Query, Rows, UnknownColumn, Versions, explain, large, samples, size};
 use crate::error::{Error, Kind, Result};
-use crate::index::{Held, IndexUse};
+use crate::index::{IndexCache, IndexUse};
+use crate::plan::SnapshotTable;
 use crate::schema::{self, Table};
 use crate::warehouse::{AsOf, LeftOut, Source, Warehouse};
 
@@ -107,8 +109,8 @@ impl Engine {
             .build_arc()?;
         let shared = Shared {
             runtime,
-            index: Arc::new(Held::new(options.index_bytes)),
-            plans: Arc::default(),
+            index: Arc::new(IndexCache::new(options.index_bytes)),
+            planners: Planners::default(),
             spare: Arc::new(GreedyMemoryPool::new(options.spare_bytes)),
         };
         let tables = Arc::new(Tables::new(options, shared));
@@ -138,7 +140,7 @@ impl Engine {
 
     /// The served schema of a table, described.
     pub fn schema(&self, table: Table) -> Result<SchemaRef> {
-        Ok(self.tables.current(table).ok_or_else(|| not_ready(table))?.columns().schema())
+        Ok(self.tables.current(table).ok_or_else(|| not_ready(table))?.planner().columns().schema())
     }
 
     /// The columns that the server computes of a table, and those that come with upper limits.
@@ -148,7 +150,7 @@ impl Engine {
             Table::Sources => self.with_upper_limits(None, None).await.ok(),
             Table::Objects | Table::Fp => None,
         };
-        Ok(with_limits.unwrap_or(plain).columns().computed())
+        Ok(with_limits.unwrap_or(plain).planner().columns().computed())
     }
 
     /// Plans and starts a query.
@@ -156,7 +158,7 @@ impl Engine {
         let prepared = self.prepared_for(query).await?;
         let (Planned { plan, schema }, unknown_columns) = prepared.plan(query).await?;
         let versions = prepared.versions();
-        let schema = schema::of_answer(&schema, query.table, &versions.to_string());
+        let schema = schema::of_answer(&schema, query.table(), &versions.to_string());
         let is_large = match &plan {
             Some(plan) => size::is_large(plan).await?,
             None => false,
@@ -165,11 +167,11 @@ impl Engine {
             None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
             Some(plan) if is_large => {
                 let spare = self.tables.shared.spare.clone();
-                large::rows(plan, prepared.session(), spare, query)?
+                large::rows(plan, prepared.planner().session(), spare, query)?
             }
-            Some(plan) => execute_stream(plan, prepared.context())?,
+            Some(plan) => execute_stream(plan, prepared.planner().context())?,
         };
-        let (rows, table) = (with_schema(rows, schema.clone()), prepared.table.clone());
+        let (rows, table) = (with_schema(rows, schema.clone()), prepared.table().clone());
         Ok(Answer { schema, versions, table, unknown_columns, is_large, rows })
     }
 
@@ -187,7 +189,7 @@ impl Engine {
 
     /// A few objects that a table has, those of its newest file first: from the index alone.
     pub async fn some_objects(&self, table: Table, count: usize) -> Result<Vec<i64>> {
-        samples::some_keys(self.prepared(table, None).await?.table.index(), count).await
+        samples::some_keys(self.prepared(table, None).await?.table().index(), count).await
     }
 
     /// Whether any table was begun by a survey that is made up.
@@ -202,7 +204,7 @@ impl Engine {
 
     /// One table; `NotReady` where it does not exist (yet), `Argument` for an `as_of` that is not there.
     pub async fn table(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<SnapshotTable>> {
-        Ok(self.prepared(table, as_of).await?.table.clone())
+        Ok(self.prepared(table, as_of).await?.table().clone())
     }
 
     /// The cache of footers, for others that read the same files.
@@ -212,29 +214,32 @@ impl Engine {
 
     pub fn usage(&self) -> EngineUse {
         let footers = self.footers().list_entries();
-        let Shared { index, plans, .. } = &self.tables.shared;
+        let Shared { index, planners, .. } = &self.tables.shared;
         EngineUse {
             index: index.usage(),
             footers: footers.len(),
             footer_bytes: footers.values().map(|footer| footer.size_bytes).sum(),
-            plan_hits: plans.hits.load(Ordering::Relaxed),
-            plans_made: plans.made.load(Ordering::Relaxed),
+            plan_hits: planners.counts.hits.load(Ordering::Relaxed),
+            plans_made: planners.counts.made.load(Ordering::Relaxed),
         }
     }
 
     async fn prepared_for(&self, query: &Query) -> Result<Arc<Prepared>> {
-        match query.upper_limits {
-            true => self.with_upper_limits(query.as_of.as_ref(), query.as_of_fp).await,
-            false => self.prepared(query.table, query.as_of.as_ref()).await,
+        let as_of = query.as_of.as_ref();
+        match &query.rows {
+            Rows::SourcesWithUpperLimits { fp_version, .. } => {
+                self.with_upper_limits(as_of, *fp_version).await
+            }
+            rows => self.prepared(rows.table(), as_of).await,
         }
     }
 
     async fn with_upper_limits(
         &self,
         as_of: Option<&AsOf>,
-        as_of_fp: Option<u64>,
+        fp_version: Option<u64>,
     ) -> Result<Arc<Prepared>> {
-        let as_of_fp = match (as_of, as_of_fp) {
+        let as_of_fp = match (as_of, fp_version) {
             (_, Some(version)) => Some(AsOf::Version(version)),
             (Some(AsOf::Version(version) | AsOf::Exactly { version, .. }), None) => {
                 return Err(Error::argument(format!(

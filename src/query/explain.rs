@@ -8,11 +8,12 @@ use datafusion::datasource::physical_plan::FileScanConfig;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
-use super::lookup::LookupExec;
+use super::Query;
 use super::prepared::Prepared;
-use super::{Query, template};
+use super::statement::Statement;
 use crate::error::Result;
-use crate::index::Place;
+use crate::index::RowGroupPart;
+use crate::plan::LookupExec;
 
 /// The explanation of a query against snapshots.
 pub async fn text(
@@ -20,9 +21,9 @@ pub async fn text(
     prepared: &Prepared,
     plan: Option<Arc<dyn ExecutionPlan>>,
 ) -> Result<String> {
-    let sql = template::sql(query.table, query.order, query.upper_limits).trim_end();
-    let mut text = format!("-- SQL\n{sql}\n-- Parameters\n");
-    for (name, value) in template::parameters(query) {
+    let statement = Statement::from_query(query);
+    let mut text = format!("-- SQL\n{}\n-- Parameters\n", statement.text);
+    for (name, value) in statement.values {
         let _ = writeln!(text, "${name} = {value}");
     }
     if let Some(filter) = &query.filter {
@@ -37,8 +38,8 @@ pub async fn text(
     };
     let (versions, shown) = (prepared.versions(), displayable(plan.as_ref()).indent(false));
     let _ = write!(text, "\n-- Plan, snapshot {versions}\n{shown}");
-    let fp = prepared.fp.as_ref().map_or(0, |fp| fp.snapshot().files.len());
-    let _ = writeln!(text, "\n-- Scan, of {} files", prepared.snapshot().files.len() + fp);
+    let files = prepared.tables().iter().map(|table| table.snapshot().files.len());
+    let _ = writeln!(text, "\n-- Scan, of {} files", files.sum::<usize>());
     scans(&plan, &mut text).await?;
     Ok(text)
 }
@@ -50,8 +51,8 @@ async fn scans(plan: &Arc<dyn ExecutionPlan>, text: &mut String) -> Result<()> {
         if let Some((table, wanted)) =
             plan.downcast_ref::<LookupExec>().and_then(LookupExec::lookup)
         {
-            let places = table.all_places(wanted).await?;
-            for of_file in places.chunk_by(|a, b| a.file.number == b.file.number) {
+            let parts = table.all_parts(wanted).await?;
+            for of_file in parts.chunk_by(|a, b| a.file.number == b.file.number) {
                 let _ = writeln!(text, "{}", pages(of_file));
             }
         }
@@ -68,12 +69,12 @@ async fn scans(plan: &Arc<dyn ExecutionPlan>, text: &mut String) -> Result<()> {
 }
 
 /// Which row groups of a file, and how many rows of each may be of the objects.
-fn pages(places: &[Place]) -> String {
-    let groups = places.chunk_by(|a, b| a.group == b.group).map(|places| {
-        let rows: usize = places.iter().map(Place::candidates).sum();
-        format!("{} ({rows} rows)", places[0].group)
+fn pages(parts: &[RowGroupPart]) -> String {
+    let groups = parts.chunk_by(|a, b| a.group == b.group).map(|parts| {
+        let rows: usize = parts.iter().map(RowGroupPart::candidates).sum();
+        format!("{} ({rows} rows)", parts[0].group)
     });
-    let file = &places[0].file;
+    let file = &parts[0].file;
     let groups = groups.collect::<Vec<_>>().join(", ");
     format!("{}: row groups {groups} of {}", file.file.path, file.groups.len())
 }

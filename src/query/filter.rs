@@ -13,10 +13,9 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{Expr, ExprSchemable, Like, Operator};
 
-use super::bounds;
 use crate::astronomy;
 use crate::error::{Error, Result};
-use crate::warehouse::Snapshot;
+use crate::plan::{OpenTable, bounds};
 
 /// Those of DataFusion whose value is at most as large as their arguments; the astronomers' own are all known, too.
 const FUNCTIONS: [&str; 61] = [
@@ -92,9 +91,9 @@ static OF_ASTRONOMY: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// Parses and checks a predicate on the stored columns of a table.
-pub fn parse(state: &SessionState, snapshot: &Snapshot, text: &str) -> Result<Expr> {
+pub fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr> {
     bounds::tokens("filter", text)?;
-    let schema = DFSchema::try_from_qualified_schema(snapshot.table.name(), &snapshot.schema)?;
+    let schema = DFSchema::try_from_qualified_schema(table.table.name(), &table.schema)?;
     let wrong = |error| Error::of_statement(error).context("filter");
     let expression = state.create_logical_expr(text, &schema).map_err(wrong)?;
     check(&expression)

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
+use super::EngineOptions;
 use super::failing::Failing;
 use super::older::Older;
 use super::prepared::{Prepared, Shared};
-use super::{EngineOptions, SnapshotTable};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
+use crate::plan::SnapshotTable;
 use crate::schema::Table;
 use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 
@@ -72,7 +73,7 @@ impl Tables {
     /// The newest snapshots of the tables that exist, all as one refresh left them.
     pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.values().map(|seen| seen.prepared.table.clone()).collect()
+        current.values().map(|seen| seen.prepared.table().clone()).collect()
     }
 
     /// An older snapshot; `None` where the table does not exist.

@@ -14,9 +14,9 @@ use datafusion::prelude::SessionContext;
 use futures::{TryStreamExt, stream};
 
 use super::spare_memory::OwnThenSpare;
-use super::{Query, Rows};
+use super::{ObjectIds, Query};
 use crate::error::{Error, Kind, Result};
-use crate::index::row_bytes;
+use crate::scan::row_bytes;
 
 /// Memory in which rows are joined and sorted. Where upper limits stand among them, the visits of all detections are held, too, about 50
 /// bytes each; whole tables are sorted, unless their files are somebody else's.
@@ -42,9 +42,9 @@ pub fn rows(
     spare: Arc<GreedyMemoryPool>,
     query: &Query,
 ) -> Result<SendableRecordBatchStream> {
-    let batch_rows = match query.rows {
-        Rows::Within(_) => session.copied_config().batch_size(),
-        Rows::Of(_) => batch_rows(&plan),
+    let batch_rows = match query.ids {
+        ObjectIds::Within(_) => session.copied_config().batch_size(),
+        ObjectIds::Listed(_) => batch_rows(&plan),
     };
     let room = Room { memory_bytes: SORT_BYTES, spill_bytes: SPILL_BYTES };
     rows_within(room, spare, plan, session, batch_rows)

@@ -1,45 +1,32 @@
 //! Questions to the tables. In: a [`Query`]. Out: an [`Answer`]: a schema and a stream of batches
 //! with served names, from one snapshot.
 //!
-//! A query goes: [`Engine::run`] picks the snapshot and the plan that [`plans`] has of the query's shape, made from the SQL of
-//! its endpoint (a file in `sql/`, see [`template`]); [`lookup`] binds its values and reads what the [`index`](crate::index) names.
+//! A query goes: [`Engine::run`] picks the snapshot, and the [`planner`] of its schema has the plan of the query's [`statement`]; binding
+//! ([`plan::bind`](crate::plan::bind)) gives it the values and the snapshot, and the [`scan`](crate::scan) reads what the
+//! [`index`](crate::index) names.
 
-pub mod bounds;
 mod columns;
-mod condition;
 mod engine;
 mod explain;
 mod failing;
-mod files;
 mod filter;
 mod follow;
-mod gathered;
-mod groups;
-mod hidden;
 mod large;
-mod lookup;
-mod nan;
-mod nested_cases;
 mod older;
 mod plans;
+mod planner;
 mod prepared;
-mod provider;
-mod reverse_within;
 mod samples;
 mod size;
-mod sort_unless_sorted;
 mod spare_memory;
 mod split;
-mod streaming_sort;
-mod template;
+mod statement;
 mod time;
 
 pub use columns::UnknownColumn;
 pub use engine::{Answer, Engine, EngineOptions, EngineUse};
-pub use prepared::{base_config, base_state};
-pub use provider::SnapshotTable;
 pub use split::Split;
-pub use template::TAGGED_SOURCES;
+pub use statement::TAGGED_SOURCES;
 pub use time::TimeMatch;
 
 use std::fmt;
@@ -61,14 +48,19 @@ pub enum Columns {
 
 /// Which objects' rows.
 #[derive(Clone, Debug, Hash, PartialEq)]
-pub enum Rows {
+pub enum ObjectIds {
     /// Of these `diaObjectId`s, in any order; duplicates have no effect.
-    Of(Vec<i64>),
+    Listed(Vec<i64>),
     /// Of every object whose `diaObjectId` is in the range.
     Within(RangeInclusive<i64>),
 }
 
-/// The order of an answer's rows.
+impl ObjectIds {
+    /// Every row of a table, those without a `diaObjectId` among them.
+    pub const EVERY: Self = Self::Within(i64::MIN..=i64::MAX);
+}
+
+/// The order of measurements.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Order {
     /// The newest measurement first, whatever its object.
@@ -78,25 +70,87 @@ pub enum Order {
     ByObject,
 }
 
-/// One request for rows of a table.
+/// Rows of which tables, and in which order.
+#[derive(Clone, Debug, Hash, PartialEq)]
+pub enum Rows {
+    Sources {
+        order: Order,
+        /// Of the measurements.
+        time: Option<TimeMatch>,
+    },
+    /// In the order of their ids.
+    Objects,
+    Fp {
+        order: Order,
+    },
+    /// The sources, and the forced photometry where there is none, upper limits among it, the newest measurement first; with the
+    /// columns that tell them apart.
+    SourcesWithUpperLimits {
+        time: Option<TimeMatch>,
+        /// The version of the forced photometry, where `as_of` is a version, too.
+        fp_version: Option<u64>,
+    },
+}
+
+impl Rows {
+    /// All rows of a table.
+    pub fn all(table: Table, order: Order) -> Self {
+        match table {
+            Table::Sources => Self::Sources { order, time: None },
+            Table::Objects => Self::Objects,
+            Table::Fp => Self::Fp { order },
+        }
+    }
+
+    /// The table, or the first of two.
+    pub fn table(&self) -> Table {
+        match self {
+            Self::Sources { .. } | Self::SourcesWithUpperLimits { .. } => Table::Sources,
+            Self::Objects => Table::Objects,
+            Self::Fp { .. } => Table::Fp,
+        }
+    }
+
+    /// The time that limits them.
+    pub fn time(&self) -> Option<&TimeMatch> {
+        match self {
+            Self::Sources { time, .. } | Self::SourcesWithUpperLimits { time, .. } => time.as_ref(),
+            Self::Objects | Self::Fp { .. } => None,
+        }
+    }
+}
+
+/// One request for rows.
 #[derive(Clone, Debug)]
 pub struct Query {
-    pub table: Table,
     pub rows: Rows,
-    pub order: Order,
+    pub ids: ObjectIds,
     pub columns: Columns,
-    /// Sources only: the time of the measurements.
-    pub time: Option<TimeMatch>,
     /// A SQL predicate on the table's columns, by their stored names: `psfFlux > 1e4 AND band = 'r'`.
     pub filter: Option<String>,
     /// At most so many rows, the first ones in the order.
     pub limit: Option<usize>,
     pub as_of: Option<AsOf>,
-    /// The version of the forced photometry, where its upper limits are asked for and `as_of` is a version, too.
-    pub as_of_fp: Option<u64>,
-    /// Sources of named objects only: also what is no clean detection, upper limits of the forced photometry among it, and the
-    /// columns that tell them apart.
-    pub upper_limits: bool,
+}
+
+impl Query {
+    /// The rows of some objects, the newest measurement first.
+    pub fn newest_first(table: Table, ids: Vec<i64>, columns: Columns) -> Self {
+        let rows = Rows::all(table, Order::NewestFirst);
+        let ids = ObjectIds::Listed(ids);
+        Self { rows, ids, columns, filter: None, limit: None, as_of: None }
+    }
+
+    /// The sources of some objects with their upper limits.
+    pub fn with_upper_limits(ids: Vec<i64>, columns: Columns) -> Self {
+        let rows = Rows::SourcesWithUpperLimits { time: None, fp_version: None };
+        Self { rows, ..Self::newest_first(Table::Sources, ids, columns) }
+    }
+
+    /// The table, or the first of two.
+    pub fn table(&self) -> Table {
+        self.rows.table()
+    }
 }
 
 /// The versions of the tables that an answer is from.
@@ -113,23 +167,5 @@ impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.table)?;
         self.fp.map_or(Ok(()), |fp| write!(f, "; fp={fp}"))
-    }
-}
-
-impl Query {
-    /// The rows of some objects, the newest measurement first.
-    pub fn of(table: Table, ids: Vec<i64>, columns: Columns) -> Self {
-        Self {
-            table,
-            rows: Rows::Of(ids),
-            order: Order::NewestFirst,
-            columns,
-            time: None,
-            filter: None,
-            limit: None,
-            as_of: None,
-            as_of_fp: None,
-            upper_limits: false,
-        }
     }
 }

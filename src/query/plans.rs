@@ -1,5 +1,5 @@
-//! Plans made once and used again. In: what a query asks for beside its values: order, columns that are served, limit. Out: the physical
-//! plan, its parameters open, with the names of the answer.
+//! Plans made once and used again. In: what a query asks for beside its values: the text of its statement, columns, limit. Out: the physical
+//! plan, its parameters and its snapshot open, with the names of the answer.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +9,12 @@ use datafusion::physical_plan::ExecutionPlan;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::Query;
 use super::columns::Chosen;
-use super::{Order, Query};
+use super::statement::Text;
 use crate::error::Result;
 
-/// For the plans of a snapshot: clients ask for few sets of columns, each again and again.
+/// For the plans of a schema: clients ask for few sets of columns, each again and again.
 const BYTES: u64 = 8 << 20;
 /// What a plan takes, and each of its columns, measured.
 const PLAN_BYTES: usize = 16 << 10;
@@ -22,7 +23,7 @@ const COLUMN_BYTES: usize = 1 << 10;
 /// What makes a plan another one. A predicate does too, but its plan is made each time: it may call `now()`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct Shape {
-    order: Order,
+    text: Text,
     columns: Chosen,
     limit: Option<usize>,
 }
@@ -35,14 +36,14 @@ pub struct Planned {
     pub schema: SchemaRef,
 }
 
-/// How often a plan was at hand since the start, of all snapshots.
+/// How often a plan was at hand since the start, of all schemas.
 #[derive(Debug, Default)]
 pub struct PlanCounts {
     pub hits: AtomicUsize,
     pub made: AtomicUsize,
 }
 
-/// The plans of one snapshot.
+/// The plans of one schema.
 pub struct Plans {
     held: Cache<Shape, Arc<Planned>, ByBytes>,
     counts: Arc<PlanCounts>,
@@ -54,10 +55,11 @@ impl Plans {
         Self { held: Cache::with_weighter(expected, BYTES, ByBytes), counts }
     }
 
-    /// The plan of a query's shape, whose columns are `chosen`; who asks while it is being made waits for it.
+    /// The plan of a query's shape, whose columns are `chosen` by their places; who asks while it is being made waits for it.
     pub async fn get(
         &self,
         query: &Query,
+        text: Text,
         chosen: &Chosen,
         make: impl Future<Output = Result<Planned>>,
     ) -> Result<Arc<Planned>> {
@@ -68,7 +70,7 @@ impl Plans {
         if query.filter.is_some() {
             return make.await;
         }
-        let shape = Shape { order: query.order, columns: chosen.clone(), limit: query.limit };
+        let shape = Shape { text, columns: chosen.clone(), limit: query.limit };
         if let Some(held) = self.held.get(&shape) {
             self.counts.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(held);

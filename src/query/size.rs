@@ -6,8 +6,8 @@ use std::sync::Arc;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
-use super::lookup::LookupExec;
 use crate::error::Result;
+use crate::plan::LookupExec;
 
 /// Values in the pages of a lookup that is answered on the spot: those of an object with all columns seven times, with four columns
 /// 150 times; some milliseconds, and 4 MiB where every row of the pages is wanted.

@@ -1,6 +1,7 @@
 //! A time given as decimal text, as the range of times it matches. In: the text a client wrote. Out: two
 //! bounds to compare `midpointMjdTai` with, so that the match is a plain range that prunes.
 
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use bigdecimal::num_bigint::BigInt;
@@ -14,6 +15,12 @@ use crate::error::{Error, Result};
 pub struct TimeMatch {
     pub from_mjd: f64,
     pub to_mjd: f64,
+}
+
+impl Hash for TimeMatch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.from_mjd.to_bits(), self.to_mjd.to_bits()).hash(state);
+    }
 }
 
 /// Twice what any `float64` near an MJD has.

@@ -5,11 +5,11 @@ use super::argument::{Argument, ID, Takes};
 use super::arguments::Arguments;
 use super::ignored::{Ignored, Warning};
 use super::json::{Scalar, Value};
-use super::query::{query, wrong};
+use super::query::{Asked, query, wrong};
 use super::rows::missing_id;
 use crate::error::{Error, Result};
 use crate::plot::{Picture, Quantity, WITHDRAWN};
-use crate::query::{Columns, Order, Query, Rows};
+use crate::query::{Columns, ObjectIds, Order, Query};
 use crate::schema::Table;
 
 static OUTPUT_FORMAT: Argument = Argument {
@@ -49,9 +49,10 @@ impl PlotRequest {
         if !arguments.contains_key(ID.name) {
             return Err(missing_id("give the id of an object", arguments));
         }
-        let (asked, ignored) = query(Table::Sources, Order::NewestFirst, &mut arguments)?;
-        let dia_object_id = match &asked.rows {
-            Rows::Of(ids) if ids.len() == 1 && ignored.is_empty() => ids[0],
+        let Asked { query: asked, ignored_ids, .. } =
+            query(Table::Sources, Order::NewestFirst, &mut arguments)?;
+        let dia_object_id = match &asked.ids {
+            ObjectIds::Listed(ids) if ids.len() == 1 && ignored_ids.is_empty() => ids[0],
             _ => {
                 let text = "diaObjectId must be one id, all digits: a picture shows one object";
                 return Err(Error::argument(text));
@@ -63,8 +64,8 @@ impl PlotRequest {
             |names: &[&str]| Columns::Named(names.iter().map(|name| name.to_string()).collect());
         let measured = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
         let tagged = [&measured[..], &["v:tag", "v:fluxLimit"]].concat();
-        let of = |table, columns| Query::of(table, vec![dia_object_id], named(columns));
-        let detections = Query { upper_limits: true, ..of(Table::Sources, &tagged) };
+        let of = |table, columns| Query::newest_first(table, vec![dia_object_id], named(columns));
+        let detections = Query::with_upper_limits(vec![dia_object_id], named(&tagged));
         let untagged = of(Table::Sources, &measured);
         let forced = of(Table::Fp, &[&measured[..], &[WITHDRAWN]].concat());
         let (_, ignored_arguments) = arguments.into_names();
@@ -106,6 +107,7 @@ fn word<T: Copy, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::Rows;
     use crate::request::arguments;
 
     fn parsed(query: &str) -> Result<PlotRequest> {
@@ -117,10 +119,11 @@ mod tests {
     fn one_object_is_drawn_as_asked() {
         let plain = parsed("diaObjectId=7").unwrap();
         assert_eq!((plain.picture, plain.quantity), (Picture::Svg, Quantity::Flux));
-        assert!(plain.detections.upper_limits && !plain.forced.upper_limits);
+        let upper_limits = Rows::SourcesWithUpperLimits { time: None, fp_version: None };
+        assert_eq!(plain.detections.rows, upper_limits);
         let asked = parsed("objectId=+7&output-format=png&quantity=magnitude").unwrap();
         assert_eq!((asked.picture, asked.quantity), (Picture::Png, Quantity::Magnitude));
-        assert_eq!(asked.forced.rows, Rows::Of(vec![7]));
+        assert_eq!(asked.forced.ids, ObjectIds::Listed(vec![7]));
     }
 
     #[test]

@@ -8,40 +8,43 @@ use super::arguments::Arguments;
 use super::ignored::Ignored;
 use super::json::{Scalar, Value};
 use crate::error::{Error, Result};
-use crate::query::{Columns, Order, Query, Rows, TimeMatch};
+use crate::query::{Columns, ObjectIds, Order, Query, Rows, TimeMatch};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
 /// Names of columns in one request: some times as many as any table has.
 const MAX_NAMES: usize = 2000;
 
-/// Takes the arguments of a query, and tells what stands among the ids without being one. The ids are sorted, each once;
+/// The arguments that say which rows, understood.
+#[derive(Debug)]
+pub struct Asked {
+    pub query: Query,
+    /// The version of the forced photometry, where `as_of` has one beside that of the sources.
+    pub fp_version: Option<u64>,
+    /// What stands among the ids without being one.
+    pub ignored_ids: Ignored,
+}
+
+/// Takes the arguments of a query. The ids are sorted, each once;
 /// without `diaObjectId`, the rows are those of every object.
-pub fn query(
-    table: Table,
-    order: Order,
-    arguments: &mut Arguments<'_>,
-) -> Result<(Query, Ignored)> {
+pub fn query(table: Table, order: Order, arguments: &mut Arguments<'_>) -> Result<Asked> {
     let mut take = |argument: &Argument| arguments.remove(argument.name);
-    let (rows, ignored) = match take(&ID) {
-        Some(value) => ids(value).map(|(ids, ignored)| (Rows::Of(ids), ignored))?,
-        None => (Rows::Within(i64::MIN..=i64::MAX), Ignored::default()),
+    let (ids, ignored_ids) = match take(&ID) {
+        Some(value) => ids(value).map(|(ids, ignored)| (ObjectIds::Listed(ids), ignored))?,
+        None => (ObjectIds::EVERY, Ignored::default()),
     };
-    let time = if table == Table::Sources { take(&MIDPOINT_MJD_TAI) } else { None };
-    let (as_of, as_of_fp) = take(&AS_OF).map_or(Ok((None, None)), |value| as_of(table, value))?;
-    let query = Query {
-        table,
-        rows,
-        order,
-        columns: columns(take(&COLUMNS))?,
-        time: time.map(|value| TimeMatch::parse(&decimal(value)?)).transpose()?,
-        filter: None,
-        limit: None,
-        upper_limits: false,
-        as_of,
-        as_of_fp,
+    let time = |value| TimeMatch::parse(&decimal(value)?);
+    let rows = match table {
+        Table::Sources => {
+            let time = take(&MIDPOINT_MJD_TAI).map(time).transpose()?;
+            Rows::Sources { order, time }
+        }
+        Table::Objects | Table::Fp => Rows::all(table, order),
     };
-    Ok((query, ignored))
+    let (as_of, fp_version) = take(&AS_OF).map_or(Ok((None, None)), |value| as_of(table, value))?;
+    let query =
+        Query { rows, ids, columns: columns(take(&COLUMNS))?, filter: None, limit: None, as_of };
+    Ok(Asked { query, fp_version, ignored_ids })
 }
 
 /// The refusal of an argument's value.
@@ -147,22 +150,22 @@ mod tests {
     use super::*;
     use crate::request::arguments;
 
-    fn parsed(table: Table, body: &str) -> Result<(Query, Ignored)> {
+    fn parsed(table: Table, body: &str) -> Result<Asked> {
         let names = [&ID, &COLUMNS, &MIDPOINT_MJD_TAI, &AS_OF].map(|argument| argument.name);
         query(table, Order::ByObject, &mut arguments::read(body.as_bytes(), "", &names).unwrap())
     }
 
     fn ids_of(value: &str) -> (Vec<i64>, Ignored) {
-        let (query, ignored) = parsed(Table::Fp, &format!("{{\"diaObjectId\": {value}}}")).unwrap();
-        let Rows::Of(ids) = query.rows else { panic!("not by id") };
-        (ids, ignored)
+        let asked = parsed(Table::Fp, &format!("{{\"diaObjectId\": {value}}}")).unwrap();
+        let ObjectIds::Listed(ids) = asked.query.ids else { panic!("not by id") };
+        (ids, asked.ignored_ids)
     }
 
     #[test]
     fn without_ids_every_object_is_asked_for() {
-        let (query, ignored) = parsed(Table::Sources, r#"{"columns": "r:ra"}"#).unwrap();
-        assert_eq!(query.rows, Rows::Within(i64::MIN..=i64::MAX));
-        assert_eq!(ignored, Ignored::default());
+        let asked = parsed(Table::Sources, r#"{"columns": "r:ra"}"#).unwrap();
+        assert_eq!(asked.query.ids, ObjectIds::Within(i64::MIN..=i64::MAX));
+        assert_eq!(asked.ignored_ids, Ignored::default());
     }
 
     #[test]
@@ -196,7 +199,7 @@ mod tests {
     fn columns_are_named_once_in_the_order_asked() {
         let columns_of = |value: &str| {
             let body = format!("{{\"diaObjectId\": 1, \"columns\": {value}}}");
-            parsed(Table::Fp, &body).unwrap().0.columns
+            parsed(Table::Fp, &body).unwrap().query.columns
         };
         for value in ["null", r#""""#, r#"" * ""#, r#"["*"]"#, "[]", r#"",""#] {
             assert_eq!(columns_of(value), Columns::All, "{value}");
@@ -205,14 +208,14 @@ mod tests {
         for value in [r#"" r:ra ,f:a b,x,,r:ra""#, r#"["r:ra", "f:a b,x", "x"]"#] {
             assert_eq!(columns_of(value), named, "{value}");
         }
-        assert_eq!(parsed(Table::Fp, r#"{"diaObjectId": 1}"#).unwrap().0.columns, Columns::All);
+        assert_eq!(parsed(Table::Fp, r#"{"diaObjectId": 1}"#).unwrap().query.columns, Columns::All);
     }
 
     #[test]
     fn a_time_keeps_its_decimals_and_is_for_sources_alone() {
         let time_of = |table, value: &str| {
             let body = format!("{{\"diaObjectId\": 1, \"midpointMjdTai\": {value}}}");
-            parsed(table, &body).map(|(query, _)| query.time)
+            parsed(table, &body).map(|asked| asked.query.rows.time().cloned())
         };
         for text in ["61105.095800700", "61105", "6.1105e4"] {
             let expected = Some(TimeMatch::parse(text).unwrap());
@@ -228,7 +231,7 @@ mod tests {
     fn the_text_of_the_header_is_a_version() {
         let as_of = |table| {
             let body = r#"{"diaObjectId": 1, "as_of": "12; fp=7"}"#;
-            parsed(table, body).map(|(query, _)| (query.as_of, query.as_of_fp))
+            parsed(table, body).map(|asked| (asked.query.as_of, asked.fp_version))
         };
         assert_eq!(as_of(Table::Sources).unwrap(), (Some(AsOf::Version(12)), Some(7)));
         assert_eq!(as_of(Table::Fp).unwrap(), (Some(AsOf::Version(7)), None));

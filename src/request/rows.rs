@@ -5,10 +5,10 @@ use super::argument::{AS_OF, Argument, COLUMNS, ID, MIDPOINT_MJD_TAI, Takes, WIT
 use super::arguments::Arguments;
 use super::ignored::{Ignored, Warning};
 use super::json::{Scalar, Value};
-use super::query::{query, wrong};
+use super::query::{Asked, query, wrong};
 use crate::encode::Format;
 use crate::error::{Error, Result};
-use crate::query::{Columns, Order, Query, UnknownColumn};
+use crate::query::{Columns, Order, Query, Rows, UnknownColumn};
 use crate::schema::Table;
 
 static OUTPUT_FORMAT: Argument = Argument {
@@ -52,7 +52,8 @@ impl RowRequest {
                 arguments,
             ));
         }
-        let (mut query, ignored_ids) = query(table, Order::NewestFirst, &mut arguments)?;
+        let Asked { mut query, fp_version, ignored_ids } =
+            query(table, Order::NewestFirst, &mut arguments)?;
         let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
         let explain = flag(&EXPLAIN, &mut arguments)?;
         let with_upper_limits =
@@ -61,7 +62,10 @@ impl RowRequest {
         if with_upper_limits {
             // Rows that nothing tells apart would be taken for detections.
             match shows_tags(&query.columns) {
-                true => query.upper_limits = true,
+                true => {
+                    let time = query.rows.time().cloned();
+                    query.rows = Rows::SourcesWithUpperLimits { time, fp_version };
+                }
                 false => ignored_arguments.push("withupperlim, since columns lacks v:tag"),
             }
         }

@@ -24,9 +24,8 @@ pub fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Result<He
 
 /// What makes the answer to a request for rows another one, its table's version aside.
 pub fn question(request: &RowRequest) -> impl Hash {
-    let Query { table, rows, columns, time, upper_limits, .. } = &request.query;
-    let time = time.as_ref().map(|time| (time.from_mjd.to_bits(), time.to_mjd.to_bits()));
-    (*table, rows, columns, time, *upper_limits, request.format)
+    let Query { rows, ids, columns, .. } = &request.query;
+    (rows, ids, columns, request.format)
 }
 
 /// Layer outside of compression: the same rows go out under several content codings.

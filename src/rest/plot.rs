@@ -18,7 +18,7 @@ use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;
 use crate::plot::{self, LightCurve, Picture};
-use crate::query::{Query, Versions};
+use crate::query::{Query, Rows, Versions};
 use crate::request::PlotRequest;
 
 pub fn methods() -> MethodRouter<EndpointState> {
@@ -54,7 +54,7 @@ async fn answer(
     let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
     let versions = drawing.read(app, &placement, detections, LightCurve::take_sources).await?;
     drawing.read(app, &placement, &request.forced, LightCurve::take_forced).await?;
-    if !detections.upper_limits {
+    if !matches!(detections.rows, Rows::SourcesWithUpperLimits { .. }) {
         drawing.missing.push("the quality flags of sources".to_string());
     }
     if drawing.curve.points.is_empty() && drawing.curve.unplaced == 0 {
@@ -96,7 +96,7 @@ impl Drawing {
         take: Take,
     ) -> Result<Versions> {
         let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
-        let table = query.table.name();
+        let table = query.table().name();
         let missing = answer.unknown_columns.iter().filter(|column| column.name != plot::WITHDRAWN);
         self.missing.extend(missing.map(|column| format!("{table} {}", column.name)));
         let (mut rows, mut curve) = (answer.rows, mem::take(&mut self.curve));

@@ -28,7 +28,7 @@ use super::{App, etag, ranges};
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::query::{Query, Rows, Versions};
+use crate::query::{ObjectIds, Query, Versions};
 use crate::request::RowRequest;
 use crate::telemetry::RowsSent;
 
@@ -138,12 +138,12 @@ fn content(query: &Query, format: Format) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     if format != Format::Json {
-        let objects = match &query.rows {
-            Rows::Of(ids) if ids.len() == 1 => ids[0].to_string(),
-            Rows::Of(ids) => format!("{}-objects", ids.len()),
-            Rows::Within(_) => "all".to_string(),
+        let objects = match &query.ids {
+            ObjectIds::Listed(ids) if ids.len() == 1 => ids[0].to_string(),
+            ObjectIds::Listed(ids) => format!("{}-objects", ids.len()),
+            ObjectIds::Within(_) => "all".to_string(),
         };
-        let (stem, extension) = (query.table.name(), format.extension());
+        let (stem, extension) = (query.table().name(), format.extension());
         let name = format!("attachment; filename=\"{stem}-{objects}.{extension}\"");
         let name =
             HeaderValue::try_from(name).map_err(|error| Error::internal(error.to_string()))?;

@@ -10,7 +10,8 @@ use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, plan_err};
 use parking_lot::RwLock;
 
-use crate::query::{Engine, SnapshotTable, TAGGED_SOURCES};
+use crate::plan::SnapshotTable;
+use crate::query::{Engine, TAGGED_SOURCES};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 

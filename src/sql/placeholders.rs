@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use datafusion::sql::sqlparser::tokenizer::{Location, Token};
 
 use crate::error::{Error, Result};
-use crate::query::bounds;
+use crate::plan::bounds;
 
 /// Numbers the `?` of a statement from left to right; those in texts, quoted names and comments are left alone. A
 /// statement without any comes back as it is. `Argument` where `?` and `$1` are mixed, or a text has no end; `TooLarge` where it is

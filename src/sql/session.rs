@@ -23,7 +23,8 @@ use super::stoppable::Stoppable;
 use super::versions::SqlVersions;
 use crate::astronomy;
 use crate::error::{Error, Result};
-use crate::query::{Engine, SnapshotTable, base_config, base_state};
+use crate::plan::{SnapshotTable, base_config, base_state};
+use crate::query::Engine;
 
 pub const CATALOG: &str = "diaflight";
 pub const SCHEMA: &str = "public";

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::query::SnapshotTable;
+use crate::plan::SnapshotTable;
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use arrow::array::{ArrayRef, Float32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use counted::Counted;
-use diaflight::query::{Columns, Engine, EngineOptions, Order, Query, Source};
+use diaflight::query::{Columns, Engine, EngineOptions, Order, Query, Rows, Source};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
@@ -95,7 +95,7 @@ async fn hundred_files(name: &str) -> (Arc<Counted>, Engine) {
 }
 
 fn query(ids: &[i64], columns: Columns) -> Query {
-    Query::of(Table::Sources, ids.to_vec(), columns)
+    Query::newest_first(Table::Sources, ids.to_vec(), columns)
 }
 
 fn four() -> Columns {
@@ -157,7 +157,8 @@ async fn a_plan_is_made_once_for_each_order_columns_and_limit() {
         let ids = [id, id + 1];
         for limit in [None, Some(5)] {
             let newest_first = Query { limit, ..query(&ids, four()) };
-            let by_object = Query { order: Order::ByObject, ..newest_first.clone() };
+            let by_object = Rows::all(Table::Sources, Order::ByObject);
+            let by_object = Query { rows: by_object, ..newest_first.clone() };
             let count = if limit.is_some() { 5 } else { 40 };
             assert_eq!(rows(&engine, &newest_first).await.num_rows(), count);
             assert_eq!(rows(&engine, &by_object).await.num_rows(), count);
@@ -216,10 +217,10 @@ async fn without_statistics_only_the_keys_are_read_of_what_has_no_row() {
     let whole = file.len() as u64;
     let (counted, engine) = engine_over("no-statistics", vec![file], 1 << 20).await;
     counted.take();
-    let found = rows(&engine, &Query::of(Table::Sources, vec![725], Columns::All)).await;
+    let found = rows(&engine, &Query::newest_first(Table::Sources, vec![725], Columns::All)).await;
     assert_eq!(found.num_rows(), ROWS_PER_OBJECT as usize);
     let read: u64 = counted.take().iter().map(|request| request.bytes()).sum();
     assert!(read < whole / 4, "{read} bytes of {whole}");
-    let none = rows(&engine, &Query::of(Table::Sources, vec![5000], Columns::All)).await;
+    let none = rows(&engine, &Query::newest_first(Table::Sources, vec![5000], Columns::All)).await;
     assert_eq!(none.num_rows(), 0);
 }

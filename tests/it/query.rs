@@ -12,7 +12,7 @@ use arrow::array::{
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 use diaflight::error::Kind;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, Source, TimeMatch};
+use diaflight::query::{Columns, Engine, EngineOptions, Order, Query, Rows, Source, TimeMatch};
 use diaflight::schema::{self, Family, Table, provenance};
 use diaflight::warehouse::{AsOf, Change, Location, Operation, SortedWriter, Warehouse};
 use futures::TryStreamExt;
@@ -81,7 +81,7 @@ async fn engine(name: &str) -> (Warehouse, Engine) {
 
 fn query(ids: &[i64], columns: &[&str]) -> Query {
     let columns = Columns::Named(columns.iter().map(ToString::to_string).collect());
-    Query::of(Table::Sources, ids.to_vec(), columns)
+    Query::newest_first(Table::Sources, ids.to_vec(), columns)
 }
 
 async fn rows(engine: &Engine, query: &Query) -> RecordBatch {
@@ -152,7 +152,7 @@ async fn a_lookup_reads_only_the_asked_columns_and_the_needed_pages() {
     // The index answers every condition itself.
     let plan = text.split("-- Plan").nth(1).unwrap();
     assert!(!plan.contains("IS NULL") && !plan.contains("FilterExec"), "{plan}");
-    assert!(plan.contains("diaObjectId IN $ids AND"), "{plan}");
+    assert!(plan.contains("objects=1, filters=[array_has($ids, diaObjectId)]"), "{plan}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -181,7 +181,8 @@ async fn an_object_outside_every_file_opens_none() {
 async fn a_time_keeps_the_measurements_at_it() {
     let (_, engine) = engine("time").await;
     let mut asked = query(&[4, 5], &["r:midpointMjdTai"]);
-    asked.time = Some(TimeMatch::parse("60042").unwrap());
+    let time = Some(TimeMatch::parse("60042").unwrap());
+    asked.rows = Rows::Sources { order: Order::NewestFirst, time };
     let batch = rows(&engine, &asked).await;
     assert_eq!(batch.column(0).as_primitive::<Float64Type>().values(), &[60042.0, 60042.0]);
     let text = engine.explain(&asked).await.unwrap();
@@ -210,7 +211,7 @@ async fn new_commits_are_followed_and_older_snapshots_stay() {
     let never = Query { as_of: Some(AsOf::Version(99)), ..query(&[2000], &["r:psfFlux"]) };
     let error = engine.run(&never).await.err().unwrap();
     assert!(error.kind() == Kind::Argument && error.to_string().contains("as_of"), "{error}");
-    let objects = Query { table: Table::Objects, ..query(&[4], &["r:ra"]) };
+    let objects = Query { rows: Rows::Objects, ..query(&[4], &["r:ra"]) };
     assert_eq!(engine.run(&objects).await.err().unwrap().kind(), Kind::NotReady);
 }
 
@@ -230,6 +231,32 @@ fn write_flat(path: &Path, ids: impl Iterator<Item = i64>, served_names: bool) {
         ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_outlives_the_snapshot_that_it_was_made_for() {
+    let (warehouse, engine) = engine("outlives").await;
+    let asked = query(&[42, 1042], &["r:psfFlux"]);
+    assert_eq!(rows(&engine, &asked).await.num_rows(), 100);
+    let first = seen(&engine, Table::Sources).await;
+    append(&warehouse, 1000..1500).await;
+    while seen(&engine, Table::Sources).await == first {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // What the plan reads is the newest snapshot, or whichever is asked for.
+    assert_eq!(rows(&engine, &asked).await.num_rows(), 200);
+    let before = Query { as_of: Some(AsOf::Version(first)), ..asked.clone() };
+    assert_eq!(rows(&engine, &before).await.num_rows(), 100);
+    let usage = engine.usage();
+    assert_eq!((usage.plans_made, usage.plan_hits), (1, 2));
+    // Files that overlap are not read in order, which a plan has to know.
+    let second = seen(&engine, Table::Sources).await;
+    append(&warehouse, 1400..1401).await;
+    while seen(&engine, Table::Sources).await == second {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(rows(&engine, &asked).await.num_rows(), 200);
+    assert_eq!(engine.usage().plans_made, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,6 +282,7 @@ async fn a_folder_of_flat_parquet_is_served_in_place_of_a_table() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let asked = Query { columns: Columns::All, ..query(&[42, 999], &[]) };
+    // What they are from stands in their schemas.
     let [of_folder, of_table] = [rows(&engine, &asked).await, rows(&of_warehouse, &asked).await];
     assert_eq!(of_folder.columns(), of_table.columns());
     // The snapshot before is still held; any other is not to be had.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::Utc;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, Source};
+use diaflight::query::{Columns, Engine, EngineOptions, ObjectIds, Query, Source};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
@@ -131,9 +131,8 @@ async fn files_of_the_same_name_are_not_taken_for_those_of_the_table_before() {
         Engine::open(EngineOptions { sources, refresh: Duration::from_millis(10), ..options });
     let engine = engine.await.unwrap();
     let columns = Columns::Named(vec!["r:diaSourceId".into()]);
-    let by_id = Query::of(Table::Sources, vec![5], columns);
-    let whole =
-        Query { rows: diaflight::query::Rows::Within(i64::MIN..=i64::MAX), ..by_id.clone() };
+    let by_id = Query::newest_first(Table::Sources, vec![5], columns);
+    let whole = Query { ids: ObjectIds::EVERY, ..by_id.clone() };
     let found = async |query: &Query| {
         let batches: Vec<_> = engine.run(query).await.ok()?.rows.try_collect().await.ok()?;
         let ids = batches.iter().map(|batch| batch.column(0).clone());

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use diaflight::error::Kind;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, Rows, Source};
+use diaflight::query::{Columns, Engine, EngineOptions, ObjectIds, Query, Source};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
@@ -99,8 +99,8 @@ async fn a_value_that_is_not_of_its_columns_type_is_the_files_fault() {
     let sources = Source::Folder(Location::parse(folder.path().to_str().unwrap()).unwrap());
     let options = EngineOptions { sources, ..EngineOptions::of_warehouse(&warehouse) };
     let engine = Engine::open(options).await.unwrap();
-    let by_id = Query::of(Table::Sources, vec![5], Columns::Named(vec!["r:note".into()]));
-    let whole = Query { rows: Rows::Within(i64::MIN..=i64::MAX), ..by_id.clone() };
+    let by_id = Query::newest_first(Table::Sources, vec![5], Columns::Named(vec!["r:note".into()]));
+    let whole = Query { ids: ObjectIds::EVERY, ..by_id.clone() };
     for (query, names) in [(by_id, vec!["part.parquet", "column note"]), (whole, vec!["no number"])]
     {
         let rows = engine.run(&query).await.unwrap().rows.try_collect::<Vec<_>>().await;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
-use diaflight::query::{Columns, Engine, EngineOptions, Query, SnapshotTable, Source, base_config};
+use diaflight::plan::{SnapshotTable, base_config};
+use diaflight::query::{Columns, Engine, EngineOptions, Query, Source};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
@@ -62,7 +63,7 @@ impl EngineReader {
     }
 
     pub async fn lookup(&self, ids: &[i64], columns: &Columns) -> Vec<RecordBatch> {
-        let query = Query::of(Table::Sources, ids.to_vec(), columns.clone());
+        let query = Query::newest_first(Table::Sources, ids.to_vec(), columns.clone());
         let answer = self.0.run(&query).await.expect("an answer");
         answer.rows.try_collect().await.expect("batches")
     }

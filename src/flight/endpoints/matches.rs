@@ -15,7 +15,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::answer::answer;
 use super::ids::SortedIds;
 use crate::error::Error;
-use crate::query::{Columns, Engine, Query, Rows};
+use crate::query::{Columns, Engine, ObjectIds, Query};
 use crate::schema::{Family, KEY};
 use crate::workers::Workers;
 
@@ -38,7 +38,8 @@ pub fn rows(
     let count = ids.as_slice().len();
     let queries = (0..count).step_by(IDS_PER_QUERY).map(move |start| {
         let end = count.min(start + IDS_PER_QUERY);
-        Query { rows: Rows::Of(ids.as_slice()[start..end].to_vec()), ..query.clone() }
+        let ids = ObjectIds::Listed(ids.as_slice()[start..end].to_vec());
+        Query { ids, ..query.clone() }
     });
     let answers = stream::iter(queries).map(move |query| {
         let (engine, workers) = (engine.clone(), workers.clone());
@@ -87,7 +88,7 @@ mod tests {
         let mut ids = Ids::new(100, budget.hold());
         let few: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         ids.add(&RecordBatch::try_from_iter([(KEY, few)]).unwrap()).unwrap();
-        let query = Query::of(Table::Sources, Vec::new(), Columns::All);
+        let query = Query::newest_first(Table::Sources, Vec::new(), Columns::All);
         let (ids, workers) = (ids.sorted(), Workers::of_caller());
         let (mut rows, _) = rows(engine, workers, query, ids, Arc::new(Schema::empty()));
         assert!(budget.free_bytes() < all);

@@ -28,7 +28,8 @@ use self::ticket::Ticket;
 use super::wire::{self, Messages};
 use crate::error::{Kind, Result};
 use crate::limits::{Caller, Limits, Permit, too_slow};
-use crate::query::{Answer, Engine, Query, SnapshotTable, Split};
+use crate::plan::SnapshotTable;
+use crate::query::{Answer, Engine, Query, Split};
 use crate::schema::Table;
 use crate::workers::{Limit, Workers};
 
@@ -86,7 +87,7 @@ impl EndpointService {
             true => Some(self.split(query, &table).await?),
             false => None,
         };
-        let all = query.filter.is_none() && query.time.is_none() && query.limit.is_none();
+        let all = query.filter.is_none() && query.rows.time().is_none() && query.limit.is_none();
         let heading = Heading {
             schema: &schema,
             snapshot: versions.table,

@@ -11,12 +11,12 @@ use serde_json::json;
 
 use crate::error::{Error, Kind, Result};
 use crate::flight::wire;
-use crate::query::{Order, Query, Rows, UnknownColumn};
+use crate::query::{ObjectIds, Order, Query, UnknownColumn};
 use crate::request::argument::{AS_OF, COLUMNS, ID, MIDPOINT_MJD_TAI, WITH_UPPER_LIMITS};
 use crate::request::arguments::{self, Arguments};
 use crate::request::ignored::{Ignored, Warning};
 use crate::request::json::{Scalar, Value};
-use crate::request::query::{query, wrong};
+use crate::request::query::{Asked, query, wrong};
 use crate::schema::Table;
 
 const ENDPOINT: &str = "endpoint";
@@ -86,7 +86,7 @@ impl EndpointRequest {
                 WITH_UPPER_LIMITS.name
             )));
         }
-        let (query, ignored_ids) = query(table, Order::ByObject, &mut arguments)?;
+        let Asked { query, ignored_ids, .. } = query(table, Order::ByObject, &mut arguments)?;
         let filter = arguments.remove(FILTER).map(filter).transpose()?;
         let limit = arguments.remove(LIMIT).map(limit).transpose()?;
         let compression = arguments.remove(COMPRESSION).map(compression).transpose()?.flatten();
@@ -97,7 +97,7 @@ impl EndpointRequest {
 
     /// Every row of the table is asked for, whatever the filter leaves of it.
     pub fn is_whole_table(&self) -> bool {
-        matches!(self.query.rows, Rows::Within(_))
+        matches!(self.query.ids, ObjectIds::Within(_))
     }
 
     /// What to tell beside the rows.
@@ -160,10 +160,10 @@ fn compression(value: Value<'_>) -> Result<Option<CompressionType>> {
 fn ignored(query: &Query, left: Arguments<'_>) -> Result<Ignored> {
     let (left, unknown) = left.into_names();
     let name = left.first().copied().or(unknown.first());
-    match (&query.rows, name) {
-        (Rows::Within(_), Some(name)) => Err(Error::argument(format!(
+    match (&query.ids, name) {
+        (ObjectIds::Within(_), Some(name)) => Err(Error::argument(format!(
             "there is no argument {name} for reading the whole table {}; give diaObjectId for the rows of some objects",
-            query.table.name()
+            query.table().name()
         ))),
         _ => Ok(left.into_iter().fold(unknown, |mut ignored, name| {
             ignored.push(name);
@@ -192,7 +192,7 @@ mod tests {
         ] {
             let (short, long) = (EndpointRequest::from_descriptor(&path(names)), parse(command));
             let (short, long) = (short.unwrap().query, long.unwrap().query);
-            assert_eq!((short.table, short.rows), (long.table, long.rows));
+            assert_eq!((short.rows, short.ids), (long.rows, long.ids));
         }
         for wrong in [&[][..], &["sources", "1", "2"]] {
             assert!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::EndpointRequest;
 use crate::error::{Error, Result};
-use crate::query::{Rows, Versions};
+use crate::query::{ObjectIds, Versions};
 use crate::warehouse::AsOf;
 
 /// Of a ticket: a command, each byte of which may take two, and what stands beside it.
@@ -68,7 +68,7 @@ impl Ticket {
     pub fn request(&self) -> Result<EndpointRequest> {
         let mut request = EndpointRequest::parse(self.request.clone()).map_err(damaged)?;
         match (self.keys, request.is_whole_table()) {
-            (Some((first, last)), true) => request.query.rows = Rows::Within(first..=last),
+            (Some((first, last)), true) => request.query.ids = ObjectIds::Within(first..=last),
             (None, false) => {}
             _ => return Err(damaged("it names a part of what has no parts")),
         }
@@ -98,9 +98,9 @@ mod tests {
         let back = Ticket::decode(&bytes).unwrap();
         assert_eq!(back, ticket);
         let query = back.request().unwrap().query;
-        assert_eq!(query.rows, Rows::Within(i64::MIN..=-2));
+        assert_eq!(query.ids, ObjectIds::Within(i64::MIN..=-2));
         assert_eq!(query.as_of, Some(AsOf::Exactly { version: 3, table_id: u64::MAX - 1 }));
-        assert_eq!(query.time, EndpointRequest::parse(text.to_string()).unwrap().query.time);
+        assert_eq!(query.rows, EndpointRequest::parse(text.to_string()).unwrap().query.rows);
     }
 
     #[test]

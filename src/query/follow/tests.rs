@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
 use super::*;
-use crate::index::Held;
+use crate::index::IndexCache;
 use crate::warehouse::{Location, Source, Warehouse};
 
 /// A commit of a table without rows.
@@ -49,8 +49,8 @@ async fn tables() -> (TempDir, Tables) {
     let options = EngineOptions { sources, fp, objects, ..EngineOptions::of_warehouse(&warehouse) };
     let shared = Shared {
         runtime: Arc::default(),
-        index: Arc::new(Held::new(1 << 20)),
-        plans: Arc::default(),
+        index: Arc::new(IndexCache::new(1 << 20)),
+        planners: Default::default(),
         spare: Arc::new(GreedyMemoryPool::new(1 << 20)),
     };
     let tables = Tables::new(EngineOptions { refresh: Duration::ZERO, ..options }, shared);

@@ -67,7 +67,7 @@ pub async fn page(
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
     let (_, ignored) =
         arguments::read(b"", arguments.as_deref().unwrap_or_default(), &[])?.into_names();
-    let object = Query::of(Table::Objects, vec![id], Columns::All);
+    let object = Query::newest_first(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),
         Series::detections(&app.engine, &placement, id),

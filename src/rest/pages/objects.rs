@@ -105,7 +105,7 @@ pub async fn page(
         _ => {}
     }
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
-    let query = Query::of(Table::Objects, ids.clone(), columns);
+    let query = Query::newest_first(Table::Objects, ids.clone(), columns);
     let found = read::<ListedObject>(&app.engine, &placement, &query).await?;
     let (asked, mut objects) = (ids.len() + others.len(), found.rows);
     let place = |id: &i64| ids.iter().position(|typed| typed == id);

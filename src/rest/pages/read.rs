@@ -46,7 +46,7 @@ pub async fn fold<S: Send + 'static, T: DeserializeOwned + Send + 'static>(
 ) -> Result<Read<S>> {
     let answer = engine.run(query).await.map_err(failure::of_reading)?;
     let (schema, version) = (answer.schema, answer.versions.table);
-    let (mut batches, table) = (answer.rows, query.table.name());
+    let (mut batches, table) = (answer.rows, query.table().name());
     let rows = async move {
         while let Some(batch) = batches.try_next().await.map_err(Error::from)? {
             for row in values(batch, table).await? {

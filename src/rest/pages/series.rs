@@ -35,10 +35,10 @@ pub struct Series {
 impl Series {
     /// The detections, each with what it is worth where the tables have the columns that tell.
     pub async fn detections(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        let tagged = Query { upper_limits: true, ..query(Table::Sources, id, Some(TAG)) };
+        let tagged = Query::with_upper_limits(vec![id], columns(Some(TAG)));
         match Self::read(engine, placement, &tagged).await {
             Err(error) if error.kind() == Kind::Argument => {
-                let plain = query(Table::Sources, id, None);
+                let plain = Query::newest_first(Table::Sources, vec![id], columns(None));
                 let mut found = Self::read(engine, placement, &plain).await?;
                 found.missing.push(unjudged(&error));
                 Ok(found)
@@ -48,15 +48,15 @@ impl Series {
     }
 
     pub async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        let withdrawn = Some(WITHDRAWN);
-        let mut found = Self::read(engine, placement, &query(Table::Fp, id, withdrawn)).await?;
+        let query = Query::newest_first(Table::Fp, vec![id], columns(Some(WITHDRAWN)));
+        let mut found = Self::read(engine, placement, &query).await?;
         found.missing.retain(|column| !column.ends_with(WITHDRAWN));
         Ok(found)
     }
 
     async fn read(engine: &Engine, placement: &Placement, query: &Query) -> Result<Self> {
         let found = fold(engine, placement, query, Self::default(), Self::take).await?;
-        let named = |column: String| format!("{} {column}", query.table.name());
+        let named = |column: String| format!("{} {column}", query.table().name());
         let missing = found.missing.into_iter().map(named).collect();
         Ok(Self { missing, ..found.rows })
     }
@@ -87,9 +87,8 @@ impl Series {
 }
 
 /// Without a limit: an upper limit is no detection, and which rows are is known when they come.
-fn query(table: Table, id: i64, more: Option<&str>) -> Query {
-    let names = COLUMNS.into_iter().chain(more).map(String::from).collect();
-    Query::of(table, vec![id], Columns::Named(names))
+fn columns(more: Option<&str>) -> Columns {
+    Columns::Named(COLUMNS.into_iter().chain(more).map(String::from).collect())
 }
 
 /// The first column that the quality cuts miss is reason enough; the error goes on with those that there are.

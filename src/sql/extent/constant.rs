@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
 use super::{WHAT, types};
-use crate::query::bounds::too_large;
+use crate::plan::bounds::too_large;
 
 /// Of constants that stand beside rows.
 const MOST_BYTES: usize = 64 << 10;

@@ -1,7 +1,7 @@
 //! How large a statement is, and what it may grow into while it is planned. In: a statement as it was parsed, its first plan, the values of
 //! its parameters, and its plan once it is optimized. Out: nothing, or the error that names the limit that it is over.
 //!
-//! The [`text`] is within [`bounds`](crate::query::bounds), so that it is safe to go through it as deep as it is. Then the [`plan`] is
+//! The [`text`] is within [`bounds`](crate::plan::bounds), so that it is safe to go through it as deep as it is. Then the [`plan`] is
 //! looked at, with the [`types`] of what it computes. What is [`constant`] in it is counted where everything constant has been computed.
 
 mod constant;

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan, WindowFunctionDefinition};
 
 use super::{WHAT, types};
 use crate::error::{Error, Result};
-use crate::query::bounds::too_large;
+use crate::plan::bounds::too_large;
 use crate::sql::growing::is_growing;
 
 /// Steps of a plan.

@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::WHAT;
 use crate::error::{Error, Result};
-use crate::query::bounds::too_large;
+use crate::plan::bounds::too_large;
 
 /// Tables, views, functions and subqueries that are selected from, as the text has them.
 const MOST_RELATIONS: usize = 100;

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{
 };
 
 use super::{WHAT, types};
-use crate::query::bounds::too_large;
+use crate::plan::bounds::too_large;
 
 /// A function whose second argument is the text of a type.
 pub fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {

@@ -8,7 +8,7 @@ use datafusion::common::DFSchema;
 
 use super::WHAT;
 use crate::error::{Error, Result};
-use crate::query::bounds::too_large;
+use crate::plan::bounds::too_large;
 
 /// Types within each other.
 pub const MOST_DEPTH: usize = 32;

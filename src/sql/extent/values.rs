@@ -10,7 +10,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use super::constant::{bytes_of, referred};
 use super::types;
 use crate::error::{Error, Result};
-use crate::query::bounds::too_large;
+use crate::plan::bounds::too_large;
 
 /// Of the values of parameters, wherever they stand: 100,000 ids.
 const MOST_VALUE_BYTES: usize = 1 << 20;

@@ -1,10 +1,8 @@
 //! Who holds memory or places, and who is gone: others are answered, and what is refused says which limit it is.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +14,7 @@ use arrow_flight::{FlightData, FlightDescriptor};
 use diaflight::schema::{KEY, Table};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use serde_json::{Value, json};
+use serde_json::json;
 use tonic::{Code, Request, Status};
 
 use super::survey::Survey;

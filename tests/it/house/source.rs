@@ -75,10 +75,10 @@ impl File {
             }
             rest = &path[length..];
         }
-        paths.iter().filter_map(|path| self.from_root(path)).collect()
+        paths.iter().filter_map(|path| self.absolute(path)).collect()
     }
 
-    fn from_root(&self, path: &str) -> Option<Vec<String>> {
+    fn absolute(&self, path: &str) -> Option<Vec<String>> {
         let mut names = path.split("::").map(str::trim).peekable();
         let mut root = self.module.clone();
         if names.next_if_eq(&"crate").is_some() {

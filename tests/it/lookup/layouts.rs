@@ -7,7 +7,7 @@ use arrow::array::{
     StringArray, UInt64Array,
 };
 use arrow::compute::take_record_batch;
-use diaflight::query::{Columns, TimeMatch};
+use diaflight::query::{Columns, Order, Rows, TimeMatch};
 use parquet::basic::{Compression, Encoding};
 use parquet::file::properties::{
     EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
@@ -134,7 +134,8 @@ proptest! {
             let case = CASES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let (_, engine) = engine_over(&format!("layout-{case}"), vec![parquet_of(&table, layout)], 1 << 20).await;
             let time = time.map(|row| TimeMatch::parse(&format!("{}.0", 60000 + row)).unwrap());
-            rows(&engine, &Query { time, ..query(&ids, Columns::Named(names)) }).await
+            let sources = Rows::Sources { order: Order::NewestFirst, time };
+            rows(&engine, &Query { rows: sources, ..query(&ids, Columns::Named(names)) }).await
         });
         let of_row = |row: usize| (0..per_object.len()).find(|id| per_object[..=*id].iter().sum::<usize>() > row).unwrap();
         let wanted = |row: &usize| {

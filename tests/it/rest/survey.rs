@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use diaflight::origin::Origins;
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::schema::{Family, Table, provenance, stored_field};
-use diaflight::server::{Served, ServerOptions, serve};
+use diaflight::server::{ServerOptions, ServerParts, serve};
 use diaflight::sql::{Sql, SqlOptions};
 use diaflight::warehouse::{Change, Operation, SortedWriter, Warehouse};
 use diaflight::workers::Workers;
@@ -110,7 +110,7 @@ impl Server {
         let workers = Workers::new().unwrap();
         let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
         let (token, tls, origins) = (None, None, Origins::default());
-        let served = Served { engine, sql, workers, options, token, tls, origins };
+        let served = ServerParts { engine, sql, workers, options, token, tls, origins };
         let serving = async { serve(listener, served, stopped).await.unwrap() };
         let client = Client::builder().no_proxy().build().unwrap();
         Self { url, client, stop, ended: tokio::spawn(serving) }

@@ -37,7 +37,8 @@ async fn stays_until_it_is_forgotten(warehouse: &Warehouse) {
     let engine = Engine::open(EngineOptions::of_warehouse(warehouse)).await.unwrap();
     for (object, there) in [(1, 1), (20, 1), (40, 0)] {
         let as_of = Some(AsOf::parse("dr1").unwrap());
-        let query = Query { as_of, ..Query::of(Table::Sources, vec![object], Columns::All) };
+        let query =
+            Query { as_of, ..Query::newest_first(Table::Sources, vec![object], Columns::All) };
         let answer = engine.run(&query).await.unwrap();
         assert_eq!(answer.versions.table, 1);
         let rows: Vec<_> = answer.rows.try_collect().await.unwrap();

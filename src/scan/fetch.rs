@@ -12,81 +12,66 @@ use parquet::errors::ParquetError;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::file::FileIndex;
-use super::pages::GroupPages;
 use super::values::WantedOfPage;
 use crate::error::Result;
+use crate::index::RowGroupPart;
 
-/// Rows of one row group that may be wanted.
+/// Consecutive pages.
 #[derive(Debug)]
-pub struct Place {
-    pub file: Arc<FileIndex>,
-    pub group: usize,
-    pub pages: Arc<GroupPages>,
-    /// Whole pages of the key's column, or the rows that have a key which is wanted; ascending.
-    pub rows: Vec<Range<usize>>,
-}
-
-impl Place {
-    /// How many rows may be wanted.
-    pub fn candidates(&self) -> usize {
-        self.rows.iter().map(Range::len).sum()
-    }
+struct PageRun {
+    pages: Range<usize>,
+    /// In the row group.
+    rows: Range<usize>,
 }
 
 /// The pages of some columns.
 #[derive(Debug)]
-pub struct Fetched {
-    pub place: Place,
+pub struct FetchedColumns {
+    pub part: RowGroupPart,
     /// By column; `None` for those not asked for.
     pub columns: Vec<Option<Arc<ColumnBytes>>>,
-    /// By the way in which columns are cut.
-    pub windows: Vec<Window>,
+    /// By page layout.
+    pub layouts: Vec<FetchedPages>,
     pub bytes: usize,
     pub pages: usize,
 }
 
-/// Pages of columns that are cut alike.
+/// The fetched pages of the columns of one page layout. Their rows count from the first that was fetched.
 #[derive(Debug)]
-pub struct Window {
-    /// Runs of consecutive pages, with their rows in the group.
-    runs: Vec<(Range<usize>, Range<usize>)>,
-    /// The first row of each page, in the window.
-    pages: Vec<usize>,
+pub struct FetchedPages {
+    runs: Vec<PageRun>,
+    /// The first fetched row of each page.
+    first_rows: Vec<usize>,
     pub rows: usize,
 }
 
-impl Window {
-    fn of(place: &Place, cut: usize) -> Self {
-        let rows = place.file.groups[place.group].rows;
-        let runs = match place.pages.known() {
-            true => place.pages.holding(cut, &place.rows),
+impl FetchedPages {
+    fn new(part: &RowGroupPart, layout: usize) -> Self {
+        let rows = part.file.groups[part.group].rows;
+        let runs = match part.pages.known() {
+            true => part.pages.holding(layout, &part.rows),
             false => once(0..1).collect(),
         };
-        let row = |page| match place.pages.known() {
-            true => place.pages.first_row(cut, page, rows),
+        let row = |page| match part.pages.known() {
+            true => part.pages.first_row(layout, page, rows),
             false => page * rows,
         };
-        let runs: Vec<_> = runs
-            .into_iter()
-            .map(|pages| {
-                let rows = row(pages.start)..row(pages.end);
-                (pages, rows)
-            })
-            .collect();
-        let (mut pages, mut before) = (Vec::new(), 0);
-        for (run, rows) in &runs {
-            pages.extend(run.clone().map(|page| row(page) - rows.start + before));
+        let runs = runs.into_iter();
+        let run = |pages: Range<usize>| PageRun { rows: row(pages.start)..row(pages.end), pages };
+        let runs: Vec<_> = runs.map(run).collect();
+        let (mut first_rows, mut before) = (Vec::new(), 0);
+        for PageRun { pages, rows } in &runs {
+            first_rows.extend(pages.clone().map(|page| row(page) - rows.start + before));
             before += rows.len();
         }
-        Self { runs, pages, rows: before }
+        Self { runs, first_rows, rows: before }
     }
 
-    /// Rows of the window (ascending) by its pages.
+    /// Fetched rows (ascending) by their pages.
     pub fn of_pages(&self, rows: &[Range<usize>]) -> Vec<WantedOfPage> {
-        let ends = self.pages.iter().skip(1).chain([&self.rows]);
+        let ends = self.first_rows.iter().skip(1).chain([&self.rows]);
         let mut next = 0;
-        let wanted = self.pages.iter().zip(ends).map(|(&first, &end)| {
+        let wanted = self.first_rows.iter().zip(ends).map(|(&first, &end)| {
             let mut wanted = Vec::new();
             while let Some(range) = rows.get(next).filter(|range| range.start < end) {
                 wanted.push(range.start.max(first) - first..range.end.min(end) - first);
@@ -100,24 +85,24 @@ impl Window {
         wanted.collect()
     }
 
-    /// Rows of the group (ascending, all of them in the window), as rows of the window.
+    /// Rows of the group (ascending, all of them fetched), as fetched rows.
     pub fn rows(&self, rows: &[Range<usize>]) -> Vec<Range<usize>> {
         let (mut run, mut before) = (0, 0);
         let shift = |rows: &Range<usize>| {
-            while self.runs[run].1.end < rows.end {
-                before += self.runs[run].1.len();
+            while self.runs[run].rows.end < rows.end {
+                before += self.runs[run].rows.len();
                 run += 1;
             }
-            let shift = |row: usize| row - self.runs[run].1.start + before;
+            let shift = |row: usize| row - self.runs[run].rows.start + before;
             shift(rows.start)..shift(rows.end)
         };
         rows.iter().map(shift).collect()
     }
 
-    /// Rows of the window, as rows of the group.
+    /// A fetched row, as a row of the group.
     pub fn row(&self, row: usize) -> usize {
         let mut before = 0;
-        for (_, rows) in &self.runs {
+        for PageRun { rows, .. } in &self.runs {
             if row < before + rows.len() {
                 return rows.start + row - before;
             }
@@ -137,34 +122,33 @@ pub struct ColumnBytes {
     pub locations: Option<Vec<PageLocation>>,
 }
 
-/// Reads the pages of `columns` (ascending) that hold the rows of a place, in one request.
+/// Reads the pages of `columns` (ascending) that hold the rows of a part, in one request.
 pub async fn fetch(
     store: &Arc<dyn ObjectStore>,
-    place: Place,
+    part: RowGroupPart,
     columns: impl Iterator<Item = usize>,
-) -> Result<Fetched> {
-    let cuts = place.pages.cuts();
-    let windows: Vec<_> = (0..cuts).map(|cut| Window::of(&place, cut)).collect();
-    let layouts: Vec<_> =
-        columns.map(|column| (column, layout(&place, column, &windows))).collect();
-    let ranges: Vec<_> = layouts.iter().flat_map(|(_, (ranges, _))| ranges.clone()).collect();
-    let read = store.get_ranges(&place.file.file.path, &ranges).await;
-    let mut read = read.map_err(|error| place.file.failed(error))?.into_iter();
-    let mut fetched = Fetched {
-        columns: vec![None; place.file.columns.descriptor.num_columns()],
+) -> Result<FetchedColumns> {
+    let layouts = 0..part.pages.layouts();
+    let layouts: Vec<_> = layouts.map(|layout| FetchedPages::new(&part, layout)).collect();
+    let located: Vec<_> = columns.map(|column| (column, locate(&part, column, &layouts))).collect();
+    let ranges: Vec<_> = located.iter().flat_map(|(_, (ranges, _))| ranges.clone()).collect();
+    let read = store.get_ranges(&part.file.file.path, &ranges).await;
+    let mut read = read.map_err(|error| part.file.failed(error))?.into_iter();
+    let mut fetched = FetchedColumns {
+        columns: vec![None; part.file.columns.descriptor.num_columns()],
         bytes: ranges.iter().map(|range| (range.end - range.start) as usize).sum(),
         pages: 0,
-        place,
-        windows,
+        part,
+        layouts,
     };
-    for (column, (ranges, locations)) in layouts {
+    for (column, (ranges, locations)) in located {
         let mut length = 0;
-        let part = |bytes: Bytes| {
+        let piece = |bytes: Bytes| {
             let start = length;
             length += bytes.len() as u64;
             (start, bytes)
         };
-        let parts = read.by_ref().take(ranges.len()).map(part).collect();
+        let parts = read.by_ref().take(ranges.len()).map(piece).collect();
         fetched.pages += locations.as_ref().map_or(1, Vec::len);
         fetched.columns[column] = Some(Arc::new(ColumnBytes { parts, length, locations }));
     }
@@ -172,12 +156,12 @@ pub async fn fetch(
 }
 
 /// What to read of a column's chunk, and where its pages then are.
-fn layout(
-    place: &Place,
+fn locate(
+    part: &RowGroupPart,
     column: usize,
-    windows: &[Window],
+    layouts: &[FetchedPages],
 ) -> (Vec<Range<u64>>, Option<Vec<PageLocation>>) {
-    let (pages, chunk) = (&place.pages, &place.file.chunks(place.group)[column]);
+    let (pages, chunk) = (&part.pages, &part.file.chunks(part.group)[column]);
     if !pages.known() {
         return (once(chunk.start..chunk.start + chunk.length).collect(), None);
     }
@@ -187,15 +171,15 @@ fn layout(
     if dictionary > 0 {
         ranges.push(0..dictionary);
     }
-    let window = &windows[pages.cut(column)];
-    let (mut offset, mut first_rows) = (dictionary, window.pages.iter());
-    for (run, _) in &window.runs {
-        let range = start(run.start)..start(run.end);
+    let fetched = &layouts[pages.layout(column)];
+    let (mut offset, mut first_rows) = (dictionary, fetched.first_rows.iter());
+    for PageRun { pages, .. } in &fetched.runs {
+        let range = start(pages.start)..start(pages.end);
         match ranges.last_mut() {
             Some(last) if last.end == range.start => last.end = range.end,
             _ => ranges.push(range),
         }
-        for (page, first_row) in run.clone().zip(first_rows.by_ref()) {
+        for (page, first_row) in pages.clone().zip(first_rows.by_ref()) {
             let length = start(page + 1) - start(page);
             locations.push(PageLocation {
                 offset: offset as i64,

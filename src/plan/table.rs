@@ -21,10 +21,11 @@ use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
-use super::condition::Conditions;
+use super::condition::Values;
 use super::lookup::LookupExec;
 use super::nan::HonestStatistics;
-use super::{files, groups};
+use super::open_table::{OpenTable, pushed_down};
+use super::{condition, files, groups};
 use crate::index::TableIndex;
 use crate::warehouse::Snapshot;
 
@@ -43,7 +44,8 @@ impl SnapshotTable {
         &self.index.snapshot
     }
 
-    pub(super) fn index(&self) -> &TableIndex {
+    /// Where its rows are.
+    pub fn index(&self) -> &Arc<TableIndex> {
         &self.index
     }
 
@@ -67,13 +69,7 @@ impl TableProvider for SnapshotTable {
         &self,
         filters: &[&Expr],
     ) -> Result<Vec<TableProviderFilterPushDown>> {
-        // A lookup's own conditions the index answers to the row; any other test is DataFusion's.
-        let lookup = Conditions::of(filters.iter().copied()).is_some();
-        let support = |filter: &&Expr| match lookup && Conditions::is_one(filter) {
-            true => TableProviderFilterPushDown::Exact,
-            false => TableProviderFilterPushDown::Inexact,
-        };
-        Ok(filters.iter().map(support).collect())
+        Ok(pushed_down(filters))
     }
 
     async fn scan(
@@ -83,9 +79,10 @@ impl TableProvider for SnapshotTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        if let Some(conditions) = Conditions::of(filters) {
+        if condition::name_objects(filters) {
             let schema = project_schema(&self.schema(), projection)?;
-            return Ok(Arc::new(LookupExec::new(self.index.clone(), schema, conditions)));
+            let lookup = LookupExec::new(&OpenTable::from_snapshot(self), schema, filters);
+            return Ok(Arc::new(lookup.bound(self, &Values::new())?));
         }
         let predicate = self.predicate(state, filters)?;
         self.whole(state, projection, predicate, limit)

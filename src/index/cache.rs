@@ -1,4 +1,5 @@
-//! What the index holds in memory, for all tables and snapshots. In: files and row groups. Out: their indexes, read once.
+//! The indexes of files and row groups that are kept in memory, for all tables and snapshots. In: files and row groups. Out: their
+//! indexes, each read once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,9 +12,9 @@ use parquet::schema::types::SchemaDescPtr;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::columns::FileColumns;
 use super::file::FileIndex;
 use super::pages::GroupPages;
-use super::projection::FileColumns;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::DataFile;
@@ -26,7 +27,7 @@ const GROUPS_AT_ONCE: usize = 8;
 
 /// Indexes of files, as long as a snapshot needs them, and of row groups, as many as fit.
 #[derive(Debug)]
-pub struct Held {
+pub struct IndexCache {
     files: Mutex<HashMap<Name, Weak<FileIndex>>>,
     columns: Mutex<Vec<Weak<FileColumns>>>,
     groups: Cache<(u64, usize), Arc<GroupPages>, ByBytes>,
@@ -55,7 +56,7 @@ pub struct IndexUse {
     pub reads: usize,
 }
 
-impl Held {
+impl IndexCache {
     /// With room for so many bytes of row groups' pages.
     pub fn new(group_bytes: usize) -> Self {
         let expected = (group_bytes / GROUP_BYTES).max(1);

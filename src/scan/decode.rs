@@ -6,65 +6,60 @@ use std::ops::Range;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::take;
-use arrow::datatypes::{Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups, RowSelection};
 use parquet::column::page::{PageIterator, PageReader};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use super::bytes::{ColumnBytes, Fetched, Window};
-use super::projection::{Leaf, Projection};
+use super::fetch::{ColumnBytes, FetchedColumns, FetchedPages};
+use super::projection::{Projection, exactly};
+use super::values;
 use super::values::WantedOfPage;
-use super::{Wanted, values};
 use crate::error::{Error, Result};
+use crate::index::{FileIndex, Leaf, TimeRange, Wanted};
+use crate::schema::TIME;
 
 /// The wanted rows of what was fetched, in the file's order or the reverse of it.
 pub fn decode(
-    fetched: &Fetched,
+    fetched: &FetchedColumns,
     projection: &Projection,
     wanted: &Wanted,
     reversed: bool,
 ) -> Result<RecordBatch> {
-    let file = &fetched.place.file;
+    let file = &fetched.part.file;
     let decoded = rows_of(fetched, projection, wanted, reversed);
     decoded.map_err(|error| file.failed(error))
 }
 
 fn rows_of(
-    fetched: &Fetched,
+    fetched: &FetchedColumns,
     projection: &Projection,
     wanted: &Wanted,
     reversed: bool,
 ) -> Result<RecordBatch> {
-    let columns = &fetched.place.file.columns;
+    let columns = &fetched.part.file.columns;
     let file = projection.of_file(columns)?;
     let mut rows = keyed(fetched, &wanted.keys)?;
-    if let (Some(times), Some(time)) = (&wanted.times_mjd, &columns.time)
-        && !rows.is_empty()
-    {
-        let values = column(fetched, time, &of_cuts(fetched, &rows), false)?;
-        let values = values.as_primitive_opt::<Float64Type>();
-        let values = values.ok_or_else(|| Error::internal("the time is no float64"))?;
-        let within = |i| values.is_valid(i) && times.contains(&values.value(i));
-        let kept = rows.into_iter().flatten().enumerate().filter(|(i, _)| within(*i));
-        rows = ranges(kept.map(|(_, row)| row));
+    if let Some(times) = &wanted.times {
+        rows = timed(fetched, rows, times)?;
     }
     let count = rows.iter().map(Range::len).sum();
     if count == 0 {
         return Ok(RecordBatch::new_empty(projection.schema.clone()));
     }
-    let rows = of_cuts(fetched, &rows);
+    let rows = by_layout(fetched, &rows);
     let leaves = file.leaves.iter().map(|leaf| column(fetched, leaf, &rows, reversed));
-    let constants = &fetched.place.file.file.partition_values;
+    let constants = &fetched.part.file.file.partition_values;
     projection.batch(&file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
 }
 
 /// The rows of the group that have one of the keys (ascending).
-pub fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
-    let key = &fetched.place.file.columns.key;
-    let all = |window: &Window| WindowRows::of(window, once(0..window.rows).collect());
-    let all: Vec<_> = fetched.windows.iter().map(all).collect();
+pub fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>> {
+    let key = &fetched.part.file.columns.key;
+    let all = |pages: &FetchedPages| FetchedRows::of(pages, once(0..pages.rows).collect());
+    let all: Vec<_> = fetched.layouts.iter().map(all).collect();
     let decoded = column(fetched, key, &all, false)?;
     let values = decoded.as_primitive_opt::<Int64Type>();
     let values = values.ok_or_else(|| Error::internal("the key is no int64"))?;
@@ -77,26 +72,49 @@ pub fn keyed(fetched: &Fetched, keys: &[i64]) -> Result<Vec<Range<usize>>> {
         found
     };
     let wanted = (0..values.len()).filter(|&i| values.is_valid(i) && is_wanted(values.value(i)));
-    let window = &fetched.windows[fetched.place.pages.cut(key.column)];
-    Ok(ranges(wanted.map(|row| window.row(row))))
+    let pages = &fetched.layouts[fetched.part.pages.layout(key.column)];
+    Ok(ranges(wanted.map(|row| pages.row(row))))
 }
 
-/// Rows of a window, and the same by its pages.
-struct WindowRows {
+/// Those of some rows of the group that are at a time of the range: none that has no time.
+fn timed(
+    fetched: &FetchedColumns,
+    rows: Vec<Range<usize>>,
+    times: &TimeRange,
+) -> Result<Vec<Range<usize>>> {
+    let FileIndex { columns, file, .. } = &*fetched.part.file;
+    let count: usize = rows.iter().map(Range::len).sum();
+    let of_path = file.partition_values.iter().find(|(name, _)| name == TIME);
+    let values = match (&columns.time, of_path) {
+        _ if count == 0 => return Ok(rows),
+        (Some(time), _) => column(fetched, time, &by_layout(fetched, &rows), false)?,
+        (None, Some((_, time))) => time.to_array_of_size(count)?,
+        (None, None) => return Ok(Vec::new()),
+    };
+    let values = exactly(&values, TIME, &DataType::Float64)?;
+    let values = values.as_primitive_opt::<Float64Type>();
+    let values = values.ok_or_else(|| Error::internal("the time is no float64"))?;
+    let within = |i| values.is_valid(i) && times.contains(values.value(i));
+    let kept = rows.into_iter().flatten().enumerate().filter(|(i, _)| within(*i));
+    Ok(ranges(kept.map(|(_, row)| row)))
+}
+
+/// Fetched rows, and the same by their pages.
+struct FetchedRows {
     rows: Vec<Range<usize>>,
     of_pages: Vec<WantedOfPage>,
 }
 
-impl WindowRows {
-    fn of(window: &Window, rows: Vec<Range<usize>>) -> Self {
-        Self { of_pages: window.of_pages(&rows), rows }
+impl FetchedRows {
+    fn of(pages: &FetchedPages, rows: Vec<Range<usize>>) -> Self {
+        Self { of_pages: pages.of_pages(&rows), rows }
     }
 }
 
-/// Rows of the group as rows of each window.
-fn of_cuts(fetched: &Fetched, rows: &[Range<usize>]) -> Vec<WindowRows> {
-    let of = |window: &Window| WindowRows::of(window, window.rows(rows));
-    fetched.windows.iter().map(of).collect()
+/// Rows of the group as fetched rows of each page layout.
+fn by_layout(fetched: &FetchedColumns, rows: &[Range<usize>]) -> Vec<FetchedRows> {
+    let of = |pages: &FetchedPages| FetchedRows::of(pages, pages.rows(rows));
+    fetched.layouts.iter().map(of).collect()
 }
 
 /// Ascending rows as ranges.
@@ -111,12 +129,17 @@ fn ranges(rows: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Rows of a column; they are named for each way in which columns are cut.
-fn column(fetched: &Fetched, leaf: &Leaf, rows: &[WindowRows], reversed: bool) -> Result<ArrayRef> {
-    let cut = fetched.place.pages.cut(leaf.column);
-    let pages = Pages { fetched, window: &fetched.windows[cut] };
-    let WindowRows { rows, of_pages } = &rows[cut];
-    if let (Some(nullable), true) = (leaf.nullable, fetched.place.pages.known()) {
+/// Rows of a column; they are named for each page layout.
+fn column(
+    fetched: &FetchedColumns,
+    leaf: &Leaf,
+    rows: &[FetchedRows],
+    reversed: bool,
+) -> Result<ArrayRef> {
+    let layout = fetched.part.pages.layout(leaf.column);
+    let pages = Pages { fetched, pages: &fetched.layouts[layout] };
+    let FetchedRows { rows, of_pages } = &rows[layout];
+    if let (Some(nullable), true) = (leaf.nullable, fetched.part.pages.known()) {
         let mut reader = pages.reader(leaf.column)?;
         let read = values::read(&mut reader, of_pages, &leaf.data_type, nullable, reversed);
         if let Some(array) = read {
@@ -124,8 +147,8 @@ fn column(fetched: &Fetched, leaf: &Leaf, rows: &[WindowRows], reversed: bool) -
         }
     }
     let count = rows.iter().map(Range::len).sum();
-    let selection = RowSelection::from_consecutive_ranges(rows.iter().cloned(), pages.window.rows);
-    let levels = leaf.levels(&fetched.place.file.columns)?;
+    let selection = RowSelection::from_consecutive_ranges(rows.iter().cloned(), pages.pages.rows);
+    let levels = leaf.levels(&fetched.part.file.columns)?;
     let mut reader =
         ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, count, Some(selection))?;
     let batch = reader.next().transpose()?.filter(|batch| batch.num_rows() == count);
@@ -137,29 +160,29 @@ fn column(fetched: &Fetched, leaf: &Leaf, rows: &[WindowRows], reversed: bool) -
 
 /// What was fetched, as the row group that the Parquet reader wants.
 struct Pages<'a> {
-    fetched: &'a Fetched,
-    window: &'a Window,
+    fetched: &'a FetchedColumns,
+    pages: &'a FetchedPages,
 }
 
 impl Pages<'_> {
     fn reader(&self, column: usize) -> parquet::errors::Result<SerializedPageReader<ColumnBytes>> {
-        let place = &self.fetched.place;
+        let part = &self.fetched.part;
         let bytes = self.fetched.columns.get(column).and_then(Option::as_ref);
         let unread = || ParquetError::General(format!("column {column} was not read"));
         let bytes = bytes.ok_or_else(unread)?;
-        let descriptor = place.file.columns.descriptor.column(column);
+        let descriptor = part.file.columns.descriptor.column(column);
         let chunk = ColumnChunkMetaData::builder(descriptor)
-            .set_compression_codec(place.file.chunks(place.group)[column].codec)
+            .set_compression_codec(part.file.chunks(part.group)[column].codec)
             .set_total_compressed_size(bytes.length as i64)
             .build()?;
-        let rows = self.window.rows;
+        let rows = self.pages.rows;
         SerializedPageReader::new(bytes.clone(), &chunk, rows, bytes.locations.clone())
     }
 }
 
 impl RowGroups for Pages<'_> {
     fn num_rows(&self) -> usize {
-        self.window.rows
+        self.pages.rows
     }
 
     fn column_chunks(&self, column: usize) -> parquet::errors::Result<Box<dyn PageIterator>> {
@@ -171,7 +194,7 @@ impl RowGroups for Pages<'_> {
     }
 
     fn metadata(&self) -> &ParquetMetaData {
-        &self.fetched.place.file.columns.footer
+        &self.fetched.part.file.columns.footer
     }
 }
 

@@ -1,14 +1,15 @@
-//! The rows of some objects, as a plan of DataFusion's. In: conditions whose parameters are open when the plan is made, and
-//! bound before each execution. Out: the batches that the index [`read`]s.
+//! The rows of some objects, as a plan of DataFusion's. In: filters whose parameters are open when the plan is made; before each
+//! execution, their values and the snapshot to read. Out: the batches that the scan [`read`]s.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::common::{Result, exec_datafusion_err};
+use datafusion::common::{Result, internal_datafusion_err};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{
@@ -19,19 +20,21 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
 
-use super::condition::Conditions;
-use super::groups;
-use super::provider::ascending;
-use crate::index::{Counts, Lookup, Projection, TableIndex, Wanted, read};
+use super::condition::{Values, wanted};
+use super::open_table::OpenTable;
+use super::table::{SnapshotTable, ascending};
+use crate::index::{TableIndex, Wanted};
+use crate::scan::{Counts, Lookup, Projection, read};
+use crate::schema::Table;
 
 /// A scan of some objects: one partition, in the order of the files.
 #[derive(Clone, Debug)]
 pub struct LookupExec {
-    table: Arc<TableIndex>,
+    table: Table,
     projection: Arc<Projection>,
-    conditions: Arc<Conditions>,
-    /// `None` while the parameters are open.
-    wanted: Option<Arc<Wanted>>,
+    filters: Arc<[Expr]>,
+    /// What is read of which snapshot; `None` in a plan that is not bound.
+    bound: Option<(Arc<TableIndex>, Arc<Wanted>)>,
     /// The last row of each row group first.
     reversed: bool,
     properties: Arc<PlanProperties>,
@@ -39,14 +42,14 @@ pub struct LookupExec {
 }
 
 impl LookupExec {
-    /// A scan for the fields of `schema`. Where the conditions have parameters, it is to be [`bound`](Self::bound).
-    pub fn new(table: Arc<TableIndex>, schema: SchemaRef, conditions: Conditions) -> Self {
-        let order = order(&table, &schema);
+    /// A scan for the fields of `schema`, of whatever snapshot it is [`bound`](Self::bound) to.
+    pub fn new(table: &OpenTable, schema: SchemaRef, filters: &[Expr]) -> Self {
+        let order = ascending(table.sorted_by, &schema);
         Self {
-            table,
+            table: table.table,
             projection: Arc::new(Projection::new(schema.clone())),
-            wanted: conditions.closed().map(Arc::new),
-            conditions: Arc::new(conditions),
+            filters: filters.into(),
+            bound: None,
             reversed: false,
             properties: properties(schema, order),
             metrics: ExecutionPlanMetricsSet::new(),
@@ -59,14 +62,16 @@ impl LookupExec {
         Self { reversed: true, properties, ..self.clone() }
     }
 
-    /// The same scan for what is wanted.
-    fn bound(&self, wanted: Arc<Wanted>) -> Self {
-        Self { wanted: Some(wanted), metrics: ExecutionPlanMetricsSet::new(), ..self.clone() }
+    /// The same scan of a snapshot, its parameters bound.
+    pub fn bound(&self, table: &SnapshotTable, values: &Values) -> Result<Self> {
+        let wanted = Arc::new(wanted(&self.filters, values)?);
+        let bound = Some((table.index().clone(), wanted));
+        Ok(Self { bound, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() })
     }
 
     /// The table, and what is wanted of it.
-    pub fn lookup(&self) -> Option<(&Arc<TableIndex>, &Arc<Wanted>)> {
-        Some((&self.table, self.wanted.as_ref()?))
+    pub fn lookup(&self) -> Option<&(Arc<TableIndex>, Arc<Wanted>)> {
+        self.bound.as_ref()
     }
 
     fn counts(&self) -> Counts {
@@ -80,19 +85,18 @@ impl LookupExec {
     }
 }
 
-/// A plan with the parameters of its lookups bound by `wanted`, ready to be executed once.
+/// A plan with its lookups bound to snapshots and values, ready to be executed once.
 pub fn bind(
     plan: &Arc<dyn ExecutionPlan>,
-    wanted: &dyn Fn(&Conditions) -> crate::error::Result<Wanted>,
+    tables: &[Arc<SnapshotTable>],
+    values: &Values,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
-        let wanted = match &lookup.wanted {
-            Some(bound) => bound.clone(),
-            None => Arc::new(wanted(&lookup.conditions)?),
-        };
-        return Ok(Arc::new(lookup.bound(wanted)));
+        let table = tables.iter().find(|table| table.snapshot().table == lookup.table);
+        let table = table.ok_or_else(|| internal_datafusion_err!("no table to look objects up"))?;
+        return Ok(Arc::new(lookup.bound(table, values)?));
     }
-    let children = plan.children().into_iter().map(|child| bind(child, wanted));
+    let children = plan.children().into_iter().map(|child| bind(child, tables, values));
     let bound = replace_children_if_necessary(plan.clone(), children.collect::<Result<_>>()?)?;
     // Without this, every execution would leave its metrics in the plan.
     bound.reset_state()
@@ -109,25 +113,14 @@ fn properties(schema: SchemaRef, order: Option<LexOrdering>) -> Arc<PlanProperti
     Arc::new(properties.with_scheduling_type(SchedulingType::Cooperative))
 }
 
-/// The order of the rows as far as the columns tell.
-fn order(table: &TableIndex, schema: &SchemaRef) -> Option<LexOrdering> {
-    if !table.in_order() {
-        return None;
-    }
-    let snapshot = &table.snapshot;
-    ascending(groups::sort_columns(snapshot.table, snapshot.files.iter()), schema)
-}
-
 impl DisplayAs for LookupExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LookupExec: table={}", self.table.snapshot.table.name())?;
-        let conditions = self.conditions.to_string();
-        if !conditions.is_empty() {
-            write!(f, ", {conditions}")?;
-        }
-        if let Some(wanted) = &self.wanted {
+        write!(f, "LookupExec: table={}", self.table.name())?;
+        if let Some((_, wanted)) = &self.bound {
             write!(f, ", objects={}", wanted.keys.len())?;
         }
+        let filters = self.filters.iter().map(Expr::to_string).collect::<Vec<_>>();
+        write!(f, ", filters=[{}]", filters.join(", "))?;
         let fields = self.projection.schema.fields().iter().map(|field| field.name().as_str());
         write!(f, ", projection=[{}]", fields.collect::<Vec<_>>().join(", "))
     }
@@ -161,11 +154,13 @@ impl ExecutionPlan for LookupExec {
     }
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
-        let wanted = self.wanted.clone();
+        let bound = self.bound.clone();
+        let unbound = || internal_datafusion_err!("a lookup without a snapshot");
+        let (table, wanted) = bound.ok_or_else(unbound)?;
         let lookup = Lookup {
-            table: self.table.clone(),
+            table,
             projection: self.projection.clone(),
-            wanted: wanted.ok_or_else(|| exec_datafusion_err!("a parameter has no value"))?,
+            wanted,
             reversed: self.reversed,
             counts: self.counts(),
         };

@@ -1,0 +1,4 @@
+-- Forced photometry: one row per diaForcedSource.
+SELECT *
+FROM fp
+{where}

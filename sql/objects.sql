@@ -1,0 +1,4 @@
+-- The newest state of objects: one row per diaObject.
+SELECT *
+FROM objects
+{where}

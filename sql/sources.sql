@@ -1,0 +1,4 @@
+-- Light curves: one row per diaSource.
+SELECT *
+FROM sources
+{where}

@@ -1,0 +1,98 @@
+//! The columns of a file. In: how its footer describes them. Out: those that are served, which are flat, by their stored names.
+
+use std::collections::HashMap;
+
+use arrow::datatypes::DataType;
+use parquet::arrow::{
+    FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
+};
+use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor};
+
+use crate::error::{Error, Kind, Result};
+use crate::schema::{KEY, TIME};
+use crate::warehouse::stored_name;
+
+/// The columns of a file: those that are served are flat, so they are leaves. Files of a table most often share them.
+#[derive(Debug)]
+pub struct FileColumns {
+    pub descriptor: SchemaDescPtr,
+    by_name: HashMap<String, usize>,
+    pub key: Leaf,
+    pub time: Option<Leaf>,
+    /// A footer that describes the columns and has no row group.
+    pub footer: ParquetMetaData,
+}
+
+impl FileColumns {
+    pub fn of(descriptor: SchemaDescPtr) -> Result<Self> {
+        let named = |(leaf, column): (usize, &ColumnDescPtr)| match column.path().parts() {
+            [name] => Some((stored_name(name).1.to_string(), leaf)),
+            // It lies in a list or a struct, which are not served.
+            _ => None,
+        };
+        let by_name: HashMap<_, _> =
+            descriptor.columns().iter().enumerate().filter_map(named).collect();
+        let no_key = || Error::new(Kind::Storage, format!("no column {KEY}"));
+        let key = *by_name.get(KEY).ok_or_else(no_key)?;
+        let time = by_name.get(TIME).map(|&time| Leaf::of(&descriptor, time));
+        Ok(Self {
+            key: Leaf::of(&descriptor, key)?,
+            time: time.transpose()?,
+            by_name,
+            footer: footer(&descriptor, Vec::new()),
+            descriptor,
+        })
+    }
+
+    /// The place of the column with a stored name.
+    pub fn named(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The column at a place.
+    pub fn leaf(&self, column: usize) -> Result<Leaf> {
+        Leaf::of(&self.descriptor, column)
+    }
+
+    /// A footer of these columns with one row group.
+    pub fn footer_of(&self, group: RowGroupMetaData) -> ParquetMetaData {
+        footer(&self.descriptor, vec![group])
+    }
+}
+
+fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetMetaData {
+    let file = FileMetaData::new(2, 0, None, None, descriptor.clone(), None);
+    ParquetMetaData::new(file, groups)
+}
+
+/// A column to decode.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    /// Its place in the file.
+    pub column: usize,
+    /// Parquet's own, whatever a writer hints at.
+    pub data_type: DataType,
+    /// `None` where it is not flat.
+    pub nullable: Option<bool>,
+}
+
+impl Leaf {
+    fn of(descriptor: &SchemaDescriptor, column: usize) -> Result<Self> {
+        let mask = ProjectionMask::leaves(descriptor, [column]);
+        let schema = parquet_to_arrow_schema_by_columns(descriptor, mask, None)?;
+        let described = descriptor.column(column);
+        let flat = described.max_rep_level() == 0 && described.max_def_level() <= 1;
+        Ok(Self {
+            column,
+            data_type: schema.field(0).data_type().clone(),
+            nullable: flat.then(|| described.max_def_level() == 1),
+        })
+    }
+
+    /// What the Parquet reader needs to decode it.
+    pub fn levels(&self, columns: &FileColumns) -> Result<FieldLevels> {
+        let mask = ProjectionMask::leaves(&columns.descriptor, [self.column]);
+        Ok(parquet_to_arrow_field_levels(&columns.descriptor, mask, None)?)
+    }
+}

@@ -1,0 +1,35 @@
+//! Sessions over snapshots. In: a configuration and the memory that is shared. Out: DataFusion's planner with the rules of this folder.
+
+use std::sync::Arc;
+
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::prelude::SessionConfig;
+
+use super::nested_cases::NestedCases;
+use super::streaming_sort::StreamingSort;
+
+/// What every session over snapshots has in common.
+pub fn base_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionStateBuilder {
+    SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .with_optimizer_rule(Arc::new(NestedCases))
+        .with_physical_optimizer_rule(Arc::new(StreamingSort))
+}
+
+/// The options that every session over snapshots begins with.
+pub fn base_config() -> SessionConfig {
+    let mut config = SessionConfig::new();
+    let options = config.options_mut();
+    // Rubin's names are mixed case: `SELECT psfFlux FROM sources`.
+    options.sql_parser.enable_ident_normalization = false;
+    options.execution.parquet.pushdown_filters = true;
+    // Scans are of whole row groups; objects are found by the key index. Decoding the page indexes of all columns anew for each
+    // part of a table takes a fifth of the time of reading it.
+    options.execution.parquet.enable_page_index = false;
+    options.execution.parquet.schema_force_view_types = false;
+    options.execution.collect_statistics = false;
+    config
+}
