@@ -110,7 +110,7 @@ async fn both_doors_have_the_same_functions() {
     for door in [["--warehouse", path], ["--server", &server.url]] {
         let asked = ["sql", door[0], door[1], "--format", "csv", statement];
         let printed = tokio::task::block_in_place(|| run(asked)).succeeded().stdout;
-        assert_eq!(printed.lines().nth(1), Some("true,true,true,true,true"), "{door:?}");
+        assert_eq!(printed.lines().nth(1), Some("True,True,True,True,True"), "{door:?}");
     }
     let channel = Endpoint::from_shared(server.url.clone()).unwrap().connect().await.unwrap();
     let mut client = FlightClient::new(channel);
