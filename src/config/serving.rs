@@ -28,7 +28,7 @@ pub struct HttpArgs {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
     pub listen: SocketAddr,
-    /// URL by which clients reach the server, such as https://example.org/some/path/: it stands in the requests that pages
+    /// URL by which clients reach the server, such as <https://example.org/some/path/>: it stands in the requests that pages
     /// give to copy
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_PUBLIC_URL")]
     pub public_url: Option<Origin>,

@@ -1,5 +1,5 @@
 //! Packets with the types of their columns. In: a nested batch as its file has it, and the nested schema that its
-//! [`Mapping`](super::mapping::Layout) asks for. Out: the same packets in that schema. A value that its column cannot hold
+//! [`Mapping`](super::mapping::Mapping) asks for. Out: the same packets in that schema. A value that its column cannot hold
 //! exactly is an `Input` error that names field, record and value: a value is never rounded, and a file never half taken.
 
 use std::sync::Arc;

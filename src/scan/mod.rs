@@ -1,7 +1,7 @@
 //! The scan of some objects. In: a lookup: what is wanted of a table. Out: batches of exactly its rows.
 //!
 //! The index says which pages of which row groups may hold them. [`fetch`](fetch::fetch) gets these pages and nothing else, in one request
-//! for each row group; [`decode`](decode::decode) copies the wanted rows out of them; [`read`] does both for several row groups side by side.
+//! for each row group; [`decode`](decode::decode) copies the wanted rows out of them; [`read()`] does both for several row groups side by side.
 
 mod decode;
 mod fetch;

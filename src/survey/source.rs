@@ -8,7 +8,7 @@ use super::matches::Classification;
 
 /// A detection. Fluxes are in nJy.
 pub struct GeneratedSource {
-    /// Index in [`SurveyRows::objects`](super::rows::Rows::objects).
+    /// Index in [`SurveyRows::objects`](super::rows::SurveyRows::objects).
     pub object: u32,
     /// Index in the plan's visits.
     pub visit: u32,
