@@ -62,7 +62,6 @@ function markers(shown, scale, colours, hasArrows) {
     marker: {
       symbol: symbol(band, what),
       size: isSmall ? 3 : SIZES[what],
-      opacity: 1,
       color: colour,
       line: { width: isFilled ? 0.6 : 1.25, color: isFilled ? colours.outline : colour },
     },

@@ -45,7 +45,7 @@ impl Gathered {
     pub fn take(&mut self, batch: &RecordBatch) -> bool {
         let bytes = self.bytes + batch.get_array_memory_size() + batch.num_rows() * ORDER_BYTES;
         let rows = self.rows + batch.num_rows();
-        let few = bytes <= FEW_BYTES || self.batches.is_empty();
+        let few = bytes <= FEW_BYTES;
         if rows > MOST_ROWS || (!few && self.reservation.try_resize(bytes).is_err()) {
             return false;
         }

@@ -2,8 +2,8 @@
 //! stream in the asked format, with the headers that say what they are.
 //!
 //! An answer is held back until [`HELD_BYTES`] or its end: what fails before that is an error
-//! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a few pages is answered on the
-//! thread that took the request; a large one is made, encoded and compressed on the workers.
+//! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a
+//! few pages is answered on the thread that took the request; a large one is made, encoded and compressed on the workers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

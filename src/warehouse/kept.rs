@@ -52,7 +52,7 @@ impl Warehouse {
         match store.put_opts(&path, kept.into(), PutMode::Create.into()).await {
             Ok(_) => {}
             Err(StoreError::AlreadyExists { .. }) => {
-                let version = version_named(&log, name).await?;
+                let version = named(&log, name).await?.version;
                 let text = format!("{name} is version {version} of {} already", table.name());
                 return Err(Error::argument(text));
             }
@@ -70,15 +70,25 @@ impl Warehouse {
     /// Gives up a name: vacuum may then delete the files of its version. `Argument` where there is none.
     pub async fn forget(&self, table: Table, name: &str) -> Result<u64> {
         let log = Log::new(&self.location, table)?;
-        let version = version_named(&log, name).await?;
+        let version = named(&log, name).await?.version;
         let deleted = log.location.store.delete(&path(&log, name)).await;
         deleted.map_err(|error| log.failed(error.into()))?;
         Ok(version)
     }
 }
 
-/// The version of a name. `Argument` where there is none, `Gone` where the table is another one now.
-pub(super) async fn version_named(log: &Log, name: &str) -> Result<u64> {
+/// The version of a name. `Argument` where there is none, `Gone` where the table of this id is another one than was kept. One small
+/// file is read: anyone may ask for a name.
+pub(super) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
+    let kept = named(log, name).await?;
+    if kept.table_id != table_id {
+        let text = format!("as_of: {name} is of a table in whose place there is another now");
+        return Err(Error::new(Kind::Gone, text));
+    }
+    Ok(kept.version)
+}
+
+async fn named(log: &Log, name: &str) -> Result<Kept> {
     let Some(kept) = read(log, &path(log, name)).await? else {
         let names = names(log).await?;
         let has = match names.is_empty() {
@@ -90,14 +100,7 @@ pub(super) async fn version_named(log: &Log, name: &str) -> Result<u64> {
             log.table.name()
         )));
     };
-    let snapshot = log.read(None).await?;
-    match snapshot.is_some_and(|newest| newest.table_id == kept.table_id) {
-        true => Ok(kept.version),
-        false => {
-            let text = format!("as_of: {name} is of a table in whose place there is another now");
-            Err(Error::new(Kind::Gone, text))
-        }
-    }
+    Ok(kept)
 }
 
 /// The snapshots of all names of the table as it is now.

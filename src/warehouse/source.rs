@@ -90,7 +90,7 @@ impl Source {
     pub async fn version_named(&self, known: &Snapshot, name: &str) -> Result<Option<u64>> {
         match known.is_folder() {
             true => Ok(None),
-            false => version_named(&self.log(known.table)?, name).await.map(Some),
+            false => version_named(&self.log(known.table)?, name, known.table_id).await.map(Some),
         }
     }
 

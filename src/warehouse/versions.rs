@@ -119,7 +119,10 @@ pub(super) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<
     let version = match as_of {
         AsOf::Time(time) => history.version_at(log, time).await?,
         AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
-        AsOf::Name(name) => Some(version_named(log, name).await?),
+        AsOf::Name(name) => {
+            let Some(table) = log.read(None).await? else { return Ok(None) };
+            Some(version_named(log, name, table.table_id).await?)
+        }
     };
     let there = |version: &u64| versions.iter().any(|(there, _)| there == version);
     let Some(version) = version.filter(there) else { return Err(kept().await?) };

@@ -1,3 +1,5 @@
+//! Tables that are made anew, fail or come late while they are followed, over logs written by hand.
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -82,4 +82,6 @@ async fn a_name_is_not_of_another_table_in_its_place() {
     let gone = named(&warehouse, "dr1").await.unwrap_err();
     assert!(gone.contains("another"), "{gone}");
     assert!(vacuumed(&warehouse).await < 2, "it does not stop a vacuum");
+    assert_eq!(warehouse.forget(Table::Sources, "dr1").await.unwrap(), 0, "it can be given up");
+    assert_eq!(warehouse.keep(Table::Sources, "dr1").await.unwrap(), 0);
 }
