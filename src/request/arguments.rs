@@ -1,7 +1,7 @@
-//! The arguments of a request by name, whatever door they came through. In: the members of a JSON object and, where
-//! there is one, a query string. Out: [`Arguments`], from which a request type takes what it knows by name.
+//! The arguments of a request by name, whatever door they came through: from its [`Body`] and, where there is one, its query
+//! string, to [`Arguments`], from which a request type takes what it knows by name.
 //!
-//! The query string wins over the JSON, argument by argument. Within one of them, `diaObjectId` and `columns`
+//! The query string wins over the body, argument by argument. Within one of them, `diaObjectId` and `columns`
 //! given again add up; of any other argument the first counts. What nobody asks for is read over: its name is told, with the one
 //! that was perhaps meant, and its value never kept.
 
@@ -14,6 +14,15 @@ use super::json::{self, Scalar, Value};
 use crate::error::Result;
 use crate::nearest::nearest;
 
+/// The body of a request, by its media type. Either may be empty.
+#[derive(Clone, Copy)]
+pub enum Body<'a> {
+    /// An object whose members are arguments.
+    Json(&'a [u8]),
+    /// What stands in a query string elsewhere: `a=1&b=2`, as HTML forms and curl's `-d` send it.
+    Form(&'a [u8]),
+}
+
 /// Values by argument name.
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
@@ -22,8 +31,8 @@ pub struct Arguments<'a> {
     unknown: Ignored,
 }
 
-/// The arguments of these names in a JSON object and a query string (`a=1&b=2`); both may be empty.
-pub fn read<'a>(json: &'a [u8], query: &'a str, names: &[&'static str]) -> Result<Arguments<'a>> {
+/// The arguments of these names in a body and a query string (`a=1&b=2`).
+pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Result<Arguments<'a>> {
     let mut arguments = Arguments::default();
     let mut wanted = |name: &str| {
         let name = if name == "objectId" { ID.name } else { name };
@@ -33,13 +42,25 @@ pub fn read<'a>(json: &'a [u8], query: &'a str, names: &[&'static str]) -> Resul
         }
         known
     };
-    let members = if json.is_empty() { Vec::new() } else { json::members(json, &mut wanted)? };
-    let pairs = form_urlencoded::parse(query.as_bytes())
-        .filter_map(|(name, text)| Some((wanted(&name)?, Value::One(Scalar::Text(text)))));
-    let pairs = merged(pairs);
-    arguments.values = merged(members.into_iter());
-    arguments.values.extend(pairs);
+    let members = match body {
+        Body::Json(json) if json.is_empty() => Vec::new(),
+        Body::Json(json) => json::members(json, &mut wanted)?,
+        Body::Form(form) => pairs(form, &mut wanted),
+    };
+    let pairs = pairs(query.as_bytes(), &mut wanted);
+    arguments.values = merged(members);
+    arguments.values.extend(merged(pairs));
     Ok(arguments)
+}
+
+/// The pairs of a query string whose names are wanted.
+fn pairs<'a>(
+    text: &'a [u8],
+    mut wanted: impl FnMut(&str) -> Option<&'static str>,
+) -> Vec<(&'static str, Value<'a>)> {
+    form_urlencoded::parse(text)
+        .filter_map(|(name, value)| Some((wanted(&name)?, Value::One(Scalar::Text(value)))))
+        .collect()
 }
 
 impl<'a> Arguments<'a> {
@@ -65,7 +86,7 @@ impl<'a> Arguments<'a> {
 }
 
 fn merged<'a>(
-    given: impl Iterator<Item = (&'static str, Value<'a>)>,
+    given: Vec<(&'static str, Value<'a>)>,
 ) -> HashMap<&'static str, Value<'a>> {
     let mut values: HashMap<_, Value<'a>> = HashMap::new();
     for (name, value) in given {
@@ -84,12 +105,16 @@ mod tests {
     use super::*;
 
     fn merged(query: &str, body: &str) -> Vec<(String, String)> {
+        merged_with(query, Body::Json(body.as_bytes()))
+    }
+
+    fn merged_with(query: &str, body: Body<'_>) -> Vec<(String, String)> {
         let shown = |value: Value| {
             let texts = value.into_scalars().into_iter().map(|scalar| scalar.to_string());
             texts.collect::<Vec<_>>().join(" ")
         };
         let names = [ID.name, COLUMNS.name, "output-format", "a", "b"];
-        let arguments = read(body.as_bytes(), query, &names).unwrap().values.into_iter();
+        let arguments = read(body, query, &names).unwrap().values.into_iter();
         let mut all: Vec<_> =
             arguments.map(|(name, value)| (name.to_string(), shown(value))).collect();
         all.sort();
@@ -120,6 +145,12 @@ mod tests {
             merged("", r#"{"objectId": 2, "diaObjectId": ["3"]}"#),
             one(ID.name, "the number 2 `3`")
         );
+        let form = Body::Form(b"diaObjectId=1,2&objectId=%203&a=x+y");
+        let expected = [("a", "`x y`"), (ID.name, "`1,2` ` 3`")];
+        let expected = expected.map(|(name, value)| (name.to_string(), value.to_string()));
+        assert_eq!(merged_with("", form), expected);
+        assert_eq!(merged_with("a=1&diaObjectId=4", form).len(), 2);
+        assert_eq!(merged_with("diaObjectId=4", form)[1].1, "`4`");
         assert_eq!(merged("a=1&", r#"{"b": true}"#).len(), 2);
         assert_eq!(merged("", ""), []);
         assert_eq!(merged("", "{}"), []);
@@ -127,14 +158,14 @@ mod tests {
 
     #[test]
     fn unknown_names_are_told_and_many_repeats_take_no_longer() {
-        let arguments = read(br#"{"x": [1], "a": 1}"#, "y=2&b=3", &["a", "b"]).unwrap();
+        let arguments = read(Body::Json(br#"{"x": [1], "a": 1}"#), "y=2&b=3", &["a", "b"]).unwrap();
         let (left, unknown) = arguments.into_names();
         assert_eq!((left, unknown), (vec!["a", "b"], ["x", "y"].into_iter().collect()));
-        assert!(!read(b"", "x=1", &[]).unwrap().is_empty());
+        assert!(!read(Body::Json(b""), "x=1", &[]).unwrap().is_empty());
 
         let repeats = 200_000; // what is quadratic in them takes minutes
         let body = format!("{{{}\"a\": 1}}", "\"objectId\": 7,".repeat(repeats));
-        let mut arguments = read(body.as_bytes(), "", &[ID.name, "a"]).unwrap();
+        let mut arguments = read(Body::Json(body.as_bytes()), "", &[ID.name, "a"]).unwrap();
         assert_eq!(arguments.remove(ID.name).unwrap().into_scalars().len(), repeats);
     }
 }

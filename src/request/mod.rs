@@ -1,5 +1,5 @@
-//! What a client asks for, understood; nothing of HTTP or gRPC. In: arguments by name, from a JSON object or a query
-//! string. Out: a [`RowRequest`], or the error that names the argument and what would be right.
+//! What a client asks for, understood; nothing of HTTP or gRPC: from arguments by name, of a JSON object, a form or a query
+//! string, to a [`RowRequest`], or the error that names the argument and what would be right.
 
 pub mod argument;
 pub mod arguments;
@@ -11,5 +11,5 @@ mod rows;
 mod schema;
 
 pub use plot::PlotRequest;
-pub use rows::RowRequest;
+pub use rows::{RowRequest, missing_id};
 pub use schema::SchemaRequest;

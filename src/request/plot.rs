@@ -108,11 +108,11 @@ fn word<T: Copy, const N: usize>(
 mod tests {
     use super::*;
     use crate::query::Rows;
-    use crate::request::arguments;
+    use crate::request::arguments::{self, Body};
 
     fn parsed(query: &str) -> Result<PlotRequest> {
         let names: Vec<_> = PlotRequest::ARGUMENTS.iter().map(|argument| argument.name).collect();
-        PlotRequest::parse(arguments::read(b"", query, &names)?)
+        PlotRequest::parse(arguments::read(Body::Json(b""), query, &names)?)
     }
 
     #[test]

@@ -148,11 +148,11 @@ fn version_or_time(value: Value<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::arguments;
+    use crate::request::arguments::{self, Body};
 
     fn parsed(table: Table, body: &str) -> Result<Asked> {
         let names = [&ID, &COLUMNS, &MIDPOINT_MJD_TAI, &AS_OF].map(|argument| argument.name);
-        query(table, Order::ByObject, &mut arguments::read(body.as_bytes(), "", &names).unwrap())
+        query(table, Order::ByObject, &mut arguments::read(Body::Json(body.as_bytes()), "", &names).unwrap())
     }
 
     fn ids_of(value: &str) -> (Vec<i64>, Ignored) {

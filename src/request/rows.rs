@@ -118,7 +118,7 @@ pub fn flag(argument: &Argument, arguments: &mut Arguments<'_>) -> Result<bool> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::arguments;
+    use crate::request::arguments::{self, Body};
 
     fn parsed(table: Table, body: &str) -> Result<RowRequest> {
         let known = match table {
@@ -126,7 +126,7 @@ mod tests {
             Table::Fp | Table::Objects => RowRequest::ARGUMENTS,
         };
         let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
-        RowRequest::parse(table, arguments::read(body.as_bytes(), "", &names)?)
+        RowRequest::parse(table, arguments::read(Body::Json(body.as_bytes()), "", &names)?)
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! A request received: its query string and its JSON body. In: a request. Out: its [`Arguments`].
+//! A request taken to its end, and its [`Arguments`]: those of its query string and of its body, JSON or a form.
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{Extensions, HeaderMap, Method};
@@ -13,18 +12,31 @@ use crate::error::{Error, Kind, Result};
 use crate::incoming::{self, Whole};
 use crate::limits::{Client, Limits};
 use crate::request::argument::Argument;
-use crate::request::arguments::{self, Arguments};
+use crate::request::arguments::{self, Arguments, Body};
 use crate::workers::Workers;
 
 /// A larger body is parsed on the workers: some hundred microseconds on a thread that serves.
 const PARSED_HERE_BYTES: usize = 32 << 10;
+
+/// What a body of another media type is told.
+pub const MEDIA_TYPES: &str = "a body must be JSON, and say so: send the header `Content-Type: application/json`; or a form, as in a query \
+    string: `application/x-www-form-urlencoded`";
 
 /// What a client sent, before anything of it is understood.
 #[derive(Default)]
 pub struct Sent {
     method: Method,
     query: String,
+    media_type: MediaType,
     body: Whole,
+}
+
+/// Of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum MediaType {
+    #[default]
+    Json,
+    Form,
 }
 
 /// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::from_extensions`].
@@ -35,21 +47,17 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
     let limits = limits.for_caller(Client::of_request(request.extensions()));
     let (mut parts, body) = incoming::receive(request, &limits).await?;
     let query = parts.uri.query().unwrap_or_default().to_string();
-    let sent = Sent { method: parts.method.clone(), query, body };
-    sent.check_media_type(&parts.headers)?;
+    let media_type = MediaType::from_headers(&parts.headers, &body.bytes)?;
+    let sent = Sent { method: parts.method.clone(), query, media_type, body };
     parts.extensions.insert(Arc::new(sent));
-    Ok(next.run(Request::from_parts(parts, Body::empty())).await)
+    Ok(next.run(Request::from_parts(parts, axum::body::Body::empty())).await)
 }
 
-impl Sent {
-    /// What [`whole`] left.
-    pub fn from_extensions(extensions: &Extensions) -> Arc<Self> {
-        extensions.get().cloned().unwrap_or_default()
-    }
-
-    fn check_media_type(&self, headers: &HeaderMap) -> Result<()> {
-        if self.body.bytes.is_empty() {
-            return Ok(());
+impl MediaType {
+    /// The media type that a body has by its headers; an error for any other, and for a body in a content coding.
+    fn from_headers(headers: &HeaderMap, body: &[u8]) -> Result<Self> {
+        if body.is_empty() {
+            return Ok(Self::Json);
         }
         if let Some(coding) = headers.get(CONTENT_ENCODING).filter(|coding| *coding != "identity") {
             let coding = coding.to_str().unwrap_or("unknown");
@@ -57,12 +65,24 @@ impl Sent {
                 format!("a body must be sent as it is, without `Content-Encoding: {coding:.40}`");
             return Err(Error::new(Kind::MediaType, text));
         }
-        if is_json(headers) {
-            return Ok(());
+        let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
+        match essence.trim().to_ascii_lowercase().as_str() {
+            "application/json" => Ok(Self::Json),
+            other if other.starts_with("application/") && other.ends_with("+json") => Ok(Self::Json),
+            // curl sends JSON as a form unless it is told otherwise.
+            "application/x-www-form-urlencoded" if !body.trim_ascii_start().starts_with(b"{") => {
+                Ok(Self::Form)
+            }
+            _ => Err(Error::new(Kind::MediaType, MEDIA_TYPES)),
         }
-        let text =
-            "a body must be JSON and say so: send the header `Content-Type: application/json`";
-        Err(Error::new(Kind::MediaType, text))
+    }
+}
+
+impl Sent {
+    /// What [`whole`] left.
+    pub fn from_extensions(extensions: &Extensions) -> Arc<Self> {
+        extensions.get().cloned().unwrap_or_default()
     }
 
     /// The arguments as `parse` understands them; `None` for a GET without any. A large body is read on
@@ -76,7 +96,11 @@ impl Sent {
         let large = self.body.bytes.len() > PARSED_HERE_BYTES;
         let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
         let parsed = move || {
-            let arguments = arguments::read(&self.body.bytes, &self.query, &names)?;
+            let body = match self.media_type {
+                MediaType::Json => Body::Json(&self.body.bytes),
+                MediaType::Form => Body::Form(&self.body.bytes),
+            };
+            let arguments = arguments::read(body, &self.query, &names)?;
             if arguments.is_empty() && self.method != Method::POST {
                 return Ok(None);
             }
@@ -86,17 +110,9 @@ impl Sent {
     }
 }
 
-/// `application/json`, or a type built on it, whatever its parameters.
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json"
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
+    use axum::http::HeaderName;
 
     use super::*;
 
@@ -110,40 +126,43 @@ mod tests {
         assert_eq!(parsed(Method::POST).await, Some(()));
     }
 
-    fn refused(content_type: Option<&str>, body: &'static str) -> Option<Error> {
-        let bytes = Bytes::from(body);
-        let sent = Sent { body: Whole::from(bytes), ..Sent::default() };
-        let headers = content_type.map(|value| (CONTENT_TYPE, value.parse().unwrap()));
-        sent.check_media_type(&headers.into_iter().collect()).err()
+    fn media_type(name: HeaderName, value: &str, body: &str) -> Result<MediaType> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "application/json".parse().unwrap());
+        headers.insert(name, value.parse().unwrap());
+        MediaType::from_headers(&headers, body.as_bytes())
     }
 
     #[test]
     fn a_compressed_body_is_refused_by_its_coding() {
-        let sent = Sent { body: Whole::from(Bytes::from_static(b"{}")), ..Sent::default() };
-        for (coding, is_refused) in [("gzip", true), ("zstd, gzip", true), ("identity", false)] {
-            let headers = [(CONTENT_TYPE, "application/json"), (CONTENT_ENCODING, coding)];
-            let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
-            let error = sent.check_media_type(&headers.into_iter().collect()).err();
-            assert_eq!(error.is_some(), is_refused, "{coding}");
-            if let Some(error) = error {
-                assert_eq!(error.kind(), Kind::MediaType);
-                assert!(error.to_string().contains(coding), "{error}");
-            }
+        for coding in ["gzip", "zstd, gzip"] {
+            let error = media_type(CONTENT_ENCODING, coding, "{}").unwrap_err();
+            assert_eq!(error.kind(), Kind::MediaType);
+            assert!(error.to_string().contains(coding), "{error}");
         }
+        assert_eq!(media_type(CONTENT_ENCODING, "identity", "{}").unwrap(), MediaType::Json);
     }
 
     #[test]
-    fn a_body_must_say_that_it_is_json() {
-        for content_type in
-            ["application/json", "Application/JSON; charset=utf-8", "application/ld+json"]
-        {
-            assert!(refused(Some(content_type), "{}").is_none(), "{content_type}");
-        }
-        for content_type in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            let error = refused(content_type, "{}").unwrap();
-            assert_eq!(error.kind(), Kind::MediaType);
-            assert!(error.to_string().contains("application/json"));
-            assert!(refused(content_type, "").is_none());
+    fn a_body_must_say_what_it_is() {
+        let form = "application/x-www-form-urlencoded";
+        for (content_type, body, expected) in [
+            ("application/json", "{}", Some(MediaType::Json)),
+            ("Application/JSON; charset=utf-8", "{}", Some(MediaType::Json)),
+            ("application/ld+json", "{}", Some(MediaType::Json)),
+            (form, "diaObjectId=1", Some(MediaType::Form)),
+            (form, " {\"diaObjectId\": 1}", None),
+            ("text/plain", "{}", None),
+            ("", "{}", None),
+            ("text/plain", "", Some(MediaType::Json)),
+        ] {
+            match media_type(CONTENT_TYPE, content_type, body) {
+                Ok(media_type) => assert_eq!(Some(media_type), expected, "{content_type}: {body}"),
+                Err(error) => {
+                    assert_eq!((error.kind(), expected), (Kind::MediaType, None), "{content_type}");
+                    assert!(error.to_string().contains("application/json"));
+                }
+            }
         }
     }
 }

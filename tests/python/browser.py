@@ -44,6 +44,15 @@ def search(page):
     assert "2 of 4 objects" in page.inner_text("h1")
     assert page.locator("tbody th a").all_inner_texts() == [IDS[1], LONG]
     assert "nonsense" in page.inner_text("main")
+    many = " ".join(map(str, range(1, 6_000)))
+    page.get_by_role("searchbox").fill(f"{LONG} {many} {IDS[1]}")
+    page.get_by_role("button", name="Find").click()
+    assert "2 of 6001 objects" in page.inner_text("h1") and "5999" in page.inner_text("main")
+    for table, least in (("objects", 2), ("sources", 100)):
+        with page.expect_download() as download:
+            page.locator(f".downloads button[formaction$={table}][value=parquet]").click()
+        rows = pandas.read_parquet(download.value.path())
+        assert set(rows["r:diaObjectId"]) == {int(LONG), int(IDS[1])} and len(rows) >= least, len(rows)
     page.get_by_role("link", name=LONG).click()
     page.wait_for_url(f"{URL}/{LONG}")
     page.goto(URL)

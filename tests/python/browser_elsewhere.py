@@ -23,10 +23,16 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     """Answers what is below PREFIX, and nothing else."""
 
     def do_GET(self):
+        self.pass_on(None)
+
+    def do_POST(self):
+        self.pass_on(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def pass_on(self, body):
         if not self.path.startswith(PREFIX + "/"):
             return self.send_error(404)
-        request = urllib.request.Request(SERVER + self.path.removeprefix(PREFIX))
-        for name in ("Accept", "If-None-Match"):
+        request = urllib.request.Request(SERVER + self.path.removeprefix(PREFIX), body)
+        for name in ("Accept", "Content-Type", "If-None-Match"):
             if name in self.headers:
                 request.add_header(name, self.headers[name])
         for name, value in (("Proto", "http"), ("Host", self.headers["Host"]), ("Prefix", PREFIX)):

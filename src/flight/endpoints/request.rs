@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::flight::wire;
 use crate::query::{ObjectIds, Order, Query, UnknownColumn};
 use crate::request::argument::{AS_OF, COLUMNS, ID, MIDPOINT_MJD_TAI, WITH_UPPER_LIMITS};
-use crate::request::arguments::{self, Arguments};
+use crate::request::arguments::{self, Arguments, Body};
 use crate::request::ignored::{Ignored, Warning};
 use crate::request::json::{Scalar, Value};
 use crate::request::query::{Asked, query, wrong};
@@ -78,7 +78,7 @@ impl EndpointRequest {
     /// Reads the JSON of a request. `TooLarge` over [`MOST_BYTES`].
     pub fn parse(text: String) -> Result<Self> {
         check_size(text.len())?;
-        let mut arguments = arguments::read(text.as_bytes(), "", &NAMES)?;
+        let mut arguments = arguments::read(Body::Json(text.as_bytes()), "", &NAMES)?;
         let table = endpoint(arguments.remove(ENDPOINT))?;
         if arguments.contains_key(WITH_UPPER_LIMITS.name) {
             return Err(Error::argument(format!(

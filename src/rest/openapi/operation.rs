@@ -11,6 +11,7 @@ use crate::encode::Format;
 use crate::error::Kind;
 use crate::request::argument::{Argument, Takes};
 use crate::rest::endpoint::{Endpoint, Returns};
+use crate::rest::received;
 
 /// What every client has to be ready for, with an example of what it is told.
 const ERRORS: [(Kind, &str); 8] = [
@@ -24,7 +25,7 @@ const ERRORS: [(Kind, &str); 8] = [
     ),
     (
         Kind::MediaType,
-        "a body must be JSON and say so: send the header `Content-Type: application/json`",
+        received::MEDIA_TYPES,
     ),
     (Kind::Gone, "as_of: dr1 is of a table in whose place there is another now"),
     (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
@@ -59,8 +60,10 @@ pub fn post(endpoint: &Endpoint, object: &str) -> Operation {
         }
     }
     let body = ContentBuilder::new().schema(Some(body.build())).example(Some(asked.into()));
+    let body = body.build();
     let body = RequestBodyBuilder::new()
-        .content("application/json", body.build())
+        .content("application/json", body.clone())
+        .content("application/x-www-form-urlencoded", body)
         .required(Some(Required::True));
     let id = format!("post_{}", endpoint.name());
     operation(endpoint).request_body(Some(body.build())).operation_id(Some(id)).build()

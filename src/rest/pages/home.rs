@@ -22,7 +22,7 @@ use crate::schema::Table;
 <h1>Light curves of Rubin alerts</h1>
 <p class="lead">Every night the Rubin Observatory sends out alerts of what changed on the sky. Here are all measurements of an
 object, by its diaObjectId.</p>
-<form class="search large" role="search" action="objects">
+<form class="search large" role="search" method="post" action="objects">
 <label for="search">diaObjectId</label>
 <input id="search" type="search" name="diaObjectId" placeholder="one, or several" autocomplete="off" spellcheck="false" required autofocus>
 <button>Find</button>

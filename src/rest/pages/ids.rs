@@ -1,28 +1,72 @@
-//! The ids that people type. In: the text of a search box or a path. Out: ids, and what stands among them without being one.
+//! The ids that people type into a search box or a path, and what they type that is no id.
 
-use crate::error::{Error, Kind};
-use crate::request::query::id;
+use std::collections::HashSet;
+
+use crate::error::{Error, Kind, Result};
+use crate::request::argument::ID;
+use crate::request::arguments::Arguments;
+use crate::request::json::Scalar;
+use crate::request::missing_id;
+use crate::request::query::{id, wrong};
+
+/// As many objects are listed on a page: some MB of HTML.
+const MOST_IDS: usize = 10_000;
+/// As many words that are no ids are shown, the others counted.
+const SHOWN_OTHERS: usize = 20;
+/// A longer word is cut.
+const SHOWN_CHARACTERS: usize = 40;
 
 /// What stands in a search box.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     /// In the order typed, each once.
     pub ids: Vec<i64>,
+    /// The first words that are no ids.
     pub others: Vec<String>,
+    /// How many more of these there are.
+    pub more_others: usize,
 }
 
-/// Ids are separated by commas, semicolons or blanks, as they come out of tables and lists.
-pub fn typed(text: &str) -> Typed {
-    let mut typed = Typed::default();
-    let separators = |c: char| c.is_whitespace() || [',', ';'].contains(&c);
-    for word in text.split(separators).filter(|word| !word.is_empty()) {
-        match id(word) {
-            Some(id) if typed.ids.contains(&id) => {}
-            Some(id) => typed.ids.push(id),
-            None => typed.others.push(word.chars().take(40).collect()),
+/// The ids of a request: what was typed into the search box.
+pub fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
+    let Some(value) = arguments.remove(ID.name) else {
+        return Err(missing_id("type one id, or several", arguments));
+    };
+    let mut words = Vec::new();
+    for scalar in value.into_scalars() {
+        match scalar {
+            Scalar::Text(text) | Scalar::Number(text) => words.push(text),
+            other => return Err(wrong(ID.name, "ids as text or integers", other)),
         }
     }
-    typed
+    typed(words.iter().flat_map(|text| text.split(is_separator)))
+}
+
+/// Ids come out of tables and lists, separated by commas, semicolons or blanks.
+fn is_separator(c: char) -> bool {
+    c.is_whitespace() || [',', ';'].contains(&c)
+}
+
+fn typed<'a>(words: impl Iterator<Item = &'a str>) -> Result<Typed> {
+    let (mut typed, mut seen) = (Typed::default(), HashSet::new());
+    for word in words.filter(|word| !word.is_empty()) {
+        match id(word) {
+            Some(id) => {
+                if seen.insert(id) {
+                    typed.ids.push(id);
+                }
+            }
+            None if typed.others.len() == SHOWN_OTHERS => typed.more_others += 1,
+            None => typed.others.push(word.chars().take(SHOWN_CHARACTERS).collect()),
+        }
+        if typed.ids.len() > MOST_IDS {
+            let text = format!(
+                "a page lists {MOST_IDS} objects at most: ask /api/v1/objects for more, with a POST"
+            );
+            return Err(Error::new(Kind::TooLarge, text));
+        }
+    }
+    Ok(typed)
 }
 
 /// The refusal of what should be an id.
@@ -47,9 +91,26 @@ mod tests {
 
     #[test]
     fn ids_are_found_among_anything() {
-        let expected = Typed { ids: vec![12, 7], others: vec!["a".into(), "-5".into()] };
+        let typed = |text: &str| typed(text.split(is_separator)).unwrap();
+        let others = vec!["a".into(), "-5".into()];
+        let expected = Typed { ids: vec![12, 7], others, more_others: 0 };
         assert_eq!(typed(" 12,7;a\n12\t, -5,"), expected);
         assert_eq!(typed(" ,\n"), Typed::default());
+    }
+
+    #[test]
+    fn what_is_kept_of_a_long_text_is_bounded_and_nothing_is_left_out_untold() {
+        let junk = "x ".repeat(100_000);
+        let typed = |text: &str| typed(text.split(is_separator));
+        let kept = typed(&junk).unwrap();
+        assert_eq!((kept.others.len(), kept.more_others), (SHOWN_OTHERS, 100_000 - SHOWN_OTHERS));
+        let ids = |count: usize| {
+            (0..2 * count).map(|i| format!("{} ", i % count)).collect::<String>()
+        };
+        assert_eq!(typed(&ids(MOST_IDS)).unwrap().ids.len(), MOST_IDS);
+        let error = typed(&ids(MOST_IDS + 1)).unwrap_err();
+        assert_eq!(error.kind(), Kind::TooLarge);
+        assert!(error.to_string().contains("10000 objects"), "{error}");
     }
 
     #[test]

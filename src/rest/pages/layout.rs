@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 <header class="top">
 <a class="brand" href="{{ root }}"><img src="{{ root }}{{ assets }}/icon.svg" alt="" width="24" height="24">diaflight</a>
 {% if search %}
-<form class="search" role="search" action="{{ root }}objects">
+<form class="search" role="search" method="post" action="{{ root }}objects">
 <label class="unseen" for="search">diaObjectId, one or several</label>
 <input id="search" type="search" name="diaObjectId" placeholder="diaObjectId, one or several" autocomplete="off" spellcheck="false" required>
 <button>Find</button>

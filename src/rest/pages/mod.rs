@@ -38,7 +38,7 @@ use axum::response::Response;
 use axum::routing::get;
 
 use super::failure::ErrorPage;
-use super::{App, bounded};
+use super::{App, bounded, received};
 
 /// Everything comes from this server; plotly sets styles as it draws.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
@@ -54,9 +54,10 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// The routes of the pages: those that look something up are within the limits, as other lookups are.
 pub fn router(app: &App) -> Router<App> {
     Router::new()
-        .route("/objects", get(objects::page))
+        .route("/objects", get(objects::page).post(objects::page))
         .route("/{diaObjectId}", get(object::page))
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
+        .route_layer(from_fn_with_state(app.limits.clone(), received::whole))
         .route("/", get(home::page))
         .route("/docs", get(docs::with_slash))
         .route("/docs/", get(docs::page))

@@ -19,7 +19,7 @@ use super::{App, assets, ids};
 use crate::error::Result;
 use crate::origin::AskedAt;
 use crate::query::{Columns, Query};
-use crate::request::arguments;
+use crate::request::arguments::{self, Body};
 use crate::request::query::id;
 use crate::rest::bounded::Placement;
 use crate::schema::Table;
@@ -66,7 +66,7 @@ pub async fn page(
 ) -> Result<Response> {
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
     let (_, ignored) =
-        arguments::read(b"", arguments.as_deref().unwrap_or_default(), &[])?.into_names();
+        arguments::read(Body::Json(b""), arguments.as_deref().unwrap_or_default(), &[])?.into_names();
     let object = Query::newest_first(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),

@@ -1,8 +1,12 @@
-//! `/objects?diaObjectId=...`: where the search box leads. In: what was typed. Out: the page of the one object, or a list of
-//! several, and what is not there.
+//! `/objects`: where the search box leads. One id leads to the page of its object, several to a list of those that are there, which
+//! names the others. What is typed comes by POST, since a URL has no room for thousands of ids; a few are sent on to a URL of
+//! their own, which can be kept.
+
+use std::collections::{HashMap, HashSet};
 
 use askama::Template;
-use axum::extract::{Extension, Query as QueryString, State};
+use axum::extract::{Extension, Request, State};
+use axum::http::Method;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -15,14 +19,13 @@ use super::{App, ids};
 use crate::encode::Format;
 use crate::error::Result;
 use crate::query::{Columns, Query};
+use crate::request::argument::ID;
 use crate::rest::bounded::Placement;
+use crate::rest::received::Sent;
 use crate::schema::Table;
 
-#[derive(Deserialize)]
-pub struct Search {
-    #[serde(rename = "diaObjectId", default)]
-    text: String,
-}
+/// Lists of as many objects have a URL: 2,000 bytes are taken by every browser and proxy.
+const MOST_IDS_IN_URL: usize = 100;
 
 /// A line of the list.
 #[derive(Deserialize)]
@@ -47,7 +50,7 @@ const COLUMNS: [&str; 5] =
     ext = "html",
     source = r##"<h1>{{ objects.len() }} of {{ asked }} objects</h1>
 {% if !unknown.is_empty() %}<p class="notice">Not in the table objects, as of its version {{ version }}: {% for id in unknown %}<span class="numbers">{{ id }}</span>{% if !loop.last %}, {% endif %}{% endfor %}.</p>
-{% endif %}{% if !others.is_empty() %}<p class="notice">No diaObjectId (digits alone, up to 19 of them): {% for other in others %}<code>{{ other }}</code>{% if !loop.last %}, {% endif %}{% endfor %}.</p>
+{% endif %}{% if !others.is_empty() %}<p class="notice">No diaObjectId (digits alone, up to 19 of them): {% for other in others %}<code>{{ other }}</code>{% if !loop.last %}, {% endif %}{% endfor %}{% if more_others.gt(&0) %} and {{ more_others }} more{% endif %}.</p>
 {% endif %}{% if !objects.is_empty() %}<div class="wide" tabindex="0" role="region" aria-label="The objects">
 <table class="stacked objects">
 <thead><tr><th scope="col">diaObjectId</th><th scope="col">RA (ICRS)</th><th scope="col">Dec</th><th scope="col">Detections</th><th scope="col">Cross-match</th></tr></thead>
@@ -57,11 +60,14 @@ const COLUMNS: [&str; 5] =
 </table>
 </div>
 <h2 id="download">Download</h2>
+<form method="post">
+<input type="hidden" name="diaObjectId" value="{{ ids }}">
 <dl class="downloads">
 {% for table in Table::ALL %}<div><dt>{{ table.name() }}</dt><dd>
-{% for format in Format::ALL %}<a href="api/v1/{{ table.name() }}?diaObjectId={{ ids }}&amp;output-format={{ format.name() }}" download="{{ table.name() }}.{{ format.extension() }}">{{ format.name() }}</a>
+{% for format in Format::ALL %}<button formaction="api/v1/{{ table.name() }}" name="output-format" value="{{ format.name() }}">{{ format.name() }}</button>
 {% endfor %}</dd></div>
 {% endfor %}</dl>
+</form>
 {% endif %}"##
 )]
 struct ObjectList {
@@ -71,6 +77,7 @@ struct ObjectList {
     ids: String,
     unknown: Vec<i64>,
     others: Vec<String>,
+    more_others: usize,
     version: u64,
 }
 
@@ -95,31 +102,47 @@ impl ListedObject {
 pub async fn page(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
-    QueryString(search): QueryString<Search>,
+    request: Request,
 ) -> Result<Response> {
-    let ids::Typed { ids, others } = ids::typed(&search.text);
-    match (&ids[..], &others[..]) {
+    let is_post = request.method() == Method::POST;
+    let sent = Sent::from_extensions(request.extensions());
+    let typed = sent.parse(&[&ID], &app.workers, ids::from_arguments).await?.unwrap_or_default();
+    match (&typed.ids[..], &typed.others[..]) {
         ([], []) => return Ok(Redirect::to("./").into_response()),
         ([], [first, ..]) => return Err(ids::malformed(first)),
         ([id], []) => return Ok(Redirect::to(&format!("./{id}")).into_response()),
+        (ids, []) if is_post && ids.len() <= MOST_IDS_IN_URL => {
+            return Ok(Redirect::to(&format!("objects?diaObjectId={}", joined(ids))).into_response());
+        }
         _ => {}
     }
+    list(&app, &placement, typed).await
+}
+
+/// The page of several objects.
+async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Response> {
+    let ids::Typed { ids, others, more_others } = typed;
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
     let query = Query::newest_first(Table::Objects, ids.clone(), columns);
-    let found = read::<ListedObject>(&app.engine, &placement, &query).await?;
-    let (asked, mut objects) = (ids.len() + others.len(), found.rows);
-    let place = |id: &i64| ids.iter().position(|typed| typed == id);
-    objects.sort_by_key(|object| place(&object.id));
-    let known: Vec<String> = objects.iter().map(|object| object.id.to_string()).collect();
-    let unknown = ids.iter().copied().filter(|id| objects.iter().all(|object| object.id != *id));
+    let found = read::<ListedObject>(&app.engine, placement, &query).await?;
+    let mut objects = found.rows;
+    let places: HashMap<_, _> = ids.iter().enumerate().map(|(place, id)| (*id, place)).collect();
+    objects.sort_by_key(|object| places.get(&object.id));
+    let known: Vec<_> = objects.iter().map(|object| object.id).collect();
+    let there: HashSet<_> = known.iter().collect();
     let body = ObjectList {
-        asked,
-        unknown: unknown.collect(),
+        asked: ids.len() + others.len() + more_others,
+        unknown: ids.iter().filter(|id| !there.contains(id)).copied().collect(),
         objects,
-        ids: known.join(","),
+        ids: joined(&known),
         others,
+        more_others,
         version: found.version,
     };
     let synthetic = app.engine.is_synthetic();
     Layout { title: "Objects · diaflight", synthetic, ..Layout::default() }.answer(&body)
+}
+
+fn joined(ids: &[i64]) -> String {
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
 }

@@ -136,7 +136,46 @@ async fn the_search_box_leads_to_one_object_or_to_several() {
     assert!(place(format!("<a href=\"{TWO}\"")) < place(format!("<a href=\"{ONE}\"")));
     assert!(html.contains("2 of 4 objects") && html.contains("<code>xyz</code>"), "{html}");
     assert!(html.contains(">17</span>"), "{html}");
+    let search = |typed: &str| {
+        let form = format!("diaObjectId={}", typed.replace(' ', "+"));
+        let request = client.post(server.url("/objects")).header("Accept", BROWSER);
+        request.header("Content-Type", "application/x-www-form-urlencoded").body(form).send()
+    };
+    for (typed, to) in [
+        (String::new(), "./".to_string()),
+        (ONE.to_string(), format!("./{ONE}")),
+        (format!("{ONE} {TWO},{ONE}"), format!("objects?diaObjectId={ONE},{TWO}")),
+    ] {
+        let answer = search(&typed).await.unwrap();
+        assert_eq!((answer.status().as_u16(), header(&answer, "location")), (303, &to[..]));
+    }
+    let unknown: String = (1..=9_000).map(|id| format!(" {id}")).collect();
+    let junk = "x ".repeat(100);
+    let html = page(search(&format!("{TWO}{unknown} {ONE} {junk}")).await.unwrap(), 200).await;
+    assert!(html.contains("2 of 9102 objects") && html.contains("and 80 more"), "{html:.2000}");
+    assert!(html.contains(">9000</span>"), "all that are unknown are named");
+    let hidden = format!(r#"name="diaObjectId" value="{TWO},{ONE}">"#);
+    assert!(html.contains(&hidden) && html.contains(r#"formaction="api/v1/fp""#), "{html:.2000}");
+    let more: String = (1..=10_001).map(|id| format!(" {id}")).collect();
+    let html = page(search(&more).await.unwrap(), 413).await;
+    assert!(html.contains("10000 objects") && html.contains("/api/v1/objects"), "{html}");
     drop(client);
+    server.stop().await;
+}
+
+/// What the buttons of the list send, and `curl -d`.
+#[tokio::test]
+async fn a_form_asks_as_a_query_string_does() {
+    let server = Server::filled().await;
+    let arguments = format!("diaObjectId={ONE},{TWO}&output-format=csv");
+    let got = server.get(&format!("/api/v1/objects?{arguments}")).await.text().await.unwrap();
+    let form = server.request("POST", "/api/v1/objects").body(arguments);
+    let form = form.header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+    let answer = form.send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(header(&answer, "content-disposition").contains("objects-2-objects.csv"));
+    assert_eq!(answer.text().await.unwrap(), got);
+    assert_eq!(got.lines().count(), 3, "{got}");
     server.stop().await;
 }
 
