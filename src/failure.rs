@@ -32,7 +32,8 @@ pub fn text(error: &Error, request_id: &str) -> String {
         Kind::Storage => {
             tracing::error!(request_id, ?error, "a request failed by the storage");
             format!(
-                "the storage failed; try again, and if that does not help report the request id {request_id}"
+                "the storage failed, or a file in it cannot be read as it is; try again, and if that does not help report the request id \
+                 {request_id}"
             )
         }
         _ => error.to_string(),

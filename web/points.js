@@ -28,9 +28,10 @@ function point(row, what) {
   };
 }
 
-/** Forced, and withdrawn by Rubin or without an uncertainty. */
+/** Forced, and withdrawn by Rubin or without an uncertainty above zero, of a table that has uncertainties. */
 function isPoor(row) {
-  return (row["r:timeWithdrawnMjdTai"] ?? null) !== null || (number(row["r:psfFluxErr"]) ?? 1) <= 0;
+  const isUncertain = "r:psfFluxErr" in row && !(number(row["r:psfFluxErr"]) > 0);
+  return (row["r:timeWithdrawnMjdTai"] ?? null) !== null || isUncertain;
 }
 
 /**

@@ -14,9 +14,14 @@ pub static DEFINITIONS: [FunctionDefinition; 2] = [
             ("ra2_deg", "right ascension of the second place in degrees"),
             ("dec2_deg", "its declination in degrees"),
         ],
-        about: "Angle between two places in degrees, 0 to 180.",
+        about: "Angle between two places in degrees, 0 to 180; null where a right ascension is not finite or a declination is not \
+            within -90 to 90.",
         source: "Vincenty 1975, Survey Review 23, 88, on a sphere; as astropy's angular_separation",
-        compute: Compute::Double(|a| Ok(Some(angular_separation_deg([a[0], a[1]], [a[2], a[3]])))),
+        compute: Compute::Double(|a| {
+            let [one, other] = [[a[0], a[1]], [a[2], a[3]]];
+            let are_places = is_place(one) && is_place(other);
+            Ok(are_places.then(|| angular_separation_deg(one, other)))
+        }),
     },
     FunctionDefinition {
         name: "healpix_index",
@@ -34,6 +39,11 @@ pub static DEFINITIONS: [FunctionDefinition; 2] = [
 
 const MOST_ORDER: f64 = 29.0;
 
+/// Whether a right ascension and a declination are those of a place.
+fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
+    ra_deg.is_finite() && (-90.0..=90.0).contains(&dec_deg)
+}
+
 /// Of two (right ascension, declination). Accurate at every angle, the smallest and 180 degrees included.
 fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
     let (sin_ra, cos_ra) = (ra2 - ra1).to_radians().sin_cos();
@@ -50,7 +60,7 @@ fn healpix_index(order: f64, ra_deg: f64, dec_deg: f64) -> Result<Option<i64>> {
         let message = format!("healpix_index: order is {order}; give a whole number from 0 to 29");
         return Err(Error::argument(message));
     }
-    if !ra_deg.is_finite() || !(-90.0..=90.0).contains(&dec_deg) {
+    if !is_place([ra_deg, dec_deg]) {
         return Ok(None);
     }
     let ra = ra_deg.rem_euclid(360.0).to_radians();
@@ -70,7 +80,6 @@ mod tests {
         assert_eq!(angular_separation_deg([10.0, 20.0], [190.0, -20.0]), 180.0);
         assert_eq!(angular_separation_deg([359.0, 0.0], [1.0, 0.0]).round(), 2.0);
         assert_eq!(angular_separation_deg([123.0, 90.0], [45.0, -90.0]), 180.0);
-        assert!(angular_separation_deg([f64::NAN, 0.0], [0.0, 0.0]).is_nan());
     }
 
     #[test]
@@ -97,6 +106,10 @@ mod tests {
     fn no_place_has_no_cell() {
         for (ra, dec) in [(f64::NAN, 0.0), (f64::INFINITY, 0.0), (0.0, f64::NAN), (0.0, 90.1)] {
             assert_eq!(healpix_index(3.0, ra, dec).unwrap(), None);
+            let Compute::Double(separation) = DEFINITIONS[0].compute else { panic!("a double") };
+            for places in [[ra, dec, 0.0, 0.0], [0.0, 0.0, ra, dec]] {
+                assert_eq!(separation(&places).unwrap(), None);
+            }
         }
     }
 }

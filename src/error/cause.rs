@@ -38,7 +38,7 @@ impl Error {
             (None, D::ParquetError(_)) => Kind::Argument,
             (None, _) => return Self::from(error),
         };
-        Self::new(kind, error.strip_backtrace())
+        Self::new(kind, error.find_root().strip_backtrace())
     }
 
     /// Whether a query found no memory or no temporary files left: tables are read through stores, whose errors are known as theirs.

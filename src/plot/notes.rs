@@ -24,7 +24,7 @@ pub fn notes(
         (curve.poor_forced, "forced and withdrawn, or without an uncertainty: not drawn"),
         (
             faint,
-            "negative or within 3 sigma of zero, without a magnitude: not drawn, unless as limits",
+            "negative, or forced and below 3 sigma, without a magnitude: not drawn, unless as limits",
         ),
         (small, "limits: drawn small"),
     ];

@@ -40,7 +40,8 @@ pub struct LightCurve {
     pub points: Vec<Point>,
     /// Rows without a time or without a flux.
     pub unplaced: usize,
-    /// Forced measurements that Rubin has withdrawn, or whose uncertainty is not positive.
+    /// Forced measurements that Rubin has withdrawn, or whose uncertainty is no number above zero, of a table that has uncertainties:
+    /// those that `sql/sources_withupperlim.sql` calls `badforced`.
     pub poor_forced: usize,
 }
 
@@ -67,8 +68,11 @@ impl LightCurve {
     pub fn take_forced(&mut self, rows: &RecordBatch) -> Result<()> {
         let withdrawn = numbers(rows, WITHDRAWN)?;
         let errors = numbers(rows, "r:psfFluxErr")?;
-        let is_poor =
-            |row: usize| withdrawn[row].is_some() || errors[row].is_some_and(|error| error <= 0.0);
+        let has_errors = rows.column_by_name("r:psfFluxErr").is_some();
+        let is_poor = |row: usize| {
+            let is_uncertain = errors[row].is_none_or(|error| error <= 0.0);
+            withdrawn[row].is_some() || has_errors && is_uncertain
+        };
         self.poor_forced += (0..rows.num_rows()).filter(|row| is_poor(*row)).count();
         self.take(rows, |row| (!is_poor(row)).then_some((PointKind::Forced, None)))
     }
@@ -141,5 +145,14 @@ mod tests {
         let mut forced = LightCurve::default();
         forced.take_forced(&rows).unwrap();
         assert_eq!((forced.points.len(), forced.unplaced, forced.poor_forced), (1, 2, 1));
+        let errors = [Some(1.0), Some(0.0), Some(-1.0), None, Some(f64::NAN), Some(f64::INFINITY)];
+        let rows = RecordBatch::try_from_iter([
+            ("r:midpointMjdTai", Arc::new(Float64Array::from(vec![61_000.5; 6])) as ArrayRef),
+            ("r:psfFlux", Arc::new(Float64Array::from(vec![7.0; 6]))),
+            ("r:psfFluxErr", Arc::new(Float64Array::from(errors.to_vec()))),
+        ]);
+        let mut forced = LightCurve::default();
+        forced.take_forced(&rows.unwrap()).unwrap();
+        assert_eq!((forced.points.len(), forced.poor_forced), (1, 5));
     }
 }

@@ -20,7 +20,7 @@ use super::plans::Planned;
 use super::prepared::{Prepared, Shared};
 use super::split::{self, Split};
 use super::{Query, Rows, UnknownColumn, Versions, explain, large, samples, size};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::index::{IndexCache, IndexUse};
 use crate::plan::SnapshotTable;
 use crate::schema::{self, Table};
@@ -117,6 +117,9 @@ impl Engine {
         if let Some((_, error)) = tables.refresh().await.into_iter().next() {
             return Err(error);
         }
+        for table in Table::ALL.into_iter().filter(|table| tables.current(*table).is_none()) {
+            tracing::warn!("{}", tables.absent(table));
+        }
         follow(&tables);
         Ok(Self { tables })
     }
@@ -140,7 +143,13 @@ impl Engine {
 
     /// The served schema of a table, described.
     pub fn schema(&self, table: Table) -> Result<SchemaRef> {
-        Ok(self.tables.current(table).ok_or_else(|| not_ready(table))?.planner().columns().schema())
+        Ok(self
+            .tables
+            .current(table)
+            .ok_or_else(|| self.tables.absent(table))?
+            .planner()
+            .columns()
+            .schema())
     }
 
     /// The columns that the server computes of a table, and those that come with upper limits.
@@ -259,15 +268,8 @@ impl Engine {
             None => self.tables.current(table),
             Some(as_of) => self.tables.as_of(table, as_of).await?,
         };
-        found.ok_or_else(|| not_ready(table))
+        found.ok_or_else(|| self.tables.absent(table))
     }
-}
-
-fn not_ready(table: Table) -> Error {
-    Error::new(
-        Kind::NotReady,
-        format!("the table `{}` does not exist yet: ingest alerts first", table.name()),
-    )
 }
 
 /// The same batches under served names.

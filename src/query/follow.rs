@@ -52,13 +52,15 @@ impl Tables {
 
     /// Whether every table can be read, and the stores answer.
     pub fn are_ready(&self) -> Result<()> {
-        if !Table::ALL.into_iter().all(|table| self.current(table).is_some()) {
-            return Err(Error::new(
-                Kind::NotReady,
-                "not every table exists yet: ingest alerts first",
-            ));
+        if let Some(absent) = Table::ALL.into_iter().find(|table| self.current(*table).is_none()) {
+            return Err(self.absent(absent));
         }
         self.failing.are_seen_within(self.options.refresh * REFRESHES_MISSED)
+    }
+
+    /// The error of who asks for a table that is not there.
+    pub fn absent(&self, table: Table) -> Error {
+        Error::new(Kind::NotReady, self.options.source(table).absent(table))
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.

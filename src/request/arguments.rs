@@ -2,11 +2,11 @@
 //! string, to [`Arguments`], from which a request type takes what it knows by name.
 //!
 //! The query string wins over the body, argument by argument. Within one of them, `diaObjectId` and `columns`
-//! given again add up; of any other argument the first counts. What nobody asks for is read over: its name is told, with the one
+//! given again add up; of any other argument the first counts, and the warning says so. What nobody asks for is read over: its name is told, with the one
 //! that was perhaps meant, and its value never kept.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use super::argument::{COLUMNS, ID};
 use super::ignored::Ignored;
@@ -27,7 +27,7 @@ pub enum Body<'a> {
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
     values: HashMap<&'static str, Value<'a>>,
-    /// Names that the request does not know.
+    /// Names that the request does not know, and those that were given again.
     unknown: Ignored,
 }
 
@@ -48,8 +48,12 @@ pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Resul
         Body::Form(form) => pairs(form, &mut wanted),
     };
     let pairs = pairs(query.as_bytes(), &mut wanted);
-    arguments.values = merged(members);
-    arguments.values.extend(merged(pairs));
+    let mut again = BTreeSet::new();
+    arguments.values = merged(members, &mut again);
+    arguments.values.extend(merged(pairs, &mut again));
+    for name in again {
+        arguments.unknown.push(&format!("{name} given again (the first counts)"));
+    }
     Ok(arguments)
 }
 
@@ -85,8 +89,10 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// One value for each name; the names of others that came again go to `again`.
 fn merged<'a>(
     given: Vec<(&'static str, Value<'a>)>,
+    again: &mut BTreeSet<&'static str>,
 ) -> HashMap<&'static str, Value<'a>> {
     let mut values: HashMap<_, Value<'a>> = HashMap::new();
     for (name, value) in given {
@@ -94,7 +100,7 @@ fn merged<'a>(
         match values.entry(name) {
             Entry::Vacant(entry) => _ = entry.insert(value),
             Entry::Occupied(mut entry) if adds_up => entry.get_mut().add(value),
-            Entry::Occupied(_) => {}
+            Entry::Occupied(_) => _ = again.insert(name),
         }
     }
     values
@@ -162,6 +168,15 @@ mod tests {
         let (left, unknown) = arguments.into_names();
         assert_eq!((left, unknown), (vec!["a", "b"], ["x", "y"].into_iter().collect()));
         assert!(!read(Body::Json(b""), "x=1", &[]).unwrap().is_empty());
+        for (body, query) in [("", "a=1&a=2&a=3&b=4"), (r#"{"a": 1, "b": 4, "a": 2}"#, "")] {
+            let arguments = read(Body::Json(body.as_bytes()), query, &["a", "b"]).unwrap();
+            assert_eq!(arguments.values["a"].clone().into_scalars().len(), 1);
+            let (_, told) = arguments.into_names();
+            assert_eq!(
+                told.sentence("ignored").unwrap(),
+                "ignored: a given again (the first counts)"
+            );
+        }
 
         let repeats = 200_000; // what is quadratic in them takes minutes
         let body = format!("{{{}\"a\": 1}}", "\"objectId\": 7,".repeat(repeats));

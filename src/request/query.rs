@@ -152,7 +152,11 @@ mod tests {
 
     fn parsed(table: Table, body: &str) -> Result<Asked> {
         let names = [&ID, &COLUMNS, &MIDPOINT_MJD_TAI, &AS_OF].map(|argument| argument.name);
-        query(table, Order::ByObject, &mut arguments::read(Body::Json(body.as_bytes()), "", &names).unwrap())
+        query(
+            table,
+            Order::ByObject,
+            &mut arguments::read(Body::Json(body.as_bytes()), "", &names).unwrap(),
+        )
     }
 
     fn ids_of(value: &str) -> (Vec<i64>, Ignored) {

@@ -70,6 +70,11 @@ fn text_of_status(status: StatusCode, method: &Method, path: &str) -> String {
         StatusCode::METHOD_NOT_ALLOWED => {
             format!("{path} has no method {method}; the Allow header names those it has")
         }
+        StatusCode::PRECONDITION_FAILED => {
+            "If-Match names another answer than there is now; the tag of a compressed answer (W/\"...\") names none: ask for the first \
+             piece with `Accept-Encoding: identity`"
+                .to_string()
+        }
         _ => status.canonical_reason().unwrap_or("the request was refused").to_lowercase(),
     }
 }

@@ -69,7 +69,9 @@ impl MediaType {
         let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
         match essence.trim().to_ascii_lowercase().as_str() {
             "application/json" => Ok(Self::Json),
-            other if other.starts_with("application/") && other.ends_with("+json") => Ok(Self::Json),
+            other if other.starts_with("application/") && other.ends_with("+json") => {
+                Ok(Self::Json)
+            }
             // curl sends JSON as a form unless it is told otherwise.
             "application/x-www-form-urlencoded" if !body.trim_ascii_start().starts_with(b"{") => {
                 Ok(Self::Form)

@@ -1,5 +1,5 @@
 //! The two ends of a conversation that hyper leaves to us. In: a connection, encrypted or not. Out: the same, which says why a head
-//! is too long, and which closes so that a client that is still sending gets to read its answer.
+//! cannot be taken, and which closes so that a client that is still sending gets to read its answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,15 +12,23 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-use super::HEAD_BYTES;
 use super::activity::Activity;
 
 /// How long what a client is still sending is thrown away. A connection closed with bytes unread is reset, and the answer
 /// with it.
 const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
-/// hyper's own answers to a head that is too long; they have no text.
-const TOO_LONG: [&[u8]; 2] = [b"HTTP/1.1 414", b"HTTP/1.1 431"];
+/// hyper's own answers to a head that it cannot take; they have no text.
+const REFUSED: [(&str, &str); 3] = [
+    ("HTTP/1.1 400 Bad Request", NOT_HTTP),
+    ("HTTP/1.1 414 URI Too Long", TOO_LONG),
+    ("HTTP/1.1 431 Request Header Fields Too Large", TOO_LONG),
+];
+const NOT_HTTP: &str = "this is no request of HTTP/1.1; in a URL, encode what is neither a letter, a digit nor one of -._~:/?&=,@ (a blank is %20, \" is \
+    %22, < is %3C, > is %3E)";
+const TOO_LONG: &str = "the URL and headers are over the limit of 65536 bytes; send the arguments as JSON in the body of a POST";
+/// Of the answers above, their first bytes.
+const STATUS_BYTES: usize = "HTTP/1.1 400".len();
 
 pub struct Socket<S> {
     inner: S,
@@ -50,13 +58,16 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
     /// Writes our refusal where hyper would write its own: where a head is refused, there is no request.
     fn poll_refuse(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
         if self.refusal.is_none() {
-            let Some(status) = TOO_LONG.iter().find(|status| written.starts_with(status)) else {
+            let is_written = |(status, _): &&(&str, &str)| {
+                written.starts_with(&status.as_bytes()[..STATUS_BYTES])
+            };
+            let Some((status, text)) = REFUSED.iter().find(is_written) else {
                 return Poll::Ready(Ok(false));
             };
             if self.activity.quiet_since().is_none() {
                 return Poll::Ready(Ok(false));
             }
-            self.refusal = Some(refusal(&String::from_utf8_lossy(status)));
+            self.refusal = Some(refusal(status, text));
         }
         while let Some(left) = self.refusal.as_mut().filter(|left| left.has_remaining()) {
             match ready!(Pin::new(&mut self.inner).poll_write(cx, left))? {
@@ -84,15 +95,12 @@ impl<S: AsyncRead + Unpin> Socket<S> {
     }
 }
 
-/// The answer to a head over the limit.
-fn refusal(status: &str) -> Bytes {
-    let text = format!(
-        "the URL and headers are over the limit of {HEAD_BYTES} bytes; send the arguments as JSON in the body of a POST"
-    );
+/// The answer to a head that cannot be taken.
+fn refusal(status: &str, text: &str) -> Bytes {
     let body = json!({"status": "error", "text": text}).to_string();
     let length = body.len();
     let head = format!(
-        "{status} Too Long\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\nconnection: close\r\n\
+        "{status}\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\nconnection: close\r\n\
          content-length: {length}\r\n\r\n"
     );
     Bytes::from(head + &body)

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
+use chrono::Utc;
 use datafusion::catalog::{SchemaProvider, TableProvider};
 use datafusion::common::{Result, plan_err};
 use parking_lot::RwLock;
@@ -91,7 +92,17 @@ impl SchemaProvider for Catalog {
         }
         let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
         let Some(table) = Table::from_name(table) else { return Ok(None) };
-        Ok(Some(self.engine.table(table, Some(&AsOf::parse(version)?)).await?))
+        let as_of = AsOf::parse(version)?;
+        // A statement has no warnings, and what it would read now is not what it would read then.
+        if let AsOf::Time(time) = &as_of
+            && *time > Utc::now()
+        {
+            return plan_err!(
+                "{name} is in the future: name a time that has been, or {}",
+                table.name()
+            );
+        }
+        Ok(Some(self.engine.table(table, Some(&as_of)).await?))
     }
 
     fn table_exist(&self, name: &str) -> bool {

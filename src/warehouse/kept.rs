@@ -80,7 +80,7 @@ impl Warehouse {
 /// The version of a name. `Argument` where there is none, `Gone` where the table of this id is another one than was kept. One small
 /// file is read: anyone may ask for a name.
 pub(super) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
-    let kept = named(log, name).await?;
+    let kept = named(log, name).await.map_err(|error| error.context("as_of"))?;
     if kept.table_id != table_id {
         let text = format!("as_of: {name} is of a table in whose place there is another now");
         return Err(Error::new(Kind::Gone, text));
@@ -96,7 +96,7 @@ async fn named(log: &Log, name: &str) -> Result<Kept> {
             false => format!("kept are {}", names.join(", ")),
         };
         return Err(Error::argument(format!(
-            "as_of: {name:.80} is no version, time or name of {}: {has}",
+            "{name:.80} is no version, time or name of {}: {has}",
             log.table.name()
         )));
     };

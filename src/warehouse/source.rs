@@ -94,6 +94,20 @@ impl Source {
         }
     }
 
+    /// What to tell where there is no table.
+    pub fn absent(&self, table: Table) -> String {
+        let name = table.name();
+        match self {
+            Self::Warehouse(_) => {
+                format!("the table `{name}` does not exist yet: ingest alerts first")
+            }
+            Self::Folder(location) => format!(
+                "the table `{name}` does not exist: {} holds no Parquet file and is no Delta table",
+                location.url
+            ),
+        }
+    }
+
     fn log(&self, table: Table) -> Result<Log> {
         match self {
             Self::Warehouse(warehouse) => Log::new(warehouse.location(), table),

@@ -80,6 +80,26 @@ async fn times_of_several_units_are_served_exactly_or_named() {
     read_right("times").await;
 }
 
+#[tokio::test]
+async fn times_that_readers_let_overflow_are_named() {
+    read_right("int96").await;
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() {
+    let (place, _) = written("bare");
+    let nowhere = place.path().join("nowhere");
+    let mut command = diaflight();
+    command.args(["serve", "--listen", "127.0.0.1:0", "--sources"]).arg(&nowhere);
+    let server = Server::start(command.arg("--warehouse").arg(place.path().join("w")));
+    for path in ["/health/ready", "/api/v1/sources?diaObjectId=1"] {
+        let answer = server.get(path).await;
+        assert_eq!(answer.status(), 503, "{path}");
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("/nowhere/") && !text.contains("ingest"), "{path}: {text}");
+    }
+}
+
 /// Of a large answer, which is compressed, too.
 #[tokio::test]
 async fn rows_without_an_object_are_among_those_of_a_whole_table() {

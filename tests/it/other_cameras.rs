@@ -19,6 +19,8 @@ pub const DARK: i64 = 2;
 /// One that has more rows than a page shows.
 pub const MANY: i64 = 3;
 const MANY_ROWS: i64 = 12_345;
+/// One that the table of objects does not have.
+const ROWLESS: i64 = 4;
 
 fn write(folder: &Path, table: &str, columns: Vec<(&str, ArrayRef)>) {
     let folder = folder.join(table);
@@ -53,6 +55,7 @@ pub async fn served() -> (Server, TempDir) {
         (FEW, 61_001.25, Some(-500.0), Some(3)),
         (FEW, 61_002.25, Some(800.0), None),
         (DARK, 61_000.25, None, Some(3)),
+        (ROWLESS, 61_000.25, Some(1.0), Some(3)),
     ];
     let many = (0..MANY_ROWS).map(|n| (MANY, 61_000.0 + n as f64 / 1e3, Some(n as f64), Some(1)));
     let sources: Vec<Row> = few.into_iter().chain(many).collect();
@@ -98,6 +101,11 @@ async fn a_page_shows_what_there_is_and_names_what_there_is_not() {
     }
     assert!(!few.contains("withupperlim"), "{few}");
     assert!(page(DARK).await.contains("1 detection<"));
+    let rowless = page(ROWLESS).await;
+    let told = "The table objects has no row of it";
+    assert!(rowless.contains("1 detection<") && rowless.contains(told), "{rowless}");
+    assert!(!few.contains(told));
+    assert_eq!(server.get("/5").await.status(), 404);
     let many = page(MANY).await;
     assert!(many.contains("12\u{202f}345 detections"), "{many:.3000}");
     assert!(many.contains("The newest 10\u{202f}000 of them"));
@@ -131,7 +139,8 @@ async fn a_picture_shows_what_there_is_and_names_what_there_is_not() {
     assert_eq!(again.status(), 304);
     let (magnitudes, _) = picture(FEW, "magnitude").await;
     assert!(
-        magnitudes.contains("1 negative or within 3 sigma of zero, without a magnitude: not drawn"),
+        magnitudes
+            .contains("1 negative, or forced and below 3 sigma, without a magnitude: not drawn"),
         "{magnitudes}"
     );
     let (dark, _) = picture(DARK, "flux").await;

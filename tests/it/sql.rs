@@ -87,6 +87,7 @@ async fn whoever_wrote_a_wrong_statement_is_told_what_is_wrong() {
         ("SELECT * FROM stars", "stars"),
         ("SELECT * FROM stars@3", "stars@3"),
         ("SELECT * FROM sources@soon", "soon"),
+        ("SELECT * FROM \"sources@2999-01-01T00:00:00Z\"", "in the future"),
         ("SELECT * FROM sources@99", "99"),
         ("SELECT nothing(1)", "nothing"),
         ("SELECT $2 + 1", "$1"),

@@ -173,6 +173,15 @@ def times(folder):
     return expected
 
 
+def int96(folder):
+    """What Spark writes for a time, of years that Arrow's readers let overflow."""
+    table, years = of(rows(1, 3)), [-62_135_596_800_000_000, 253_402_300_799_000_000] + [0] * 7
+    save(table.append_column("seen", pa.array(years, pa.timestamp("us"))), folder, "rows.parquet", use_deprecated_int96_timestamps=True)
+    expected = lambda: table
+    expected.left_out = ["seen"]
+    return expected
+
+
 def keyless(folder):
     """Some sources belong to no object (to one of the Solar System, for one)."""
     table = of(rows(1, 100))

@@ -78,7 +78,7 @@ fn what_is_not_drawn_is_told() {
     let magnitudes = svg("", &curve, Quantity::Magnitude, &lacking).unwrap();
     for note in [
         "5 without a time or a flux: not drawn",
-        "2 negative or within 3 sigma of zero, without a magnitude: not drawn, unless as limits",
+        "2 negative, or forced and below 3 sigma, without a magnitude: not drawn, unless as limits",
         "not in the tables: sources r:band",
     ] {
         assert!(magnitudes.contains(note), "{note}: {magnitudes}");

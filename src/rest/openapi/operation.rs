@@ -23,10 +23,7 @@ const ERRORS: [(Kind, &str); 8] = [
         Kind::TooLarge,
         "the body has 4194305 bytes; the limit is 4194304: ask for fewer objects at once",
     ),
-    (
-        Kind::MediaType,
-        received::MEDIA_TYPES,
-    ),
+    (Kind::MediaType, received::MEDIA_TYPES),
     (Kind::Gone, "as_of: dr1 is of a table in whose place there is another now"),
     (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),

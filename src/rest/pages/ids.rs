@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::error::{Error, Kind, Result};
 use crate::request::argument::ID;
 use crate::request::arguments::Arguments;
+use crate::request::ignored::Ignored;
 use crate::request::json::Scalar;
 use crate::request::missing_id;
 use crate::request::query::{id, wrong};
@@ -17,7 +18,7 @@ const SHOWN_OTHERS: usize = 20;
 const SHOWN_CHARACTERS: usize = 40;
 
 /// What stands in a search box.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Typed {
     /// In the order typed, each once.
     pub ids: Vec<i64>,
@@ -25,6 +26,8 @@ pub struct Typed {
     pub others: Vec<String>,
     /// How many more of these there are.
     pub more_others: usize,
+    /// Arguments beside the ids.
+    pub ignored: Ignored,
 }
 
 /// The ids of a request: what was typed into the search box.
@@ -39,7 +42,13 @@ pub fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
             other => return Err(wrong(ID.name, "ids as text or integers", other)),
         }
     }
-    typed(words.iter().flat_map(|text| text.split(is_separator)))
+    let typed = typed(words.iter().flat_map(|text| text.split(is_separator)))?;
+    Ok(Typed { ignored: arguments.into_names().1, ..typed })
+}
+
+/// What a page says of the arguments that it does not take.
+pub fn ignored(arguments: &Ignored) -> Option<String> {
+    arguments.sentence("Ignored, since a page shows the newest data and takes no arguments but ids")
 }
 
 /// Ids come out of tables and lists, separated by commas, semicolons or blanks.
@@ -93,7 +102,7 @@ mod tests {
     fn ids_are_found_among_anything() {
         let typed = |text: &str| typed(text.split(is_separator)).unwrap();
         let others = vec!["a".into(), "-5".into()];
-        let expected = Typed { ids: vec![12, 7], others, more_others: 0 };
+        let expected = Typed { ids: vec![12, 7], others, ..Typed::default() };
         assert_eq!(typed(" 12,7;a\n12\t, -5,"), expected);
         assert_eq!(typed(" ,\n"), Typed::default());
     }
@@ -104,9 +113,8 @@ mod tests {
         let typed = |text: &str| typed(text.split(is_separator));
         let kept = typed(&junk).unwrap();
         assert_eq!((kept.others.len(), kept.more_others), (SHOWN_OTHERS, 100_000 - SHOWN_OTHERS));
-        let ids = |count: usize| {
-            (0..2 * count).map(|i| format!("{} ", i % count)).collect::<String>()
-        };
+        let ids =
+            |count: usize| (0..2 * count).map(|i| format!("{} ", i % count)).collect::<String>();
         assert_eq!(typed(&ids(MOST_IDS)).unwrap().ids.len(), MOST_IDS);
         let error = typed(&ids(MOST_IDS + 1)).unwrap_err();
         assert_eq!(error.kind(), Kind::TooLarge);

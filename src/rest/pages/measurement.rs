@@ -1,6 +1,6 @@
 //! One measurement of an object. In: its row of `sources` or `fp`. Out: its values as people read them.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::loose::{number, text};
 use super::text::{self, NOTHING, fixed};
@@ -16,8 +16,9 @@ pub struct Measurement {
     visit: Option<String>,
     #[serde(rename = "r:psfFlux", default, deserialize_with = "number")]
     pub psf_flux: Option<f64>,
-    #[serde(rename = "r:psfFluxErr", default, deserialize_with = "number")]
-    pub psf_flux_err: Option<f64>,
+    /// The outer `None`: the table has no such column.
+    #[serde(rename = "r:psfFluxErr", default, deserialize_with = "number_of_column")]
+    psf_flux_err: Option<Option<f64>>,
     #[serde(rename = "v:abMag", default, deserialize_with = "number")]
     ab_mag: Option<f64>,
     #[serde(rename = "v:abMagErr", default, deserialize_with = "number")]
@@ -43,15 +44,25 @@ pub const COLUMNS: [&str; 8] = [
 ];
 pub const TAG: &str = "v:tag";
 
+fn number_of_column<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<f64>>, D::Error> {
+    number(value).map(Some)
+}
+
 impl Measurement {
     /// A detection that does not pass the quality cuts.
     pub fn is_poor(&self) -> bool {
         self.tag.as_deref() == Some("badquality")
     }
 
-    /// Withdrawn by Rubin, or without an uncertainty: it says nothing of the object.
+    /// Of a forced measurement: withdrawn by Rubin, or without an uncertainty above zero where the table has uncertainties: it says nothing of the object.
     pub fn says_nothing(&self) -> bool {
-        self.withdrawn_mjd_tai.is_some() || self.psf_flux_err.is_some_and(|error| error <= 0.0)
+        let is_uncertain = |error: Option<f64>| error.is_none_or(|error| error <= 0.0);
+        self.withdrawn_mjd_tai.is_some() || self.psf_flux_err.is_some_and(is_uncertain)
+    }
+
+    /// Its uncertainty, where it is known.
+    pub fn psf_flux_err(&self) -> Option<f64> {
+        self.psf_flux_err.flatten()
     }
 
     /// Where detections stand beside what was forced where there is none.
@@ -76,7 +87,7 @@ impl Measurement {
     }
 
     pub fn flux_err(&self) -> String {
-        fixed(self.psf_flux_err, 1)
+        fixed(self.psf_flux_err(), 1)
     }
 
     pub fn mag(&self) -> String {
@@ -88,7 +99,8 @@ impl Measurement {
     }
 
     pub fn snr(&self) -> String {
-        fixed(self.psf_flux.zip(self.psf_flux_err).map(|(flux, error)| flux / error), 1)
+        let known = self.psf_flux_err().filter(|error| *error > 0.0);
+        fixed(self.psf_flux.zip(known).map(|(flux, error)| flux / error), 1)
     }
 
     pub fn visit(&self) -> &str {
@@ -96,6 +108,10 @@ impl Measurement {
     }
 
     pub fn quality(&self) -> &str {
-        if self.is_poor() { "poor" } else { "good" }
+        let is_poor = match self.tag {
+            Some(_) => self.is_poor(),
+            None => self.says_nothing(),
+        };
+        if is_poor { "poor" } else { "good" }
     }
 }

@@ -31,6 +31,7 @@ use crate::schema::Table;
 <h1><span class="kind">diaObject</span> <span class="numbers">{{ id }}</span></h1>
 {% if let Some(ignored) = ignored %}<p class="notice">{{ ignored }}.</p>
 {% endif %}{% if !missing.is_empty() %}<p class="notice">Not in the tables, and so not shown: {{ missing.join(", ") }}.</p>
+{% endif %}{% if has_no_row %}<p class="notice">The table objects has no row of it, as of its version {{ version }}.</p>
 {% endif %}{{ figure|safe }}
 <div class="columns">
 <section aria-labelledby="summary"><h2 id="summary">Summary</h2>
@@ -49,6 +50,9 @@ struct ObjectPage<'a> {
     id: i64,
     ignored: Option<String>,
     missing: Vec<String>,
+    /// The table of objects has no row of it.
+    has_no_row: bool,
+    version: u64,
     figure: Figure<'a>,
     summary: SummaryList,
     labels: Labels,
@@ -66,24 +70,30 @@ pub async fn page(
 ) -> Result<Response> {
     let id = id(&text).ok_or_else(|| ids::malformed(&text))?;
     let (_, ignored) =
-        arguments::read(Body::Json(b""), arguments.as_deref().unwrap_or_default(), &[])?.into_names();
+        arguments::read(Body::Json(b""), arguments.as_deref().unwrap_or_default(), &[])?
+            .into_names();
     let object = Query::newest_first(Table::Objects, vec![id], Columns::All);
     let (object, detections, forced) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),
         Series::detections(&app.engine, &placement, id),
         Series::forced(&app.engine, &placement, id),
     )?;
-    let row = object.rows.first().ok_or_else(|| ids::unknown(id, object.version))?;
+    let row = object.rows.first();
+    if row.is_none() && detections.all.count == 0 && forced.all.count == 0 {
+        return Err(ids::unknown(id, object.version));
+    }
+    let empty = Map::new();
     let bands = bands(&detections, &forced);
     let (data, assets) = (FigureData::new(id, detections.tagged), assets::folder());
     let body = ObjectPage {
         id,
-        ignored: ignored
-            .sentence("Ignored, since this page shows the newest data and takes no arguments"),
+        ignored: ids::ignored(&ignored),
+        has_no_row: row.is_none(),
+        version: object.version,
         missing: [&detections.missing[..], &forced.missing].concat(),
         figure: Figure { id, data: &data, assets, bands: &bands },
-        summary: SummaryList::new(row, &detections, &forced),
-        labels: Labels { labels: labels(row, &object.schema) },
+        summary: SummaryList::new(row.unwrap_or(&empty), &detections, &forced),
+        labels: Labels { labels: labels(row.unwrap_or(&empty), &object.schema) },
         bands: Bands { bands: &bands },
         requests: Requests::new(id, &app.origins.of(&asked_at)),
         tables: [

@@ -2,6 +2,7 @@
 //! names the others. What is typed comes by POST, since a URL has no room for thousands of ids; a few are sent on to a URL of
 //! their own, which can be kept.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use askama::Template;
@@ -51,6 +52,7 @@ const COLUMNS: [&str; 5] =
     source = r##"<h1>{{ objects.len() }} of {{ asked }} objects</h1>
 {% if !unknown.is_empty() %}<p class="notice">Not in the table objects, as of its version {{ version }}: {% for id in unknown %}<span class="numbers">{{ id }}</span>{% if !loop.last %}, {% endif %}{% endfor %}.</p>
 {% endif %}{% if !others.is_empty() %}<p class="notice">No diaObjectId (digits alone, up to 19 of them): {% for other in others %}<code>{{ other }}</code>{% if !loop.last %}, {% endif %}{% endfor %}{% if more_others.gt(&0) %} and {{ more_others }} more{% endif %}.</p>
+{% endif %}{% if let Some(ignored) = ignored %}<p class="notice">{{ ignored }}.</p>
 {% endif %}{% if !objects.is_empty() %}<div class="wide" tabindex="0" role="region" aria-label="The objects">
 <table class="stacked objects">
 <thead><tr><th scope="col">diaObjectId</th><th scope="col">RA (ICRS)</th><th scope="col">Dec</th><th scope="col">Detections</th><th scope="col">Cross-match</th></tr></thead>
@@ -78,6 +80,7 @@ struct ObjectList {
     unknown: Vec<i64>,
     others: Vec<String>,
     more_others: usize,
+    ignored: Option<String>,
     version: u64,
 }
 
@@ -105,23 +108,37 @@ pub async fn page(
     request: Request,
 ) -> Result<Response> {
     let is_post = request.method() == Method::POST;
+    let others = other_arguments(request.uri().query().unwrap_or_default());
     let sent = Sent::from_extensions(request.extensions());
     let typed = sent.parse(&[&ID], &app.workers, ids::from_arguments).await?.unwrap_or_default();
     match (&typed.ids[..], &typed.others[..]) {
         ([], []) => return Ok(Redirect::to("./").into_response()),
         ([], [first, ..]) => return Err(ids::malformed(first)),
-        ([id], []) => return Ok(Redirect::to(&format!("./{id}")).into_response()),
+        ([id], []) => return Ok(Redirect::to(&format!("./{id}{others}")).into_response()),
         (ids, []) if is_post && ids.len() <= MOST_IDS_IN_URL => {
-            return Ok(Redirect::to(&format!("objects?diaObjectId={}", joined(ids))).into_response());
+            return Ok(
+                Redirect::to(&format!("objects?diaObjectId={}", joined(ids))).into_response()
+            );
         }
         _ => {}
     }
     list(&app, &placement, typed).await
 }
 
+/// What a query string has beside ids, which the page of the object names as ignored.
+fn other_arguments(query: &str) -> String {
+    let is_other = |(name, _): &(Cow<'_, str>, _)| !["diaObjectId", "objectId"].contains(&&**name);
+    let mut others = form_urlencoded::Serializer::new(String::new());
+    let others = others.extend_pairs(form_urlencoded::parse(query.as_bytes()).filter(is_other));
+    match others.finish() {
+        others if others.is_empty() => others,
+        others => format!("?{others}"),
+    }
+}
+
 /// The page of several objects.
 async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Response> {
-    let ids::Typed { ids, others, more_others } = typed;
+    let ids::Typed { ids, others, more_others, ignored } = typed;
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
     let query = Query::newest_first(Table::Objects, ids.clone(), columns);
     let found = read::<ListedObject>(&app.engine, placement, &query).await?;
@@ -137,6 +154,7 @@ async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Res
         ids: joined(&known),
         others,
         more_others,
+        ignored: ids::ignored(&ignored),
         version: found.version,
     };
     let synthetic = app.engine.is_synthetic();

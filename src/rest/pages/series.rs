@@ -36,10 +36,10 @@ impl Series {
     /// The detections, each with what it is worth where the tables have the columns that tell.
     pub async fn detections(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
         let tagged = Query::with_upper_limits(vec![id], columns(Some(TAG)));
-        match Self::read(engine, placement, &tagged).await {
+        match Self::read(engine, placement, &tagged, Self::take_detection).await {
             Err(error) if error.kind() == Kind::Argument => {
                 let plain = Query::newest_first(Table::Sources, vec![id], columns(None));
-                let mut found = Self::read(engine, placement, &plain).await?;
+                let mut found = Self::read(engine, placement, &plain, Self::take_detection).await?;
                 found.missing.push(unjudged(&error));
                 Ok(found)
             }
@@ -49,26 +49,40 @@ impl Series {
 
     pub async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
         let query = Query::newest_first(Table::Fp, vec![id], columns(Some(WITHDRAWN)));
-        let mut found = Self::read(engine, placement, &query).await?;
+        let mut found = Self::read(engine, placement, &query, Self::take_forced).await?;
         found.missing.retain(|column| !column.ends_with(WITHDRAWN));
-        Ok(found)
+        Ok(Self { tagged: true, ..found })
     }
 
-    async fn read(engine: &Engine, placement: &Placement, query: &Query) -> Result<Self> {
-        let found = fold(engine, placement, query, Self::default(), Self::take).await?;
+    async fn read(
+        engine: &Engine,
+        placement: &Placement,
+        query: &Query,
+        take: fn(&mut Self, Measurement),
+    ) -> Result<Self> {
+        let found = fold(engine, placement, query, Self::default(), take).await?;
         let named = |column: String| format!("{} {column}", query.table().name());
         let missing = found.missing.into_iter().map(named).collect();
         Ok(Self { missing, ..found.rows })
     }
 
-    fn take(&mut self, row: Measurement) {
-        if row.is_forced() {
-            return; // a forced measurement, which is among the others
+    /// Forced measurements are read on their own, too.
+    fn take_detection(&mut self, row: Measurement) {
+        if !row.is_forced() {
+            self.bands.entry(row.band.clone()).or_default().take(&row);
+            self.take(row);
         }
-        self.all.take(&row);
+    }
+
+    fn take_forced(&mut self, row: Measurement) {
         if !row.says_nothing() {
             self.bands.entry(row.band.clone()).or_default().take(&row);
         }
+        self.take(row);
+    }
+
+    fn take(&mut self, row: Measurement) {
+        self.all.take(&row);
         self.last_mjd_tai = self.last_mjd_tai.or(row.midpoint_mjd_tai);
         self.first_mjd_tai = row.midpoint_mjd_tai.or(self.first_mjd_tai);
         if self.newest.len() < MOST_SHOWN {
@@ -107,18 +121,24 @@ mod tests {
 
     #[test]
     fn all_rows_count_and_the_newest_are_shown() {
+        for (err, counted) in [(json!(-1), false), (json!(null), false), (json!(0.1), true)] {
+            let mut series = Series::default();
+            let row = json!({"r:band": "u", "r:psfFlux": 1e6, "r:psfFluxErr": err});
+            series.take_forced(from_value(row).unwrap());
+            assert_eq!(series.bands.len(), usize::from(counted), "{err}");
+            let quality = if counted { "good" } else { "poor" };
+            assert_eq!((series.newest.len(), series.newest[0].quality()), (1, quality));
+        }
         let mut series = Series::default();
-        series.take(
-            from_value(json!({"r:band": "u", "r:psfFlux": 1e6, "r:psfFluxErr": -1})).unwrap(),
-        );
-        assert!(series.bands.is_empty(), "it is shown, and nothing is told of it");
+        series.take_forced(from_value(json!({"r:band": "u", "r:psfFlux": 1})).unwrap());
+        assert_eq!(series.bands.len(), 1, "of a table without uncertainties");
         let mut series = Series::default();
         for n in 0..25_000 {
             let tag = if n % 2 == 0 { "upperlim" } else { "valid" };
             let band = if n == 24_999 { json!(null) } else { json!("g") };
             let row = json!({"r:midpointMjdTai": 61_000.0 - f64::from(n), "r:band": band,
                 "r:psfFlux": n, "v:tag": tag});
-            series.take(from_value(row).unwrap());
+            series.take_detection(from_value(row).unwrap());
         }
         assert_eq!((series.all.count, series.newest.len()), (12_500, MOST_SHOWN));
         assert_eq!((series.has_more(), series.shown().len()), (true, "10\u{202f}000".len()));

@@ -63,7 +63,7 @@ impl Tally {
 }
 
 fn flux(measurement: Option<&Measurement>) -> String {
-    let value = |measurement: &Measurement| match measurement.psf_flux_err {
+    let value = |measurement: &Measurement| match measurement.psf_flux_err() {
         Some(_) => format!("{} ± {}", measurement.flux(), measurement.flux_err()),
         None => measurement.flux(),
     };

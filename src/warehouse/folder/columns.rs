@@ -6,7 +6,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::parquet_to_arrow_schema;
 
 use super::data::DataObject;
-use super::types::{Numbers, both, holds, of_column, of_type, served_type, wider};
+use super::types::{Numbers, both, holds, is_int96, of_column, of_type, served_type, wider};
 use crate::error::{Error, Result};
 use crate::schema::{self, Family, TIME, Table, catalog, provenance, stored_field};
 use crate::warehouse::snapshot::LeftOut;
@@ -50,7 +50,11 @@ impl Union {
         for (root, field) in footer.schema().fields().iter().enumerate() {
             let hint = described.as_ref().and_then(|hint| hint.field_with_name(field.name()).ok());
             let numbers = of_column(footer, root, field.data_type());
-            let found = found(self.table, field, hint, numbers);
+            let mut found = found(self.table, field, hint, numbers);
+            if is_int96(footer, root) {
+                let why = "it is an INT96 time, of which no type is known to hold every value: write it as a TIMESTAMP";
+                found.left_out = Some(why.to_string());
+            }
             if own.iter().any(|other| other.field.name() == found.field.name()) {
                 let name = found.field.name();
                 return Err(Error::input(format!("column {name} is there twice")));

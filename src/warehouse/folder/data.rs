@@ -1,7 +1,10 @@
 //! Which objects of a folder hold its rows, and what their paths say of them. In: a listing. Out: the objects, and the columns that
 //! stand in their paths alone (`year=2026/month=3/x.parquet`), or the error that names what would bring rows twice.
 
+use std::str::FromStr;
+
 use arrow::datatypes::{DataType, Field};
+use bigdecimal::BigDecimal;
 use datafusion::common::ScalarValue;
 use object_store::ObjectMeta;
 use object_store::path::Path;
@@ -89,7 +92,8 @@ pub struct PathColumns {
     pub values: Vec<Vec<(String, ScalarValue)>>,
 }
 
-/// Those that no file has: where all have one, theirs counts. A value is a whole number where all are, or what the catalog says.
+/// Those that no file has: where all have one, theirs counts. They are of the catalog's type, else whole numbers, floats or texts: the first
+/// that holds all values exactly.
 pub fn path_columns(table: Table, told: &[&Told], union: &Union) -> Result<PathColumns> {
     let mut columns = PathColumns { fields: Vec::new(), values: vec![Vec::new(); told.len()] };
     let mut names: Vec<&String> =
@@ -128,14 +132,27 @@ fn typed(
 ) -> Result<(DataType, Vec<ScalarValue>)> {
     let known = catalog(table).iter().find(|column| column.name == name);
     let known = known.map(|column| column.data_type.clone());
-    for data_type in known.into_iter().chain([DataType::Int64]) {
-        let values = texts.iter().map(|text| of_text(text.clone(), &data_type));
-        if let Ok(values) = values.collect::<Result<_, _>>() {
+    // A name of the catalog that is not read as a number there is none here.
+    let is_text = known == Some(DataType::Utf8);
+    let numbers = [DataType::Int64, DataType::Float64].into_iter().filter(|_| !is_text);
+    for data_type in known.into_iter().chain(numbers) {
+        let values = texts.iter().map(|text| exactly(text.as_deref(), &data_type));
+        if let Some(values) = values.collect() {
             return Ok((data_type, values));
         }
     }
     let values = texts.iter().map(|text| of_text(text.clone(), &DataType::Utf8));
     Ok((DataType::Utf8, values.collect::<Result<_, _>>()?))
+}
+
+/// A value of a type that is what the text says: of floats, digit by digit.
+fn exactly(text: Option<&str>, data_type: &DataType) -> Option<ScalarValue> {
+    let value = of_text(text.map(str::to_string), data_type).ok()?;
+    let is_float = matches!(data_type, DataType::Float32 | DataType::Float64);
+    let Some(text) = text.filter(|_| is_float) else { return Some(value) };
+    let digits = |text: &str| BigDecimal::from_str(text).ok();
+    // What is no decimal (NaN, infinities) is not to be rounded either.
+    (digits(text) == digits(&value.to_string())).then_some(value)
 }
 
 #[cfg(test)]
@@ -159,5 +176,14 @@ mod tests {
         assert_eq!(of("visit", &["5"]), DataType::Int64);
         assert_eq!(of("detector", &["5"]), DataType::Int32);
         assert_eq!(of("band", &["5"]), DataType::Utf8);
+        for (of_psf_flux, expected) in [
+            (["16777216", "0.1"], DataType::Float32),
+            (["16777216", "16777217"], DataType::Int64),
+            (["0.1", "16777217"], DataType::Float64),
+            (["0.1", "99999999999999999999"], DataType::Utf8),
+            (["0.1", "NaN"], DataType::Float32),
+        ] {
+            assert_eq!(of("psfFlux", &of_psf_flux), expected, "{of_psf_flux:?}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
+use parquet::basic::Type as PhysicalType;
 use parquet::file::statistics::Statistics;
 
 /// The whole numbers that a column may have, which a type may not hold; times count in nanoseconds.
@@ -81,6 +82,15 @@ pub fn of_column(footer: &ArrowReaderMetadata, root: usize, data_type: &DataType
     // Old writers took unsigned numbers for signed ones, and then the largest for the least.
     let told = told.filter(|told| all.contains(told.start()) && all.contains(told.end()));
     told.unwrap_or(all)
+}
+
+/// Whether a file's column is the time that Spark and Impala write: Arrow reads it in nanoseconds, into which most years do not go, it
+/// has no statistics, and readers let it overflow.
+pub fn is_int96(footer: &ArrowReaderMetadata, root: usize) -> bool {
+    let columns = footer.metadata().file_metadata().schema_descr();
+    let mut leaves =
+        (0..columns.num_columns()).filter(|leaf| columns.get_column_root_idx(*leaf) == root);
+    leaves.any(|leaf| columns.column(leaf).physical_type() == PhysicalType::INT96)
 }
 
 fn told(footer: &ArrowReaderMetadata, root: usize) -> Option<Numbers> {

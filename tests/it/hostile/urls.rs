@@ -30,6 +30,20 @@ async fn a_long_url_is_answered_and_one_too_long_is_told_what_else_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_http_is_told_what_would_be() {
+    let victim = Victim::with(&[]).await;
+    for path in ["/api/v1/sources?diaObjectId=1&filter=psfFlux>1", "/<1>", "/a b", "/\u{0}"] {
+        let mut client = Attacker::to(&victim.url).await;
+        client.send_if_taken(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+        let answer = client.read_to_end().await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{path}: {head}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert!(body["text"].as_str().unwrap().contains("%3E"), "{path}: {body}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn http2_takes_as_long_a_url() {
     let victim = Victim::with(&[]).await;
     for (ids, long) in [(900, false), (3300, false), (5000, true)] {

@@ -26,7 +26,8 @@ async fn what_was_perhaps_meant_is_named() {
         ("sources", "columns=r:nothing", "unknown columns: r:nothing"),
         ("sources", "as_of=2999-01-01T00:00:00Z", "as_of is in the future"),
         ("schema", "endpoint=/api/v1/fp&as_of=0", "as_of"),
-        ("sources", "columns=r:psfFlux", ""),
+        ("sources", "as_of=0&as_of=1", "ignored arguments: as_of given again (the first counts)"),
+        ("sources", "columns=r:psfFlux&columns=r:band", ""),
     ] {
         let path = format!("/api/v1/{endpoint}?diaObjectId={ONE}&{more}");
         let warning = warning(&server, &path).await;
@@ -36,7 +37,14 @@ async fn what_was_perhaps_meant_is_named() {
         );
     }
     let page = server.get(&format!("/{ONE}?as_of=0")).await.text().await.unwrap();
-    assert!(page.contains("takes no arguments: as_of."), "{page}");
+    assert!(page.contains("takes no arguments but ids: as_of."), "{page}");
+    for path in [
+        format!("/objects?diaObjectId={ONE},7&as_of=0"),
+        format!("/objects?diaObjectId={ONE}&as_of=0"),
+    ] {
+        let page = server.get(&path).await.text().await.unwrap();
+        assert!(page.contains("takes no arguments but ids: as_of."), "{path}: {page}");
+    }
     let missing = server.get(&format!("/api/v1/sources?diaObject={ONE}")).await;
     assert_eq!(missing.status(), 400);
     assert!(missing.text().await.unwrap().contains("diaObject (perhaps diaObjectId)"));
