@@ -13,12 +13,16 @@ test FILTER="":
 
 # Format, then lint with warnings refused.
 lint:
-    cargo fmt
-    cargo clippy --locked --all-targets -- -D warnings
+    cargo fmt --all
+    cargo clippy --locked --workspace --all-targets -- -D warnings
 
 # The tests that take minutes: the long attacks, and an object that takes longer to arrive than a request may.
 hostile:
     cargo test --locked --test it -- --ignored
+
+# Feeds damaged alerts or pages to what decodes them until something breaks; needs a nightly Rust, cargo-fuzz and a C++ compiler.
+fuzz TARGET *OPTIONS:
+    cargo +nightly fuzz run --features libfuzzer {{TARGET}} {{OPTIONS}}
 
 # A server on a survey it makes itself.
 demo:

@@ -43,7 +43,7 @@ pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Resul
         known
     };
     let members = match body {
-        Body::Json(json) if json.is_empty() => Vec::new(),
+        Body::Json(b"") => Vec::new(),
         Body::Json(json) => json::members(json, &mut wanted)?,
         Body::Form(form) => pairs(form, &mut wanted),
     };
