@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
+use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
 use chrono::TimeDelta;
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileGroup;
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use object_store::ObjectMeta;
 
 use crate::schema::{KEY, TIME, Table};
@@ -62,6 +65,13 @@ pub fn sort_columns<'a>(
     let columns = table.sort_columns();
     let timed = files.all(|file| file.times_mjd.is_some());
     if timed { columns } else { &columns[..1] }
+}
+
+/// The order of rows that are sorted by some columns, as far as a schema has them. SQL puts nulls last; these columns have none.
+pub fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering> {
+    let options = SortOptions { descending: false, nulls_first: false };
+    let keys = columns.iter().map_while(|name| col(name, schema).ok());
+    LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }
 
 /// A file as DataFusion scans it. Its cache of footers tells files apart by path, size and time, which are known to the millisecond:

@@ -18,7 +18,7 @@ mod streaming_sort;
 mod table;
 
 pub use condition::{Values, value};
-pub use lookup::{LookupExec, bind};
+pub use lookup::LookupExec;
 pub use open_table::OpenTable;
 pub use session::{base_config, base_state};
 pub use table::SnapshotTable;

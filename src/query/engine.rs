@@ -15,9 +15,8 @@ use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
 use futures::StreamExt;
 
 use super::follow::{Tables, follow};
-use super::planner::Planners;
 use super::plans::Planned;
-use super::prepared::{Prepared, Shared};
+use super::prepared::{Planners, Prepared, Shared};
 use super::split::{self, Split};
 use super::{Query, Rows, UnknownColumn, Versions, explain, large, samples, size};
 use crate::error::{Error, Kind, Result};
@@ -156,7 +155,8 @@ impl Engine {
     /// Plans and starts a query.
     pub async fn run(&self, query: &Query) -> Result<Answer> {
         let prepared = self.prepared_for(query).await?;
-        let (Planned { plan, schema }, unknown_columns) = prepared.plan(query).await?;
+        let (planner, tables) = (prepared.planner(), prepared.tables());
+        let (Planned { plan, schema }, unknown_columns) = planner.plan(query, tables).await?;
         let versions = prepared.versions();
         let schema = schema::of_answer(&schema, query.table(), &versions.to_string());
         let is_large = match &plan {
@@ -167,9 +167,9 @@ impl Engine {
             None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
             Some(plan) if is_large => {
                 let spare = self.tables.shared.spare.clone();
-                large::rows(plan, prepared.planner().session(), spare, query)?
+                large::rows(plan, planner.session(), spare, query)?
             }
-            Some(plan) => execute_stream(plan, prepared.planner().context())?,
+            Some(plan) => execute_stream(plan, planner.context())?,
         };
         let (rows, table) = (with_schema(rows, schema.clone()), prepared.table().clone());
         Ok(Answer { schema, versions, table, unknown_columns, is_large, rows })
@@ -178,7 +178,8 @@ impl Engine {
     /// The SQL, its parameters and the physical plan, as text.
     pub async fn explain(&self, query: &Query) -> Result<String> {
         let prepared = self.prepared_for(query).await?;
-        let (Planned { plan, .. }, _) = prepared.plan(query).await?;
+        let planned = prepared.planner().plan(query, prepared.tables()).await?;
+        let (Planned { plan, .. }, _) = planned;
         explain::text(query, &prepared, plan).await
     }
 

@@ -1,8 +1,8 @@
-//! Questions to the tables. In: a [`Query`]. Out: an [`Answer`]: a schema and a stream of batches
-//! with served names, from one snapshot.
+//! Queries on the tables. A [`Query`] is answered with an [`Answer`]: a schema and a stream of batches with served names, from one
+//! snapshot.
 //!
-//! A query goes: [`Engine::run`] picks the snapshot, and the [`planner`] of its schema has the plan of the query's [`statement`]; binding
-//! ([`plan::bind`](crate::plan::bind)) gives it the values and the snapshot, and the [`scan`](crate::scan) reads what the
+//! [`Engine::run`] picks the snapshot. The [`planner`] of its schema has the plan for the query's [`statement`], or makes it, and binds it
+//! to the query's values and to the snapshot. When the answer is read, the [`scan`](crate::scan) reads the pages that the
 //! [`index`](crate::index) names.
 
 mod columns;

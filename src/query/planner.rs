@@ -1,15 +1,18 @@
-//! Plans of queries on tables of some schemas. In: a query, and the snapshots to read. Out: a physical plan, its values bound, and the
-//! columns that nobody knows. Snapshots of the same schema share a planner, so a plan outlives the snapshot that it was first made for.
+//! Physical plans of queries on tables with given schemas, bound to the values of a query and to the snapshots that it reads. Snapshots
+//! with the same schemas share a planner, so a plan is used longer than the snapshot that it was first made for.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use datafusion::common::Result as DataFusionResult;
+use datafusion::common::internal_datafusion_err;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::TaskContext;
 use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::columns::{Chosen, Selection, ServedColumns, UnknownColumn};
@@ -18,7 +21,7 @@ use super::statement::{Statement, TAGGED_SOURCES};
 use super::{ObjectIds, Order, Query, Rows, filter};
 use crate::astronomy;
 use crate::error::Result;
-use crate::plan::{self, OpenTable, SnapshotTable, Values, base_config, base_state};
+use crate::plan::{LookupExec, OpenTable, SnapshotTable, Values, base_config, base_state};
 
 pub struct Planner {
     /// One table, or the sources and the forced photometry whose upper limits stand among the rows.
@@ -31,7 +34,8 @@ pub struct Planner {
 }
 
 impl Planner {
-    async fn new(
+    /// A planner for one table, or for the sources and the forced photometry together.
+    pub async fn new(
         tables: Vec<OpenTable>,
         runtime: Arc<RuntimeEnv>,
         counts: Arc<PlanCounts>,
@@ -56,7 +60,12 @@ impl Planner {
         Ok(Self { tables, session, context, columns, plans })
     }
 
-    /// Every served field.
+    /// Whether it plans queries on tables with just these schemas.
+    pub fn is_for(&self, tables: &[OpenTable]) -> bool {
+        self.tables == tables
+    }
+
+    /// Every column that a query may ask for.
     pub fn columns(&self) -> &ServedColumns {
         &self.columns
     }
@@ -79,12 +88,12 @@ impl Planner {
         let (chosen, unknown) = self.columns.choose(&query.columns);
         let statement = Statement::from_query(query);
         if let ObjectIds::Within(_) = query.ids {
-            let bind = |plan| closed(plan, tables, &statement.values);
+            let bind = |plan| bound_logical(plan, tables, &statement.values);
             return Ok((self.make(query, &statement, &chosen, bind).await?, unknown));
         }
         let make = self.make(query, &statement, &chosen, Ok);
         let open = self.plans.get(query, statement.text, &chosen, make).await?;
-        let bind = |plan| plan::bind(plan, tables, &statement.values);
+        let bind = |plan| bound_physical(plan, tables, &statement.values);
         let plan = open.plan.as_ref().map(bind).transpose()?;
         Ok((Planned { plan, schema: open.schema.clone() }, unknown))
     }
@@ -114,8 +123,26 @@ impl Planner {
     }
 }
 
-/// A plan of snapshots, its values bound.
-fn closed(
+/// A plan whose lookups are bound to the snapshots and the values, ready to be executed once.
+fn bound_physical(
+    plan: &Arc<dyn ExecutionPlan>,
+    tables: &[Arc<SnapshotTable>],
+    values: &Values,
+) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
+        let table = tables.iter().find(|table| table.snapshot().table == lookup.table());
+        let table = table.ok_or_else(|| internal_datafusion_err!("no snapshot for a lookup"))?;
+        return Ok(Arc::new(lookup.bound(table.index(), values)?));
+    }
+    let children = plan.children().into_iter();
+    let children = children.map(|child| bound_physical(child, tables, values));
+    let children = children.collect::<DataFusionResult<_>>()?;
+    // Without the reset, every execution would leave its metrics in the plan that is kept.
+    replace_children_if_necessary(plan.clone(), children)?.reset_state()
+}
+
+/// A plan that reads the snapshots, its parameters replaced by values; a physical plan is made of it for this query alone.
+fn bound_logical(
     plan: LogicalPlan,
     tables: &[Arc<SnapshotTable>],
     values: &Values,
@@ -146,32 +173,4 @@ fn lookup_config() -> SessionConfig {
     config.options_mut().optimizer.repartition_sorts = false;
     // The index reads side by side by itself, and several readers of files in order would only be merged again.
     config.with_target_partitions(1)
-}
-
-/// The planners that snapshots use.
-#[derive(Default)]
-pub struct Planners {
-    used: Mutex<Vec<Weak<Planner>>>,
-    pub counts: Arc<PlanCounts>,
-}
-
-impl Planners {
-    /// The planner of some tables: that of other snapshots with the same schemas, if there is one.
-    pub async fn for_tables(
-        &self,
-        tables: Vec<OpenTable>,
-        runtime: &Arc<RuntimeEnv>,
-    ) -> Result<Arc<Planner>> {
-        let used = || self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |planner: &Arc<Planner>| planner.tables == tables;
-        if let Some(planner) = used().iter().filter_map(Weak::upgrade).find(same) {
-            return Ok(planner);
-        }
-        let planner = Planner::new(tables, runtime.clone(), self.counts.clone()).await?;
-        let planner = Arc::new(planner);
-        let mut used = used();
-        used.retain(|planner| planner.strong_count() > 0);
-        used.push(Arc::downgrade(&planner));
-        Ok(planner)
-    }
 }

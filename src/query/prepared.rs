@@ -1,15 +1,14 @@
-//! A snapshot made ready for queries, or two together where upper limits are asked for. In: snapshots. Out: physical plans of queries
-//! against them, made by the [`Planner`] of their schemas.
+//! A snapshot made ready for queries, with the [`Planner`] of its schema; or two snapshots together, where upper limits are asked for.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use parking_lot::Mutex;
 
-use super::columns::UnknownColumn;
-use super::planner::{Planner, Planners};
-use super::plans::Planned;
-use super::{Query, Versions};
+use super::Versions;
+use super::planner::Planner;
+use super::plans::PlanCounts;
 use crate::error::{Error, Result};
 use crate::index::{IndexCache, TableIndex};
 use crate::plan::{OpenTable, SnapshotTable};
@@ -49,7 +48,7 @@ impl Prepared {
     }
 
     async fn planned(tables: Vec<Arc<SnapshotTable>>, shared: &Shared) -> Result<Self> {
-        let open = tables.iter().map(|table| OpenTable::from_snapshot(table)).collect();
+        let open = tables.iter().map(|table| OpenTable::from_index(table.index())).collect();
         let planner = shared.planners.for_tables(open, &shared.runtime).await?;
         Ok(Self { tables, planner })
     }
@@ -80,12 +79,37 @@ impl Prepared {
         Versions { table: table.version, fp: fp.map(|fp| fp.version), ids }
     }
 
-    /// The plan of a query, its values bound, and the names of columns that nobody knows.
-    pub async fn plan(&self, query: &Query) -> Result<(Planned, Vec<UnknownColumn>)> {
-        self.planner.plan(query, &self.tables).await
-    }
-
+    /// What makes the plans of queries on these tables.
     pub fn planner(&self) -> &Planner {
         &self.planner
+    }
+}
+
+/// The planners of all snapshots that are in use.
+#[derive(Default)]
+pub struct Planners {
+    used: Mutex<Vec<Weak<Planner>>>,
+    /// How often their plans were at hand.
+    pub counts: Arc<PlanCounts>,
+}
+
+impl Planners {
+    /// The planner for some tables: that of other snapshots with the same schemas, if there is one.
+    async fn for_tables(
+        &self,
+        tables: Vec<OpenTable>,
+        runtime: &Arc<RuntimeEnv>,
+    ) -> Result<Arc<Planner>> {
+        let same = |planner: &Arc<Planner>| planner.is_for(&tables);
+        let known = self.used.lock().iter().filter_map(Weak::upgrade).find(same);
+        if let Some(planner) = known {
+            return Ok(planner);
+        }
+        let planner = Planner::new(tables, runtime.clone(), self.counts.clone()).await?;
+        let planner = Arc::new(planner);
+        let mut used = self.used.lock();
+        used.retain(|planner| planner.strong_count() > 0);
+        used.push(Arc::downgrade(&planner));
+        Ok(planner)
     }
 }
