@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use object_store::{ObjectStore, path::Path};
+use parking_lot::Mutex;
 use parquet::schema::types::SchemaDescPtr;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -77,12 +78,12 @@ impl IndexCache {
         file: &DataFile,
     ) -> Result<Arc<FileIndex>> {
         let name = name(file);
-        if let Some(held) = lock(&self.files).get(&name).and_then(Weak::upgrade) {
+        if let Some(held) = self.files.lock().get(&name).and_then(Weak::upgrade) {
             return Ok(held);
         }
         let columns = |descriptor| self.columns(descriptor);
         let read = Arc::new(FileIndex::load(store, table, file, columns).await?);
-        let mut files = lock(&self.files);
+        let mut files = self.files.lock();
         files.retain(|_, file| file.strong_count() > 0);
         files.insert(name, Arc::downgrade(&read));
         Ok(read)
@@ -90,7 +91,7 @@ impl IndexCache {
 
     /// The columns that a footer describes; files that agree share them.
     fn columns(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
-        let mut columns = lock(&self.columns);
+        let mut columns = self.columns.lock();
         columns.retain(|held| held.strong_count() > 0);
         let mut held = columns.iter().filter_map(Weak::upgrade);
         if let Some(same) = held.find(|held| held.descriptor == descriptor) {
@@ -155,7 +156,7 @@ impl IndexCache {
     }
 
     pub fn usage(&self) -> IndexUse {
-        let files: Vec<_> = lock(&self.files).values().filter_map(Weak::upgrade).collect();
+        let files: Vec<_> = self.files.lock().values().filter_map(Weak::upgrade).collect();
         IndexUse {
             files: files.len(),
             file_bytes: files.iter().map(|file| file.bytes()).sum(),
@@ -165,10 +166,6 @@ impl IndexCache {
             reads: self.reads.load(Ordering::Relaxed),
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@
 //! DataFusion's sort of them and the rest, which spills.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{
@@ -18,6 +18,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan};
 use futures::{StreamExt, TryStreamExt, stream};
+use parking_lot::Mutex;
 
 /// Rows that ask nobody for memory.
 const FEW_BYTES: usize = 4 << 20;
@@ -167,7 +168,7 @@ impl PartitionStream for Begun {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let rows = self.rows.lock().take();
         rows.unwrap_or_else(|| Box::pin(EmptyRecordBatchStream::new(self.schema.clone())))
     }
 }

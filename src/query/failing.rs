@@ -1,8 +1,9 @@
 //! Which tables could not be looked at of late. In: how each look ended. Out: whether the server is ready, or `NotReady` by name.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -14,7 +15,7 @@ pub struct Failing(Mutex<HashMap<Table, Instant>>);
 impl Failing {
     /// Notes how a look at a table ended that began at a time.
     pub fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
-        let mut failing = self.lock();
+        let mut failing = self.0.lock();
         if looked.is_ok() {
             failing.remove(&table);
         } else {
@@ -25,7 +26,7 @@ impl Failing {
     /// Whether the last look at every table succeeded, or began to fail no longer ago than this. What is served
     /// is old, whatever the reason.
     pub fn are_seen_within(&self, most: Duration) -> Result<()> {
-        let failing = self.lock();
+        let failing = self.0.lock();
         let unseen = |table: &Table| failing.get(table).map(Instant::elapsed);
         let unseen = Table::ALL.into_iter().filter_map(|table| Some((table, unseen(&table)?)));
         let unseen: Vec<_> = unseen.filter(|(_, elapsed)| *elapsed > most).collect();
@@ -36,9 +37,5 @@ impl Failing {
         let names = names.join(", ");
         let text = format!("{names}: could not be looked at for {longest} s: see the log");
         Err(Error::new(Kind::NotReady, text))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Table, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

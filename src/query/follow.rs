@@ -2,8 +2,10 @@
 //! up to date by a task that ends with its last user.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
 
 use super::EngineOptions;
 use super::failing::Failing;
@@ -67,12 +69,12 @@ impl Tables {
     }
 
     fn seen(&self, table: Table) -> Option<Seen> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).get(&table).cloned()
+        self.current.read().get(&table).cloned()
     }
 
     /// The newest snapshots of the tables that exist, all as one refresh left them.
     pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current.read();
         current.values().map(|seen| seen.prepared.table().clone()).collect()
     }
 
@@ -117,12 +119,12 @@ impl Tables {
         fp: &Prepared,
     ) -> Result<Arc<Prepared>> {
         let versions = sources.versions_with(Some(fp.snapshot()));
-        let held = || self.with_upper_limits.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = held().as_ref().filter(|made| made.versions() == versions) {
-            return Ok(made.clone());
+        let held = self.with_upper_limits.lock().clone();
+        if let Some(made) = held.filter(|made| made.versions() == versions) {
+            return Ok(made);
         }
         let made = Arc::new(Prepared::with_upper_limits(sources, fp, &self.shared).await?);
-        *held() = Some(made.clone());
+        *self.with_upper_limits.lock() = Some(made.clone());
         Ok(made)
     }
 
@@ -163,7 +165,7 @@ impl Tables {
     }
 
     fn show(&self, found: Vec<Arc<Prepared>>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.write();
         for prepared in found {
             let snapshot = prepared.snapshot();
             let before = current.remove(&snapshot.table);

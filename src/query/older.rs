@@ -2,8 +2,10 @@
 //! asked for, or are superseded. Out: the same, as long as they are used and their files are there.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::prepared::Prepared;
 use crate::schema::Table;
@@ -19,7 +21,7 @@ pub struct Older(Mutex<VecDeque<(Instant, Arc<Prepared>)>>);
 
 impl Older {
     pub fn get(&self, table: Table, table_id: u64, version: u64) -> Option<Arc<Prepared>> {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         kept.retain(|(used, _)| used.elapsed() < KEPT);
         let found = kept.iter().position(|(_, kept)| name(kept) == (table, table_id, version))?;
         let (_, found) = kept.remove(found)?;
@@ -28,7 +30,7 @@ impl Older {
     }
 
     pub fn keep(&self, prepared: Arc<Prepared>) {
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         kept.retain(|(_, kept)| name(kept) != name(&prepared));
         kept.push_front((Instant::now(), prepared));
         kept.truncate(MOST);
@@ -43,14 +45,10 @@ impl Older {
             let files = || kept.files.iter().all(|file| there.contains(&contents(file)));
             kept.table_id == newest.table_id && (!kept.is_folder() || files())
         };
-        self.lock().retain(|(_, kept)| {
+        self.0.lock().retain(|(_, kept)| {
             let kept = kept.snapshot();
             kept.table != newest.table || is_there(kept)
         });
-    }
-
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Instant, Arc<Prepared>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,12 +1,13 @@
 //! Memory of one answer. In: what its operators ask for. Out: memory of its own, then what is to spare for all of them, if it is free.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::{
     GreedyMemoryPool, MemoryLimit, MemoryPool, MemoryReservation,
 };
+use parking_lot::Mutex;
 
 /// What DataFusion calls the merging of sorted rows. It cannot spill, and needs a part of what it merges: it is counted and never refused.
 const MERGE: &str = "ExternalSorterMerge";
@@ -23,10 +24,6 @@ impl OwnThenSpare {
     pub fn new(own_bytes: usize, spare: Arc<GreedyMemoryPool>) -> Self {
         Self { own: GreedyMemoryPool::new(own_bytes), spare, borrowed: Mutex::new(0) }
     }
-
-    fn borrowed(&self) -> MutexGuard<'_, usize> {
-        self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl MemoryPool for OwnThenSpare {
@@ -40,7 +37,7 @@ impl MemoryPool for OwnThenSpare {
 
     /// What was borrowed goes back first: others may want it.
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        let mut borrowed = self.borrowed();
+        let mut borrowed = self.borrowed.lock();
         let back = shrink.min(*borrowed);
         *borrowed -= back;
         self.spare.shrink(reservation, back);
@@ -48,7 +45,7 @@ impl MemoryPool for OwnThenSpare {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        let mut borrowed = self.borrowed();
+        let mut borrowed = self.borrowed.lock();
         self.own.try_grow(reservation, additional).or_else(|none_left| {
             if self.spare.try_grow(reservation, additional).is_ok() {
                 *borrowed += additional;
@@ -62,7 +59,7 @@ impl MemoryPool for OwnThenSpare {
     }
 
     fn reserved(&self) -> usize {
-        self.own.reserved() + *self.borrowed()
+        self.own.reserved() + *self.borrowed.lock()
     }
 
     fn memory_limit(&self) -> MemoryLimit {

@@ -1,12 +1,13 @@
 //! The columns of an answer in the files of its table. In: stored columns, and the columns of a file. Out: what to decode of
 //! the file, and how that becomes batches of the table's schema. A column that the file lacks is null.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::index::{FileColumns, Leaf};
@@ -59,7 +60,7 @@ impl Projection {
     }
 
     pub fn of_file(&self, columns: &Arc<FileColumns>) -> Result<Arc<FileProjection>> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self.files.lock();
         if let Some(known) =
             files.iter().find(|known| known.columns.as_ptr() == Arc::as_ptr(columns))
         {
