@@ -1,5 +1,5 @@
-//! The way from batches to chunks that all formats share. In: batches of any size. Out: chunks of
-//! [`MIN_CHUNK_BYTES`] to [`MAX_CHUNK_BYTES`]; between two pieces of work other tasks get their turn.
+//! The way from batches of any size to chunks of [`MIN_CHUNK_BYTES`] to [`MAX_CHUNK_BYTES`], which all formats share. Between two slices
+//! that are encoded, other tasks get their turn.
 
 use std::mem;
 
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, StreamExt};
 
-use super::columns::EncodedColumns;
+use super::column_types::EncodedColumns;
 use super::{Encoder, FormatDefinition};
 use crate::error::{Error, Result};
 
@@ -19,6 +19,7 @@ const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// Values encoded without a pause: less than a few milliseconds and about half a megabyte of text.
 const SLICE_VALUES: usize = 16 << 10;
 
+/// The document of some rows, or the error of columns that cannot be encoded.
 pub(super) fn chunks(
     format: &FormatDefinition,
     columns: Result<EncodedColumns>,

@@ -21,6 +21,7 @@ use crate::schema::UNIT;
 /// A row group is held in memory until it is full.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 
+/// `output-format=parquet`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "parquet",
     content_type: "application/vnd.apache.parquet",

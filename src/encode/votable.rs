@@ -16,7 +16,6 @@ use std::collections::HashSet;
 use std::io;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
@@ -27,6 +26,7 @@ use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 use crate::schema::{DESCRIPTION, UCD, UNIT};
 
+/// `output-format=votable`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "votable",
     content_type: "application/x-votable+xml",
@@ -118,14 +118,14 @@ fn write_rows(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
 
 /// The cells of a column, as XML text.
 fn cells(column: &ArrayRef) -> Result<Cells> {
-    let text = cast(column, &DataType::Utf8)?.as_string::<i32>().clone();
-    Ok(match column.data_type() {
+    match column.data_type() {
         DataType::Utf8 => {
-            Cells::new(text.iter().map(|cell| cell.map(escaped)).collect(), |text| text)
+            let texts = column.as_string::<i32>().iter();
+            Ok(Cells::from_texts(texts.map(|text| text.map(escaped)).collect()))
         }
-        DataType::Float32 | DataType::Float64 => Cells::new(text, float),
-        _ => Cells::new(text, |word| word),
-    })
+        DataType::Float32 | DataType::Float64 => Cells::from_column(column, float),
+        _ => Cells::from_column(column, |text| text),
+    }
 }
 
 /// The standard's words for what is not a number.

@@ -1,4 +1,4 @@
-//! Who may read whole tables and run SQL. In: the metadata of a call. Out: leave, or `UNAUTHENTICATED` with a
+//! Who may read whole tables and run SQL: calls whose metadata carries the server's token. All others get `UNAUTHENTICATED`, with a
 //! sentence that says how to send the token.
 //!
 //! A server without a token lets everyone. With one, clients send it in each call, as a bearer or as the password

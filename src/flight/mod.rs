@@ -1,11 +1,11 @@
-//! The second door: Arrow Flight, for bulk clients, beside REST on the same port. In: gRPC calls. Out: Arrow batches over the
-//! same engine, tables, names and snapshots. This file says who answers what, and who may.
+//! Arrow Flight for bulk clients, on the same port as REST, with the same engine, tables, names and snapshots. This file says which part
+//! answers which call, and who may make it.
 //!
 //! What is a message of Flight SQL goes to [`statements`], all else to [`endpoints`]. Lookups by id and exchanges are open, as
 //! REST is; whole tables and SQL need the token, if there is one.
 
 mod access;
-mod decode;
+mod checked_batches;
 mod endpoints;
 mod received;
 mod statements;

@@ -1,5 +1,5 @@
-//! A call received. In: a gRPC request as it comes. Out: the same, whole, where it is one message; streams of messages go on as
-//! they come, with memory for the one that is not there yet. Neither a message nor the stream may stall while it is waited for.
+//! Receives the bodies of gRPC calls within the limits of memory and time. A call with one message goes on when the message has come whole.
+//! A call with a stream of messages goes on at once, with memory reserved for the message to come. No body may stall.
 
 use std::time::Duration;
 

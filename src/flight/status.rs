@@ -1,5 +1,5 @@
-//! Errors as gRPC clients see them. In: an [`Error`]. Out: a [`Status`] with the code of its kind, the text that
-//! every door gives ([`failure`]), and `retry-after` metadata (seconds) where trying again may help.
+//! Errors as gRPC clients see them: a [`Status`] with the code of the error's kind, the same text as over REST ([`failure`]), and
+//! `retry-after` metadata (seconds) where trying again may help.
 
 use tonic::Status;
 use uuid::Uuid;

@@ -1,5 +1,5 @@
-//! Rows as Flight messages. In: a stream of batches. Out: the schema, then the rows in messages of at most
-//! [`MESSAGE_BYTES`], well below the 4 MiB that many gRPC clients take; an error of the rows ends them as its status.
+//! A stream of batches as Flight messages: the schema, then the rows in messages of at most [`MESSAGE_BYTES`], well below the 4 MiB that
+//! many gRPC clients take. An error of the rows ends the messages as a status.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Texts of SQL that are small enough to be planned. In: a statement or a filter that a client wrote. Out: its tokens, or the error that
-//! names the limit that it is over.
+//! Limits on the texts of SQL that clients write, statements and filters, so that they are small enough to be planned. A text within the
+//! limits is given back as its tokens.
 //!
 //! Planning recurses as deep as a text is nested, and takes the square of the number of its operators in time. What follows the one text
 //! of a list (`IN (1, 2, ...)`, `VALUES (1), (2), ...`) makes nothing deeper, and is counted by its bytes alone.
@@ -33,11 +33,11 @@ pub fn tokens(what: &str, text: &str) -> Result<Vec<TokenWithSpan>> {
     }
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
     let tokens = tokens.map_err(|error| Error::argument(format!("{what}: {error}")))?;
-    let mut counts = Counts::default();
+    let mut counts = TokenCounts::default();
     for token in &tokens {
         counts.add(what, &token.token)?;
     }
-    let Counts { operators, concatenated, names, .. } = counts;
+    let TokenCounts { operators, concatenated, names, .. } = counts;
     for (count, of, most) in [
         (operators, "operators and keywords", MOST_OPERATORS),
         (concatenated, "operators || (concat takes many texts)", MOST_CONCATENATED),
@@ -50,13 +50,14 @@ pub fn tokens(what: &str, text: &str) -> Result<Vec<TokenWithSpan>> {
     Ok(tokens)
 }
 
+/// The error for `what`, which has `count` of something where `most` are allowed.
 pub fn too_large(what: &str, count: usize, of: &str, most: usize) -> Error {
     Error::new(Kind::TooLarge, format!("{what} has {count} {of}; the limit is {most}"))
 }
 
 /// What has been seen so far.
 #[derive(Default)]
-struct Counts {
+struct TokenCounts {
     operators: usize,
     concatenated: usize,
     names: usize,
@@ -76,7 +77,7 @@ struct Counts {
     after_bracket: bool,
 }
 
-impl Counts {
+impl TokenCounts {
     fn add(&mut self, what: &str, token: &Token) -> Result<()> {
         match token {
             Token::Whitespace(_) => return Ok(()),

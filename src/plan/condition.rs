@@ -1,5 +1,5 @@
-//! What the key index answers of a filter, to the row: nothing tests it again. In: the filters of a scan, of a statement or of an
-//! endpoint's text alike, whose parameters may be open. Out: which of them the index answers; once they are bound, what is [`Wanted`].
+//! Which filters the key index answers exactly, so that nothing tests the rows again, and what they ask of it ([`Wanted`]) once their
+//! parameters have values. The filters of SQL statements and of endpoints are understood by the same rules.
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
@@ -8,17 +8,9 @@ use datafusion::common::{Column, Result, ScalarValue, internal_datafusion_err};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::{ParameterValues, parameter_value};
 use crate::index::{TimeRange, Wanted};
 use crate::schema::{KEY, TIME};
-
-/// The values of parameters, by their names without the `$`.
-pub type Values = Vec<(&'static str, ScalarValue)>;
-
-/// The value of a parameter, by its name in an expression (`$ids`).
-pub fn value<'a>(values: &'a Values, id: &str) -> Option<&'a ScalarValue> {
-    let name = id.strip_prefix('$')?;
-    values.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-}
 
 /// Whether filters name objects: then the index reads the rows.
 pub fn name_objects<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> bool {
@@ -31,7 +23,7 @@ pub fn is_exact(filter: &Expr) -> bool {
 }
 
 /// What is wanted by filters that name objects, their parameters bound to `values`. Those that the index does not answer say nothing.
-pub fn wanted(filters: &[Expr], values: &Values) -> Result<Wanted> {
+pub fn wanted(filters: &[Expr], values: &ParameterValues) -> Result<Wanted> {
     let (mut keys, mut first, mut last) = (None, i64::MIN, i64::MAX);
     let mut times: Option<TimeRange> = None;
     for filter in filters {
@@ -127,10 +119,10 @@ fn is_key_list(operand: &Expr) -> bool {
 }
 
 /// The filter with values in place of parameters.
-fn bound(filter: &Expr, values: &Values) -> Result<Expr> {
+fn bound(filter: &Expr, values: &ParameterValues) -> Result<Expr> {
     let bound = |expr| match &expr {
         Expr::Placeholder(open) => {
-            let value = value(values, &open.id);
+            let value = parameter_value(values, &open.id);
             let missing = || internal_datafusion_err!("the parameter {} has no value", open.id);
             Ok(Transformed::yes(Expr::Literal(value.ok_or_else(missing)?.clone(), None)))
         }
@@ -193,7 +185,7 @@ mod tests {
     #[test]
     fn parameters_and_literals_want_the_same() {
         let (key, time) = (|| ident(KEY), || ident(TIME));
-        let values: Values = vec![
+        let values: ParameterValues = vec![
             ("ids", ids(&[9, 5, 7, 5, 1])),
             ("first", 5i64.into()),
             ("from", 61000.5.into()),
@@ -215,11 +207,11 @@ mod tests {
         assert!(open.iter().chain(&closed).all(is_exact));
         let wanted_open = wanted(&open, &values).unwrap();
         assert_eq!(wanted_open.keys, [5, 7, 9]);
-        assert_eq!(wanted_open, wanted(&closed, &Values::new()).unwrap());
+        assert_eq!(wanted_open, wanted(&closed, &ParameterValues::new()).unwrap());
         let times = wanted_open.times.unwrap();
         assert!(times.contains(61000.5) && times.contains(61001.5));
         assert!(!times.contains(61000.4) && !times.contains(f64::NAN));
-        assert!(wanted(&open, &Values::new()).unwrap_err().to_string().contains("$ids"));
+        assert!(wanted(&open, &ParameterValues::new()).unwrap_err().to_string().contains("$ids"));
     }
 
     #[test]

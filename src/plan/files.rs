@@ -1,5 +1,4 @@
-//! Which files can hold rows that a filter lets through. In: a snapshot's files and a predicate. Out: the files left, by the
-//! ranges of keys, ids and times that the log knows; no file is opened.
+//! Which files of a snapshot may hold rows that pass a filter, by the ranges of keys, ids and times in the log. No file is opened.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;

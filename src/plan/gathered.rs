@@ -1,5 +1,5 @@
-//! Rows in memory, to be sorted. In: batches, as long as there is memory for them. Out: their rows in order; or, once there is none,
-//! DataFusion's sort of them and the rest, which spills.
+//! Rows gathered in memory in order to be sorted, as long as there is memory for them. When there is none left, DataFusion's sort takes
+//! them and the rows that follow; it spills to temporary files.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ const MOST_ROWS: usize = 1 << 20;
 /// What the order of a row takes while it is found: its number, and the values by which it is sorted.
 const ORDER_BYTES: usize = 32;
 
+/// Rows to be sorted.
 pub struct Gathered {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
@@ -36,6 +37,7 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// No rows yet.
     pub fn new(schema: SchemaRef, context: &TaskContext) -> Self {
         let reservation =
             MemoryConsumer::new("Gathered").with_can_spill(true).register(context.memory_pool());

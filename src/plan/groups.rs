@@ -1,11 +1,11 @@
-//! The files of a scan, in groups that are read at the same time. In: files with what the log knows of them. Out: groups of
-//! files to read one after the other, whether each group is then in the order of keys, and how many rows there are.
+//! How DataFusion scans the files of a snapshot: in groups that are read at the same time, each one file after the other, with the order of
+//! the rows and the statistics that the log has of the files.
 
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
@@ -20,7 +20,9 @@ use crate::warehouse::DataFile;
 /// More groups than this are too many to hold open and merge: overlapping files are then read in any order.
 const MAX_ORDERED_GROUPS: usize = 32;
 
+/// The files of a scan, arranged.
 pub struct Groups {
+    /// Files to be read one after the other; the groups are read at the same time.
     pub groups: Vec<FileGroup>,
     /// Each group on its own is in ascending order of keys.
     pub ordered: bool,
@@ -74,19 +76,27 @@ pub fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering> {
     LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }
 
-/// A file as DataFusion scans it. Its cache of footers tells files apart by path, size and time, which are known to the millisecond:
-/// the generation stands below that.
+/// A file as DataFusion scans it.
 pub fn scanned(file: &DataFile) -> PartitionedFile {
-    let generation = TimeDelta::nanoseconds((file.generation % 1_000_000) as i64);
     let scanned = PartitionedFile::new_from_meta(ObjectMeta {
         location: file.path.clone(),
-        last_modified: file.modified + generation,
+        last_modified: content_time(file),
         size: file.size_bytes,
         e_tag: None,
         version: None,
     });
     let values = file.partition_values.iter().map(|(_, value)| value.clone());
     scanned.with_partition_values(values.collect())
+}
+
+/// The time by which DataFusion's cache of footers tells the contents of a file from those that were there before under the same name.
+///
+/// The cache believes a footer if the file has the size and the `last_modified` with which the footer was read, and compares nothing else
+/// (`CachedFileMetadataEntry::is_valid_for`). A file that is overwritten may keep both: its times are given to the millisecond, or to the
+/// second. What then differs is its [generation](DataFile::generation), a number made of its ETag or of its table's id. So the nanoseconds
+/// of the time, which are otherwise always zero, are made of the generation. Nothing else reads this time.
+fn content_time(file: &DataFile) -> DateTime<Utc> {
+    file.modified + TimeDelta::nanoseconds((file.generation % 1_000_000) as i64)
 }
 
 /// What DataFusion needs to know of a file to see that files follow each other: the ranges of its sort columns.
@@ -129,7 +139,10 @@ fn row_count(rows: Option<u64>) -> Precision<usize> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
     use std::ops::RangeInclusive;
+
+    use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadata};
 
     use super::*;
 
@@ -147,6 +160,36 @@ mod tests {
         let Groups { groups, ordered } = arrange(files, 2);
         let names = |group: &FileGroup| group.iter().map(|file| file.path().to_string()).collect();
         (groups.iter().map(names).collect(), ordered)
+    }
+
+    #[test]
+    fn a_cached_footer_is_not_that_of_another_generation() {
+        let (first, _) = file(0..=1);
+        let overwritten = DataFile { generation: first.generation + 1, ..first.clone() };
+        let [first, again, overwritten] =
+            [&first, &first, &overwritten].map(|file| scanned(file).object_meta);
+        assert_eq!(
+            first.last_modified.timestamp_millis(),
+            overwritten.last_modified.timestamp_millis()
+        );
+        let cached = CachedFileMetadataEntry::new(first, Arc::new(NoFooter));
+        assert!(cached.is_valid_for(&again) && !cached.is_valid_for(&overwritten));
+    }
+
+    struct NoFooter;
+
+    impl FileMetadata for NoFooter {
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+
+        fn memory_size(&self) -> usize {
+            0
+        }
+
+        fn extra_info(&self) -> HashMap<String, String> {
+            HashMap::new()
+        }
     }
 
     #[test]

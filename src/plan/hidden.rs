@@ -1,4 +1,5 @@
-//! A test that is hidden from DataFusion's pruning. In: a physical expression. Out: one of the same values, of which nothing is known.
+//! An expression that DataFusion cannot look into. It has the values of the expression inside, but DataFusion draws no conclusions from
+//! statistics about it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

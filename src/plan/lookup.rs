@@ -19,9 +19,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
 
-use super::condition::{Values, wanted};
+use super::ParameterValues;
+use super::condition::wanted;
 use crate::index::{TableIndex, Wanted};
-use crate::scan::{Counts, Lookup, Projection, read};
+use crate::scan::{Lookup, Projection, ScanMetrics, read};
 use crate::schema::Table;
 
 /// A scan of the rows of some objects: one partition, in the order of the files.
@@ -64,7 +65,7 @@ impl LookupExec {
     }
 
     /// The same scan of the snapshot of an index, its parameters replaced by values.
-    pub fn bound(&self, index: &Arc<TableIndex>, values: &Values) -> Result<Self> {
+    pub fn bound(&self, index: &Arc<TableIndex>, values: &ParameterValues) -> Result<Self> {
         let wanted = Arc::new(wanted(&self.filters, values)?);
         let bound = Some((index.clone(), wanted));
         Ok(Self { bound, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() })
@@ -80,9 +81,9 @@ impl LookupExec {
         self.bound.as_ref()
     }
 
-    fn counts(&self) -> Counts {
+    fn scan_metrics(&self) -> ScanMetrics {
         let count = |name| MetricBuilder::new(&self.metrics).counter(name, 0);
-        Counts {
+        ScanMetrics {
             row_groups: count("row_groups"),
             pages: count("pages"),
             bytes: count("bytes"),
@@ -151,7 +152,7 @@ impl ExecutionPlan for LookupExec {
             projection: self.projection.clone(),
             wanted,
             reversed: self.reversed,
-            counts: self.counts(),
+            metrics: self.scan_metrics(),
         };
         let rows = read(lookup).map_err(DataFusionError::from);
         let rows = RecordBatchStreamAdapter::new(self.projection.schema.clone(), rows);

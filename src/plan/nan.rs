@@ -1,6 +1,5 @@
-//! NaN, which statistics pass over: a row group whose largest flux is 3 may hold a NaN, and `psfFlux > 5` is true of it, as it is in the
-//! order that Arrow compares floats by. In: a predicate. Out: the same predicate, in which statistics answer of a float column only
-//! what they know.
+//! NaN in statistics of float columns, which leave it out: a row group whose largest flux is 3 may hold a NaN, and `psfFlux > 5` is true of
+//! NaN in the order by which Arrow compares floats. Predicates are rewritten here so that statistics answer only what they know.
 
 use std::collections::HashMap;
 use std::sync::Arc;

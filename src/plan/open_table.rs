@@ -20,7 +20,9 @@ use crate::schema::Table;
 /// What a plan needs to know of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenTable {
+    /// Which table it is.
     pub table: Table,
+    /// The stored columns.
     pub schema: SchemaRef,
     /// The columns by which the rows of the files are sorted, one file after the other.
     pub sorted_by: &'static [&'static str],

@@ -1,5 +1,5 @@
-//! The newest first within each object, of rows that come object after object, the oldest first. In: batches sorted by some keys and,
-//! among equal keys, the wrong way round. Out: the same rows, each run of equal keys turned round; the run that is not over yet is held.
+//! A plan node that reverses the rows of each object. Its input is sorted by object and then oldest first; its output has the same objects
+//! in the same order, the newest row of each first. It holds the rows of one object at a time.
 
 use std::fmt;
 use std::ops::Range;
@@ -29,6 +29,7 @@ pub struct ReverseWithin {
 }
 
 impl ReverseWithin {
+    /// Reverses runs of rows that have the same first `keys` of the ordering, which is that of the output.
     pub fn new(input: Arc<dyn ExecutionPlan>, ordering: LexOrdering, keys: usize) -> Self {
         let equivalence =
             EquivalenceProperties::new_with_orderings(input.schema(), [ordering.clone()]);

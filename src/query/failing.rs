@@ -1,4 +1,4 @@
-//! Which tables could not be looked at of late. In: how each look ended. Out: whether the server is ready, or `NotReady` by name.
+//! Which tables could not be looked at since some time. It is told how each look at a table ended, and says whether the server is ready.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use parking_lot::Mutex;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
-/// Of each table whose last look failed, when the first one began that failed since it was seen.
+/// For each table whose last look failed: when the first failed look since the last success began.
 #[derive(Default)]
 pub struct Failing(Mutex<HashMap<Table, Instant>>);
 
 impl Failing {
-    /// Notes how a look at a table ended that began at a time.
+    /// Notes how a look at a table ended, and when it began.
     pub fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
         let mut failing = self.0.lock();
         if looked.is_ok() {
@@ -23,8 +23,8 @@ impl Failing {
         }
     }
 
-    /// Whether the last look at every table succeeded, or began to fail no longer ago than this. What is served
-    /// is old, whatever the reason.
+    /// Whether every table was looked at with success within the last `most`. Errors: `NotReady` with the names of the others, since what
+    /// is served of them is old, for whatever reason.
     pub fn are_seen_within(&self, most: Duration) -> Result<()> {
         let failing = self.0.lock();
         let unseen = |table: &Table| failing.get(table).map(Instant::elapsed);

@@ -1,5 +1,5 @@
-//! Snapshots that are not the newest, kept ready: whoever reads a table in parts asks for the same one many times. In: snapshots that were
-//! asked for, or are superseded. Out: the same, as long as they are used and their files are there.
+//! Snapshots that are not the newest any more, kept ready: a client that reads a table in parts asks for the same one many times. They are
+//! kept as long as they are used and their files exist.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -7,20 +7,22 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::prepared::Prepared;
+use super::prepared_tables::PreparedTables;
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot};
 
+/// Snapshots that are kept.
 const MOST: usize = 8;
-/// How long after they were last used: far less than vacuum leaves them their files.
+/// How long a snapshot is kept after its last use. Vacuum spares the files of old snapshots for much longer.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// With the time of their last use, the latest first.
+/// Older snapshots with the time of their last use, the latest first.
 #[derive(Default)]
-pub struct Older(Mutex<VecDeque<(Instant, Arc<Prepared>)>>);
+pub struct Older(Mutex<VecDeque<(Instant, Arc<PreparedTables>)>>);
 
 impl Older {
-    pub fn get(&self, table: Table, table_id: u64, version: u64) -> Option<Arc<Prepared>> {
+    /// A snapshot, if it is kept.
+    pub fn get(&self, table: Table, table_id: u64, version: u64) -> Option<Arc<PreparedTables>> {
         let mut kept = self.0.lock();
         kept.retain(|(used, _)| used.elapsed() < KEPT);
         let found = kept.iter().position(|(_, kept)| name(kept) == (table, table_id, version))?;
@@ -29,14 +31,16 @@ impl Older {
         Some(found)
     }
 
-    pub fn keep(&self, prepared: Arc<Prepared>) {
+    /// Keeps a snapshot. Of more than [`MOST`], the one that was used least recently is dropped.
+    pub fn keep(&self, prepared: Arc<PreparedTables>) {
         let mut kept = self.0.lock();
         kept.retain(|(_, kept)| name(kept) != name(&prepared));
         kept.push_front((Instant::now(), prepared));
         kept.truncate(MOST);
     }
 
-    /// Drops what cannot be read any more: of a table that was made anew, and of a folder the files of which were written over.
+    /// Drops snapshots that cannot be read any more: those of a table that was made anew, and those of a folder whose files were
+    /// overwritten.
     pub fn drop_lost(&self, newest: &Snapshot) {
         let contents =
             |file: &DataFile| (file.path.clone(), file.modified, file.size_bytes, file.generation);
@@ -52,8 +56,8 @@ impl Older {
     }
 }
 
-/// What it is asked for by. A version is one of a table: that of one made anew in its place is another.
-fn name(prepared: &Prepared) -> (Table, u64, u64) {
+/// By what a snapshot is asked for. The versions of a table that is made anew count from 0 again, so the id of the table is part of it.
+fn name(prepared: &PreparedTables) -> (Table, u64, u64) {
     let snapshot = prepared.snapshot();
     (snapshot.table, snapshot.table_id, snapshot.version)
 }

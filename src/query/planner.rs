@@ -8,26 +8,25 @@ use datafusion::common::internal_datafusion_err;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::TaskContext;
-use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::columns::{Chosen, Selection, ServedColumns, UnknownColumn};
 use super::plans::{PlanCounts, Planned, Plans};
-use super::statement::{Statement, TAGGED_SOURCES};
+use super::query_sql::{QuerySql, TAGGED_SOURCES};
+use super::served_columns::{Chosen, Selection, ServedColumns, UnknownColumn};
 use super::{ObjectIds, Order, Query, Rows, filter};
-use crate::astronomy;
 use crate::error::Result;
-use crate::plan::{LookupExec, OpenTable, SnapshotTable, Values, base_config, base_state};
+use crate::plan::{LookupExec, OpenTable, ParameterValues, SnapshotTable, base_config, base_state};
 
+/// Plans the queries on tables with some schemas.
 pub struct Planner {
     /// One table, or the sources and the forced photometry whose upper limits stand among the rows.
     tables: Vec<OpenTable>,
     session: SessionContext,
-    /// Every execution's: what the session's plans need to run.
+    /// What the plans need to be executed; the same for every execution.
     context: Arc<TaskContext>,
     columns: ServedColumns,
     plans: Plans,
@@ -40,7 +39,7 @@ impl Planner {
         runtime: Arc<RuntimeEnv>,
         counts: Arc<PlanCounts>,
     ) -> Result<Self> {
-        let session = session(runtime)?;
+        let session = session(runtime);
         for table in &tables {
             session.register_table(table.table.name(), Arc::new(table.clone()))?;
         }
@@ -54,7 +53,7 @@ impl Planner {
                 Rows::SourcesWithUpperLimits { time: None, fp_version: None }
             }
         };
-        let every = Statement::new(&rows, &ObjectIds::EVERY).plan(&session.state()).await?;
+        let every = QuerySql::new(&rows, &ObjectIds::EVERY).plan(&session.state()).await?;
         let columns = ServedColumns::new(&session.state(), &every, &tables)?;
         let (context, plans) = (session.task_ctx(), Plans::new(counts));
         Ok(Self { tables, session, context, columns, plans })
@@ -70,23 +69,26 @@ impl Planner {
         &self.columns
     }
 
+    /// What a plan needs to be executed.
     pub fn context(&self) -> Arc<TaskContext> {
         self.context.clone()
     }
 
+    /// The session in which plans are made.
     pub fn session(&self) -> &SessionContext {
         &self.session
     }
 
-    /// The plan of a query of `tables`, which have the planner's schemas. For objects it is at hand most often; for a range of keys it is
-    /// made from the values and the snapshot, by which DataFusion leaves out files.
+    /// The plan of a query of `tables`, which have the planner's schemas, and the names that the query asks for in vain. The plan of a
+    /// lookup is most often kept from one before. That of a range of keys is made each time from the values and the snapshot, by which
+    /// DataFusion leaves out files.
     pub async fn plan(
         &self,
         query: &Query,
         tables: &[Arc<SnapshotTable>],
     ) -> Result<(Planned, Vec<UnknownColumn>)> {
         let (chosen, unknown) = self.columns.choose(&query.columns);
-        let statement = Statement::from_query(query);
+        let statement = QuerySql::from_query(query);
         if let ObjectIds::Within(_) = query.ids {
             let bind = |plan| bound_logical(plan, tables, &statement.values);
             return Ok((self.make(query, &statement, &chosen, bind).await?, unknown));
@@ -101,7 +103,7 @@ impl Planner {
     async fn make(
         &self,
         query: &Query,
-        statement: &Statement,
+        statement: &QuerySql,
         chosen: &Chosen,
         bind: impl FnOnce(LogicalPlan) -> DataFusionResult<LogicalPlan>,
     ) -> Result<Planned> {
@@ -127,7 +129,7 @@ impl Planner {
 fn bound_physical(
     plan: &Arc<dyn ExecutionPlan>,
     tables: &[Arc<SnapshotTable>],
-    values: &Values,
+    values: &ParameterValues,
 ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
     if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
         let table = tables.iter().find(|table| table.snapshot().table == lookup.table());
@@ -145,7 +147,7 @@ fn bound_physical(
 fn bound_logical(
     plan: LogicalPlan,
     tables: &[Arc<SnapshotTable>],
-    values: &Values,
+    values: &ParameterValues,
 ) -> DataFusionResult<LogicalPlan> {
     let plan = plan.transform(|plan| {
         let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };
@@ -159,18 +161,14 @@ fn bound_logical(
     plan.data()?.with_param_values(values.collect::<Vec<_>>())
 }
 
-fn session(runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
-    let mut state = base_state(lookup_config(), runtime).build();
-    for function in astronomy::functions() {
-        state.register_udf(function)?;
-    }
-    Ok(SessionContext::new_with_state(state))
+fn session(runtime: Arc<RuntimeEnv>) -> SessionContext {
+    SessionContext::new_with_state(base_state(lookup_config(), runtime).build())
 }
 
 fn lookup_config() -> SessionConfig {
     let mut config = base_config();
-    // Two sorts of one answer would share its memory.
+    // Sorts in several partitions would have to share the memory of their answer.
     config.options_mut().optimizer.repartition_sorts = false;
-    // The index reads side by side by itself, and several readers of files in order would only be merged again.
+    // A lookup reads row groups side by side within one partition. Partitions of a scan in the order of its files would be merged again.
     config.with_target_partitions(1)
 }

@@ -1,4 +1,4 @@
-//! A few objects to show someone. In: the index of a table. Out: keys that it has, without reading a row.
+//! A few objects of a table, to show on a page. They are taken from the key index, without reading a row.
 
 use std::cmp::Reverse;
 

@@ -1,5 +1,5 @@
-//! What statements can name. In: tables, views, and an engine that knows older versions. Out: a DataFusion schema with the
-//! tables, the views, and each table at any version or time: `sources@12`, `"sources@2026-11-23T01:00:00Z"`.
+//! What a statement can select from, as a schema of DataFusion's: the tables, the views, and each table at any version or time, such as
+//! `sources@12` or `"sources@2026-11-23T01:00:00Z"`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use crate::query::{Engine, TAGGED_SOURCES};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
-/// The views, in the order in which they build on each other. A view is there where the tables that it reads are, with the columns that it names; its file describes its own.
+/// The views, in the order in which they build on each other. A view is there where the tables that it reads are, with the columns that it
+/// names; its file describes its own.
 pub const VIEWS: &[(&str, &str)] = &[
     ("light_curves", include_str!("../../sql/views/light_curves.sql")),
     ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
@@ -23,16 +24,21 @@ pub const VIEWS: &[(&str, &str)] = &[
     TAGGED_SOURCES,
 ];
 
+/// What a statement selects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationKind {
+    /// A stored table.
     Table,
+    /// A view over tables.
     View,
 }
 
 /// Something to select from.
 #[derive(Clone, Debug)]
 pub struct Relation {
+    /// Its name in statements.
     pub name: String,
+    /// Whether it is a table or a view.
     pub kind: RelationKind,
     /// As the rows of `SELECT *` have it; fields are described.
     pub schema: SchemaRef,
@@ -55,6 +61,7 @@ impl std::fmt::Debug for Catalog {
 }
 
 impl Catalog {
+    /// The tables of some snapshots. Views are added to them.
     pub fn new(engine: Engine, tables: &[Arc<SnapshotTable>]) -> Self {
         let relations = tables.iter().map(|table| {
             let relation: Arc<dyn TableProvider> = table.clone();
@@ -63,6 +70,7 @@ impl Catalog {
         Self { engine, relations: RwLock::new(relations.collect()), left_out: RwLock::default() }
     }
 
+    /// Adds a relation under its name.
     pub fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
         let mut relations = self.relations.write();
         relations.insert(name.to_string(), relation);

@@ -1,5 +1,5 @@
-//! Functions that make much out of little: `repeat('x', 1000000000)`. In: the expressions of a statement. Out: the same, where each of these
-//! functions is refused by name before it makes more than [`MOST_BYTES`] of a batch of rows, since no pool of memory counts what it makes.
+//! Functions that make much out of little, such as `repeat('x', 1000000000)`. In a statement each of them is replaced by one that fails,
+//! and says its name, before it makes more than [`MOST_BYTES`] of a batch of rows: no pool of memory counts what functions make.
 
 use std::hash::Hash;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! SQL for maintainers and tools: any read-only statement over the tables. In: a statement's text. Out: a planned
-//! [`Statement`], and its rows as a stream.
+//! SQL for maintainers and tools: any statement over the tables that only reads. Its text is planned as a [`Statement`], which gives its
+//! rows as a stream.
 //!
-//! A statement goes: [`Sql::prepare`] takes the [`session`] of the snapshots it reads, whose tables, older versions and
-//! views are in [`catalog`]; the [`statement`] is planned, refused unless it only reads, and run on the workers,
-//! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
+//! [`Sql::prepare`] takes or makes the [`session`] of the snapshots that the statement reads; their tables, views and older versions are in
+//! the [`catalog`]. The [`statement`] is planned, and refused unless it only reads. It runs on the workers, within limits of memory,
+//! temporary files and time; only so many statements run at once.
 
 mod catalog;
 mod extent;

@@ -1,5 +1,4 @@
-//! Placeholders as clients write them. In: a statement with `?`. Out: the same with `$1`, `$2`, .., which DataFusion
-//! takes; it would read every `?` as one and the same parameter.
+//! Placeholders as clients write them: `?` becomes `$1`, `$2` and so on. DataFusion would take every `?` for one and the same parameter.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,5 @@
-//! Column types that every client understands. In: what DataFusion computed. Out: the same rows without view types,
-//! dictionaries or runs, whose values are plain instead; nothing else changes.
+//! Column types that every client understands: the rows of a statement without view types, dictionaries and run-end encoding, their values
+//! as plain arrays.
 
 use std::sync::Arc;
 
@@ -32,6 +32,7 @@ fn table(relation: &TableReference) -> Option<Table> {
     Table::from_name(relation.table().split('@').next()?)
 }
 
+/// The same fields with plain types.
 pub fn plain_schema(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         Field::clone(field).with_data_type(plain_type(field.data_type())).with_nullable(true)

@@ -1,5 +1,4 @@
-//! A session: the tables of some snapshots, the views over them and the functions, ready for statements. In: snapshots.
-//! Out: a DataFusion state that nothing changes any more.
+//! A session for statements: the tables of some snapshots, the views over them and the functions. Nothing changes it once it is made.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +15,18 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::{Catalog, Relation, RelationKind, VIEWS};
-use super::extent::{self, Constants};
+use super::extent::{self, CONSTANTS};
 use super::growing;
 use super::plain_types::answer_schema;
 use super::stoppable::Stoppable;
 use super::versions::SqlVersions;
-use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::plan::{SnapshotTable, base_config, base_state};
 use crate::query::Engine;
 
+/// The name of the one catalog of statements.
 pub const CATALOG: &str = "diaflight";
+/// The name of its one schema.
 pub const SCHEMA: &str = "public";
 
 /// The limits of statements.
@@ -38,12 +38,14 @@ pub struct SqlOptions {
     pub temp_bytes: u64,
     /// From getting a place to the last row.
     pub time_limit: Duration,
+    /// Statements that run at the same time.
     pub max_concurrent_statements: usize,
     /// How long a statement over that number waits for a place before it is refused.
     pub queue_limit: Duration,
 }
 
 impl SqlOptions {
+    /// The usual limits.
     pub const DEFAULT: Self = Self {
         memory_bytes: 1 << 30,
         temp_bytes: 10 << 30,
@@ -56,6 +58,7 @@ impl SqlOptions {
 /// What all sessions share: memory, temporary files, stores, the footers the engine holds.
 pub type Environment = Arc<RuntimeEnv>;
 
+/// An environment with the limits of `options`.
 pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment> {
     let footers = engine.footers();
     let caches = CacheManagerConfig::default()
@@ -72,13 +75,17 @@ pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment>
     Ok(environment)
 }
 
+/// What statements on the same snapshots are planned with.
 pub struct Session {
+    /// The versions of the tables.
     pub versions: SqlVersions,
+    /// DataFusion's state, which has the tables, views and functions.
     pub state: SessionState,
     catalog: Arc<Catalog>,
 }
 
 impl Session {
+    /// A session over `tables`, which are of `versions`.
     pub async fn new(
         engine: &Engine,
         environment: &Environment,
@@ -140,12 +147,9 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
     // A view has the order that its text asks for.
     options.sql_parser.enable_subquery_sort_elimination = false;
     let mut state = base_state(config, environment.clone())
-        .with_optimizer_rule(Arc::new(Constants))
+        .with_optimizer_rule(Arc::new(CONSTANTS))
         .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
-    for function in astronomy::functions() {
-        state.register_udf(function)?;
-    }
     for name in ["arrow_cast", "arrow_try_cast"] {
         let cast = state.udf(name)?;
         state.register_udf(Arc::new(extent::bounded(cast)))?;

@@ -1,5 +1,5 @@
-//! How much a function makes. In: its name, and its arguments for a batch of rows. Out: the bytes that its values take at most, about, before
-//! they are made. Numbers are floats, so that nothing overflows.
+//! About how many bytes a function makes at most, told from its name and its arguments for a batch of rows, before it makes them. The
+//! numbers are floats, so that nothing overflows.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -14,7 +14,9 @@ const NS_PER_DAY: f64 = 86_400e9;
 
 /// The arguments of a function for a batch of rows.
 pub struct Sizes<'a> {
+    /// Its arguments.
     pub args: &'a [ColumnarValue],
+    /// The rows of the batch.
     pub rows: usize,
 }
 

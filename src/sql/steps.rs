@@ -1,5 +1,5 @@
-//! Rows a few at a time. In: the batches of a plan. Out: the same rows in batches as large as whoever takes them does in a short time, with a
-//! pause between them: what he does with one of them may take long, and nothing can stop it.
+//! A plan node that passes its rows on a few at a time, with a pause after each step. Steps are as large as the node above it can work
+//! through in a short time, since nothing can stop that node within a step.
 //!
 //! DataFusion's `CooperativeExec` pauses, too. But its pauses come out of what tokio allows a task at once, 128 of them: of a plan that has
 //! more of them within each other, the innermost is never reached. Here a pause is followed by rows, however deep the plan is.
@@ -24,6 +24,7 @@ const SHORT: Duration = Duration::from_millis(10);
 /// One that took longer, by one of half as many.
 const LONG: Duration = Duration::from_millis(50);
 
+/// The plan node.
 #[derive(Debug)]
 pub struct Steps {
     input: Arc<dyn ExecutionPlan>,
@@ -32,13 +33,13 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Of at most so many rows each, the first one of a single row.
+    /// Steps of at most so many rows each, the first one of a single row.
     pub fn new(input: Arc<dyn ExecutionPlan>, most_rows: usize) -> Self {
         Self { input, least_rows: 1, most_rows }
     }
 
-    /// Of some thousand rows each, however long they are not taken: whoever takes them may be idle meanwhile.
-    pub fn of_batches(input: Arc<dyn ExecutionPlan>) -> Self {
+    /// Steps of at least a thousand rows, without a limit: time that passes between them may be that of a reader who is idle.
+    pub fn without_limit(input: Arc<dyn ExecutionPlan>) -> Self {
         Self { input, least_rows: 1_024, most_rows: usize::MAX }
     }
 }
@@ -188,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn batches_that_are_taken_slowly_stay_batches() {
-        let mut steps = Steps::of_batches(numbers(6_000)).execute(0, Arc::default()).unwrap();
+        let mut steps = Steps::without_limit(numbers(6_000)).execute(0, Arc::default()).unwrap();
         let mut batches = 0;
         while let Some(batch) = steps.next().await {
             assert!(batch.unwrap().num_rows() >= 800);
@@ -200,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn steps_within_each_other_come_to_an_end_however_slowly_they_go() {
-        let within = |plan, _| Arc::new(Steps::of_batches(plan)) as Arc<dyn ExecutionPlan>;
+        let within = |plan, _| Arc::new(Steps::without_limit(plan)) as Arc<dyn ExecutionPlan>;
         let deep = (0..200).fold(numbers(1), within);
         let mut steps = deep.execute(0, Arc::default()).unwrap();
         let mut pauses = 0;

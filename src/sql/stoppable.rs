@@ -1,5 +1,5 @@
-//! Statements that can be stopped. In: a physical plan. Out: the same, with a pause wherever it could go on for long without one:
-//! a task is only stopped, its time only looked at, and its thread only given to others, when it pauses.
+//! An optimizer rule that makes statements stoppable: it puts a pause wherever a plan could go on for long without one. Only when a task
+//! pauses can it be stopped, is its time limit looked at, and do other tasks get its thread.
 //!
 //! DataFusion pauses where rows are read. A join makes many rows out of few: it pauses between the batches that it gives. One that may give
 //! none for long takes its rows in [`Steps`], and so does what makes much out of each row.
@@ -23,6 +23,7 @@ const MOST_ROWS: usize = 1 << 16;
 /// Of a step of what makes much of each row: a batch of that is no larger than others are.
 const ROWS_THAT_GROW: usize = 64;
 
+/// The rule.
 #[derive(Debug)]
 pub struct Stoppable;
 
@@ -44,7 +45,7 @@ impl PhysicalOptimizerRule for Stoppable {
             } else {
                 plan
             };
-            Ok(Transformed::yes(Arc::new(Steps::of_batches(plan))))
+            Ok(Transformed::yes(Arc::new(Steps::without_limit(plan))))
         })
         .data()
     }

@@ -19,8 +19,8 @@ const CIRCLES: [&[&str]; 2] = [
     &["warehouse/folder/columns", "warehouse/folder/data"],
 ];
 
-const MOST_SMALL_FILES: usize = 7;
-const MOST_NAMES_OF_SEVERAL_TYPES: usize = 8;
+const MOST_SMALL_FILES: usize = 2;
+const MOST_NAMES_OF_SEVERAL_TYPES: usize = 2;
 
 /// Lines.
 const SMALL_FILE: usize = 25;

@@ -1,4 +1,4 @@
-//! A query as Flight answers it. In: a [`Query`]. Out: its [`Answer`] in the column types that every format has.
+//! The [`Answer`] to a query, in the column types that every format has.
 
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;

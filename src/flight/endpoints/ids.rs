@@ -1,5 +1,5 @@
-//! The ids of an exchange. In: batches with a column `diaObjectId`. Out: the ids in key order, each once, in memory that
-//! the budget of all exchanges has granted.
+//! The ids that a client sends in an exchange, as batches with a column `diaObjectId`: sorted, each once, in memory that the budget of all
+//! exchanges has granted.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};

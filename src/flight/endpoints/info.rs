@@ -1,6 +1,5 @@
-//! What there is to get for a request, and how. In: a request and where its answer stands. Out: a [`FlightInfo`] with the
-//! schema of the rows, a ticket for each part, and as `app_metadata` a JSON object with `snapshot` and, if
-//! anything was ignored, the `warning` that REST gives.
+//! The [`FlightInfo`] of a request: the schema of its rows, a ticket for each part, and as `app_metadata` a JSON object with `snapshot`
+//! and, if anything was ignored, the `warning` that REST gives.
 
 use std::ops::RangeInclusive;
 
@@ -14,10 +13,13 @@ use crate::query::Versions;
 
 /// The answer to a request, before its rows.
 pub struct Heading<'a> {
+    /// The columns of the rows.
     pub schema: &'a Schema,
+    /// The version that the answer is from.
     pub snapshot: u64,
     /// Where it is known without reading them.
     pub rows: Option<u64>,
+    /// What was ignored of the request.
     pub warning: Option<String>,
 }
 

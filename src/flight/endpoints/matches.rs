@@ -1,4 +1,4 @@
-//! The rows of many objects. In: ids in key order. Out: the rows in key order, and how many of the ids have some.
+//! The rows of many objects, in key order, and how many of the objects have some.
 //!
 //! They are the rows of one query after another; while the rows of one go out, the next is planned.
 
@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn the_memory_of_the_ids_is_held_as_long_as_they_are() {
         let warehouse = Warehouse::open("memory://matches").unwrap();
-        let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+        let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
         let budget = Budget::new("ids", 1 << 20);
         let all = budget.free_bytes();
         let mut ids = Ids::new(100, budget.hold());

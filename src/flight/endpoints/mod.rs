@@ -1,5 +1,5 @@
-//! The documented endpoints over Flight, and whole tables. In: descriptors, tickets, and streams of ids. Out: what there is to
-//! get, and rows in the order (`diaObjectId`, `midpointMjdTai` descending) under the names that REST gives.
+//! The endpoints of REST over Flight, and whole tables. Rows have the names that REST gives and the order (`diaObjectId`, `midpointMjdTai`
+//! descending).
 //!
 //! Lookups by id run where REST's do and within the same limits, the large ones on the workers; whole tables, exchanges and whatever
 //! has a filter run on the workers, as long as the client goes on taking rows.
@@ -51,6 +51,7 @@ impl EndpointService {
         Self { engine, limits, serving: Workers::of_caller(), workers }
     }
 
+    /// The limits that the calls share with REST.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }

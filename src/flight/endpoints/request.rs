@@ -1,5 +1,5 @@
-//! A request by name, understood. In: a descriptor: the path of an endpoint, or the JSON of a REST request with the
-//! `endpoint` in it. Out: a [`EndpointRequest`], or the error that names the argument and what would be right.
+//! Reads a request from a descriptor, which is the path of an endpoint or the arguments of a REST request as JSON, with the name of the
+//! endpoint as `endpoint`. Errors name the argument and say what would be right.
 //!
 //! Beyond REST's arguments there are `filter`, `limit` and `compression`. What nobody knows is ignored as in REST, and told;
 //! without `diaObjectId` it is refused, for a misspelt argument would then read a whole table.
@@ -43,6 +43,7 @@ const NAMES: [&str; 9] = [
 const EXAMPLES: &str =
     "for_path(\"sources\", \"170028485706776685\") or for_command('{\"endpoint\": \"sources\"}')";
 
+/// A request that was understood.
 #[derive(Debug)]
 pub struct EndpointRequest {
     /// The JSON that was asked, digit for digit.

@@ -1,5 +1,5 @@
-//! Tickets of named requests. In: a request, the snapshot it is answered from and, of a whole table, which part. Out: bytes
-//! that any instance of the server answers alike, and back.
+//! Tickets of requests: the request, the snapshot that answers it and, of a whole table, the part to read. Any instance of the server
+//! answers a ticket alike.
 
 use std::ops::RangeInclusive;
 
@@ -45,6 +45,7 @@ impl Ticket {
         Self { diaflight: FORMAT, snapshot: versions.table, table, keys, request }
     }
 
+    /// The ticket as bytes.
     pub fn encode(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::internal(format!("a ticket: {error}")))
     }

@@ -1,5 +1,5 @@
-//! Cancelling a statement, by the FlightInfo that it was planned with. In: the body of an action. Out: the body of its
-//! result. It stops what runs in this instance; a client that drops its stream stops it wherever it runs.
+//! Cancels a statement by the FlightInfo with which it was planned. That stops what runs in this instance; a client that drops its stream
+//! stops it wherever it runs.
 
 use arrow_flight::sql::{
     ActionCancelQueryRequest, ActionCancelQueryResult, Command, ProstMessageExt,

@@ -1,5 +1,5 @@
-//! The messages of Flight SQL. In: bytes of a descriptor, a ticket or an action. Out: what they say, or INVALID_ARGUMENT; for what
-//! Flight SQL has and this server does not serve, UNIMPLEMENTED, with what to do instead.
+//! Reads the messages of Flight SQL from descriptors, tickets and actions. Errors: INVALID_ARGUMENT for what is no such message,
+//! UNIMPLEMENTED, with what to do instead, for messages that this server does not serve.
 
 use arrow_flight::sql::{Any, Command, ProstMessageExt};
 use prost::Message;
@@ -46,6 +46,7 @@ fn at_most(bytes: usize, most: usize) -> Result<(), Status> {
     Ok(())
 }
 
+/// The status for bytes that are no such message.
 pub fn undecodable(error: impl std::fmt::Display) -> Status {
     Status::invalid_argument(format!("no message of Flight SQL: {error}"))
 }

@@ -1,6 +1,5 @@
-//! What clients carry between calls, so that no instance of the server need remember: a prepared statement with what is
-//! bound to it, and the ticket of a planned one. In: its parts. Out: bytes; and from bytes the parts, or what is wrong
-//! with them.
+//! Handles of prepared statements and tickets of planned ones, as bytes. They hold all there is to know of them, so that no instance of the
+//! server need remember any. Bytes that are damaged are refused.
 //!
 //! The bytes are a letter for the kind, the version of this layout, the CRC-32 (little-endian) of what follows, and a
 //! protobuf message.
@@ -72,6 +71,7 @@ pub trait Handle: Message + Default {
 /// A prepared statement: to be planned against the newest snapshots each time it is executed.
 #[derive(Clone, PartialEq, Message)]
 pub struct PreparedHandle {
+    /// The SQL of the statement.
     #[prost(string, tag = "1")]
     pub text: String,
     /// A schema and batches, one row for each run, as the client sent them; empty where nothing is bound.
@@ -89,6 +89,7 @@ pub struct PlannedHandle {
     /// Names it while it runs.
     #[prost(string, tag = "1")]
     pub id: String,
+    /// The statement, with the values of its parameters.
     #[prost(message, required, tag = "2")]
     pub prepared: PreparedHandle,
     #[prost(uint64, optional, tag = "3")]
@@ -106,11 +107,13 @@ impl Handle for PlannedHandle {
 }
 
 impl PlannedHandle {
+    /// The ticket of a statement that is planned on some versions.
     pub fn new(id: String, prepared: PreparedHandle, versions: &SqlVersions) -> Self {
         let &SqlVersions { sources, objects, fp, ids } = versions;
         Self { id, prepared, sources, objects, fp, ids: ids.to_vec() }
     }
 
+    /// The versions to read.
     pub fn versions(&self) -> SqlVersions {
         let ids = self.ids.as_slice().try_into().unwrap_or_default();
         SqlVersions { sources: self.sources, objects: self.objects, fp: self.fp, ids }

@@ -1,5 +1,5 @@
-//! Flight SQL: statements, and what clients and tools ask about the tables. In: the calls of a Flight service whose
-//! commands, tickets and actions are Flight SQL's. Out: FlightInfos, rows and handles. This file says what goes where.
+//! Flight SQL: statements, and what clients and tools ask about the tables. This file says which part answers which command, ticket and
+//! action.
 //!
 //! No call depends on another: handles and tickets hold all they need, so any instance over the same warehouse answers
 //! any of them. Only cancelling needs the instance that runs the statement.

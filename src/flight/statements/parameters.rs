@@ -1,5 +1,5 @@
-//! The parameters of statements. In: batches that a client binds, one row for each run. Out: what a handle holds of them,
-//! and from that the values, of the types the plan asks for.
+//! The parameters of prepared statements. A client binds batches with one row for each run of the statement; a handle holds them as they
+//! were sent, and they become values of the types that the plan asks for.
 
 use arrow::array::{Array, ArrayRef, UInt64Array};
 use arrow::compute::kernels::cmp::distinct;
@@ -12,7 +12,7 @@ use tonic::Status;
 
 use super::handle::check_size;
 use crate::error::{Error, Kind, Result};
-use crate::flight::decode;
+use crate::flight::checked_batches;
 use crate::flight::wire::Messages;
 use crate::sql::StatementParameter;
 
@@ -47,7 +47,8 @@ pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
         return Err(Error::argument(format!("{WHAT}: neither a schema nor rows came")));
     }
     // What cannot be decoded is told now.
-    let mut batches = decode::batches(WHAT, stream::iter(sent.clone().into_iter().map(Ok)));
+    let mut batches =
+        checked_batches::batches(WHAT, stream::iter(sent.clone().into_iter().map(Ok)));
     while batches.try_next().await?.is_some() {}
     Ok(sent)
 }
@@ -63,7 +64,7 @@ pub async fn values(
         return Ok(vec![Vec::new()]);
     }
     let (mut runs, mut bytes) = (Vec::new(), 0);
-    let mut batches = decode::batches(WHAT, stream::iter(bound.into_iter().map(Ok)));
+    let mut batches = checked_batches::batches(WHAT, stream::iter(bound.into_iter().map(Ok)));
     while let Some(batch) = batches.try_next().await? {
         check_count(batch.num_columns(), parameters)?;
         for row in (0..).take(batch.num_rows()) {

@@ -1,5 +1,5 @@
-//! Statements from plan to rows. In: a prepared statement, then the ticket of its plan. Out: a ticket and the schema of
-//! its rows, then the rows, from the snapshots that the ticket names.
+//! A statement from its plan to its rows: first the FlightInfo with a ticket and the schema, then the rows, from the snapshots that the
+//! ticket names.
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;

@@ -1,5 +1,5 @@
-//! Prepared statements, whose whole state is their handle. In: a text, then rows of parameters. Out: a handle, then a
-//! handle that holds those too. There is nothing to close.
+//! Prepared statements, whose whole state is their handle: preparing a text makes one, and binding rows of parameters makes another that
+//! holds these rows, too. There is nothing to close.
 
 use arrow::datatypes::Schema;
 use arrow::ipc::writer::IpcWriteOptions;

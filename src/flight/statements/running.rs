@@ -1,5 +1,4 @@
-//! The statements that run in this process, so that a client can cancel one. In: a stream of Flight data under the id
-//! in its ticket. Out: the same stream, which ends with an error when its id is cancelled.
+//! The statements that run in this process, by the id in their ticket, so that a client can cancel one: its stream then ends with an error.
 
 use std::collections::HashMap;
 use std::sync::Arc;

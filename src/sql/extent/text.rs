@@ -1,4 +1,4 @@
-//! What a short text may grow into while it is planned. In: a statement as it was parsed. Out: nothing, or the error.
+//! Limits on what a short text may grow into while it is planned.
 //!
 //! A common table expression is planned again wherever it is named, a cube has all subsets of its columns, and what a function is given in
 //! place of a table is computed before there is a plan.

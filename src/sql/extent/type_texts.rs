@@ -1,5 +1,5 @@
-//! `arrow_cast(x, 'List(Int64)')`, whose type is a text. In: such a function. Out: the same, which reads no text that is too deep, and
-//! makes no type that is over the limits of [`types`].
+//! `arrow_cast(x, 'List(Int64)')` and its like, which take a type as text. They are replaced by functions that read no text that is nested
+//! too deeply, and make no type over the limits of [`type_sizes`].
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature,
 };
 
-use super::{WHAT, types};
+use super::{WHAT, type_sizes};
 use crate::plan::bounds::too_large;
 
 /// A function whose second argument is the text of a type.
@@ -67,13 +67,13 @@ fn check(text: Option<&ScalarValue>) -> Result<(), DataFusionError> {
             b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > types::MOST_DEPTH {
+        if depth > type_sizes::MOST_DEPTH {
             let of = "types within each other, or more";
-            return Err(too_large(WHAT, depth, of, types::MOST_DEPTH).into());
+            return Err(too_large(WHAT, depth, of, type_sizes::MOST_DEPTH).into());
         }
     }
     if let Ok(data_type) = text.parse::<DataType>() {
-        types::fixed_bytes(&data_type)?;
+        type_sizes::fixed_bytes(&data_type)?;
     }
     Ok(())
 }

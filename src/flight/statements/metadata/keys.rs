@@ -1,5 +1,5 @@
-//! Primary and foreign keys: every table has the LSST id of its rows, and rows of the others belong to an object. In: the
-//! table that is asked about. Out: its keys. Nobody enforces them; they are true of what `ingest` writes.
+//! Primary and foreign keys: every table has the LSST id of its rows as its key, and rows of the other tables refer to an object. Nobody
+//! enforces these keys; they are true of what `ingest` writes.
 
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
-//! What clients and tools ask about the server and its tables. In: a Flight SQL command. Out: its rows.
+//! The metadata commands of Flight SQL: rows that describe the server and its tables.
 
 mod keys;
 mod server;
 mod tables;
-mod types;
+mod xdbc_types;
 
 use arrow::array::RecordBatch;
 use arrow_flight::sql::Command;
@@ -26,7 +26,7 @@ pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>>
         Command::CommandGetExportedKeys(asked) => keys::exported(&asked),
         Command::CommandGetImportedKeys(asked) => keys::imported(&asked),
         Command::CommandGetCrossReference(asked) => keys::between(&asked),
-        Command::CommandGetXdbcTypeInfo(asked) => types::types(asked),
+        Command::CommandGetXdbcTypeInfo(asked) => xdbc_types::types(asked),
         Command::CommandGetSqlInfo(asked) => server::server(asked),
         _ => return Ok(None),
     };

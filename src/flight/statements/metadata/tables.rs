@@ -1,5 +1,5 @@
-//! Catalogs, schemas, tables and table types: one catalog with one schema, which holds the tables and views of SQL. In:
-//! the filters of a question. Out: its rows.
+//! Catalogs, schemas, tables and table types, as far as the filters of a command let them through. There is one catalog with one schema,
+//! which holds the tables and views of SQL.
 
 use arrow::array::RecordBatch;
 use arrow_flight::error::FlightError;
@@ -13,18 +13,21 @@ use crate::sql::{CATALOG, Relation, RelationKind, SCHEMA};
 const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
 
+/// The one catalog.
 pub fn catalogs(asked: CommandGetCatalogs) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(CATALOG);
     rows.build().map_err(unbuilt)
 }
 
+/// The one schema, if the filters let it through.
 pub fn schemas(asked: CommandGetDbSchemas) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(CATALOG, SCHEMA);
     rows.build().map_err(unbuilt)
 }
 
+/// The tables and views that the filters let through.
 pub fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     for relation in relations {
@@ -37,6 +40,7 @@ pub fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordB
     rows.build().map_err(unbuilt)
 }
 
+/// The types of tables: tables and views.
 pub fn table_types(asked: CommandGetTableTypes) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(TABLE);

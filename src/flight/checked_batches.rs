@@ -1,5 +1,5 @@
-//! What clients send, before it is decoded. In: the messages of a stream of batches. Out: the batches, or the error that says what is wrong
-//! with a message.
+//! The batches that clients send, checked before Arrow's decoder reads them. A message that is not right ends the stream with an error that
+//! says what is wrong with it.
 //!
 //! The decoder makes room for what a message declares, and decompresses LZ4 to its end. So no length is believed before it is checked
 //! against the bytes that came: rows, places of buffers, and what they are to be once they are decompressed.

@@ -1,7 +1,6 @@
-//! The column types the formats know: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`.
-//! Our own tables have no others. Folders of Parquet that someone else wrote do: their types become,
-//! here and nowhere else, the one of the six that holds their every value, or are refused by name.
-//! What a SQL statement makes has any type: a format that does not hold it gets its text.
+//! The column types that all formats hold: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`. Our own tables have no others.
+//! Parquet that others wrote does: here and nowhere else, each of its types becomes the one of the six that holds all its values, or its
+//! column is refused by name. Rows of a SQL statement have any type; what a format does not hold becomes text.
 
 use std::sync::Arc;
 
@@ -31,13 +30,14 @@ impl EncodedColumns {
     }
 
     /// The same for rows of any types: what would be refused becomes its text.
-    pub fn of_any_type(rows: &Schema, format: Format) -> Self {
+    pub fn from_any_types(rows: &Schema, format: Format) -> Self {
         let encoded = |field: &FieldRef| with_type(field, any_type(field.data_type(), format));
         Self {
             schema: Arc::new(Schema::new(rows.fields().iter().map(encoded).collect::<Vec<_>>())),
         }
     }
 
+    /// The fields in the types in which they are encoded.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -183,12 +183,12 @@ mod tests {
         ];
         for (values, text) in odd {
             let batch = column("x", values, &[("unit", "d")]);
-            let columns = EncodedColumns::of_any_type(&batch.schema(), Format::Csv);
+            let columns = EncodedColumns::from_any_types(&batch.schema(), Format::Csv);
             let expected: ArrayRef = Arc::new(StringArray::from(vec![Some(text), None]));
             assert_eq!(columns.convert(&batch).unwrap().column(0), &expected);
             assert_eq!(columns.schema().field(0).metadata()["unit"], "d");
             for format in [Format::Parquet, Format::Arrow] {
-                let columns = EncodedColumns::of_any_type(&batch.schema(), format);
+                let columns = EncodedColumns::from_any_types(&batch.schema(), format);
                 assert_eq!(columns.convert(&batch).unwrap(), batch);
             }
         }

@@ -1,5 +1,4 @@
-//! Types of values. In: a type, or the types of a row. Out: the bytes of values whose type alone says how large they are, or the error
-//! that names the limit.
+//! Limits on types, and the sizes of values whose type alone says how large they are, such as fixed-size lists.
 //!
 //! Such values take their bytes where they are null, too. And whoever goes through a type, or encodes it, goes as deep as it is.
 

@@ -1,5 +1,5 @@
-//! A snapshot as a DataFusion table. In: a snapshot and its key index. Out: for given objects, lookups of the pages that the
-//! index names; for all others, DataFusion's scan of the files that the log's ranges leave, with projection and filters pushed down.
+//! A snapshot as a table of DataFusion's. A filter that names objects is answered by a lookup in the key index. All other scans are
+//! DataFusion's own, of the files that the log's ranges leave, with projection and filters pushed down.
 
 use std::sync::Arc;
 
@@ -19,10 +19,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
-use super::condition::Values;
 use super::nan::HonestStatistics;
 use super::open_table::{OpenTable, pushed_down};
-use super::{condition, files, groups};
+use super::{ParameterValues, condition, files, groups};
 use crate::index::TableIndex;
 use crate::warehouse::Snapshot;
 
@@ -33,10 +32,12 @@ pub struct SnapshotTable {
 }
 
 impl SnapshotTable {
+    /// The table of an index's snapshot.
     pub fn new(index: Arc<TableIndex>) -> Self {
         Self { index }
     }
 
+    /// The files of the version, and the schema of its rows.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.index.snapshot
     }
@@ -78,7 +79,7 @@ impl TableProvider for SnapshotTable {
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if condition::name_objects(filters) {
             let lookup = OpenTable::from_index(&self.index).lookup(projection, filters)?;
-            return Ok(Arc::new(lookup.bound(&self.index, &Values::new())?));
+            return Ok(Arc::new(lookup.bound(&self.index, &ParameterValues::new())?));
         }
         let predicate = self.predicate(state, filters)?;
         self.whole(state, projection, predicate, limit)

@@ -16,21 +16,25 @@ use crate::warehouse::Snapshot;
 
 /// What all snapshots share.
 pub struct Shared {
+    /// DataFusion's stores, caches and temporary files.
     pub runtime: Arc<RuntimeEnv>,
+    /// The indexes of files and row groups.
     pub index: Arc<IndexCache>,
+    /// The planners, by the schemas of their tables.
     pub planners: Planners,
     /// Memory that large answers may use beside their own.
     pub spare: Arc<GreedyMemoryPool>,
 }
 
 /// A snapshot, or two, and their planner.
-pub struct Prepared {
+pub struct PreparedTables {
     /// The table that is asked, and the forced photometry if its upper limits stand among the rows.
     tables: Vec<Arc<SnapshotTable>>,
     planner: Arc<Planner>,
 }
 
-impl Prepared {
+impl PreparedTables {
+    /// One table.
     pub async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
         let table = Arc::new(SnapshotTable::new(Arc::new(index)));
         let snapshot = table.snapshot();
@@ -63,10 +67,12 @@ impl Prepared {
         &self.tables
     }
 
+    /// The snapshot of the table, or of the first of two.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         self.table().snapshot()
     }
 
+    /// The versions that an answer is from.
     pub fn versions(&self) -> Versions {
         self.versions_with(self.tables.get(1).map(|fp| fp.snapshot()))
     }
@@ -89,7 +95,7 @@ impl Prepared {
 #[derive(Default)]
 pub struct Planners {
     used: Mutex<Vec<Weak<Planner>>>,
-    /// How often their plans were at hand.
+    /// How often their plans had been kept.
     pub counts: Arc<PlanCounts>,
 }
 

@@ -1,5 +1,5 @@
-//! The columns that an endpoint serves. In: its SQL planned, and the tables it reads. Out: what each name that a client may ask for
-//! is computed from, and its field: `r:` and `f:` as they are stored, `v:` as the server computes them.
+//! The columns that an endpoint serves. Each name that a client may ask for has its field and the expression that computes it: `r:` and
+//! `f:` columns are stored, `v:` columns are computed by the server.
 
 use std::collections::HashMap;
 use std::mem;
@@ -16,14 +16,14 @@ use crate::nearest::nearest;
 use crate::plan::OpenTable;
 use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
 
-/// Unknown names of which the nearest known one is looked for: anyone may send thousands.
+/// For so many unknown names the nearest known one is looked for. A client may send thousands.
 const LOOKED_FOR: usize = 20;
 
 /// A column that can be asked for.
 struct Served {
     field: Arc<Field>,
     expression: Expr,
-    /// It is there when no column is named.
+    /// Whether it is served when no column is named.
     by_default: bool,
 }
 
@@ -36,7 +36,7 @@ pub struct ServedColumns {
 /// The columns of one answer, by their places among those that are served.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 pub enum Chosen {
-    /// Those that are there when no column is named.
+    /// Those that are served when no column is named.
     Default,
     /// In the order asked, each once.
     Named(Box<[usize]>),
@@ -45,6 +45,7 @@ pub enum Chosen {
 /// A name asked for that no column has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnknownColumn {
+    /// As it was asked for.
     pub name: String,
     /// The column that was perhaps meant; looked for of the first [`LOOKED_FOR`] alone.
     pub nearest: Option<String>,
@@ -54,6 +55,7 @@ pub struct UnknownColumn {
 pub struct Selection {
     /// In the order asked.
     pub expressions: Vec<Expr>,
+    /// The fields of the answer, under served names.
     pub schema: SchemaRef,
 }
 
@@ -144,7 +146,7 @@ fn computed(
 ) -> Result<Vec<Served>> {
     let mut served = Vec::new();
     for column in columns {
-        // Foreign tables may lack any of them.
+        // Tables that others wrote may lack columns that it is computed from.
         let Ok(expression) = session.create_logical_expr(column.sql, plan.schema()) else {
             continue;
         };
