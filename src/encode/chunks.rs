@@ -12,9 +12,9 @@ use super::column_types::EncodedColumns;
 use super::{Encoder, FormatDefinition};
 use crate::error::{Error, Result};
 
-/// Less than this waits for more, unless it is the end.
+/// Fewer bytes wait for more, unless it is the end.
 const MIN_CHUNK_BYTES: usize = 64 << 10;
-/// More than this is split, evenly.
+/// More bytes are split evenly.
 const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// Values encoded without a pause: less than a few milliseconds and about half a megabyte of text.
 const SLICE_VALUES: usize = 16 << 10;
@@ -36,14 +36,14 @@ struct Encoding {
     rows: SendableRecordBatchStream,
     columns: EncodedColumns,
     encoder: Box<dyn Encoder>,
-    /// Rows that came and are not encoded yet.
+    /// Rows that are not encoded yet.
     batch: RecordBatch,
-    /// Bytes being written.
+    /// Bytes that the encoder writes to.
     out: Vec<u8>,
-    /// Bytes being handed out.
+    /// Bytes that are given out as chunks.
     ready: Bytes,
     end: Option<Result<(), Error>>,
-    /// Whether a slice was encoded: each further one is begun after a pause.
+    /// Whether a slice was encoded. There is a pause before each further one.
     begun: bool,
 }
 

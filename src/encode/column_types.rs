@@ -18,7 +18,8 @@ pub(super) struct EncodedColumns {
 }
 
 impl EncodedColumns {
-    /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata are kept.
+    /// The columns of rows whose types all formats hold. Errors: `Input` with the name of a column whose type no format can hold. Names,
+    /// nullability and metadata are kept.
     pub fn new(rows: &Schema) -> Result<Self> {
         let encoded = |field: &FieldRef| match encoded_type(field.data_type()) {
             Some(encoded) => Ok(with_type(field, encoded)),
@@ -29,7 +30,7 @@ impl EncodedColumns {
         Ok(Self { schema: Arc::new(schema) })
     }
 
-    /// The same for rows of any types: what would be refused becomes its text.
+    /// The columns of rows of any types. What no format can hold becomes text.
     pub fn from_any_types(rows: &Schema, format: Format) -> Self {
         let encoded = |field: &FieldRef| with_type(field, any_type(field.data_type(), format));
         Self {
@@ -68,7 +69,8 @@ fn refusal(field: &Field) -> Error {
     ))
 }
 
-/// Times become their ISO 8601 text: no other text or number says what they mean in all formats.
+/// The type among the six that holds all values of a type, if there is one. Times become ISO 8601 text, which alone says what they mean in
+/// all formats.
 fn encoded_type(data_type: &DataType) -> Option<DataType> {
     use DataType as D;
     match data_type {

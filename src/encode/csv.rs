@@ -50,7 +50,7 @@ fn cells(column: &ArrayRef) -> Result<Cells> {
 
 fn write_lines(columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> io::Result<()> {
     if columns.is_empty() {
-        // The writer would make `""` of no cells, which is one.
+        // For a line without cells the writer would write `""`, which is one empty cell.
         out.extend(std::iter::repeat_n(b'\n', rows));
         return Ok(());
     }

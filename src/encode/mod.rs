@@ -75,7 +75,7 @@ impl Format {
     }
 }
 
-/// What a format is.
+/// The properties of a format.
 struct FormatDefinition {
     name: &'static str,
     content_type: &'static str,
@@ -83,11 +83,11 @@ struct FormatDefinition {
     open: OpenEncoder,
 }
 
-/// Begins a document with what stands before the first row.
+/// Begins a document: writes what stands before the first row.
 type OpenEncoder = fn(&SchemaRef, &mut Vec<u8>) -> Result<Box<dyn Encoder>>;
 
-/// One document being written: rows, in order, then the end. Bytes go to the end of `out`, at once
-/// or later, but never more of them are held back than a constant.
+/// Writes one document: its rows, in order, then its end. Bytes are appended to `out`, at once or later; the number of bytes that are held
+/// back is bounded.
 trait Encoder: Send {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
     /// Writes what was held back and what stands after the last row.

@@ -19,19 +19,19 @@ const HOW: &str = "send the server's token in the header `authorization: Bearer 
 /// The messages of a handshake.
 pub type Handshake = BoxStream<'static, Result<HandshakeResponse, Status>>;
 
-/// The rule of one server.
+/// Who may do what on one server.
 #[derive(Clone, Debug)]
 pub struct Access {
     token: Option<Token>,
 }
 
 impl Access {
-    /// Only with the token; with `None`, everyone.
+    /// Lets calls with the token through; without a token, all calls.
     pub fn new(token: Option<Token>) -> Self {
         Self { token }
     }
 
-    /// `Unauthenticated` unless the call has the token, or none is needed.
+    /// `Ok` if the call carries the token, or if none is needed; else `Unauthenticated`.
     pub fn check(&self, metadata: &MetadataMap) -> Result<()> {
         let Some(token) = &self.token else { return Ok(()) };
         let wrong = match sent(metadata) {

@@ -20,34 +20,34 @@ use tonic::Status;
 
 use crate::error::{Error, Kind, Result};
 
-/// Of the schema of a message.
+/// Bytes of the schema of a message.
 const MOST_HEADER_BYTES: usize = 1 << 20;
-/// What a header may refer to: a field of a schema may be referred to many times, and each of them is a field when it is decoded.
+/// Limits on what a header may refer to. A field of a schema may be referred to many times, and is decoded each time.
 const HEADER: VerifierOptions = VerifierOptions {
     max_depth: 64,
     max_tables: 20_000,
     max_apparent_size: 4 << 20,
     ignore_missing_null_terminator: false,
 };
-/// Of the values of a message, once they are decompressed.
+/// Bytes of the values of a message, once they are decompressed.
 const MOST_VALUE_BYTES: u64 = 64 << 20;
-/// Of a message, unless it has a byte for each of them: rows may be of nothing but nulls, which take no room.
+/// Rows of a message with fewer bytes than rows. Rows may have nothing but nulls, which take no bytes.
 const MOST_BARE_ROWS: u64 = 10_000;
-/// Before a compressed buffer stands the length that it is to have, or -1 where it is not compressed after all.
+/// Bytes before a compressed buffer. They have its length once it is decompressed, or -1 if it is not compressed after all.
 const PREFIX_BYTES: usize = 8;
 
-/// The batches of some messages, called `what` in errors, each of which is an `Argument` or `TooLarge`.
+/// The batches of some messages. Errors are `Argument` or `TooLarge`, and call the messages `what`.
 pub fn batches(
     what: &'static str,
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    // A message may have a descriptor or metadata alone.
+    // A message may have nothing but a descriptor or metadata.
     let messages = messages.try_filter(|message| future::ready(!message.data_header.is_empty()));
     let checked = messages.map_err(FlightError::from).and_then(|message| {
         let checked = future::ready(check(&message).map(|()| message));
         checked.map_err(|error| FlightError::ExternalError(Box::new(error)))
     });
-    // It is not made for messages that nobody has checked, and panics at what is left: a type of 7 bits, say.
+    // The decoder expects messages that are right. It panics at what the checks let through, such as an integer of 7 bits.
     let batches = AssertUnwindSafe(FlightRecordBatchStream::new_from_flight_data(checked));
     let batches = batches.catch_unwind().map(|batch| match batch {
         Ok(batch) => batch.map_err(error),
@@ -67,7 +67,7 @@ fn error(error: FlightError) -> Error {
     }
 }
 
-/// Whether a message is within the limits, and what it declares is true.
+/// Checks that a message is within the limits, and that its buffers are as long as it declares.
 fn check(message: &FlightData) -> Result<()> {
     let (header, body) = (&message.data_header, &message.data_body);
     if header.len() > MOST_HEADER_BYTES {

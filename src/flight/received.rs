@@ -16,10 +16,10 @@ use crate::error::{Error, Kind, Result};
 use crate::incoming;
 use crate::limits::{Client, HeldMemory, Limits, clocked, deadline};
 
-/// The methods whose clients send a stream.
+/// Methods whose requests are a stream of messages.
 const STREAMED: [&str; 3] = ["/Handshake", "/DoPut", "/DoExchange"];
 
-/// What precedes each message: whether it is compressed, and its length.
+/// Bytes before each message, which say whether it is compressed and how long it is.
 const PREFIX_BYTES: usize = 5;
 
 /// Middleware: takes the message of a call before anything is done for it.
@@ -40,7 +40,7 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
     }
 }
 
-/// The same body, as it comes.
+/// The same body as a stream, with memory reserved for the message that is on its way.
 fn messages(body: Body, limits: Limits) -> Body {
     let limit = clocked(limits.options.receive_limit);
     let end = deadline(limits.options.time_limit);
@@ -62,9 +62,9 @@ fn stalled(limit: Duration) -> Error {
     Error::new(Kind::TooSlow, text)
 }
 
-/// A message of which only a part has come.
+/// A message that has come in part.
 struct PartialMessage {
-    /// What there is of its prefix.
+    /// The part of its prefix that has come.
     prefix: Vec<u8>,
     /// Bytes of it that have come, and that have not.
     come: usize,
@@ -82,7 +82,7 @@ impl PartialMessage {
         self.left > 0 || !self.prefix.is_empty()
     }
 
-    /// Goes on to the end of a chunk, through as many messages as there are in it.
+    /// Goes through the messages in a chunk.
     fn take(&mut self, mut chunk: &[u8]) {
         while !chunk.is_empty() {
             let length = match self.left {
@@ -108,7 +108,7 @@ impl PartialMessage {
         }
     }
 
-    /// Memory for what has come, and for no more.
+    /// Reserves memory for the bytes that have come, and for no more.
     fn hold(&mut self) -> Result<()> {
         self.memory.resize(self.come)
     }

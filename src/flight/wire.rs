@@ -57,7 +57,7 @@ pub fn flight_data(
     limited_flight_data(workers, rows, compression, (), Limit::NONE)
 }
 
-/// The same within a limit, and in a place that is held until the last message is taken.
+/// The same within a time limit. The permit is held until the last message is taken.
 pub fn limited_flight_data(
     workers: &Workers,
     rows: SendableRecordBatchStream,
@@ -72,7 +72,7 @@ pub fn limited_flight_data(
     let encoder = FlightDataEncoderBuilder::new()
         .with_schema(rows.schema())
         .with_options(options)
-        // The encoder's own cutting measures a slice by the whole batch it is of.
+        // The encoder would measure a slice by the whole batch.
         .with_max_flight_data_size(usize::MAX);
     let messages = rows
         .map(|batch| pieces(batch.map_err(Error::from)?).map_err(Error::from))
@@ -83,7 +83,7 @@ pub fn limited_flight_data(
     workers.ahead(messages, place, limit, |failure| Err(status(failure)))
 }
 
-/// The batch in slices of [`MESSAGE_BYTES`] and less, as even as its rows are.
+/// The batch in slices of at most [`MESSAGE_BYTES`].
 fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
     let bytes = sizes.sum::<Result<usize, _>>()?;
@@ -98,8 +98,7 @@ fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     Ok(slices.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// A last message that has something to say and no rows: a batch without rows, since not every client takes a message
-/// without a batch.
+/// A last message for metadata. It has a batch without rows, since not every client takes a message without a batch.
 pub fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
     let nothing = RecordBatch::new_empty(Arc::new(schema.clone()));
     let last = batches_to_flight_data(schema, vec![nothing])?.pop().unwrap_or_default();

@@ -12,17 +12,18 @@ use super::{ParameterValues, parameter_value};
 use crate::index::{TimeRange, Wanted};
 use crate::schema::{KEY, TIME};
 
-/// Whether filters name objects: then the index reads the rows.
+/// Whether filters name objects, so that a lookup in the index reads the rows.
 pub fn name_objects<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> bool {
     filters.into_iter().any(|filter| matches!(condition(filter), Some(Condition::Keys(_))))
 }
 
-/// Whether the index answers a filter of a scan that names objects.
+/// Whether a lookup answers a filter exactly.
 pub fn is_exact(filter: &Expr) -> bool {
     condition(filter).is_some()
 }
 
-/// What is wanted by filters that name objects, their parameters bound to `values`. Those that the index does not answer say nothing.
+/// What filters that name objects ask of the index, once their parameters are replaced by `values`. Filters that the index does not answer
+/// are left out: DataFusion tests them.
 pub fn wanted(filters: &[Expr], values: &ParameterValues) -> Result<Wanted> {
     let (mut keys, mut first, mut last) = (None, i64::MIN, i64::MAX);
     let mut times: Option<TimeRange> = None;
@@ -50,7 +51,7 @@ pub fn wanted(filters: &[Expr], values: &ParameterValues) -> Result<Wanted> {
 
 /// A test of the key or the time. An operand is a literal of the column's type, or a parameter.
 enum Condition<'a> {
-    /// It is one of these, or in one of these lists.
+    /// The key is one of these operands, or in one of them that are lists.
     Keys(Vec<&'a Expr>),
     FirstKey(&'a Expr),
     LastKey(&'a Expr),
@@ -58,7 +59,7 @@ enum Condition<'a> {
     LastTime(&'a Expr),
 }
 
-/// What a filter tests, as DataFusion's optimizer writes it; `None` for all that is not for the index.
+/// What a filter tests, in the forms in which DataFusion's optimizer leaves it; `None` for a filter that the index does not answer.
 fn condition(filter: &Expr) -> Option<Condition<'_>> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
@@ -150,7 +151,7 @@ fn named(operands: &[&Expr]) -> Result<Vec<i64>> {
     Ok(keys)
 }
 
-/// Those that are in two ascending lists.
+/// The keys that are in both of two ascending lists.
 fn both(mut one: Vec<i64>, other: &[i64]) -> Vec<i64> {
     one.retain(|key| other.binary_search(key).is_ok());
     one

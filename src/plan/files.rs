@@ -35,7 +35,7 @@ pub fn left(
     Ok(left.map(|(file, _)| file.clone()).collect())
 }
 
-/// The log's ranges, a container for each file.
+/// The ranges of the log as statistics, in which each file is a container.
 struct Ranges<'a> {
     snapshot: &'a Snapshot,
 }
@@ -90,7 +90,7 @@ impl PruningStatistics for Ranges<'_> {
         self.snapshot.files.len()
     }
 
-    /// Of keys alone: the part of a table that holds the rows without one need not read all files for them.
+    /// The nulls of the key are known. So a part of a table that includes the rows without a key need not read all files for them.
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
         let count = |file: &DataFile| (!file.may_lack_keys).then_some(0);
         let counts = self.snapshot.files.iter().map(count);

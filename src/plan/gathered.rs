@@ -20,11 +20,11 @@ use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan};
 use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 
-/// Rows that ask nobody for memory.
+/// Bytes of rows that are sorted without reserving memory.
 const FEW_BYTES: usize = 4 << 20;
-/// Rows that are sorted in one step, which nothing interrupts: less than a second.
+/// Rows that are sorted at once. Nothing can interrupt that, and it takes less than a second.
 const MOST_ROWS: usize = 1 << 20;
-/// What the order of a row takes while it is found: its number, and the values by which it is sorted.
+/// Bytes that a row takes while rows are sorted: its number, and the values by which it is sorted.
 const ORDER_BYTES: usize = 32;
 
 /// Rows to be sorted.
@@ -44,7 +44,7 @@ impl Gathered {
         Self { schema, batches: Vec::new(), rows: 0, bytes: 0, reservation }
     }
 
-    /// Whether there was room for it: else it is not taken.
+    /// Takes a batch if there is memory for it. Returns whether there was.
     pub fn take(&mut self, batch: &RecordBatch) -> bool {
         let bytes = self.bytes + batch.get_array_memory_size() + batch.num_rows() * ORDER_BYTES;
         let rows = self.rows + batch.num_rows();
@@ -57,7 +57,7 @@ impl Gathered {
         true
     }
 
-    /// All rows, in order.
+    /// The rows in order.
     pub fn sorted(
         self,
         ordering: &LexOrdering,
@@ -80,7 +80,7 @@ impl Gathered {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, sorted)))
     }
 
-    /// All rows and those that follow, in order, by a sort that spills.
+    /// The rows and those that follow, in order, by DataFusion's sort, which spills.
     pub fn spilling(
         self,
         next: RecordBatch,
@@ -105,7 +105,7 @@ impl Gathered {
     }
 }
 
-/// Column after column, so that no more than one is in memory twice.
+/// Joins batches column by column, so that no more than one column is in memory twice.
 fn one_batch(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     match &batches[..] {
         [] => return Ok(RecordBatch::new_empty(schema.clone())),
@@ -139,7 +139,7 @@ fn is_sorted(keys: &[SortColumn]) -> Result<bool> {
     Ok((1..rows).all(|row| order.compare(row - 1, row).is_le()))
 }
 
-/// A batch in pieces that a sort can make room for. A slice would count as the whole batch.
+/// A batch in pieces small enough for a sort to reserve memory for. They are copies, since a slice would count as the whole batch.
 fn pieces(batch: RecordBatch) -> impl Iterator<Item = Result<RecordBatch>> {
     let (rows, bytes) = (batch.num_rows(), batch.get_array_memory_size());
     let rows_each = rows.div_ceil(bytes.div_ceil(FEW_BYTES).max(1)).max(1);
@@ -152,7 +152,7 @@ fn pieces(batch: RecordBatch) -> impl Iterator<Item = Result<RecordBatch>> {
     })
 }
 
-/// Rows that are on their way already, as the input of a plan that is executed once.
+/// A stream that has begun, as the input of a plan that is executed once.
 struct Begun {
     schema: SchemaRef,
     rows: Mutex<Option<SendableRecordBatchStream>>,

@@ -17,14 +17,14 @@ use object_store::ObjectMeta;
 use crate::schema::{KEY, TIME, Table};
 use crate::warehouse::DataFile;
 
-/// More groups than this are too many to hold open and merge: overlapping files are then read in any order.
+/// More groups than this are too many to be merged. The files are then read in any order.
 const MAX_ORDERED_GROUPS: usize = 32;
 
 /// The files of a scan, arranged.
 pub struct Groups {
     /// Files to be read one after the other; the groups are read at the same time.
     pub groups: Vec<FileGroup>,
-    /// Each group on its own is in ascending order of keys.
+    /// Whether each group on its own is in ascending order of keys.
     pub ordered: bool,
 }
 
@@ -44,7 +44,7 @@ pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Gr
     Groups { groups: members.into_iter().map(group).map(FileGroup::new).collect(), ordered }
 }
 
-/// As few sequences of files as possible whose key ranges do not overlap, nor go back.
+/// The files in as few sequences as possible, in each of which the key ranges follow each other without overlap.
 fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
     let mut chains: Vec<Vec<usize>> = Vec::new();
     for (i, (file, _)) in files.iter().enumerate() {
@@ -59,7 +59,7 @@ fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
     chains
 }
 
-/// The columns that files which are sorted are sorted by: all of the table's, or those whose ranges every file tells, without nulls.
+/// The columns by which sorted files are sorted, as far as every file has ranges of them: all of the table's, or the key alone.
 pub fn sort_columns<'a>(
     table: Table,
     mut files: impl Iterator<Item = &'a DataFile>,
@@ -115,7 +115,7 @@ pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<St
         tell(column, (*range.start()).into(), (*range.end()).into());
     }
     if let Some(times) = &file.times_mjd {
-        // NaN has its place in the order of floats: at both ends, by its sign.
+        // In the total order of floats, NaN lies at both ends, by its sign.
         let (from, to) = match file.may_have_nan_times {
             true => (-f64::NAN, f64::NAN),
             false => (*times.start(), *times.end()),
@@ -125,7 +125,7 @@ pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<St
     Arc::new(statistics)
 }
 
-/// Of a whole scan; exact where every file says how many rows it has.
+/// The statistics of a whole scan. Its number of rows is exact if every file says how many it has.
 pub fn scan_statistics(files: &[(DataFile, PartitionedFile)], schema: &Schema) -> Statistics {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = row_count(files.iter().map(|(file, _)| file.rows).sum());
@@ -139,9 +139,9 @@ fn row_count(rows: Option<u64>) -> Precision<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
     use std::ops::RangeInclusive;
 
+    use datafusion::common::HashMap;
     use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadata};
 
     use super::*;

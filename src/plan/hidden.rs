@@ -11,11 +11,11 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 
-/// A test that rows are put to, and nothing that DataFusion knows: it draws no conclusion from statistics.
+/// An expression of a kind that DataFusion does not know, so that it cannot evaluate it on statistics.
 #[derive(Debug, Eq)]
 pub struct Hidden(pub Arc<dyn PhysicalExpr>);
 
-// Derived, it would move what it compares.
+// The derived implementation would move the `Arc` that it compares.
 impl PartialEq for Hidden {
     fn eq(&self, other: &Self) -> bool {
         self.0.eq(&other.0)

@@ -31,9 +31,9 @@ pub struct LookupExec {
     table: Table,
     projection: Arc<Projection>,
     filters: Arc<[Expr]>,
-    /// What is read of which snapshot; `None` in a plan that is not bound.
+    /// The index of a snapshot, and what is wanted of it; `None` in a plan that is not bound.
     bound: Option<(Arc<TableIndex>, Arc<Wanted>)>,
-    /// The last row of each row group first.
+    /// Whether the last row of each row group comes first.
     reversed: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
@@ -58,7 +58,7 @@ impl LookupExec {
         }
     }
 
-    /// The same rows, those of each row group the last one first: for an object the newest.
+    /// The same rows, but the last one of each row group first, which is the newest of its object.
     pub fn reversed(&self) -> Self {
         let properties = properties(self.projection.schema.clone(), None);
         Self { reversed: true, properties, ..self.clone() }
@@ -92,7 +92,7 @@ impl LookupExec {
     }
 }
 
-/// Of one partition, whose rows are in an order or not.
+/// The properties of a plan with one partition, whose rows may be in an order.
 fn properties(schema: SchemaRef, order: Option<LexOrdering>) -> Arc<PlanProperties> {
     let properties = PlanProperties::new(
         EquivalenceProperties::new_with_orderings(schema, order),

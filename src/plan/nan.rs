@@ -17,7 +17,7 @@ use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapter
 use super::hidden::Hidden;
 use crate::warehouse::StoredNames;
 
-/// [`StoredNames`], after which row groups are left out by what their statistics know.
+/// An adapter like [`StoredNames`] that also rewrites predicates, so that row groups are left out only by what their statistics know.
 #[derive(Debug)]
 pub struct HonestStatistics;
 
@@ -46,7 +46,7 @@ pub fn honest(predicate: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<d
     within(predicate, schema, &[])
 }
 
-/// `numbers`: the columns, by their places, of which no NaN is left anyway.
+/// `numbers` are the columns, by place, in which the tests beside this one leave no NaN.
 fn within(
     predicate: Arc<dyn PhysicalExpr>,
     schema: &Schema,
@@ -87,7 +87,7 @@ fn binary(
     Arc::new(BinaryExpr::new(left, op, right))
 }
 
-/// The columns that some tests together bound from both sides: NaN lies beyond one of them, whatever its sign.
+/// The columns that some tests together bound from both sides. NaN lies outside of such bounds, whatever its sign.
 fn bounded(tests: &[&Arc<dyn PhysicalExpr>]) -> Vec<usize> {
     let mut sides: HashMap<usize, (bool, bool)> = HashMap::new();
     for test in tests {

@@ -107,15 +107,15 @@ impl ExecutionPlan for ReverseWithin {
     }
 }
 
-/// Rows on their way.
+/// The rows of an execution.
 struct Runs {
     keys: Vec<Arc<dyn PhysicalExpr>>,
-    /// The run that may go on in the next batch.
+    /// The rows of a run that may go on in the next batch.
     held: RecordBatch,
 }
 
 impl Runs {
-    /// The runs that end in this batch, turned round.
+    /// The runs that end in this batch, reversed.
     fn take(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
         let rows = match self.held.num_rows() {
             0 => batch,
@@ -127,7 +127,7 @@ impl Runs {
         turned(&rows, over)
     }
 
-    /// The run that was held, turned round.
+    /// The run that was held, reversed.
     fn end(&mut self) -> Result<RecordBatch> {
         turned(&self.held, std::slice::from_ref(&(0..self.held.num_rows())))
     }

@@ -42,7 +42,7 @@ impl SnapshotTable {
         &self.index.snapshot
     }
 
-    /// Where its rows are.
+    /// The index that finds its rows.
     pub fn index(&self) -> &Arc<TableIndex> {
         &self.index
     }
@@ -87,7 +87,7 @@ impl TableProvider for SnapshotTable {
 }
 
 impl SnapshotTable {
-    /// The files that the predicate leaves, as DataFusion reads Parquet.
+    /// DataFusion's scan of the files that the predicate does not rule out.
     fn whole(
         &self,
         state: &dyn Session,

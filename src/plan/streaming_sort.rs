@@ -15,7 +15,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use super::reverse_within::ReverseWithin;
 use super::sort_unless_sorted::SortUnlessSorted;
 
-/// DataFusion does so only for inputs without an end.
+/// The rule. DataFusion's own does this only for inputs without an end.
 #[derive(Debug)]
 pub struct StreamingSort;
 

@@ -15,8 +15,8 @@ use crate::query::{Engine, TAGGED_SOURCES};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
-/// The views, in the order in which they build on each other. A view is there where the tables that it reads are, with the columns that it
-/// names; its file describes its own.
+/// The views, each after those that it reads. A view exists if the tables and the columns that it reads do. Its file describes the columns
+/// that it adds.
 pub const VIEWS: &[(&str, &str)] = &[
     ("light_curves", include_str!("../../sql/views/light_curves.sql")),
     ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
@@ -40,7 +40,7 @@ pub struct Relation {
     pub name: String,
     /// Whether it is a table or a view.
     pub kind: RelationKind,
-    /// As the rows of `SELECT *` have it; fields are described.
+    /// The schema of `SELECT *`, with descriptions of its fields.
     pub schema: SchemaRef,
 }
 
@@ -50,7 +50,7 @@ type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
 pub struct Catalog {
     engine: Engine,
     relations: RwLock<Relations>,
-    /// Views that are not there, and why.
+    /// Views that do not exist, and why.
     left_out: RwLock<BTreeMap<&'static str, String>>,
 }
 
@@ -76,7 +76,7 @@ impl Catalog {
         relations.insert(name.to_string(), relation);
     }
 
-    /// Tells who asks for a view why it is not there.
+    /// Notes why a view does not exist, for the error of statements that name it.
     pub fn leave_out(&self, view: &'static str, reason: String) {
         self.left_out.write().insert(view, reason);
     }

@@ -34,17 +34,17 @@ use crate::query::Engine;
 use crate::schema::Table;
 use crate::workers::Workers;
 
-/// Cheap to clone; all clones share the limits.
+/// Plans and runs statements. Cheap to clone: all clones share the limits.
 #[derive(Clone)]
 pub struct Sql {
     engine: Engine,
     workers: Workers,
     gate: Gate,
-    /// For statements that are being planned, which nothing can stop.
+    /// Limits how many statements are planned at the same time, since nothing can stop the planning of one.
     planning: Gate,
     time_limit: Duration,
     environment: session::Environment,
-    /// The session used last: most statements read the newest snapshots.
+    /// The session that was used last. Most statements read the newest snapshots, and share it.
     last: Arc<Mutex<Option<Arc<Session>>>>,
 }
 
@@ -75,7 +75,7 @@ impl Sql {
             gate: self.gate.clone(),
             time_limit: self.time_limit,
         };
-        // Planning is work, too: a statement may be long.
+        // To plan a long statement takes time, so a worker does it.
         let planned = async move {
             let _place = place;
             Statement::plan(session, text, run).await

@@ -28,7 +28,7 @@ pub fn numbered(text: &str) -> Result<Cow<'_, str>> {
     }
 }
 
-/// The text with `$n` in place of the n-th mark. Locations count characters of lines, from 1.
+/// The text with `$n` in place of the n-th `?`. Locations count lines and characters from 1.
 fn replaced(text: &str, marks: &[Location]) -> String {
     let mut numbered = String::with_capacity(text.len() + marks.len());
     let mut here = Location::new(1, 1);

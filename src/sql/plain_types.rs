@@ -9,12 +9,12 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::common::{DFSchema, TableReference};
 
-/// Every field nullable: what the planner can prove of a column differs from plan to plan, and a schema is
-/// told before there are rows.
+/// Every field is nullable, since clients get the schema before there are rows, and what the planner can prove of a column differs from
+/// plan to plan.
 use crate::schema::{self, Table};
 
-/// The schema of the rows of a plan: plain types, and the unit, UCD and description of each column that is one of a table. What is
-/// computed speaks for itself.
+/// The schema of the rows of a plan: plain types, and the unit, UCD and description of each column that is one of a table. Columns that are
+/// computed have none.
 pub fn answer_schema(plan: &DFSchema) -> Schema {
     plain_schema(&described(plan))
 }

@@ -36,7 +36,7 @@ pub struct SqlOptions {
     pub memory_bytes: usize,
     /// Temporary files of all statements together.
     pub temp_bytes: u64,
-    /// From getting a place to the last row.
+    /// How long a statement may run, to its last row.
     pub time_limit: Duration,
     /// Statements that run at the same time.
     pub max_concurrent_statements: usize,
@@ -102,7 +102,7 @@ impl Session {
         for (name, text) in VIEWS {
             match view(&state, text).await {
                 Ok(view) => catalog.add(name, view),
-                // A table is not there yet, or is someone else's and lacks a column.
+                // A table does not exist yet, or others wrote it and it lacks a column.
                 Err(error) => catalog.leave_out(name, error.to_string()),
             }
         }
@@ -142,9 +142,9 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, SCHEMA);
     let options = config.options_mut();
-    // A scan of a whole table keeps every core busy.
+    // The scan of a whole table is divided among all cores.
     options.optimizer.repartition_file_scans = true;
-    // A view has the order that its text asks for.
+    // An ORDER BY in the text of a view is kept.
     options.sql_parser.enable_subquery_sort_elimination = false;
     let mut state = base_state(config, environment.clone())
         .with_optimizer_rule(Arc::new(CONSTANTS))

@@ -32,12 +32,12 @@ pub struct Execution {
     pub time_limit: Duration,
 }
 
-/// A value that a statement leaves open.
+/// A parameter of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatementParameter {
-    /// `$1`.
+    /// Its name, such as `$1`.
     pub name: String,
-    /// `None` where any type will do.
+    /// Its type; `None` if the plan takes any type.
     pub data_type: Option<DataType>,
 }
 
@@ -83,8 +83,8 @@ impl Statement {
         &self.session.versions
     }
 
-    /// Exactly the schema of the rows: no view types, no dictionaries, every field nullable, those of tables described.
-    /// Where parameters are still open, the types of columns computed from them may be.
+    /// Exactly the schema of the rows: plain types, every field nullable, columns of tables described. Columns that are computed from open
+    /// parameters may get other types once these are bound.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -178,7 +178,7 @@ fn position(name: &str) -> Option<usize> {
     name.strip_prefix('$')?.parse().ok()
 }
 
-/// The rows in the types told, their errors in the words for whoever wrote the statement.
+/// The rows in the types of `schema`, with errors that are meant for the author of the statement.
 fn plain(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
     let told = schema.clone();
     let rows = rows.map(move |batch| {

@@ -19,9 +19,9 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{Stream, StreamExt};
 
-/// A step that took no longer is followed by one of twice as many rows.
+/// A step that took less time is followed by one of twice as many rows.
 const SHORT: Duration = Duration::from_millis(10);
-/// One that took longer, by one of half as many.
+/// A step that took more time is followed by one of half as many rows.
 const LONG: Duration = Duration::from_millis(50);
 
 /// The plan node.
@@ -105,15 +105,15 @@ struct Stepped {
     input: SendableRecordBatchStream,
     least_rows: usize,
     most_rows: usize,
-    /// Of the batch that is being given.
+    /// The rest of the batch that is being passed on.
     rest: Option<RecordBatch>,
-    /// Of the next step.
+    /// Rows of the next step.
     rows: usize,
-    /// When the last step was given.
+    /// When the last step was passed on.
     given: Option<Instant>,
-    /// When its task last paused here.
+    /// When the task last paused here.
     paused: Instant,
-    /// Whether a step was given since.
+    /// Whether a step was passed on since.
     may_pause: bool,
 }
 

@@ -18,9 +18,9 @@ use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec};
 use super::growing::is_growing;
 use super::steps::Steps;
 
-/// Of a step of a join: a batch has no more.
+/// Rows of a step of a join, as many as a batch has at most.
 const MOST_ROWS: usize = 1 << 16;
-/// Of a step of what makes much of each row: a batch of that is no larger than others are.
+/// Rows of a step of a node that makes much out of each row, so that its batches are no larger than others.
 const ROWS_THAT_GROW: usize = 64;
 
 /// The rule.
@@ -59,7 +59,7 @@ impl PhysicalOptimizerRule for Stoppable {
     }
 }
 
-/// Whether a join may compare many pairs of rows, the right one of which it takes batch by batch, and give none.
+/// Whether a join may compare many pairs of rows and give none. Such a join takes the rows of its right side batch by batch.
 fn may_give_nothing(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let gives_pairs = |join_type| {
         use JoinType::{Full, Inner, Left, Right};
@@ -84,7 +84,7 @@ fn grows(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     Ok(found)
 }
 
-/// The same plan, which takes those of its inputs in steps.
+/// The same plan, which takes the rows of these inputs in steps.
 fn in_steps(
     plan: Arc<dyn ExecutionPlan>,
     stepped: impl Fn(usize) -> bool,

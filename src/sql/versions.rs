@@ -8,7 +8,7 @@ use crate::plan::SnapshotTable;
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
-/// The version of each table that a statement reads; `None`: there is no such table.
+/// The version of each table that a statement reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqlVersions {
     /// The version of `sources`; `None` without the table.
@@ -17,7 +17,7 @@ pub struct SqlVersions {
     pub objects: Option<u64>,
     /// The version of `fp`; `None` without the table.
     pub fp: Option<u64>,
-    /// The ids of the tables, in the order of [`Table::ALL`]: made anew, a table has the same versions again.
+    /// The ids of the tables, in the order of [`Table::ALL`]. A table that is made anew has the same versions again, but another id.
     pub ids: [u64; Table::ALL.len()],
 }
 
@@ -36,7 +36,7 @@ impl SqlVersions {
         }
     }
 
-    /// Which snapshot of a table, if it is there.
+    /// The snapshot of a table; `None` if the table does not exist.
     pub(super) fn get(&self, table: Table) -> Option<AsOf> {
         let version = match table {
             Table::Sources => self.sources,

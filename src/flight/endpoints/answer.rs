@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::query::{Answer, Engine, Query};
 use crate::workers::Workers;
 
-/// Plans and starts a query. Its rows fail in the words for a client: what a filter cannot compute is the client's to mend.
+/// Plans and starts a query. Errors of its rows are meant for the client, whose filter may fail at a value.
 pub async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
     let answer = engine.run(query).await.map_err(failure::of_reading)?;
     let of_rows = match query.filter {

@@ -29,10 +29,10 @@ use crate::schema::KEY;
 use crate::warehouse::AsOf;
 use crate::workers::{Limit, Workers};
 
-/// Ids of one exchange.
+/// The most ids of one exchange.
 const MAX_IDS: usize = 20_000_000;
 
-/// Answers at once, and does everything while the answer is read: some clients write only when they can read.
+/// Returns the answer at once, and takes the ids while it is read: some clients write only once they can read.
 pub fn exchange(
     engine: Engine,
     workers: Workers,
@@ -103,7 +103,7 @@ async fn in_time<T>(idle_limit: Duration, message: impl Future<Output = T>) -> R
     message.map_err(|_| too_slow(idle_limit, "send the ids as they come"))
 }
 
-/// A request for a whole table, as it is before the ids have come.
+/// The request of an exchange, from the descriptor of its first message. It must not name objects, since the ids follow.
 fn request_of(first: &FlightData) -> Result<EndpointRequest> {
     let descriptor = first.flight_descriptor.as_ref();
     let descriptor = descriptor

@@ -17,7 +17,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// At most `most` ids, those that come again counted again.
+    /// Takes at most `most` ids; an id that comes twice counts twice.
     pub fn new(most: usize, memory: HeldMemory) -> Self {
         Self { ids: Vec::new(), most, memory }
     }
@@ -69,7 +69,7 @@ impl Ids {
         Ok(())
     }
 
-    /// In key order, each once.
+    /// The ids in key order, each once.
     pub fn sorted(mut self) -> SortedIds {
         self.ids.sort_unstable();
         self.ids.dedup();
@@ -84,7 +84,7 @@ pub struct SortedIds {
 }
 
 impl SortedIds {
-    /// Who has them has their memory: the field alone could be moved out of it.
+    /// The ids. The field is private, since their memory is granted only as long as they are not moved out.
     pub fn as_slice(&self) -> &[i64] {
         &self.ids
     }
@@ -96,7 +96,7 @@ fn first_names(batch: &RecordBatch) -> Vec<String> {
     names.map(|field| format!("{:.64}", field.name())).collect()
 }
 
-/// Of an id, with zeros before it.
+/// Characters of an id, with zeros before it.
 const MOST_DIGITS: usize = 40;
 
 /// In bytes; 0 of integers. The same bytes may stand for many texts.

@@ -17,7 +17,7 @@ pub struct Heading<'a> {
     pub schema: &'a Schema,
     /// The version that the answer is from.
     pub snapshot: u64,
-    /// Where it is known without reading them.
+    /// The number of rows, if it is known without reading them.
     pub rows: Option<u64>,
     /// What was ignored of the request.
     pub warning: Option<String>,
@@ -47,7 +47,8 @@ pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> S
     members.to_string()
 }
 
-/// The parts of an answer, in order: of a whole table its key ranges, else the only one. They are got where the info was.
+/// A ticket for each part of an answer, in order: for each range of keys of a whole table, else for the only part. No location is named, so
+/// that clients get the parts where they got the info.
 pub fn endpoints(
     request: &str,
     versions: Versions,

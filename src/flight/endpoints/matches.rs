@@ -19,7 +19,7 @@ use crate::query::{Columns, Engine, ObjectIds, Query};
 use crate::schema::{Family, KEY};
 use crate::workers::Workers;
 
-/// Enough ids to outweigh the planning of a query.
+/// Ids of one query, enough to outweigh its planning.
 const IDS_PER_QUERY: usize = 1 << 14;
 const QUERIES_AHEAD: usize = 2;
 
@@ -61,7 +61,7 @@ pub fn rows(
     (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), found)
 }
 
-/// How many objects begin among these keys, after `last_key`.
+/// How many objects there are among these ascending keys, besides that of `last_key`.
 fn count_objects(keys: &[i64], last_key: &mut Option<i64>) -> u64 {
     let begin = keys.iter().filter(|&&key| last_key.replace(key) != Some(key));
     begin.count() as u64

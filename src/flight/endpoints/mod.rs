@@ -35,12 +35,12 @@ use crate::workers::{Limit, Workers};
 
 const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
-/// Cheap to clone.
+/// The endpoints. Cheap to clone.
 #[derive(Clone)]
 pub struct EndpointService {
     engine: Engine,
     limits: Limits,
-    /// The threads that answer REST, too.
+    /// The runtime that answers REST, too.
     serving: Workers,
     workers: Workers,
 }
@@ -56,7 +56,7 @@ impl EndpointService {
         &self.limits
     }
 
-    /// The same, for the work of a caller.
+    /// The same endpoints within the limits of one client.
     pub fn for_caller(&self, caller: Caller) -> Self {
         Self { limits: self.limits.for_caller(caller), ..self.clone() }
     }
@@ -76,7 +76,7 @@ impl EndpointService {
         Ok(infos)
     }
 
-    /// What there is to get, and how. A whole table comes in parts, to be read in parallel; with a limit, in one.
+    /// The info of a request. A whole table has several parts, to be read in parallel; with a limit it has one.
     pub async fn info(
         &self,
         descriptor: FlightDescriptor,

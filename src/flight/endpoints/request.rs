@@ -20,13 +20,13 @@ use crate::request::query::{Asked, query, wrong};
 use crate::schema::Table;
 
 const ENDPOINT: &str = "endpoint";
-/// Of a command: ids by the hundred thousand. More of them go through an exchange.
+/// Bytes of a command: some hundred thousand ids. More ids go through an exchange.
 const MOST_BYTES: usize = 4 << 20;
 const FILTER: &str = "filter";
 const LIMIT: &str = "limit";
 const COMPRESSION: &str = "compression";
 
-/// Every argument of a request over Flight.
+/// All arguments of requests over Flight.
 const NAMES: [&str; 9] = [
     ENDPOINT,
     ID.name,
@@ -39,18 +39,18 @@ const NAMES: [&str; 9] = [
     COMPRESSION,
 ];
 
-/// What a path or a command looks like.
+/// How a path or a command looks, for errors.
 const EXAMPLES: &str =
     "for_path(\"sources\", \"170028485706776685\") or for_command('{\"endpoint\": \"sources\"}')";
 
 /// A request that was understood.
 #[derive(Debug)]
 pub struct EndpointRequest {
-    /// The JSON that was asked, digit for digit.
+    /// The JSON of the request as it came, so that no digit is lost.
     pub text: String,
     /// Rows come object after object.
     pub query: Query,
-    /// Of the values in each message.
+    /// The compression of the values in each message.
     pub compression: Option<CompressionType>,
     ignored_ids: Ignored,
     ignored_arguments: Ignored,
@@ -96,12 +96,12 @@ impl EndpointRequest {
         Ok(Self { text, query, compression, ignored_ids, ignored_arguments })
     }
 
-    /// Every row of the table is asked for, whatever the filter leaves of it.
+    /// Whether no objects are named, so that a whole table is read, whatever its filter leaves.
     pub fn is_whole_table(&self) -> bool {
         matches!(self.query.ids, ObjectIds::Within(_))
     }
 
-    /// What to tell beside the rows.
+    /// The warning beside the rows, if anything was ignored.
     pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         let as_of = self.query.as_of.clone();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::query::{ObjectIds, Versions};
 use crate::warehouse::AsOf;
 
-/// Of a ticket: a command, each byte of which may take two, and what stands beside it.
+/// Bytes of a ticket: a command, each byte of which may become two, and the rest.
 const MOST_BYTES: usize = 9 << 20;
 /// The version of this format.
 const FORMAT: u32 = 2;
@@ -27,11 +27,11 @@ pub struct Ticket {
     /// The part of the table, by its first and last key.
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<(i64, i64)>,
-    /// The JSON that was asked, digit for digit.
+    /// The JSON of the request as it came, so that no digit is lost.
     request: String,
 }
 
-/// What every ticket has, of whatever format.
+/// What tickets of all versions of the format have.
 #[derive(Deserialize)]
 struct Header {
     diaflight: u32,
@@ -50,7 +50,7 @@ impl Ticket {
         serde_json::to_vec(self).map_err(|error| Error::internal(format!("a ticket: {error}")))
     }
 
-    /// Errors: `Argument` for what no server gave out, or one of another release.
+    /// Reads the bytes of a ticket. Errors: `Argument` for bytes that no server has made, or one of another release.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MOST_BYTES {
             return Err(damaged(format!("it is over {MOST_BYTES} bytes")));

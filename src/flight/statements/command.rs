@@ -13,9 +13,9 @@ const NO_TRANSACTIONS: &str =
     "there are no transactions: each statement reads one snapshot of every table; use autocommit";
 const NO_SUBSTRAIT: &str = "Substrait plans are not served; send the statement as SQL";
 
-/// Of an action's body: a FlightInfo, which has a handle twice, and what stands beside them.
+/// Bytes of the body of an action: a FlightInfo, which has a handle twice, and the rest.
 const MOST_BYTES: usize = 4 << 20;
-/// Of a command: a handle or a statement, and what stands beside it. Many short texts take much more room once they are read.
+/// Bytes of a command: a handle or a statement, and the rest. Many short texts take much more memory once they are read.
 const MOST_COMMAND_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// The command in a descriptor or a ticket; `Command::Unknown` for a message that is not of Flight SQL.
@@ -33,7 +33,7 @@ pub fn unpacked<M: ProstMessageExt>(body: &[u8]) -> Result<M, Status> {
     })
 }
 
-/// INVALID_ARGUMENT for a message that is larger than any.
+/// Checks that a message is not too large; else INVALID_ARGUMENT.
 pub fn check_size(bytes: &[u8]) -> Result<(), Status> {
     at_most(bytes.len(), MOST_BYTES)
 }
@@ -51,7 +51,7 @@ pub fn undecodable(error: impl std::fmt::Display) -> Status {
     Status::invalid_argument(format!("no message of Flight SQL: {error}"))
 }
 
-/// A command that the call it came with does not answer.
+/// The status for a command that the call does not answer.
 pub fn refuse_command(command: &Command) -> Status {
     match command {
         Command::CommandStatementSubstraitPlan(_) => Status::unimplemented(NO_SUBSTRAIT),
@@ -70,12 +70,12 @@ pub fn refuse_command(command: &Command) -> Status {
     }
 }
 
-/// Rows that are no parameters.
+/// The status for rows that are not sent as parameters.
 pub fn refuse_upload() -> Status {
     Status::unimplemented(READ_ONLY)
 }
 
-/// An action that is not served, by its name.
+/// The status for an action that is not served.
 pub fn refuse_action(name: &str) -> Status {
     Status::unimplemented(match name {
         "CreatePreparedSubstraitPlan" => NO_SUBSTRAIT.to_string(),

@@ -18,7 +18,7 @@ const HEAD: usize = 6;
 /// The most bytes of a handle. A FlightInfo has it twice, and gRPC messages have 4 MiB at most.
 const MOST_BYTES: usize = 1 << 20;
 
-/// `TooLarge` where a handle would be over its limit.
+/// The error for a handle over the limit.
 pub fn check_size(bytes: usize) -> Result<()> {
     match bytes <= MOST_BYTES {
         true => Ok(()),
@@ -33,7 +33,7 @@ pub fn check_size(bytes: usize) -> Result<()> {
 
 /// A message that clients carry.
 pub trait Handle: Message + Default {
-    /// Tells it from the others.
+    /// The letter of its kind.
     const KIND: u8;
 
     /// Its bytes. `TooLarge` over [`MOST_BYTES`].
@@ -48,7 +48,7 @@ pub trait Handle: Message + Default {
         Ok(bytes.freeze())
     }
 
-    /// What [`Self::seal`] made into bytes. `Argument` for any others.
+    /// Reads the bytes that [`Self::seal`] made. Errors: `Argument` for any others.
     fn open(mut bytes: Bytes) -> Result<Self> {
         check_size(bytes.len().saturating_sub(HEAD))?;
         if bytes.len() < HEAD || bytes.get_u8() != Self::KIND {
@@ -86,7 +86,7 @@ impl Handle for PreparedHandle {
 /// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
 #[derive(Clone, PartialEq, Message)]
 pub struct PlannedHandle {
-    /// Names it while it runs.
+    /// Identifies the statement while it runs.
     #[prost(string, tag = "1")]
     pub id: String,
     /// The statement, with the values of its parameters.

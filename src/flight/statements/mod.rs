@@ -40,7 +40,7 @@ use crate::workers::Workers;
 
 type StreamResult<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
 
-/// Cheap to clone; all clones share the statements that run.
+/// The part of the service that answers Flight SQL. Cheap to clone: all clones share the statements that run.
 #[derive(Clone)]
 pub struct Statements {
     sql: Sql,
@@ -54,7 +54,7 @@ impl Statements {
         Self { sql, workers, running: Running::default() }
     }
 
-    /// Plans a statement, or says what an answer about the tables looks like.
+    /// The info of a statement, which is planned for it, or of a metadata command.
     pub async fn get_flight_info(
         &self,
         request: Request<FlightDescriptor>,
@@ -73,7 +73,7 @@ impl Statements {
         Ok(Response::new(info.with_descriptor(descriptor)))
     }
 
-    /// The rows of a planned statement, or those that answer a question about the tables.
+    /// The rows of a planned statement or of a metadata command.
     pub async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
         let compression = wire::compression(request.metadata()).map_err(status)?;
         let data = match command(&request.get_ref().ticket)? {
@@ -110,7 +110,7 @@ impl Statements {
         Ok(Response::new(stream::once(ready(Ok(result))).boxed()))
     }
 
-    /// Those of [`Self::actions`].
+    /// Whether an action is one of [`Self::actions`].
     pub async fn do_action(&self, request: Request<Action>) -> StreamResult<arrow_flight::Result> {
         let Action { r#type, body } = request.into_inner();
         let result = match r#type.as_str() {
@@ -128,7 +128,7 @@ impl Statements {
         Ok(Response::new(stream::iter(results).boxed()))
     }
 
-    /// What [`Self::do_action`] does.
+    /// The actions that [`Self::do_action`] knows.
     pub fn actions() -> [ActionType; 4] {
         [
             ("CreatePreparedStatement", "Plans a statement; its handle holds all of its state."),
@@ -158,7 +158,7 @@ impl Statements {
     }
 }
 
-/// One endpoint, with any instance of the server. How many rows it has is not known before it ran.
+/// A FlightInfo with one endpoint, which any instance of the server answers. The number of rows is not known before the statement has run.
 fn info(schema: &Schema, ticket: impl Into<Bytes>) -> Result<FlightInfo, Status> {
     let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket));
     let info = FlightInfo::new().with_endpoint(endpoint).try_with_schema(schema);

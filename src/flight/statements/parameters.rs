@@ -17,9 +17,9 @@ use crate::flight::wire::Messages;
 use crate::sql::StatementParameter;
 
 const WHAT: &str = "the parameters";
-/// Rows of one binding: each is a statement that is run.
+/// Rows of one binding. For each of them the statement is run.
 const MOST_RUNS: usize = 100_000;
-/// Of the values of one binding, in memory.
+/// Bytes of the values of one binding, in memory.
 const MOST_VALUE_BYTES: usize = 32 << 20;
 
 /// What to bind: a nullable field for each parameter, of type Null where the plan cannot tell.
@@ -46,7 +46,7 @@ pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
     if sent.is_empty() {
         return Err(Error::argument(format!("{WHAT}: neither a schema nor rows came")));
     }
-    // What cannot be decoded is told now.
+    // What cannot be decoded is refused now, not when the statement is executed.
     let mut batches =
         checked_batches::batches(WHAT, stream::iter(sent.clone().into_iter().map(Ok)));
     while batches.try_next().await?.is_some() {}
@@ -115,7 +115,7 @@ fn value(
     Ok(ScalarValue::try_from_array(&typed(&take(column, row, None)?, parameter)?, 0)?)
 }
 
-/// The column as the type of its parameter. A number is not cut to fit: 1.5 is no integer.
+/// The column in the type of its parameter. A number that the type does not hold, such as 1.5 for an integer, is an error.
 fn typed(column: &ArrayRef, parameter: &StatementParameter) -> Result<ArrayRef> {
     let (name, from) = (&parameter.name, column.data_type());
     let Some(to) = &parameter.data_type else { return Ok(column.clone()) };

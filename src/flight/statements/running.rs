@@ -32,7 +32,7 @@ impl Running {
         .boxed()
     }
 
-    /// Stops what runs under the id. Whether anything did.
+    /// Stops what runs under the id. Returns whether anything did.
     pub fn cancel(&self, id: &str) -> bool {
         let runs = self.runs();
         let found = runs.get(id);

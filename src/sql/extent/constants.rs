@@ -12,7 +12,7 @@ use super::{WHAT, type_sizes};
 use crate::plan::PlanCheck;
 use crate::plan::bounds::too_large;
 
-/// Of constants that stand beside rows.
+/// Bytes of constants that stand beside rows.
 const MOST_BYTES: usize = 64 << 10;
 
 /// The limit as a rule, to come after all others: by then everything constant has been computed.

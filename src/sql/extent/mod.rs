@@ -23,5 +23,5 @@ pub use text::check_text;
 pub use type_texts::bounded;
 pub use values::check_values;
 
-/// What errors are about.
+/// What errors say is too large.
 const WHAT: &str = "the statement";

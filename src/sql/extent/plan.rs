@@ -13,13 +13,13 @@ use crate::error::{Error, Result};
 use crate::plan::bounds::too_large;
 use crate::sql::growing::is_growing;
 
-/// Steps of a plan.
+/// Nodes of a plan.
 const MOST_STEPS: usize = 2_000;
 /// Values, columns and functions of a plan, where each column is written out as what it is computed from.
 const MOST_PARTS: usize = 100_000;
-/// Functions that make much out of little, each of which may make as much as one may.
+/// Functions that make much out of little, since the limit of what they make is one for each of them.
 const MOST_GROWING: usize = 32;
-/// Aggregates that make lists and texts: as window functions they would make one of all rows before it for each row.
+/// Aggregates that make lists and texts. As window functions they would make a list of all rows before it for each row.
 const COLLECTING: [&str; 2] = ["array_agg", "string_agg"];
 
 /// Checks a plan before it is optimized.

@@ -11,11 +11,11 @@ use crate::plan::bounds::too_large;
 
 /// Types within each other.
 pub const MOST_DEPTH: usize = 32;
-/// Types that one is made of: a struct may have the same type many times.
+/// Types of which a type is made. A struct may have the same type many times.
 const MOST_PARTS: usize = 4_096;
-/// Of the values of a row whose types fix their sizes: 2,000 numbers of an embedding.
+/// Bytes of the values of a row whose sizes are fixed by their types: 2,000 numbers of an embedding.
 const MOST_FIXED_BYTES: usize = 16 << 10;
-/// Of any other value, about.
+/// About the bytes of any other value.
 const VALUE_BYTES: usize = 16;
 
 /// The bytes of the values of fixed size in a row.

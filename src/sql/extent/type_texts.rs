@@ -42,7 +42,7 @@ impl ScalarUDFImpl for BoundedCast {
         self.inner.return_field_from_args(args)
     }
 
-    /// It becomes a cast here, which is the only way that it is computed.
+    /// The function is always simplified to a cast, here.
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
         check(args.get(1).and_then(Expr::as_literal))?;
         self.inner.simplify(args, info)
@@ -57,7 +57,7 @@ impl ScalarUDFImpl for BoundedCast {
     }
 }
 
-/// What is no text, or none of a type, is the function's own to refuse.
+/// Checks the text of a type. An argument that is no such text is left for the function itself to refuse.
 fn check(text: Option<&ScalarValue>) -> Result<(), DataFusionError> {
     let Some(text) = text.and_then(|text| text.try_as_str().flatten()) else { return Ok(()) };
     let mut depth = 0_usize;

@@ -11,12 +11,12 @@ use super::type_sizes;
 use crate::error::{Error, Result};
 use crate::plan::bounds::too_large;
 
-/// Of the values of parameters, wherever they stand: 100,000 ids.
+/// Bytes of the values of parameters: 100,000 ids.
 const MOST_VALUE_BYTES: usize = 1 << 20;
-/// Of those of them that are copied with each column that they are part of, which a list is not.
+/// Bytes of the values that are copied with each column that they are part of, which lists are not.
 const MOST_COPIED_BYTES: usize = 16 << 10;
 
-/// Before values take the place of parameters in a plan, by their names.
+/// Checks values, by the names of their parameters, before they are bound in a plan.
 pub fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarValue>) -> Result<()> {
     let (mut all, mut copied) = (0_usize, 0_usize);
     for value in values.values() {

@@ -14,7 +14,7 @@ use crate::sql::Sql;
 const MOST_PATTERN_BYTES: usize = 256;
 const MOST_LISTED: usize = 1_000;
 
-/// The rows that answer a question, in the schema that Flight SQL gives it; `None` for a command that is no question.
+/// The rows of a metadata command, in the schema that Flight SQL gives them; `None` for any other command.
 pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>> {
     check(command)?;
     let rows = match command.clone() {
@@ -33,8 +33,7 @@ pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>>
     rows.map(Some)
 }
 
-/// `TooLarge` where a question has more than any client asks. A pattern is made into a regular expression, and each member of a list
-/// into a column.
+/// Checks the size of a metadata command, else `TooLarge`: a pattern becomes a regular expression, and each member of a list a column.
 fn check(command: &Command) -> Result<()> {
     let pattern = |pattern: &Option<String>| {
         let bytes = pattern.as_ref().map_or(0, String::len);

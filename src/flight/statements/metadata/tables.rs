@@ -48,7 +48,7 @@ pub fn table_types(asked: CommandGetTableTypes) -> Result<RecordBatch> {
     rows.build().map_err(unbuilt)
 }
 
-/// Rows that do not fit their own schema.
+/// The error for rows that do not fit their schema, which would be a fault of ours.
 fn unbuilt(error: FlightError) -> Error {
     Error::internal(error.to_string())
 }
