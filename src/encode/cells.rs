@@ -7,28 +7,28 @@ use arrow::datatypes::DataType;
 use crate::error::Result;
 
 /// How a format spells a value whose text is given.
-pub type Spelling = fn(&str) -> &str;
+pub(crate) type Spelling = fn(&str) -> &str;
 
 /// The cells of a column.
-pub struct Cells {
+pub(crate) struct Cells {
     texts: StringArray,
     spelling: Spelling,
 }
 
 impl Cells {
     /// The cells of texts that are spelt already.
-    pub fn from_texts(texts: StringArray) -> Self {
+    pub(crate) fn from_texts(texts: StringArray) -> Self {
         Self { texts, spelling: |text| text }
     }
 
     /// The cells of a column of one of the served types. Its floats have the fewest digits that read back the same.
-    pub fn from_column(column: &ArrayRef, spelling: Spelling) -> Result<Self> {
+    pub(crate) fn from_column(column: &ArrayRef, spelling: Spelling) -> Result<Self> {
         let texts = cast(column, &DataType::Utf8)?.as_string().clone();
         Ok(Self { texts, spelling })
     }
 
     /// The cell of a row.
-    pub fn get(&self, row: usize) -> &str {
+    pub(crate) fn get(&self, row: usize) -> &str {
         if self.texts.is_valid(row) { (self.spelling)(self.texts.value(row)) } else { "" }
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct EncodedColumns {
 impl EncodedColumns {
     /// The columns of rows whose types all formats hold. Errors: `Input` with the name of a column whose type no format can hold. Names,
     /// nullability and metadata are kept.
-    pub fn new(rows: &Schema) -> Result<Self> {
+    pub(crate) fn new(rows: &Schema) -> Result<Self> {
         let encoded = |field: &FieldRef| match encoded_type(field.data_type()) {
             Some(encoded) => Ok(with_type(field, encoded)),
             None => Err(refusal(field)),
@@ -31,7 +31,7 @@ impl EncodedColumns {
     }
 
     /// The columns of rows of any types. What no format can hold becomes text.
-    pub fn from_any_types(rows: &Schema, format: Format) -> Self {
+    pub(crate) fn from_any_types(rows: &Schema, format: Format) -> Self {
         let encoded = |field: &FieldRef| with_type(field, any_type(field.data_type(), format));
         Self {
             schema: Arc::new(Schema::new(rows.fields().iter().map(encoded).collect::<Vec<_>>())),
@@ -39,12 +39,12 @@ impl EncodedColumns {
     }
 
     /// The fields in the types in which they are encoded.
-    pub fn schema(&self) -> &SchemaRef {
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// The same rows in the types of [`EncodedColumns::schema`].
-    pub fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let pairs = batch.columns().iter().zip(self.schema.fields());
         let columns = pairs.map(|(column, field)| converted(column, field));
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

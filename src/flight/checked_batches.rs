@@ -37,7 +37,7 @@ const MOST_BARE_ROWS: u64 = 10_000;
 const PREFIX_BYTES: usize = 8;
 
 /// The batches of some messages. Errors are `Argument` or `TooLarge`, and call the messages `what`.
-pub fn batches(
+pub(crate) fn batches(
     what: &'static str,
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch>> {
@@ -51,7 +51,7 @@ pub fn batches(
     let batches = AssertUnwindSafe(FlightRecordBatchStream::new_from_flight_data(checked));
     let batches = batches.catch_unwind().map(|batch| match batch {
         Ok(batch) => batch.map_err(error),
-        Err(_) => Err(Error::argument("a message that is not Arrow's")),
+        Err(_) => Err(Error::argument("a message is not valid Arrow IPC")),
     });
     batches.map_err(move |error| error.context(what)).boxed()
 }
@@ -80,7 +80,7 @@ fn check(message: &FlightData) -> Result<()> {
         (MessageHeader::DictionaryBatch, _) => {
             Err(Error::argument("dictionaries are not taken; send the values themselves"))
         }
-        _ => Err(Error::argument("a message that is neither a schema nor a batch")),
+        _ => Err(Error::argument("a message is neither a schema nor a batch")),
     }
 }
 
@@ -89,7 +89,7 @@ fn unverified(error: InvalidFlatbuffer) -> Error {
         InvalidFlatbuffer::ApparentSizeTooLarge => HEADER.max_apparent_size,
         InvalidFlatbuffer::TooManyTables => HEADER.max_tables,
         InvalidFlatbuffer::DepthLimitReached => HEADER.max_depth,
-        _ => return Error::argument("a message that is not Arrow's"),
+        _ => return Error::argument("a message is not valid Arrow IPC"),
     };
     Error::new(
         Kind::TooLarge,
@@ -156,7 +156,7 @@ fn too_large(count: u64, of: &str, most: u64) -> Error {
 }
 
 fn damaged() -> Error {
-    Error::argument("a damaged message: its bytes are not what its header says")
+    Error::argument("a message is damaged: its bytes are not what its header says")
 }
 
 #[cfg(test)]

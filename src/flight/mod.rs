@@ -159,7 +159,7 @@ impl FlightService for Flight {
         &self,
         _: Request<FlightDescriptor>,
     ) -> Result<Response<PollInfo>, Status> {
-        Err(Status::unimplemented("nothing takes long to plan here; call get_flight_info"))
+        Err(Status::unimplemented("plans are made at once; call get_flight_info instead"))
     }
 
     async fn get_schema(

@@ -23,7 +23,7 @@ const STREAMED: [&str; 3] = ["/Handshake", "/DoPut", "/DoExchange"];
 const PREFIX_BYTES: usize = 5;
 
 /// Middleware: takes the message of a call before anything is done for it.
-pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+pub(crate) async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     if let Err(error) = limits.open(request.extensions()).await {
         return status(error).into_http();
     }
@@ -58,7 +58,7 @@ fn messages(body: Body, limits: Limits) -> Body {
 
 fn stalled(limit: Duration) -> Error {
     let seconds = limit.as_secs_f64();
-    let text = format!("no message came whole for {seconds} s; send them as they are waited for");
+    let text = format!("no message came whole for {seconds} s; send messages without pauses");
     Error::new(Kind::TooSlow, text)
 }
 

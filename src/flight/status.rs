@@ -11,7 +11,7 @@ use crate::failure;
 const MESSAGE_BYTES: usize = 2 << 10;
 
 /// The status of an error. A fault of the server is logged here under an id, which the client gets instead of its text.
-pub fn status(error: Error) -> Status {
+pub(crate) fn status(error: Error) -> Status {
     let text = failure::text(&error, &Uuid::new_v4().to_string());
     let mut status = Status::new(error.kind().grpc_code(), shortened(text));
     if let Some(seconds) = failure::retry_after_s(error.kind()) {

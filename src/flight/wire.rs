@@ -25,13 +25,13 @@ use crate::workers::{Limit, Workers};
 const MESSAGE_BYTES: usize = 2 << 20;
 
 /// Messages to a client.
-pub type Messages = BoxStream<'static, Result<FlightData, Status>>;
+pub(crate) type Messages = BoxStream<'static, Result<FlightData, Status>>;
 
 /// The header with which a call asks for compressed values.
 const COMPRESSION: &str = "x-diaflight-compression";
 
 /// The compression that a call asks for in its header.
-pub fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
+pub(crate) fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
     let Some(value) = metadata.get(COMPRESSION) else { return Ok(None) };
     let known = value.to_str().ok().and_then(compression_named);
     let wrong = || Error::argument(format!("the header {COMPRESSION} must be lz4 or zstd"));
@@ -39,7 +39,7 @@ pub fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
 }
 
 /// `lz4` or `zstd`.
-pub fn compression_named(name: &str) -> Option<CompressionType> {
+pub(crate) fn compression_named(name: &str) -> Option<CompressionType> {
     match name {
         "lz4" => Some(CompressionType::LZ4_FRAME),
         "zstd" => Some(CompressionType::ZSTD),
@@ -49,7 +49,7 @@ pub fn compression_named(name: &str) -> Option<CompressionType> {
 
 /// Encodes rows on `workers` as they come, with their values compressed if asked. The schema is sent even where no row is.
 /// Dropping the stream drops the rows.
-pub fn flight_data(
+pub(crate) fn flight_data(
     workers: &Workers,
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
@@ -58,7 +58,7 @@ pub fn flight_data(
 }
 
 /// The same within a time limit. The permit is held until the last message is taken.
-pub fn limited_flight_data(
+pub(crate) fn limited_flight_data(
     workers: &Workers,
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
@@ -99,7 +99,7 @@ fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
 }
 
 /// A last message for metadata. It has a batch without rows, since not every client takes a message without a batch.
-pub fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
+pub(crate) fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
     let nothing = RecordBatch::new_empty(Arc::new(schema.clone()));
     let last = batches_to_flight_data(schema, vec![nothing])?.pop().unwrap_or_default();
     Ok(last.with_app_metadata(app_metadata))

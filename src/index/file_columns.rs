@@ -37,7 +37,7 @@ impl FileColumns {
         };
         let by_name: HashMap<_, _> =
             descriptor.columns().iter().enumerate().filter_map(named).collect();
-        let no_key = || Error::new(Kind::Storage, format!("no column {KEY}"));
+        let no_key = || Error::new(Kind::Storage, format!("the file has no column {KEY}"));
         let key = *by_name.get(KEY).ok_or_else(no_key)?;
         let time = by_name.get(TIME).map(|&time| Leaf::new(&descriptor, time));
         Ok(Self {

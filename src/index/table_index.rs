@@ -36,7 +36,7 @@ pub struct TableIndex {
 }
 
 /// A row group that may hold what is wanted.
-pub type Selected = (Arc<FileIndex>, usize);
+pub(crate) type Selected = (Arc<FileIndex>, usize);
 
 /// Rows of one row group that may be wanted, at most as many as are read and decoded at once.
 #[derive(Debug)]

@@ -13,18 +13,18 @@ use crate::index::{TimeRange, Wanted};
 use crate::schema::{KEY, TIME};
 
 /// Whether filters name objects, so that a lookup in the index reads the rows.
-pub fn name_objects<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> bool {
+pub(crate) fn name_objects<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> bool {
     filters.into_iter().any(|filter| matches!(condition(filter), Some(Condition::Keys(_))))
 }
 
 /// Whether a lookup answers a filter exactly.
-pub fn is_exact(filter: &Expr) -> bool {
+pub(crate) fn is_exact(filter: &Expr) -> bool {
     condition(filter).is_some()
 }
 
 /// What filters that name objects ask of the index, once their parameters are replaced by `values`. Filters that the index does not answer
 /// are left out: DataFusion tests them.
-pub fn wanted(filters: &[Expr], values: &ParameterValues) -> Result<Wanted> {
+pub(crate) fn wanted(filters: &[Expr], values: &ParameterValues) -> Result<Wanted> {
     let (mut keys, mut first, mut last) = (None, i64::MIN, i64::MAX);
     let mut times: Option<TimeRange> = None;
     for filter in filters {
@@ -160,14 +160,14 @@ fn both(mut one: Vec<i64>, other: &[i64]) -> Vec<i64> {
 fn one_key(operand: &Expr) -> Result<i64> {
     match operand {
         Expr::Literal(ScalarValue::Int64(Some(key)), _) => Ok(*key),
-        other => Err(internal_datafusion_err!("{other} is no {KEY}")),
+        other => Err(internal_datafusion_err!("{other} is not a value of {KEY}")),
     }
 }
 
 fn mjd(operand: &Expr) -> Result<f64> {
     match operand {
         Expr::Literal(ScalarValue::Float64(Some(mjd)), _) => Ok(*mjd),
-        other => Err(internal_datafusion_err!("{other} is no {TIME}")),
+        other => Err(internal_datafusion_err!("{other} is not a value of {TIME}")),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::schema::{KEY, TIME};
 use crate::warehouse::{DataFile, Snapshot};
 
 /// The files of a snapshot that the predicate does not rule out.
-pub fn left(
+pub(crate) fn left(
     snapshot: &Snapshot,
     predicate: Option<&Arc<dyn PhysicalExpr>>,
 ) -> Result<Vec<DataFile>> {

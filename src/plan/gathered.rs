@@ -9,14 +9,14 @@ use arrow::compute::{
     LexicographicalComparator, SortColumn, concat, lexsort_to_indices, take_record_batch,
 };
 use arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan};
 use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 
@@ -28,7 +28,7 @@ const MOST_ROWS: usize = 1 << 20;
 const ORDER_BYTES: usize = 32;
 
 /// Rows to be sorted.
-pub struct Gathered {
+pub(crate) struct Gathered {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
     rows: usize,
@@ -38,14 +38,14 @@ pub struct Gathered {
 
 impl Gathered {
     /// No rows yet.
-    pub fn new(schema: SchemaRef, context: &TaskContext) -> Self {
+    pub(crate) fn new(schema: SchemaRef, context: &TaskContext) -> Self {
         let reservation =
             MemoryConsumer::new("Gathered").with_can_spill(true).register(context.memory_pool());
         Self { schema, batches: Vec::new(), rows: 0, bytes: 0, reservation }
     }
 
     /// Takes a batch if there is memory for it. Returns whether there was.
-    pub fn take(&mut self, batch: &RecordBatch) -> bool {
+    pub(crate) fn take(&mut self, batch: &RecordBatch) -> bool {
         let bytes = self.bytes + batch.get_array_memory_size() + batch.num_rows() * ORDER_BYTES;
         let rows = self.rows + batch.num_rows();
         let few = bytes <= FEW_BYTES;
@@ -58,7 +58,7 @@ impl Gathered {
     }
 
     /// The rows in order.
-    pub fn sorted(
+    pub(crate) fn sorted(
         self,
         ordering: &LexOrdering,
         batch_rows: usize,
@@ -81,7 +81,7 @@ impl Gathered {
     }
 
     /// The rows and those that follow, in order, by DataFusion's sort, which spills.
-    pub fn spilling(
+    pub(crate) fn spilling(
         self,
         next: RecordBatch,
         rest: SendableRecordBatchStream,
@@ -171,7 +171,10 @@ impl PartitionStream for Begun {
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let rows = self.rows.lock().take();
-        rows.unwrap_or_else(|| Box::pin(EmptyRecordBatchStream::new(self.schema.clone())))
+        rows.unwrap_or_else(|| {
+            let again = stream::iter([internal_err!("the input of a sort is read twice")]);
+            Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), again))
+        })
     }
 }
 

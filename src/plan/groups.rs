@@ -21,7 +21,7 @@ use crate::warehouse::DataFile;
 const MAX_ORDERED_GROUPS: usize = 32;
 
 /// The files of a scan, arranged.
-pub struct Groups {
+pub(crate) struct Groups {
     /// Files to be read one after the other; the groups are read at the same time.
     pub groups: Vec<FileGroup>,
     /// Whether each group on its own is in ascending order of keys.
@@ -29,7 +29,7 @@ pub struct Groups {
 }
 
 /// Arranges `files`, which are in the order of their first keys.
-pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Groups {
+pub(crate) fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Groups {
     let sorted = files.iter().all(|(file, _)| file.sorted);
     let chains = if sorted { chains(&files) } else { Vec::new() };
     let ordered = (1..=MAX_ORDERED_GROUPS).contains(&chains.len());
@@ -60,7 +60,7 @@ fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
 }
 
 /// The columns by which sorted files are sorted, as far as every file has ranges of them: all of the table's, or the key alone.
-pub fn sort_columns<'a>(
+pub(crate) fn sort_columns<'a>(
     table: Table,
     mut files: impl Iterator<Item = &'a DataFile>,
 ) -> &'static [&'static str] {
@@ -70,14 +70,14 @@ pub fn sort_columns<'a>(
 }
 
 /// The order of rows that are sorted by some columns, as far as a schema has them. SQL puts nulls last; these columns have none.
-pub fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering> {
+pub(crate) fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering> {
     let options = SortOptions { descending: false, nulls_first: false };
     let keys = columns.iter().map_while(|name| col(name, schema).ok());
     LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }
 
 /// A file as DataFusion scans it.
-pub fn scanned(file: &DataFile) -> PartitionedFile {
+pub(crate) fn scanned(file: &DataFile) -> PartitionedFile {
     let scanned = PartitionedFile::new_from_meta(ObjectMeta {
         location: file.path.clone(),
         last_modified: content_time(file),
@@ -100,7 +100,7 @@ fn content_time(file: &DataFile) -> DateTime<Utc> {
 }
 
 /// What DataFusion needs to know of a file to see that files follow each other: the ranges of its sort columns.
-pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
+pub(crate) fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = row_count(file.rows);
     let mut tell = |column: &str, from: ScalarValue, to: ScalarValue| {
@@ -126,7 +126,10 @@ pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<St
 }
 
 /// The statistics of a whole scan. Its number of rows is exact if every file says how many it has.
-pub fn scan_statistics(files: &[(DataFile, PartitionedFile)], schema: &Schema) -> Statistics {
+pub(crate) fn scan_statistics(
+    files: &[(DataFile, PartitionedFile)],
+    schema: &Schema,
+) -> Statistics {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = row_count(files.iter().map(|(file, _)| file.rows).sum());
     statistics

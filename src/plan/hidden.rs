@@ -13,7 +13,7 @@ use datafusion::physical_expr::PhysicalExpr;
 
 /// An expression of a kind that DataFusion does not know, so that it cannot evaluate it on statistics.
 #[derive(Debug, Eq)]
-pub struct Hidden(pub Arc<dyn PhysicalExpr>);
+pub(crate) struct Hidden(pub Arc<dyn PhysicalExpr>);
 
 // The derived implementation would move the `Arc` that it compares.
 impl PartialEq for Hidden {
@@ -57,7 +57,7 @@ impl PhysicalExpr for Hidden {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         match children.pop() {
             Some(test) if children.is_empty() => Ok(Arc::new(Hidden(test))),
-            _ => internal_err!("a hidden test is one"),
+            _ => internal_err!("a hidden expression has one child"),
         }
     }
 

@@ -145,7 +145,8 @@ impl ExecutionPlan for LookupExec {
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let bound = self.bound.clone();
-        let unbound = || internal_datafusion_err!("a lookup without a snapshot");
+        let unbound =
+            || internal_datafusion_err!("a lookup is executed before it is bound to a snapshot");
         let (table, wanted) = bound.ok_or_else(unbound)?;
         let lookup = Lookup {
             table,

@@ -19,7 +19,7 @@ use crate::warehouse::StoredNames;
 
 /// An adapter like [`StoredNames`] that also rewrites predicates, so that row groups are left out only by what their statistics know.
 #[derive(Debug)]
-pub struct HonestStatistics;
+pub(crate) struct HonestStatistics;
 
 impl PhysicalExprAdapterFactory for HonestStatistics {
     fn create(&self, stored: SchemaRef, file: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
@@ -42,7 +42,10 @@ impl PhysicalExprAdapter for Honest {
 
 /// The same predicate on the columns of `schema`, its tests of floats hidden from statistics unless the tests beside them let no NaN
 /// through: `psfFlux > 5` is hidden, `psfFlux > 5 AND psfFlux < 9` is not.
-pub fn honest(predicate: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+pub(crate) fn honest(
+    predicate: Arc<dyn PhysicalExpr>,
+    schema: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>> {
     within(predicate, schema, &[])
 }
 
@@ -56,7 +59,8 @@ fn within(
     let numbers: Vec<_> = numbers.iter().copied().chain(bounded(&tests)).collect();
     if tests.len() > 1 {
         let mut honest = tests.into_iter().map(|test| within(test.clone(), schema, &numbers));
-        let first = honest.next().unwrap_or_else(|| internal_err!("a conjunction of nothing"))?;
+        let first =
+            honest.next().unwrap_or_else(|| internal_err!("a conjunction without parts"))?;
         return honest.try_fold(first, |all, test| Ok(binary(all, Operator::And, test?)));
     }
     if let Some(either) = predicate.downcast_ref::<BinaryExpr>()

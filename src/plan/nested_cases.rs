@@ -14,7 +14,7 @@ use super::bounds::too_large;
 const MOST_NESTED: usize = 8;
 
 /// The limit as a rule, to come after those that make CASEs of functions.
-pub const NESTED_CASES: PlanCheck = PlanCheck { name: "nested_cases", check };
+pub(crate) const NESTED_CASES: PlanCheck = PlanCheck { name: "nested_cases", check };
 
 fn check(plan: &LogicalPlan) -> Result<()> {
     let checked = plan.apply_with_subqueries(|step| {

@@ -76,14 +76,17 @@ impl TableProvider for OpenTable {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if !condition::name_objects(filters) {
-            return internal_err!("a scan of {} without a snapshot", self.table.name());
+            return internal_err!(
+                "a scan of {} is no lookup, and has no snapshot",
+                self.table.name()
+            );
         }
         Ok(Arc::new(self.lookup(projection, filters)?))
     }
 }
 
 /// In a lookup, DataFusion need not test again what the index answers exactly. It tests all other filters itself.
-pub fn pushed_down(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
+pub(crate) fn pushed_down(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
     let is_lookup = condition::name_objects(filters.iter().copied());
     let support = |filter: &&Expr| match is_lookup && condition::is_exact(filter) {
         true => TableProviderFilterPushDown::Exact,

@@ -21,7 +21,7 @@ use futures::{StreamExt, stream};
 /// Gives its input in the order of `ordering`. The input is sorted by the first `keys` of it, and by the
 /// others in reverse.
 #[derive(Debug)]
-pub struct ReverseWithin {
+pub(crate) struct ReverseWithin {
     input: Arc<dyn ExecutionPlan>,
     ordering: LexOrdering,
     keys: usize,
@@ -30,7 +30,7 @@ pub struct ReverseWithin {
 
 impl ReverseWithin {
     /// Reverses runs of rows that have the same first `keys` of the ordering, which is that of the output.
-    pub fn new(input: Arc<dyn ExecutionPlan>, ordering: LexOrdering, keys: usize) -> Self {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, ordering: LexOrdering, keys: usize) -> Self {
         let equivalence =
             EquivalenceProperties::new_with_orderings(input.schema(), [ordering.clone()]);
         let properties = PlanProperties::new(
@@ -73,7 +73,9 @@ impl ExecutionPlan for ReverseWithin {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let Some(input) = children.pop() else {
+            return internal_err!("ReverseWithin needs an input");
+        };
         Ok(Arc::new(Self::new(input, self.ordering.clone(), self.keys)))
     }
 
@@ -81,7 +83,9 @@ impl ExecutionPlan for ReverseWithin {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let Some(input) = children.pop() else {
+            return internal_err!("ReverseWithin needs an input");
+        };
         let (ordering, properties) = (self.ordering.clone(), self.properties.clone());
         Ok(Arc::new(Self { input, ordering, keys: self.keys, properties }))
     }

@@ -22,7 +22,7 @@ use super::lookup::LookupExec;
 
 /// Sorts the rows of each partition of its input.
 #[derive(Debug)]
-pub struct SortUnlessSorted {
+pub(crate) struct SortUnlessSorted {
     input: Arc<dyn ExecutionPlan>,
     ordering: LexOrdering,
     properties: Arc<PlanProperties>,
@@ -30,7 +30,7 @@ pub struct SortUnlessSorted {
 
 impl SortUnlessSorted {
     /// What takes the place of a sort; `None` for a sort that keeps the first rows alone.
-    pub fn from_sort(sort: &SortExec) -> Option<Self> {
+    pub(crate) fn from_sort(sort: &SortExec) -> Option<Self> {
         if sort.fetch().is_some() {
             return None;
         }
@@ -82,7 +82,9 @@ impl ExecutionPlan for SortUnlessSorted {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let Some(input) = children.pop() else {
+            return internal_err!("SortUnlessSorted needs an input");
+        };
         let (ordering, properties) = (self.ordering.clone(), self.properties.clone());
         Ok(Arc::new(Self { input, ordering, properties }))
     }

@@ -17,7 +17,7 @@ use super::sort_unless_sorted::SortUnlessSorted;
 
 /// The rule. DataFusion's own does this only for inputs without an end.
 #[derive(Debug)]
-pub struct StreamingSort;
+pub(crate) struct StreamingSort;
 
 impl PhysicalOptimizerRule for StreamingSort {
     fn optimize(

@@ -16,7 +16,7 @@ use crate::index::RowGroupPart;
 use crate::plan::LookupExec;
 
 /// The explanation of a query against snapshots.
-pub async fn text(
+pub(crate) async fn text(
     query: &Query,
     prepared: &PreparedTables,
     plan: Option<Arc<dyn ExecutionPlan>>,

@@ -10,11 +10,11 @@ use crate::schema::Table;
 
 /// For each table whose last look failed: when the first failed look since the last success began.
 #[derive(Default)]
-pub struct Failing(Mutex<HashMap<Table, Instant>>);
+pub(crate) struct Failing(Mutex<HashMap<Table, Instant>>);
 
 impl Failing {
     /// Notes how a look at a table ended, and when it began.
-    pub fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
+    pub(crate) fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
         let mut failing = self.0.lock();
         if looked.is_ok() {
             failing.remove(&table);
@@ -25,7 +25,7 @@ impl Failing {
 
     /// Whether every table was looked at with success within the last `most`. Errors: `NotReady` with the names of the others, since what
     /// is served of them is old, for whatever reason.
-    pub fn are_seen_within(&self, most: Duration) -> Result<()> {
+    pub(crate) fn are_seen_within(&self, most: Duration) -> Result<()> {
         let failing = self.0.lock();
         let unseen = |table: &Table| failing.get(table).map(Instant::elapsed);
         let unseen = Table::ALL.into_iter().filter_map(|table| Some((table, unseen(&table)?)));
@@ -35,7 +35,8 @@ impl Failing {
         };
         let names: Vec<_> = unseen.iter().map(|(table, _)| table.name()).collect();
         let names = names.join(", ");
-        let text = format!("{names}: could not be looked at for {longest} s: see the log");
+        let text =
+            format!("{names}: could not be looked at for {longest} s; the reason is in the log");
         Err(Error::new(Kind::NotReady, text))
     }
 }

@@ -91,7 +91,7 @@ static OF_ASTRONOMY: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// Parses and checks a predicate on the stored columns of a table.
-pub fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr> {
+pub(crate) fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr> {
     bounds::tokens("filter", text)?;
     let schema = DFSchema::try_from_qualified_schema(table.table.name(), &table.schema)?;
     let wrong = |error| Error::of_statement(error).context("filter");

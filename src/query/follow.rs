@@ -22,7 +22,7 @@ use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 const REFRESHES_MISSED: u32 = 5;
 
 /// The tables as last seen.
-pub struct Tables {
+pub(crate) struct Tables {
     options: EngineOptions,
     /// What all snapshots share.
     pub shared: Shared,
@@ -44,7 +44,7 @@ struct Seen {
 
 impl Tables {
     /// No tables yet: the first refresh finds them.
-    pub fn new(options: EngineOptions, shared: Shared) -> Self {
+    pub(crate) fn new(options: EngineOptions, shared: Shared) -> Self {
         Self {
             options,
             shared,
@@ -56,7 +56,7 @@ impl Tables {
     }
 
     /// Whether every table can be read, and the stores answer.
-    pub fn are_ready(&self) -> Result<()> {
+    pub(crate) fn are_ready(&self) -> Result<()> {
         if !Table::ALL.into_iter().all(|table| self.current(table).is_some()) {
             return Err(Error::new(
                 Kind::NotReady,
@@ -67,7 +67,7 @@ impl Tables {
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.
-    pub fn current(&self, table: Table) -> Option<Arc<PreparedTables>> {
+    pub(crate) fn current(&self, table: Table) -> Option<Arc<PreparedTables>> {
         self.seen(table).map(|seen| seen.prepared)
     }
 
@@ -76,13 +76,17 @@ impl Tables {
     }
 
     /// The newest snapshots of the tables that exist, all as one refresh left them.
-    pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
+    pub(crate) fn all(&self) -> Vec<Arc<SnapshotTable>> {
         let current = self.current.read();
         current.values().map(|seen| seen.prepared.table().clone()).collect()
     }
 
     /// An older snapshot; `None` where the table does not exist.
-    pub async fn as_of(&self, table: Table, as_of: &AsOf) -> Result<Option<Arc<PreparedTables>>> {
+    pub(crate) async fn as_of(
+        &self,
+        table: Table,
+        as_of: &AsOf,
+    ) -> Result<Option<Arc<PreparedTables>>> {
         let Some(seen) = self.seen(table) else { return Ok(None) };
         let (current, history) = (seen.prepared.snapshot(), &*seen.history);
         let source = self.options.source(table);
@@ -116,7 +120,7 @@ impl Tables {
     }
 
     /// The sources with the upper limits of the forced photometry, made when first asked for.
-    pub async fn with_upper_limits(
+    pub(crate) async fn with_upper_limits(
         &self,
         sources: &PreparedTables,
         fp: &PreparedTables,
@@ -140,7 +144,7 @@ impl Tables {
     /// read first and sources last, so that the sources are at least as new as the objects and the forced photometry, and no object is
     /// shown without its sources. If the look at a table fails, the snapshots that were read before it are not shown until a later refresh;
     /// those read after it are.
-    pub async fn refresh(&self) -> Vec<(Table, Error)> {
+    pub(crate) async fn refresh(&self) -> Vec<(Table, Error)> {
         let (mut found, mut failed) = (Vec::new(), Vec::new());
         for table in Table::ALL.into_iter().rev() {
             let began = Instant::now();
@@ -188,7 +192,10 @@ impl Tables {
 }
 
 fn made_anew(table: Table) -> Error {
-    let text = format!("the table {} has been made anew: ask for the newest", table.name());
+    let text = format!(
+        "the table {} has been made anew, and its former versions are gone: ask for the newest",
+        table.name()
+    );
     Error::new(Kind::Gone, text)
 }
 
@@ -206,7 +213,7 @@ fn tell(snapshot: &Snapshot, before: Option<&Arc<Snapshot>>) {
 
 /// Refreshes until the last user of `tables` is gone. A failure is logged, and the next refresh tries again; meanwhile the snapshots from
 /// before are served.
-pub fn follow(tables: &Arc<Tables>) {
+pub(crate) fn follow(tables: &Arc<Tables>) {
     let weak = Arc::downgrade(tables);
     let every = tables.options.refresh;
     tokio::spawn(async move {

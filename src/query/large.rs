@@ -41,7 +41,7 @@ struct Room {
 }
 
 /// Whether a plan whose values are bound reads more than a small lookup does, by the key index. A scan of whole files is always large.
-pub async fn is_large(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+pub(crate) async fn is_large(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     let (mut plans, mut most) = (vec![plan], SMALL_VALUES);
     while let Some(plan) = plans.pop() {
         if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
@@ -59,7 +59,7 @@ pub async fn is_large(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
 }
 
 /// Executes a plan once its rows are asked for, on the thread that asks.
-pub fn rows(
+pub(crate) fn rows(
     plan: Arc<dyn ExecutionPlan>,
     session: &SessionContext,
     spare: Arc<GreedyMemoryPool>,

@@ -76,17 +76,22 @@ pub enum Order {
 pub enum Rows {
     /// Detections, of the table `sources`.
     Sources {
+        /// The order of the rows.
         order: Order,
         /// The times of the measurements; `None` for any.
         time: Option<TimeMatch>,
     },
-    /// In the order of their ids.
+    /// Objects, in the order of their ids.
     Objects,
     /// Forced photometry, of the table `fp`.
-    Fp { order: Order },
+    Fp {
+        /// The order of the rows.
+        order: Order,
+    },
     /// The sources, and the forced photometry where there is none, upper limits among it, the newest measurement first; with the
     /// columns that tell them apart.
     SourcesWithUpperLimits {
+        /// The times of the measurements; `None` for any.
         time: Option<TimeMatch>,
         /// The version of the forced photometry, where `as_of` is a version, too.
         fp_version: Option<u64>,

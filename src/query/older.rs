@@ -18,11 +18,16 @@ const KEPT: Duration = Duration::from_secs(600);
 
 /// Older snapshots with the time of their last use, the latest first.
 #[derive(Default)]
-pub struct Older(Mutex<VecDeque<(Instant, Arc<PreparedTables>)>>);
+pub(crate) struct Older(Mutex<VecDeque<(Instant, Arc<PreparedTables>)>>);
 
 impl Older {
     /// A snapshot, if it is kept.
-    pub fn get(&self, table: Table, table_id: u64, version: u64) -> Option<Arc<PreparedTables>> {
+    pub(crate) fn get(
+        &self,
+        table: Table,
+        table_id: u64,
+        version: u64,
+    ) -> Option<Arc<PreparedTables>> {
         let mut kept = self.0.lock();
         kept.retain(|(used, _)| used.elapsed() < KEPT);
         let found = kept.iter().position(|(_, kept)| name(kept) == (table, table_id, version))?;
@@ -32,7 +37,7 @@ impl Older {
     }
 
     /// Keeps a snapshot. Of more than [`MOST`], the one that was used least recently is dropped.
-    pub fn keep(&self, prepared: Arc<PreparedTables>) {
+    pub(crate) fn keep(&self, prepared: Arc<PreparedTables>) {
         let mut kept = self.0.lock();
         kept.retain(|(_, kept)| name(kept) != name(&prepared));
         kept.push_front((Instant::now(), prepared));
@@ -41,7 +46,7 @@ impl Older {
 
     /// Drops snapshots that cannot be read any more: those of a table that was made anew, and those of a folder whose files were
     /// overwritten.
-    pub fn drop_lost(&self, newest: &Snapshot) {
+    pub(crate) fn drop_lost(&self, newest: &Snapshot) {
         let contents =
             |file: &DataFile| (file.path.clone(), file.modified, file.size_bytes, file.generation);
         let there: HashSet<_> = newest.files.iter().map(contents).collect();

@@ -22,7 +22,7 @@ use crate::error::Result;
 use crate::plan::{LookupExec, OpenTable, ParameterValues, SnapshotTable, base_config, base_state};
 
 /// Plans the queries on tables with some schemas.
-pub struct Planner {
+pub(crate) struct Planner {
     /// One table, or the sources and the forced photometry whose upper limits stand among the rows.
     tables: Vec<OpenTable>,
     session: SessionContext,
@@ -34,7 +34,7 @@ pub struct Planner {
 
 impl Planner {
     /// A planner for one table, or for the sources and the forced photometry together.
-    pub async fn new(
+    pub(crate) async fn new(
         tables: Vec<OpenTable>,
         runtime: Arc<RuntimeEnv>,
         counts: Arc<PlanCounts>,
@@ -60,29 +60,29 @@ impl Planner {
     }
 
     /// Whether it plans queries on tables with just these schemas.
-    pub fn is_for(&self, tables: &[OpenTable]) -> bool {
+    pub(crate) fn is_for(&self, tables: &[OpenTable]) -> bool {
         self.tables == tables
     }
 
     /// Every column that a query may ask for.
-    pub fn columns(&self) -> &ServedColumns {
+    pub(crate) fn columns(&self) -> &ServedColumns {
         &self.columns
     }
 
     /// What a plan needs to be executed.
-    pub fn context(&self) -> Arc<TaskContext> {
+    pub(crate) fn context(&self) -> Arc<TaskContext> {
         self.context.clone()
     }
 
     /// The session in which plans are made.
-    pub fn session(&self) -> &SessionContext {
+    pub(crate) fn session(&self) -> &SessionContext {
         &self.session
     }
 
     /// The plan of a query of `tables`, which have the planner's schemas, and the names that the query asks for in vain. The plan of a
     /// lookup is most often kept from one before. That of a range of keys is made each time from the values and the snapshot, by which
     /// DataFusion leaves out files.
-    pub async fn plan(
+    pub(crate) async fn plan(
         &self,
         query: &Query,
         tables: &[Arc<SnapshotTable>],

@@ -29,7 +29,7 @@ struct Shape {
 }
 
 /// A plan and the answer it makes.
-pub struct Planned {
+pub(crate) struct Planned {
     /// `None` if the query asks for no column that exists.
     pub plan: Option<Arc<dyn ExecutionPlan>>,
     /// The schema of the answer, with served names.
@@ -38,7 +38,7 @@ pub struct Planned {
 
 /// How often a plan had been kept since the start, for all schemas.
 #[derive(Debug, Default)]
-pub struct PlanCounts {
+pub(crate) struct PlanCounts {
     /// Plans that were kept from a query before.
     pub hits: AtomicUsize,
     /// Plans that had to be made.
@@ -46,20 +46,20 @@ pub struct PlanCounts {
 }
 
 /// The plans of one schema.
-pub struct Plans {
+pub(crate) struct Plans {
     held: Cache<Shape, Arc<Planned>, PlanWeighter>,
     counts: Arc<PlanCounts>,
 }
 
 impl Plans {
     /// No plans yet.
-    pub fn new(counts: Arc<PlanCounts>) -> Self {
+    pub(crate) fn new(counts: Arc<PlanCounts>) -> Self {
         let expected = BYTES as usize / PLAN_BYTES;
         Self { held: Cache::with_weighter(expected, BYTES, PlanWeighter), counts }
     }
 
     /// The plan of a query with the given SQL and columns. Whoever asks for a plan that is being made waits for it.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         query: &Query,
         text: SqlText,

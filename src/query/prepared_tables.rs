@@ -15,7 +15,7 @@ use crate::plan::{OpenTable, SnapshotTable};
 use crate::warehouse::Snapshot;
 
 /// What all snapshots share.
-pub struct Shared {
+pub(crate) struct Shared {
     /// DataFusion's stores, caches and temporary files.
     pub runtime: Arc<RuntimeEnv>,
     /// The indexes of files and row groups.
@@ -27,7 +27,7 @@ pub struct Shared {
 }
 
 /// A snapshot, or two, and their planner.
-pub struct PreparedTables {
+pub(crate) struct PreparedTables {
     /// The table that is asked, and the forced photometry if its upper limits stand among the rows.
     tables: Vec<Arc<SnapshotTable>>,
     planner: Arc<Planner>,
@@ -35,7 +35,7 @@ pub struct PreparedTables {
 
 impl PreparedTables {
     /// One table.
-    pub async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
+    pub(crate) async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
         let table = Arc::new(SnapshotTable::new(Arc::new(index)));
         let snapshot = table.snapshot();
         let url = SnapshotTable::store_url(snapshot)?;
@@ -45,7 +45,11 @@ impl PreparedTables {
 
     /// The sources with the upper limits of the forced photometry. Errors: `Argument` where the tables are foreign ones without
     /// the columns that this takes.
-    pub async fn with_upper_limits(sources: &Self, fp: &Self, shared: &Shared) -> Result<Self> {
+    pub(crate) async fn with_upper_limits(
+        sources: &Self,
+        fp: &Self,
+        shared: &Shared,
+    ) -> Result<Self> {
         let tables = vec![sources.table().clone(), fp.table().clone()];
         let prepared = Self::planned(tables, shared).await;
         prepared.map_err(|error| Error::argument(format!("withupperlim: {error}")))
@@ -58,27 +62,27 @@ impl PreparedTables {
     }
 
     /// The table, or the first of two.
-    pub fn table(&self) -> &Arc<SnapshotTable> {
+    pub(crate) fn table(&self) -> &Arc<SnapshotTable> {
         &self.tables[0]
     }
 
     /// All tables.
-    pub fn tables(&self) -> &[Arc<SnapshotTable>] {
+    pub(crate) fn tables(&self) -> &[Arc<SnapshotTable>] {
         &self.tables
     }
 
     /// The snapshot of the table, or of the first of two.
-    pub fn snapshot(&self) -> &Arc<Snapshot> {
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
         self.table().snapshot()
     }
 
     /// The versions that an answer is from.
-    pub fn versions(&self) -> Versions {
+    pub(crate) fn versions(&self) -> Versions {
         self.versions_with(self.tables.get(1).map(|fp| fp.snapshot()))
     }
 
     /// Those of its table, and of the forced photometry that may stand beside it.
-    pub fn versions_with(&self, fp: Option<&Arc<Snapshot>>) -> Versions {
+    pub(crate) fn versions_with(&self, fp: Option<&Arc<Snapshot>>) -> Versions {
         let table = self.snapshot();
         let fp_id = fp.map_or(0, |fp| fp.table_id);
         let ids = [table.table_id, fp_id];
@@ -86,14 +90,14 @@ impl PreparedTables {
     }
 
     /// What makes the plans of queries on these tables.
-    pub fn planner(&self) -> &Planner {
+    pub(crate) fn planner(&self) -> &Planner {
         &self.planner
     }
 }
 
 /// The planners of all snapshots that are in use.
 #[derive(Default)]
-pub struct Planners {
+pub(crate) struct Planners {
     used: Mutex<Vec<Weak<Planner>>>,
     /// How often their plans had been kept.
     pub counts: Arc<PlanCounts>,

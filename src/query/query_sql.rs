@@ -21,7 +21,7 @@ pub const TAGGED_SOURCES: (&str, &str) =
     ("tagged_sources", include_str!("../../sql/views/tagged_sources.sql"));
 
 /// The SQL of a query and the values of its parameters.
-pub struct QuerySql {
+pub(crate) struct QuerySql {
     /// The statement, with parameters.
     pub text: SqlText,
     /// The values of the parameters that the text has, and of no others.
@@ -30,7 +30,7 @@ pub struct QuerySql {
 
 /// The parts of a statement. There are few different ones: a plan is made once for each.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub struct SqlText {
+pub(crate) struct SqlText {
     select: &'static str,
     /// A condition on `diaObjectId`.
     ids: Option<&'static str>,
@@ -41,12 +41,12 @@ pub struct SqlText {
 
 impl QuerySql {
     /// The SQL of a query.
-    pub fn from_query(query: &Query) -> Self {
+    pub(crate) fn from_query(query: &Query) -> Self {
         Self::new(&query.rows, &query.ids)
     }
 
     /// The SQL for rows of some objects.
-    pub fn new(rows: &Rows, ids: &ObjectIds) -> Self {
+    pub(crate) fn new(rows: &Rows, ids: &ObjectIds) -> Self {
         let (select, order_by) = (select(rows), order_by(rows));
         let mut values = ParameterValues::new();
         let ids = ids_condition(ids, &mut values);
@@ -59,7 +59,7 @@ impl QuerySql {
     }
 
     /// Parses it against the tables of a session; parameters stay open, their types known.
-    pub async fn plan(&self, session: &SessionState) -> Result<LogicalPlan> {
+    pub(crate) async fn plan(&self, session: &SessionState) -> Result<LogicalPlan> {
         let plan = session.create_logical_plan(&self.text.to_string()).await?;
         let typed = |expr| match &expr {
             Expr::Placeholder(Placeholder { id, .. }) => match parameter_value(&self.values, id) {

@@ -28,14 +28,14 @@ struct Served {
 }
 
 /// The columns of an endpoint, in byte-wise order of their names.
-pub struct ServedColumns {
+pub(crate) struct ServedColumns {
     columns: Vec<Served>,
     by_name: HashMap<String, usize>,
 }
 
 /// The columns of one answer, by their places among those that are served.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum Chosen {
+pub(crate) enum Chosen {
     /// Those that are served when no column is named.
     Default,
     /// In the order asked, each once.
@@ -52,7 +52,7 @@ pub struct UnknownColumn {
 }
 
 /// The columns of one answer.
-pub struct Selection {
+pub(crate) struct Selection {
     /// In the order asked.
     pub expressions: Vec<Expr>,
     /// The fields of the answer, under served names.
@@ -61,7 +61,11 @@ pub struct Selection {
 
 impl ServedColumns {
     /// Of the SQL `plan`, whose rows are of the first of `tables` and, as upper limits, of the second.
-    pub fn new(session: &SessionState, plan: &LogicalPlan, tables: &[OpenTable]) -> Result<Self> {
+    pub(crate) fn new(
+        session: &SessionState,
+        plan: &LogicalPlan,
+        tables: &[OpenTable],
+    ) -> Result<Self> {
         let mut columns = Vec::new();
         for table in tables {
             let mut own = stored(table);
@@ -78,12 +82,12 @@ impl ServedColumns {
     }
 
     /// The fields of an answer when no column is named.
-    pub fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         self.select(&Chosen::Default).schema
     }
 
     /// The fields of the columns that the server computes.
-    pub fn computed(&self) -> SchemaRef {
+    pub(crate) fn computed(&self) -> SchemaRef {
         let fields = self.columns.iter().map(|column| column.field.clone());
         let prefix = format!("{COMPUTED}:");
         Arc::new(Schema::new(
@@ -92,7 +96,7 @@ impl ServedColumns {
     }
 
     /// Those asked for that are known, each once, and the names of the others.
-    pub fn choose(&self, asked: &Columns) -> (Chosen, Vec<UnknownColumn>) {
+    pub(crate) fn choose(&self, asked: &Columns) -> (Chosen, Vec<UnknownColumn>) {
         let Columns::Named(names) = asked else { return (Chosen::Default, Vec::new()) };
         let (mut seen, mut unknown) = (vec![false; self.columns.len()], Vec::new());
         let known = names.iter().filter_map(|name| match self.by_name.get(name) {
@@ -112,7 +116,7 @@ impl ServedColumns {
     }
 
     /// What the chosen columns are computed from.
-    pub fn select(&self, chosen: &Chosen) -> Selection {
+    pub(crate) fn select(&self, chosen: &Chosen) -> Selection {
         let chosen: Vec<&Served> = match chosen {
             Chosen::Default => self.columns.iter().filter(|column| column.by_default).collect(),
             Chosen::Named(places) => places.iter().map(|&i| &self.columns[i]).collect(),

@@ -15,7 +15,7 @@ const MERGE: &str = "ExternalSorterMerge";
 
 /// A pool of memory of one answer, which borrows from what is to spare when its own is used up.
 #[derive(Debug)]
-pub struct OwnThenSpare {
+pub(crate) struct OwnThenSpare {
     own: GreedyMemoryPool,
     spare: Arc<GreedyMemoryPool>,
     /// Bytes that this answer has of the spare memory.
@@ -24,7 +24,7 @@ pub struct OwnThenSpare {
 
 impl OwnThenSpare {
     /// A pool with memory of its own and a place to borrow more.
-    pub fn new(own_bytes: usize, spare: Arc<GreedyMemoryPool>) -> Self {
+    pub(crate) fn new(own_bytes: usize, spare: Arc<GreedyMemoryPool>) -> Self {
         Self { own: GreedyMemoryPool::new(own_bytes), spare, borrowed: Mutex::new(0) }
     }
 }

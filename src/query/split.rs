@@ -29,7 +29,7 @@ struct Piece {
 }
 
 /// Splits a table.
-pub async fn split(index: &TableIndex) -> Result<Split> {
+pub(crate) async fn split(index: &TableIndex) -> Result<Split> {
     let snapshot = &index.snapshot;
     let mut pieces = Vec::new();
     for (i, file) in snapshot.files.iter().enumerate() {

@@ -13,34 +13,31 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::Lookup;
 use super::fetch::{ColumnBytes, FetchedColumns, FetchedPages};
 use super::page_values;
 use super::page_values::WantedOfPage;
-use super::projection::{Projection, exactly};
+use super::projection::{FileProjection, exactly};
 use crate::error::{Error, Result};
-use crate::index::{FileIndex, Leaf, TimeRange, Wanted};
+use crate::index::{FileIndex, Leaf, TimeRange};
 use crate::schema::TIME;
 
 /// Decodes the wanted rows of what was fetched, in the order of the file or reversed.
-pub fn decode(
+pub(crate) fn decode(
     fetched: &FetchedColumns,
-    projection: &Projection,
-    wanted: &Wanted,
-    reversed: bool,
+    lookup: &Lookup,
+    in_file: &FileProjection,
 ) -> Result<RecordBatch> {
-    let file = &fetched.part.file;
-    let decoded = rows_of(fetched, projection, wanted, reversed);
-    decoded.map_err(|error| file.failed(error))
+    let decoded = wanted_rows(fetched, lookup, in_file);
+    decoded.map_err(|error| fetched.part.file.failed(error))
 }
 
-fn rows_of(
+fn wanted_rows(
     fetched: &FetchedColumns,
-    projection: &Projection,
-    wanted: &Wanted,
-    reversed: bool,
+    lookup: &Lookup,
+    in_file: &FileProjection,
 ) -> Result<RecordBatch> {
-    let columns = &fetched.part.file.columns;
-    let file = projection.for_file(columns)?;
+    let Lookup { projection, wanted, reversed, .. } = lookup;
     let mut rows = keyed(fetched, &wanted.keys)?;
     if let Some(times) = &wanted.times {
         rows = timed(fetched, rows, times)?;
@@ -50,13 +47,13 @@ fn rows_of(
         return Ok(RecordBatch::new_empty(projection.schema.clone()));
     }
     let rows = by_layout(fetched, &rows);
-    let leaves = file.leaves.iter().map(|leaf| column(fetched, leaf, &rows, reversed));
+    let leaves = in_file.leaves.iter().map(|leaf| column(fetched, leaf, &rows, *reversed));
     let constants = &fetched.part.file.file.partition_values;
-    projection.batch(&file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
+    projection.batch(in_file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
 }
 
 /// The rows of the group that have one of the keys (ascending).
-pub fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>> {
+pub(crate) fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>> {
     let key = &fetched.part.file.columns.key;
     let all = |pages: &FetchedPages| FetchedRows::new(pages, once(0..pages.rows).collect());
     let all: Vec<_> = fetched.layouts.iter().map(all).collect();

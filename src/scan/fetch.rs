@@ -26,7 +26,7 @@ struct PageRun {
 
 /// The pages of some columns.
 #[derive(Debug)]
-pub struct FetchedColumns {
+pub(crate) struct FetchedColumns {
     /// The part whose pages they are.
     pub part: RowGroupPart,
     /// By column; `None` for those not asked for.
@@ -41,7 +41,7 @@ pub struct FetchedColumns {
 
 /// The fetched pages of the columns of one page layout. Their rows count from the first that was fetched.
 #[derive(Debug)]
-pub struct FetchedPages {
+pub(crate) struct FetchedPages {
     runs: Vec<PageRun>,
     /// The first fetched row of each page.
     first_rows: Vec<usize>,
@@ -72,7 +72,7 @@ impl FetchedPages {
     }
 
     /// Fetched rows (ascending), by page.
-    pub fn by_page(&self, rows: &[Range<usize>]) -> Vec<WantedOfPage> {
+    pub(crate) fn by_page(&self, rows: &[Range<usize>]) -> Vec<WantedOfPage> {
         let ends = self.first_rows.iter().skip(1).chain([&self.rows]);
         let mut next = 0;
         let wanted = self.first_rows.iter().zip(ends).map(|(&first, &end)| {
@@ -90,7 +90,7 @@ impl FetchedPages {
     }
 
     /// Rows of the group (ascending, all of them fetched), as fetched rows.
-    pub fn rows(&self, rows: &[Range<usize>]) -> Vec<Range<usize>> {
+    pub(crate) fn rows(&self, rows: &[Range<usize>]) -> Vec<Range<usize>> {
         let (mut run, mut before) = (0, 0);
         let shift = |rows: &Range<usize>| {
             while self.runs[run].rows.end < rows.end {
@@ -104,7 +104,7 @@ impl FetchedPages {
     }
 
     /// A fetched row, as a row of the group.
-    pub fn row(&self, row: usize) -> usize {
+    pub(crate) fn row(&self, row: usize) -> usize {
         let mut before = 0;
         for PageRun { rows, .. } in &self.runs {
             if row < before + rows.len() {
@@ -118,7 +118,7 @@ impl FetchedPages {
 
 /// One column's pages side by side.
 #[derive(Debug)]
-pub struct ColumnBytes {
+pub(crate) struct ColumnBytes {
     /// Ranges of pages, each with where it begins among all of them; ascending.
     parts: Vec<(u64, Bytes)>,
     /// The bytes of all its parts.
@@ -128,7 +128,7 @@ pub struct ColumnBytes {
 }
 
 /// Reads the pages of `columns` (ascending) that hold the rows of a part, in one request.
-pub async fn fetch(
+pub(crate) async fn fetch(
     store: &Arc<dyn ObjectStore>,
     part: RowGroupPart,
     columns: impl Iterator<Item = usize>,

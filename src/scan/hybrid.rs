@@ -2,7 +2,7 @@
 //! dictionary. See "RLE/Bit-Packing Hybrid" in the Parquet format's Encodings.md.
 
 /// The first `count` numbers of `bits` bits; `None` where the bytes are not such numbers.
-pub fn decode(mut bytes: &[u8], bits: u8, count: usize) -> Option<Vec<u32>> {
+pub(crate) fn decode(mut bytes: &[u8], bits: u8, count: usize) -> Option<Vec<u32>> {
     let mut numbers = Vec::with_capacity(count);
     while numbers.len() < count {
         let header = varint(&mut bytes)?;
@@ -24,7 +24,7 @@ pub fn decode(mut bytes: &[u8], bits: u8, count: usize) -> Option<Vec<u32>> {
 }
 
 /// Whether the first `count` levels of one bit are all set, as those of a page without nulls are.
-pub fn all_set(mut bytes: &[u8], count: usize) -> bool {
+pub(crate) fn all_set(mut bytes: &[u8], count: usize) -> bool {
     let run = |bytes: &mut &[u8]| Some((varint(bytes)?, *bytes.first()?));
     let Some((header, level)) = run(&mut bytes) else { return count == 0 };
     header & 1 == 0 && level == 1 && header >> 1 >= count as u64

@@ -19,11 +19,11 @@ use parquet::column::page::{Page, PageReader};
 use super::hybrid;
 
 /// A page's number of rows, and those of them that are wanted, ascending.
-pub type WantedOfPage = (usize, Vec<Range<usize>>);
+pub(crate) type WantedOfPage = (usize, Vec<Range<usize>>);
 
 /// Reads the wanted rows of a column as an array of `data_type`, the last one first if `reversed`. `None` for pages that are not read here;
 /// the parquet crate's reader has to read them.
-pub fn read(
+pub(crate) fn read(
     reader: &mut dyn PageReader,
     pages: &[WantedOfPage],
     data_type: &DataType,

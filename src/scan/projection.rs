@@ -14,7 +14,7 @@ use crate::index::{FileColumns, Leaf};
 
 /// The same values in the type of the table's column. Errors: `Input` for a value that the type does not hold, against what the file's
 /// statistics say.
-pub fn exactly(values: &ArrayRef, column: &str, data_type: &DataType) -> Result<ArrayRef> {
+pub(crate) fn exactly(values: &ArrayRef, column: &str, data_type: &DataType) -> Result<ArrayRef> {
     if values.data_type() == data_type {
         return Ok(values.clone());
     }

@@ -11,10 +11,10 @@ use futures::{Stream, StreamExt, TryStreamExt, future};
 
 use super::decode::{decode, keyed};
 use super::fetch::{FetchedColumns, fetch};
-use super::projection::row_bytes;
+use super::projection::{FileProjection, row_bytes};
 use super::{Lookup, ScanMetrics};
 use crate::error::{Error, Result};
-use crate::index::{PART_ROWS, RowGroupPart};
+use crate::index::{FileColumns, PART_ROWS, RowGroupPart};
 
 /// Parts of row groups that are read or decoded at the same time: enough to keep every thread decoding while the next parts are on their
 /// way from a distant store.
@@ -125,8 +125,11 @@ async fn rows(lookup: &Lookup, part: RowGroupPart) -> Result<RecordBatch> {
             None => return Ok(RecordBatch::new_empty(lookup.projection.schema.clone())),
         },
     };
-    let fetched = fetched(lookup, part).await?;
-    decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed)
+    let in_file = lookup.projection.for_file(&part.file.columns)?;
+    let columns = needed_columns(lookup, &part.file.columns, &in_file);
+    lookup.metrics.row_groups.add(1);
+    let fetched = counted_fetch(lookup, part, columns.into_iter()).await?;
+    decode(&fetched, lookup, &in_file)
 }
 
 /// The part with just the rows that have one of the keys; `None` if there are none. It is for files whose pages do not tell their keys: the
@@ -139,19 +142,17 @@ async fn with_key(lookup: &Lookup, part: RowGroupPart) -> Result<Option<RowGroup
     Ok((!rows.is_empty()).then_some(RowGroupPart { rows, ..fetched.part }))
 }
 
-/// Fetches the pages of a part, of all columns that are needed.
-async fn fetched(lookup: &Lookup, part: RowGroupPart) -> Result<FetchedColumns> {
-    let columns = part.file.columns.clone();
-    let in_file = lookup.projection.for_file(&columns)?;
+/// The columns of a file to fetch, ascending: those of the answer and those by which rows are chosen.
+fn needed_columns(lookup: &Lookup, columns: &FileColumns, in_file: &FileProjection) -> Vec<usize> {
     let time = columns.time.as_ref().filter(|_| lookup.wanted.times.is_some());
     let leaves = in_file.leaves.iter().chain([&columns.key]).chain(time);
     let mut needed: Vec<_> = leaves.map(|leaf| leaf.column).collect();
     needed.sort_unstable();
     needed.dedup();
-    lookup.metrics.row_groups.add(1);
-    counted_fetch(lookup, part, needed.into_iter()).await
+    needed
 }
 
+/// Fetches the pages of a part, of some columns (ascending).
 async fn counted_fetch(
     lookup: &Lookup,
     part: RowGroupPart,

@@ -17,7 +17,7 @@ use crate::warehouse::AsOf;
 
 /// The views, each after those that it reads. A view exists if the tables and the columns that it reads do. Its file describes the columns
 /// that it adds.
-pub const VIEWS: &[(&str, &str)] = &[
+pub(crate) const VIEWS: &[(&str, &str)] = &[
     ("light_curves", include_str!("../../sql/views/light_curves.sql")),
     ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
     ("nights", include_str!("../../sql/views/nights.sql")),
@@ -47,7 +47,7 @@ pub struct Relation {
 type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
 
 /// The relations of one session.
-pub struct Catalog {
+pub(crate) struct Catalog {
     engine: Engine,
     relations: RwLock<Relations>,
     /// Views that do not exist, and why.
@@ -62,7 +62,7 @@ impl std::fmt::Debug for Catalog {
 
 impl Catalog {
     /// The tables of some snapshots. Views are added to them.
-    pub fn new(engine: Engine, tables: &[Arc<SnapshotTable>]) -> Self {
+    pub(crate) fn new(engine: Engine, tables: &[Arc<SnapshotTable>]) -> Self {
         let relations = tables.iter().map(|table| {
             let relation: Arc<dyn TableProvider> = table.clone();
             (table.snapshot().table.name().to_string(), relation)
@@ -71,13 +71,13 @@ impl Catalog {
     }
 
     /// Adds a relation under its name.
-    pub fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
+    pub(crate) fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
         let mut relations = self.relations.write();
         relations.insert(name.to_string(), relation);
     }
 
     /// Notes why a view does not exist, for the error of statements that name it.
-    pub fn leave_out(&self, view: &'static str, reason: String) {
+    pub(crate) fn leave_out(&self, view: &'static str, reason: String) {
         self.left_out.write().insert(view, reason);
     }
 

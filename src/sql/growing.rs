@@ -29,7 +29,7 @@ const MOST_CONSTANT_BYTES: f64 = (64 << 10) as f64;
 const CONCAT: &str = "||";
 
 /// Functions that make more the larger one of their arguments is. They are given few rows at a time.
-pub fn is_growing(name: &str) -> bool {
+pub(crate) fn is_growing(name: &str) -> bool {
     const GROWING: [&str; 16] = [
         "array_has_all",
         "array_has_any",
@@ -53,7 +53,7 @@ pub fn is_growing(name: &str) -> bool {
 
 /// A rewrite that gives a limit to each function that needs one.
 #[derive(Debug)]
-pub struct GrowthLimits;
+pub(crate) struct GrowthLimits;
 
 impl FunctionRewrite for GrowthLimits {
     fn name(&self) -> &str {

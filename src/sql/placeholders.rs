@@ -10,7 +10,7 @@ use crate::plan::bounds;
 /// Numbers the `?` of a statement from left to right; those in texts, quoted names and comments are left alone. A
 /// statement without any comes back as it is. `Argument` where `?` and `$1` are mixed, or a text has no end; `TooLarge` where it is
 /// too large to be planned.
-pub fn numbered(text: &str) -> Result<Cow<'_, str>> {
+pub(crate) fn numbered(text: &str) -> Result<Cow<'_, str>> {
     let (mut marks, mut named) = (Vec::new(), None);
     for token in bounds::tokens("the statement", text)? {
         match token.token {

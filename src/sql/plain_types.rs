@@ -15,7 +15,7 @@ use crate::schema::{self, Table};
 
 /// The schema of the rows of a plan: plain types, and the unit, UCD and description of each column that is one of a table. Columns that are
 /// computed have none.
-pub fn answer_schema(plan: &DFSchema) -> Schema {
+pub(crate) fn answer_schema(plan: &DFSchema) -> Schema {
     plain_schema(&described(plan))
 }
 
@@ -33,7 +33,7 @@ fn table(relation: &TableReference) -> Option<Table> {
 }
 
 /// The same fields with plain types.
-pub fn plain_schema(schema: &Schema) -> Schema {
+pub(crate) fn plain_schema(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         Field::clone(field).with_data_type(plain_type(field.data_type())).with_nullable(true)
     });
@@ -41,7 +41,10 @@ pub fn plain_schema(schema: &Schema) -> Schema {
 }
 
 /// The same rows in the types of `schema`, which [`plain_schema`] made.
-pub fn plain_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn plain_batch(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| match column.data_type() == field.data_type() {
         true => Ok(column.clone()),

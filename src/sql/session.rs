@@ -56,10 +56,10 @@ impl SqlOptions {
 }
 
 /// What all sessions share: memory, temporary files, stores, the footers the engine holds.
-pub type Environment = Arc<RuntimeEnv>;
+pub(crate) type Environment = Arc<RuntimeEnv>;
 
 /// An environment with the limits of `options`.
-pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment> {
+pub(crate) fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment> {
     let footers = engine.footers();
     let caches = CacheManagerConfig::default()
         .with_metadata_cache_limit(footers.cache_limit())
@@ -76,7 +76,7 @@ pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment>
 }
 
 /// What statements on the same snapshots are planned with.
-pub struct Session {
+pub(crate) struct Session {
     /// The versions of the tables.
     pub versions: SqlVersions,
     /// DataFusion's state, which has the tables, views and functions.
@@ -86,7 +86,7 @@ pub struct Session {
 
 impl Session {
     /// A session over `tables`, which are of `versions`.
-    pub async fn new(
+    pub(crate) async fn new(
         engine: &Engine,
         environment: &Environment,
         tables: Vec<Arc<SnapshotTable>>,
@@ -110,14 +110,14 @@ impl Session {
     }
 
     /// The state for a plan that runs now: `now()` and its like have this time.
-    pub fn state_now(&self) -> SessionState {
+    pub(crate) fn state_now(&self) -> SessionState {
         let mut state = self.state.clone();
         state.mark_start_execution();
         state
     }
 
     /// Tables and views, by name.
-    pub async fn relations(&self) -> Result<Vec<Relation>> {
+    pub(crate) async fn relations(&self) -> Result<Vec<Relation>> {
         use datafusion::catalog::SchemaProvider;
         let mut relations = Vec::new();
         for name in self.catalog.table_names() {

@@ -13,7 +13,7 @@ const ELEMENT_BYTES: f64 = 16.0;
 const NS_PER_DAY: f64 = 86_400e9;
 
 /// The arguments of a function for a batch of rows.
-pub struct Sizes<'a> {
+pub(crate) struct Sizes<'a> {
     /// Its arguments.
     pub args: &'a [ColumnarValue],
     /// The rows of the batch.
@@ -23,7 +23,7 @@ pub struct Sizes<'a> {
 type BytesMade = fn(&Sizes) -> Result<f64>;
 
 /// How many bytes a function of DataFusion makes; `None` for one whose values are about as large as its arguments, or smaller.
-pub fn bytes_made(name: &str) -> Option<BytesMade> {
+pub(crate) fn bytes_made(name: &str) -> Option<BytesMade> {
     Some(match name {
         "repeat" => |sizes| sizes.sum(|size| size(0) * size(1)),
         "lpad" | "rpad" => |sizes| sizes.sum(|size| 4.0 * size(1)),

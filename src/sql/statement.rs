@@ -23,7 +23,7 @@ use crate::workers::{Limit, Workers};
 
 /// Where and within which limits statements run.
 #[derive(Clone)]
-pub struct Execution {
+pub(crate) struct Execution {
     /// The threads that run them.
     pub workers: Workers,
     /// Lets so many run at the same time.

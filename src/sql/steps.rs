@@ -26,7 +26,7 @@ const LONG: Duration = Duration::from_millis(50);
 
 /// The plan node.
 #[derive(Debug)]
-pub struct Steps {
+pub(crate) struct Steps {
     input: Arc<dyn ExecutionPlan>,
     least_rows: usize,
     most_rows: usize,
@@ -34,12 +34,12 @@ pub struct Steps {
 
 impl Steps {
     /// Steps of at most so many rows each, the first one of a single row.
-    pub fn new(input: Arc<dyn ExecutionPlan>, most_rows: usize) -> Self {
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, most_rows: usize) -> Self {
         Self { input, least_rows: 1, most_rows }
     }
 
     /// Steps of at least a thousand rows, without a limit: time that passes between them may be that of a reader who is idle.
-    pub fn without_limit(input: Arc<dyn ExecutionPlan>) -> Self {
+    pub(crate) fn without_limit(input: Arc<dyn ExecutionPlan>) -> Self {
         Self { input, least_rows: 1_024, most_rows: usize::MAX }
     }
 }

@@ -25,7 +25,7 @@ const ROWS_THAT_GROW: usize = 64;
 
 /// The rule.
 #[derive(Debug)]
-pub struct Stoppable;
+pub(crate) struct Stoppable;
 
 impl PhysicalOptimizerRule for Stoppable {
     fn optimize(

@@ -20,7 +20,7 @@ const CIRCLES: [&[&str]; 2] = [
 ];
 
 const MOST_SMALL_FILES: usize = 2;
-const MOST_NAMES_OF_SEVERAL_TYPES: usize = 2;
+const MOST_NAMES_OF_SEVERAL_TYPES: usize = 3;
 
 /// Lines.
 const SMALL_FILE: usize = 25;

@@ -33,7 +33,7 @@ use crate::workers::{Limit, Workers};
 const MAX_IDS: usize = 20_000_000;
 
 /// Returns the answer at once, and takes the ids while it is read: some clients write only once they can read.
-pub fn exchange(
+pub(crate) fn exchange(
     engine: Engine,
     workers: Workers,
     limits: Limits,

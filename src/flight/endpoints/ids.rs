@@ -10,7 +10,7 @@ use crate::limits::HeldMemory;
 use crate::schema::KEY;
 
 /// Ids being collected.
-pub struct Ids {
+pub(crate) struct Ids {
     ids: Vec<i64>,
     most: usize,
     memory: HeldMemory,
@@ -18,13 +18,13 @@ pub struct Ids {
 
 impl Ids {
     /// Takes at most `most` ids; an id that comes twice counts twice.
-    pub fn new(most: usize, memory: HeldMemory) -> Self {
+    pub(crate) fn new(most: usize, memory: HeldMemory) -> Self {
         Self { ids: Vec::new(), most, memory }
     }
 
     /// Takes the ids of a batch. Errors: `Argument` without a column of integers or digits, `TooLarge` over the limit,
     /// `Busy` where there is no memory for them.
-    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let column = batch.column_by_name(KEY).ok_or_else(|| {
             let (count, names) = (batch.num_columns(), first_names(batch));
             Error::argument(format!(
@@ -70,7 +70,7 @@ impl Ids {
     }
 
     /// The ids in key order, each once.
-    pub fn sorted(mut self) -> SortedIds {
+    pub(crate) fn sorted(mut self) -> SortedIds {
         self.ids.sort_unstable();
         self.ids.dedup();
         SortedIds { ids: self.ids, _memory: self.memory }
@@ -78,14 +78,14 @@ impl Ids {
 }
 
 /// Ids in key order, each once.
-pub struct SortedIds {
+pub(crate) struct SortedIds {
     ids: Vec<i64>,
     _memory: HeldMemory,
 }
 
 impl SortedIds {
     /// The ids. The field is private, since their memory is granted only as long as they are not moved out.
-    pub fn as_slice(&self) -> &[i64] {
+    pub(crate) fn as_slice(&self) -> &[i64] {
         &self.ids
     }
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::query::Versions;
 
 /// The answer to a request, before its rows.
-pub struct Heading<'a> {
+pub(crate) struct Heading<'a> {
     /// The columns of the rows.
     pub schema: &'a Schema,
     /// The version that the answer is from.
@@ -25,7 +25,7 @@ pub struct Heading<'a> {
 
 impl Heading<'_> {
     /// The info without a way to get the rows.
-    pub fn info(self, descriptor: FlightDescriptor) -> Result<FlightInfo> {
+    pub(crate) fn info(self, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let rows = self.rows.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(-1);
         let info = FlightInfo::new()
             .try_with_schema(self.schema)?
@@ -39,7 +39,7 @@ impl Heading<'_> {
 }
 
 /// The members that every answer's `app_metadata` has, after some others.
-pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> String {
+pub(crate) fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> String {
     members["snapshot"] = snapshot.into();
     if let Some(warning) = warning {
         members["warning"] = warning.into();
@@ -49,7 +49,7 @@ pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> S
 
 /// A ticket for each part of an answer, in order: for each range of keys of a whole table, else for the only part. No location is named, so
 /// that clients get the parts where they got the info.
-pub fn endpoints(
+pub(crate) fn endpoints(
     request: &str,
     versions: Versions,
     parts: Option<Vec<RangeInclusive<i64>>>,

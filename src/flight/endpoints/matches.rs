@@ -24,7 +24,7 @@ const IDS_PER_QUERY: usize = 1 << 14;
 const QUERIES_AHEAD: usize = 2;
 
 /// The rows of `ids` that `query` asks for, with its `schema`, and a count that is complete when they have all come.
-pub fn rows(
+pub(crate) fn rows(
     engine: Engine,
     workers: Workers,
     mut query: Query,

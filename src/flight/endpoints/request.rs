@@ -45,7 +45,7 @@ const EXAMPLES: &str =
 
 /// A request that was understood.
 #[derive(Debug)]
-pub struct EndpointRequest {
+pub(crate) struct EndpointRequest {
     /// The JSON of the request as it came, so that no digit is lost.
     pub text: String,
     /// Rows come object after object.
@@ -58,7 +58,7 @@ pub struct EndpointRequest {
 
 impl EndpointRequest {
     /// Reads a descriptor.
-    pub fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
+    pub(crate) fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
         match (descriptor.r#type(), descriptor.path.as_slice()) {
             (DescriptorType::Cmd, _) => match String::from_utf8(descriptor.cmd.to_vec()) {
                 Ok(text) => Self::parse(text),
@@ -77,7 +77,7 @@ impl EndpointRequest {
     }
 
     /// Reads the JSON of a request. `TooLarge` over [`MOST_BYTES`].
-    pub fn parse(text: String) -> Result<Self> {
+    pub(crate) fn parse(text: String) -> Result<Self> {
         check_size(text.len())?;
         let mut arguments = arguments::read(text.as_bytes(), "", &NAMES)?;
         let table = endpoint(arguments.remove(ENDPOINT))?;
@@ -97,12 +97,12 @@ impl EndpointRequest {
     }
 
     /// Whether no objects are named, so that a whole table is read, whatever its filter leaves.
-    pub fn is_whole_table(&self) -> bool {
+    pub(crate) fn is_whole_table(&self) -> bool {
         matches!(self.query.ids, ObjectIds::Within(_))
     }
 
     /// The warning beside the rows, if anything was ignored.
-    pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
+    pub(crate) fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         let as_of = self.query.as_of.clone();
         Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()

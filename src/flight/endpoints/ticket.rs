@@ -18,7 +18,7 @@ const FORMAT: u32 = 2;
 /// Versioned JSON that carries all that an answer needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     diaflight: u32,
     /// The version of the table.
     snapshot: u64,
@@ -39,19 +39,23 @@ struct Header {
 
 impl Ticket {
     /// Of one table, whose version and id are the first of `versions`.
-    pub fn new(request: String, versions: Versions, keys: Option<RangeInclusive<i64>>) -> Self {
+    pub(crate) fn new(
+        request: String,
+        versions: Versions,
+        keys: Option<RangeInclusive<i64>>,
+    ) -> Self {
         let keys = keys.map(RangeInclusive::into_inner);
         let table = format!("{:016x}", versions.ids[0]);
         Self { diaflight: FORMAT, snapshot: versions.table, table, keys, request }
     }
 
     /// The ticket as bytes.
-    pub fn encode(&self) -> Result<Vec<u8>> {
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::internal(format!("a ticket: {error}")))
     }
 
     /// Reads the bytes of a ticket. Errors: `Argument` for bytes that no server has made, or one of another release.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MOST_BYTES {
             return Err(damaged(format!("it is over {MOST_BYTES} bytes")));
         }
@@ -66,7 +70,7 @@ impl Ticket {
     }
 
     /// The request that it answers, bound to its snapshot and its part of the table.
-    pub fn request(&self) -> Result<EndpointRequest> {
+    pub(crate) fn request(&self) -> Result<EndpointRequest> {
         let mut request = EndpointRequest::parse(self.request.clone()).map_err(damaged)?;
         match (self.keys, request.is_whole_table()) {
             (Some((first, last)), true) => request.query.ids = ObjectIds::Within(first..=last),

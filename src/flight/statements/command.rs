@@ -19,22 +19,22 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_COMMAND_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// The command in a descriptor or a ticket; `Command::Unknown` for a message that is not of Flight SQL.
-pub fn command(bytes: &[u8]) -> Result<Command, Status> {
+pub(crate) fn command(bytes: &[u8]) -> Result<Command, Status> {
     at_most(bytes.len(), MOST_COMMAND_BYTES)?;
     Command::try_from(Any::decode(bytes).map_err(undecodable)?).map_err(undecodable)
 }
 
 /// The message that an action of Flight SQL has as its body.
-pub fn unpacked<M: ProstMessageExt>(body: &[u8]) -> Result<M, Status> {
+pub(crate) fn unpacked<M: ProstMessageExt>(body: &[u8]) -> Result<M, Status> {
     check_size(body)?;
     let message = Any::decode(body).map_err(undecodable)?.unpack::<M>().map_err(undecodable)?;
     message.ok_or_else(|| {
-        Status::invalid_argument(format!("the action's body is to be a {}", M::type_url()))
+        Status::invalid_argument(format!("the body of the action must be a {}", M::type_url()))
     })
 }
 
 /// Checks that a message is not too large; else INVALID_ARGUMENT.
-pub fn check_size(bytes: &[u8]) -> Result<(), Status> {
+pub(crate) fn check_size(bytes: &[u8]) -> Result<(), Status> {
     at_most(bytes.len(), MOST_BYTES)
 }
 
@@ -47,12 +47,12 @@ fn at_most(bytes: usize, most: usize) -> Result<(), Status> {
 }
 
 /// The status for bytes that are no such message.
-pub fn undecodable(error: impl std::fmt::Display) -> Status {
-    Status::invalid_argument(format!("no message of Flight SQL: {error}"))
+pub(crate) fn undecodable(error: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(format!("not a message of Flight SQL: {error}"))
 }
 
 /// The status for a command that the call does not answer.
-pub fn refuse_command(command: &Command) -> Status {
+pub(crate) fn refuse_command(command: &Command) -> Status {
     match command {
         Command::CommandStatementSubstraitPlan(_) => Status::unimplemented(NO_SUBSTRAIT),
         Command::CommandStatementIngest(_) => Status::unimplemented(READ_ONLY),
@@ -64,19 +64,19 @@ pub fn refuse_command(command: &Command) -> Status {
             Status::invalid_argument(format!(
                 "{} does not belong here: GetFlightInfo takes a command, DoGet the ticket that it gave, DoPut \
                  the rows to bind to a prepared statement",
-                name.unwrap_or("what has no name")
+                name.unwrap_or("a command without a name")
             ))
         }
     }
 }
 
 /// The status for rows that are not sent as parameters.
-pub fn refuse_upload() -> Status {
+pub(crate) fn refuse_upload() -> Status {
     Status::unimplemented(READ_ONLY)
 }
 
 /// The status for an action that is not served.
-pub fn refuse_action(name: &str) -> Status {
+pub(crate) fn refuse_action(name: &str) -> Status {
     Status::unimplemented(match name {
         "CreatePreparedSubstraitPlan" => NO_SUBSTRAIT.to_string(),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
@@ -88,6 +88,6 @@ pub fn refuse_action(name: &str) -> Status {
         "RenewFlightEndpoint" => {
             "a ticket needs no renewal: it is good while its snapshot is kept".to_string()
         }
-        other => format!("no action `{other:.40}`; ListActions has those there are"),
+        other => format!("there is no action `{other:.40}`; ListActions names all"),
     })
 }

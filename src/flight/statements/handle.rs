@@ -19,7 +19,7 @@ const HEAD: usize = 6;
 const MOST_BYTES: usize = 1 << 20;
 
 /// The error for a handle over the limit.
-pub fn check_size(bytes: usize) -> Result<()> {
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
     match bytes <= MOST_BYTES {
         true => Ok(()),
         false => Err(Error::new(
@@ -32,7 +32,7 @@ pub fn check_size(bytes: usize) -> Result<()> {
 }
 
 /// A message that clients carry.
-pub trait Handle: Message + Default {
+pub(crate) trait Handle: Message + Default {
     /// The letter of its kind.
     const KIND: u8;
 
@@ -52,15 +52,18 @@ pub trait Handle: Message + Default {
     fn open(mut bytes: Bytes) -> Result<Self> {
         check_size(bytes.len().saturating_sub(HEAD))?;
         if bytes.len() < HEAD || bytes.get_u8() != Self::KIND {
-            return Err(Error::argument("no statement of this server; prepare it again"));
+            return Err(Error::argument(
+                "the handle or ticket is not one of this server; prepare the statement again",
+            ));
         }
         let version = bytes.get_u8();
         if version != VERSION {
             return Err(Error::argument(format!(
-                "a statement of version {version}, where this server has {VERSION}; prepare it again"
+                "the handle or ticket is of version {version}, and this server's are of version {VERSION}; prepare the statement again"
             )));
         }
-        let damaged = || Error::argument("a damaged statement; prepare it again");
+        let damaged =
+            || Error::argument("the handle or ticket is damaged; prepare the statement again");
         if bytes.get_u32_le() != crc32fast::hash(&bytes) {
             return Err(damaged());
         }
@@ -70,7 +73,7 @@ pub trait Handle: Message + Default {
 
 /// A prepared statement: to be planned against the newest snapshots each time it is executed.
 #[derive(Clone, PartialEq, Message)]
-pub struct PreparedHandle {
+pub(crate) struct PreparedHandle {
     /// The SQL of the statement.
     #[prost(string, tag = "1")]
     pub text: String,
@@ -85,7 +88,7 @@ impl Handle for PreparedHandle {
 
 /// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
 #[derive(Clone, PartialEq, Message)]
-pub struct PlannedHandle {
+pub(crate) struct PlannedHandle {
     /// Identifies the statement while it runs.
     #[prost(string, tag = "1")]
     pub id: String,
@@ -108,13 +111,13 @@ impl Handle for PlannedHandle {
 
 impl PlannedHandle {
     /// The ticket of a statement that is planned on some versions.
-    pub fn new(id: String, prepared: PreparedHandle, versions: &SqlVersions) -> Self {
+    pub(crate) fn new(id: String, prepared: PreparedHandle, versions: &SqlVersions) -> Self {
         let &SqlVersions { sources, objects, fp, ids } = versions;
         Self { id, prepared, sources, objects, fp, ids: ids.to_vec() }
     }
 
     /// The versions to read.
-    pub fn versions(&self) -> SqlVersions {
+    pub(crate) fn versions(&self) -> SqlVersions {
         let ids = self.ids.as_slice().try_into().unwrap_or_default();
         SqlVersions { sources: self.sources, objects: self.objects, fp: self.fp, ids }
     }

@@ -42,7 +42,7 @@ type StreamResult<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, S
 
 /// The part of the service that answers Flight SQL. Cheap to clone: all clones share the statements that run.
 #[derive(Clone)]
-pub struct Statements {
+pub(crate) struct Statements {
     sql: Sql,
     workers: Workers,
     running: Running,
@@ -50,12 +50,12 @@ pub struct Statements {
 
 impl Statements {
     /// Rows are made and encoded on `workers`.
-    pub fn new(sql: Sql, workers: Workers) -> Self {
+    pub(crate) fn new(sql: Sql, workers: Workers) -> Self {
         Self { sql, workers, running: Running::default() }
     }
 
     /// The info of a statement, which is planned for it, or of a metadata command.
-    pub async fn get_flight_info(
+    pub(crate) async fn get_flight_info(
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
@@ -74,7 +74,7 @@ impl Statements {
     }
 
     /// The rows of a planned statement or of a metadata command.
-    pub async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
+    pub(crate) async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
         let compression = wire::compression(request.metadata()).map_err(status)?;
         let data = match command(&request.get_ref().ticket)? {
             Command::TicketStatementQuery(ticket) => {
@@ -94,7 +94,10 @@ impl Statements {
     }
 
     /// Binds rows of parameters to a prepared statement.
-    pub async fn do_put(&self, request: Request<Streaming<FlightData>>) -> StreamResult<PutResult> {
+    pub(crate) async fn do_put(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> StreamResult<PutResult> {
         let mut messages = request.into_inner();
         let first = messages.message().await?.unwrap_or_default();
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
@@ -111,7 +114,10 @@ impl Statements {
     }
 
     /// Whether an action is one of [`Self::actions`].
-    pub async fn do_action(&self, request: Request<Action>) -> StreamResult<arrow_flight::Result> {
+    pub(crate) async fn do_action(
+        &self,
+        request: Request<Action>,
+    ) -> StreamResult<arrow_flight::Result> {
         let Action { r#type, body } = request.into_inner();
         let result = match r#type.as_str() {
             "CreatePreparedStatement" => {
@@ -129,7 +135,7 @@ impl Statements {
     }
 
     /// The actions that [`Self::do_action`] knows.
-    pub fn actions() -> [ActionType; 4] {
+    pub(crate) fn actions() -> [ActionType; 4] {
         [
             ("CreatePreparedStatement", "Plans a statement; its handle holds all of its state."),
             (

@@ -23,7 +23,7 @@ const MOST_RUNS: usize = 100_000;
 const MOST_VALUE_BYTES: usize = 32 << 20;
 
 /// What to bind: a nullable field for each parameter, of type Null where the plan cannot tell.
-pub fn schema(parameters: &[StatementParameter]) -> Schema {
+pub(crate) fn schema(parameters: &[StatementParameter]) -> Schema {
     let fields = parameters.iter().map(|parameter| {
         let data_type = parameter.data_type.clone().unwrap_or(DataType::Null);
         Field::new(&parameter.name, data_type, true)
@@ -32,7 +32,7 @@ pub fn schema(parameters: &[StatementParameter]) -> Schema {
 }
 
 /// What a client sends, as far as it says values. `TooLarge` where no handle could hold it.
-pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
+pub(crate) async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
     let unreadable = |status: Status| Error::argument(format!("{WHAT}: {}", status.message()));
     let (mut sent, mut bytes) = (Vec::new(), 0);
     while let Some(message) = messages.try_next().await.map_err(unreadable)? {
@@ -55,7 +55,7 @@ pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
 
 /// The values of each run, one for each parameter: none where nothing is bound. `Argument` where a statement lacks
 /// values or has too many, or one is none of its parameter's type; `TooLarge` where there are more than a statement should run with.
-pub async fn values(
+pub(crate) async fn values(
     bound: Vec<FlightData>,
     parameters: &[StatementParameter],
 ) -> Result<Vec<Vec<ScalarValue>>> {

@@ -13,11 +13,11 @@ type Data = BoxStream<'static, Result<FlightData, Status>>;
 
 /// How often each id runs, and what cancels it. Cheap to clone; all clones share it.
 #[derive(Clone, Default)]
-pub struct Running(Arc<Mutex<HashMap<String, (usize, CancellationToken)>>>);
+pub(crate) struct Running(Arc<Mutex<HashMap<String, (usize, CancellationToken)>>>);
 
 impl Running {
     /// The same data until the id is cancelled, then an error. A ticket may be redeemed more than once at a time.
-    pub fn until_cancelled(&self, id: String, data: Data) -> Data {
+    pub(crate) fn until_cancelled(&self, id: String, data: Data) -> Data {
         let run = self.enter(id);
         stream::unfold(Some((run, data)), |state| async {
             let (run, mut data) = state?;
@@ -33,7 +33,7 @@ impl Running {
     }
 
     /// Stops what runs under the id. Returns whether anything did.
-    pub fn cancel(&self, id: &str) -> bool {
+    pub(crate) fn cancel(&self, id: &str) -> bool {
         let runs = self.runs();
         let found = runs.get(id);
         found.inspect(|(_, cancelled)| cancelled.cancel()).is_some()

@@ -6,19 +6,19 @@ use std::collections::HashMap;
 use datafusion::logical_expr::LogicalPlan;
 
 /// Amounts by the names of columns. A column that is not here has the least amount.
-pub struct ColumnAmounts {
+pub(crate) struct ColumnAmounts {
     least: usize,
     by_name: HashMap<String, usize>,
 }
 
 impl ColumnAmounts {
     /// No column has more than the least amount.
-    pub fn new(least: usize) -> Self {
+    pub(crate) fn new(least: usize) -> Self {
         Self { least, by_name: HashMap::new() }
     }
 
     /// Adds the columns of an input. Of several columns with the same name, the largest amount counts.
-    pub fn add(&mut self, input: Self) {
+    pub(crate) fn add(&mut self, input: Self) {
         for (name, amount) in input.by_name {
             let known = self.by_name.entry(name).or_default();
             *known = amount.max(*known);
@@ -26,12 +26,12 @@ impl ColumnAmounts {
     }
 
     /// The amount of a column.
-    pub fn get(&self, name: &str) -> usize {
+    pub(crate) fn get(&self, name: &str) -> usize {
         self.by_name.get(name).copied().unwrap_or(self.least)
     }
 
     /// The columns of a step whose inputs have these columns, and whose expressions have the amounts `own`.
-    pub fn through(self, step: &LogicalPlan, own: Vec<usize>) -> Self {
+    pub(crate) fn through(self, step: &LogicalPlan, own: Vec<usize>) -> Self {
         let names = step.schema().fields().iter().map(|field| field.name().clone());
         let least = self.least;
         let by_name = match step {

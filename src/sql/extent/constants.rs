@@ -16,7 +16,7 @@ use crate::plan::bounds::too_large;
 const MOST_BYTES: usize = 64 << 10;
 
 /// The limit as a rule, to come after all others: by then everything constant has been computed.
-pub const CONSTANTS: PlanCheck = PlanCheck { name: "constants", check };
+pub(crate) const CONSTANTS: PlanCheck = PlanCheck { name: "constants", check };
 
 fn check(plan: &LogicalPlan) -> Result<()> {
     match bytes_beside_rows(plan)? {
@@ -88,14 +88,14 @@ fn of_expression(expr: &Expr, inputs: &ColumnAmounts) -> Result<usize> {
 }
 
 /// The bytes of a value beside a row: what it refers to, and eight for a number or a place.
-pub fn bytes_of(value: &ScalarValue) -> Result<usize> {
+pub(crate) fn bytes_of(value: &ScalarValue) -> Result<usize> {
     Ok(type_sizes::fixed_bytes(&value.data_type())?
         .saturating_add(referred(value))
         .saturating_add(8))
 }
 
 /// The bytes that a value refers to, those of a text or a list.
-pub fn referred(value: &ScalarValue) -> usize {
+pub(crate) fn referred(value: &ScalarValue) -> usize {
     value.size().saturating_sub(size_of::<ScalarValue>())
 }
 

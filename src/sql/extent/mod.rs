@@ -17,11 +17,11 @@ mod type_sizes;
 mod type_texts;
 mod values;
 
-pub use constants::CONSTANTS;
-pub use plan::check_plan;
-pub use text::check_text;
-pub use type_texts::bounded;
-pub use values::check_values;
+pub(crate) use constants::CONSTANTS;
+pub(crate) use plan::check_plan;
+pub(crate) use text::check_text;
+pub(crate) use type_texts::bounded;
+pub(crate) use values::check_values;
 
 /// What errors say is too large.
 const WHAT: &str = "the statement";

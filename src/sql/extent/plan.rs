@@ -23,7 +23,7 @@ const MOST_GROWING: usize = 32;
 const COLLECTING: [&str; 2] = ["array_agg", "string_agg"];
 
 /// Checks a plan before it is optimized.
-pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
     PlanExtent::default().add_plan(plan).map(drop)
 }
 

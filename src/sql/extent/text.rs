@@ -30,7 +30,7 @@ const OF_A_VALUE: [&str; 2] = ["first_value", "last_value"];
 const MOST_SETS: usize = 256;
 
 /// Checks a statement before it is planned.
-pub fn check_text(statement: &Statement) -> Result<()> {
+pub(crate) fn check_text(statement: &Statement) -> Result<()> {
     let mut counts = TextCounts::default();
     let broken = match statement {
         Statement::Statement(statement) => statement.visit(&mut counts),

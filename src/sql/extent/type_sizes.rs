@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::plan::bounds::too_large;
 
 /// Types within each other.
-pub const MOST_DEPTH: usize = 32;
+pub(crate) const MOST_DEPTH: usize = 32;
 /// Types of which a type is made. A struct may have the same type many times.
 const MOST_PARTS: usize = 4_096;
 /// Bytes of the values of a row whose sizes are fixed by their types: 2,000 numbers of an embedding.
@@ -19,14 +19,14 @@ const MOST_FIXED_BYTES: usize = 16 << 10;
 const VALUE_BYTES: usize = 16;
 
 /// The bytes of the values of fixed size in a row.
-pub fn check_row(schema: &DFSchema) -> Result<usize> {
+pub(crate) fn check_row(schema: &DFSchema) -> Result<usize> {
     schema.fields().iter().try_fold(0, |bytes, field| {
         at_most_fixed(fixed_bytes(field.data_type())?.saturating_add(bytes))
     })
 }
 
 /// The bytes of a value of fixed size; 0 of any other.
-pub fn fixed_bytes(data_type: &DataType) -> Result<usize> {
+pub(crate) fn fixed_bytes(data_type: &DataType) -> Result<usize> {
     let bytes = value_bytes(data_type, 1, &mut 0)?;
     Ok(if is_fixed(data_type) { bytes } else { 0 })
 }

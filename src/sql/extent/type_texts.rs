@@ -15,7 +15,7 @@ use super::{WHAT, type_sizes};
 use crate::plan::bounds::too_large;
 
 /// A function whose second argument is the text of a type.
-pub fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {
+pub(crate) fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {
     ScalarUDF::from(BoundedCast { inner })
 }
 

@@ -17,7 +17,7 @@ const MOST_VALUE_BYTES: usize = 1 << 20;
 const MOST_COPIED_BYTES: usize = 16 << 10;
 
 /// Checks values, by the names of their parameters, before they are bound in a plan.
-pub fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarValue>) -> Result<()> {
+pub(crate) fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarValue>) -> Result<()> {
     let (mut all, mut copied) = (0_usize, 0_usize);
     for value in values.values() {
         type_sizes::fixed_bytes(&value.data_type())?;

@@ -16,7 +16,7 @@ use crate::schema::{KEY, Table};
 use crate::sql::{CATALOG, SCHEMA};
 
 /// The column with the id of each row.
-pub fn primary(asked: &CommandGetPrimaryKeys) -> Result<RecordBatch> {
+pub(crate) fn primary(asked: &CommandGetPrimaryKeys) -> Result<RecordBatch> {
     let asked = asked_for(&asked.catalog, &asked.db_schema, &asked.table);
     let keys: Vec<_> = asked.into_iter().collect();
     let schema = Schema::new(vec![
@@ -40,19 +40,19 @@ pub fn primary(asked: &CommandGetPrimaryKeys) -> Result<RecordBatch> {
 }
 
 /// The foreign keys of other tables that refer to this one.
-pub fn exported(asked: &CommandGetExportedKeys) -> Result<RecordBatch> {
+pub(crate) fn exported(asked: &CommandGetExportedKeys) -> Result<RecordBatch> {
     let parent = asked_for(&asked.catalog, &asked.db_schema, &asked.table);
     foreign(|_| parent == Some(Table::Objects))
 }
 
 /// The foreign keys of this table.
-pub fn imported(asked: &CommandGetImportedKeys) -> Result<RecordBatch> {
+pub(crate) fn imported(asked: &CommandGetImportedKeys) -> Result<RecordBatch> {
     let child = asked_for(&asked.catalog, &asked.db_schema, &asked.table);
     foreign(|table| child == Some(table))
 }
 
 /// The foreign keys of one table that refer to another.
-pub fn between(asked: &CommandGetCrossReference) -> Result<RecordBatch> {
+pub(crate) fn between(asked: &CommandGetCrossReference) -> Result<RecordBatch> {
     let parent = asked_for(&asked.pk_catalog, &asked.pk_db_schema, &asked.pk_table);
     let child = asked_for(&asked.fk_catalog, &asked.fk_db_schema, &asked.fk_table);
     foreign(|table| parent == Some(Table::Objects) && child == Some(table))

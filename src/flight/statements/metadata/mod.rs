@@ -15,7 +15,7 @@ const MOST_PATTERN_BYTES: usize = 256;
 const MOST_LISTED: usize = 1_000;
 
 /// The rows of a metadata command, in the schema that Flight SQL gives them; `None` for any other command.
-pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>> {
+pub(crate) async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>> {
     check(command)?;
     let rows = match command.clone() {
         Command::CommandGetCatalogs(asked) => tables::catalogs(asked),
@@ -57,7 +57,7 @@ fn at_most(count: usize, of: &str, most: usize) -> Result<()> {
     match count > most {
         true => Err(Error::new(
             Kind::TooLarge,
-            format!("a question has {count} {of}; the limit is {most}"),
+            format!("the command has {count} {of}; the limit is {most}"),
         )),
         false => Ok(()),
     }

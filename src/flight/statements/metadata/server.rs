@@ -31,7 +31,7 @@ const NO: [SqlInfo; 8] = [
 ];
 
 /// The rows for a command.
-pub fn server(asked: CommandGetSqlInfo) -> Result<RecordBatch> {
+pub(crate) fn server(asked: CommandGetSqlInfo) -> Result<RecordBatch> {
     let rows = all().and_then(|all| asked.into_builder(&all).build());
     rows.map_err(|error| Error::internal(error.to_string()))
 }

@@ -14,21 +14,21 @@ const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
 
 /// The one catalog.
-pub fn catalogs(asked: CommandGetCatalogs) -> Result<RecordBatch> {
+pub(crate) fn catalogs(asked: CommandGetCatalogs) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(CATALOG);
     rows.build().map_err(unbuilt)
 }
 
 /// The one schema, if the filters let it through.
-pub fn schemas(asked: CommandGetDbSchemas) -> Result<RecordBatch> {
+pub(crate) fn schemas(asked: CommandGetDbSchemas) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(CATALOG, SCHEMA);
     rows.build().map_err(unbuilt)
 }
 
 /// The tables and views that the filters let through.
-pub fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordBatch> {
+pub(crate) fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     for relation in relations {
         let kind = match relation.kind {
@@ -41,7 +41,7 @@ pub fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordB
 }
 
 /// The types of tables: tables and views.
-pub fn table_types(asked: CommandGetTableTypes) -> Result<RecordBatch> {
+pub(crate) fn table_types(asked: CommandGetTableTypes) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(TABLE);
     rows.append(VIEW);

@@ -10,7 +10,7 @@ use arrow_flight::sql::{
 use crate::error::{Error, Result};
 
 /// The rows for a command.
-pub fn types(asked: CommandGetXdbcTypeInfo) -> Result<RecordBatch> {
+pub(crate) fn types(asked: CommandGetXdbcTypeInfo) -> Result<RecordBatch> {
     let rows = all().and_then(|all| asked.into_builder(&all).build());
     rows.map_err(|error| Error::internal(error.to_string()))
 }
