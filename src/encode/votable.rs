@@ -40,7 +40,7 @@ pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
 /// Bytes of rows, as text, that wait until the lengths of texts are known.
 const HELD_BYTES: usize = 4 << 20;
 
-/// Every version from 1.3 to 1.x has the namespace of 1.3.
+/// Every later version 1.x has the namespace of 1.3.
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
 <RESOURCE type="results">

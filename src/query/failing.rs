@@ -1,4 +1,4 @@
-//! Which tables could not be looked at since some time. It is told how each look at a table ended, and says whether the server is ready.
+//! Which tables could not be looked at lately. It is told how each look at a table ended, and says whether the server is ready.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -23,8 +23,8 @@ impl Failing {
         }
     }
 
-    /// Whether every table was looked at with success within the last `most`. Errors: `NotReady` with the names of the others, since what
-    /// is served of them is old, for whatever reason.
+    /// `Ok` unless looks at a table have failed for longer than `most`. Errors: `NotReady` with the names of such tables: what is served of them
+    /// is old, for whatever reason.
     pub(crate) fn are_seen_within(&self, most: Duration) -> Result<()> {
         let failing = self.0.lock();
         let unseen = |table: &Table| failing.get(table).map(Instant::elapsed);
