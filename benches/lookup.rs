@@ -60,7 +60,7 @@ async fn survey_of(folder: &str) -> (Engine, Vec<i64>) {
             ids.extend(column.values());
         }
     }
-    (Engine::open(EngineOptions::of_warehouse(&warehouse)).await.expect("an engine"), ids)
+    (Engine::open(EngineOptions::from_warehouse(&warehouse)).await.expect("an engine"), ids)
 }
 
 async fn rows(engine: &Engine, query: &Query) -> usize {

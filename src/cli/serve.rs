@@ -56,7 +56,7 @@ pub(super) fn engine_options(
         refresh: Duration::from_millis(http.refresh_ms),
         index_bytes: mebibytes(http.index_mib),
         footer_cache_bytes: mebibytes(http.footer_cache_mib),
-        spare_bytes: mebibytes(http.memory_mib) / 2,
+        spare_bytes: EngineOptions::spare_bytes(mebibytes(http.memory_mib)),
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
         let cli = Cli::parse_from(["diaflight", "serve", "--warehouse", "w"]);
         let Task::Serve(ServeArgs { http, .. }) = cli.command else { panic!("another task") };
         let warehouse = Warehouse::open("memory://defaults").unwrap();
-        let options = EngineOptions::of_warehouse(&warehouse);
+        let options = EngineOptions::from_warehouse(&warehouse);
         let EngineOptions { sources, objects, fp, .. } = options.clone();
         let asked = engine_options(sources, objects, fp, &http);
         assert_eq!(asked.refresh, options.refresh);

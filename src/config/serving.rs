@@ -8,6 +8,7 @@ use clap::Args;
 
 use crate::limits::ServerOptions;
 use crate::origin::{Network, Origin};
+use crate::query::EngineOptions;
 use crate::sql::SqlOptions;
 use crate::token::Token;
 
@@ -36,7 +37,7 @@ pub struct HttpArgs {
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', env = "DIAFLIGHT_TRUSTED_PROXIES")]
     pub trusted_proxies: Vec<Network>,
     /// How often to look for new commits
-    #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_REFRESH_MS",
+    #[arg(long, value_name = "MS", default_value_t = ms(EngineOptions::REFRESH), env = "DIAFLIGHT_REFRESH_MS",
           value_parser = clap::value_parser!(u64).range(10..))]
     pub refresh_ms: u64,
     /// Requests answered at once; more are told to come back (429)
@@ -98,11 +99,11 @@ pub struct HttpArgs {
     #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Memory for the key index of row groups, in MiB: a byte for each source, forced measurement and object holds them all
-    #[arg(long, value_name = "MIB", default_value_t = 512, env = "DIAFLIGHT_INDEX_MIB",
+    #[arg(long, value_name = "MIB", default_value_t = mib(EngineOptions::INDEX_BYTES), env = "DIAFLIGHT_INDEX_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub index_mib: u64,
     /// Memory for the footers of Parquet files in scans that are no lookups, in MiB
-    #[arg(long, value_name = "MIB", default_value_t = 256, env = "DIAFLIGHT_FOOTER_CACHE_MIB",
+    #[arg(long, value_name = "MIB", default_value_t = mib(EngineOptions::FOOTER_CACHE_BYTES), env = "DIAFLIGHT_FOOTER_CACHE_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub footer_cache_mib: u64,
 }

@@ -12,6 +12,7 @@ use crate::error::Result;
 /// outweigh; a reader holds a whole one in memory.
 const MESSAGE_VALUES: usize = 64 << 10;
 
+/// `output-format=arrow`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "arrow",
     content_type: "application/vnd.apache.arrow.stream",

@@ -1,5 +1,5 @@
-//! The way from batches to chunks that all formats share. In: batches of any size. Out: chunks of
-//! [`MIN_CHUNK_BYTES`] to [`MAX_CHUNK_BYTES`]; between two pieces of work other tasks get their turn.
+//! The way from batches of any size to chunks of [`MIN_CHUNK_BYTES`] to [`MAX_CHUNK_BYTES`], which all formats share. Between two slices
+//! that are encoded, other tasks get their turn.
 
 use std::mem;
 
@@ -8,17 +8,18 @@ use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::stream::{self, BoxStream, StreamExt};
 
-use super::columns::EncodedColumns;
+use super::column_types::EncodedColumns;
 use super::{Encoder, FormatDefinition};
 use crate::error::{Error, Result};
 
-/// Less than this waits for more, unless it is the end.
+/// Fewer bytes wait for more, unless it is the end.
 const MIN_CHUNK_BYTES: usize = 64 << 10;
-/// More than this is split, evenly.
+/// More bytes are split evenly.
 const MAX_CHUNK_BYTES: usize = 256 << 10;
 /// Values encoded without a pause: less than a few milliseconds and about half a megabyte of text.
 const SLICE_VALUES: usize = 16 << 10;
 
+/// The document of some rows, or the error of columns that cannot be encoded.
 pub(super) fn chunks(
     format: &FormatDefinition,
     columns: Result<EncodedColumns>,
@@ -35,14 +36,14 @@ struct Encoding {
     rows: SendableRecordBatchStream,
     columns: EncodedColumns,
     encoder: Box<dyn Encoder>,
-    /// Rows that came and are not encoded yet.
+    /// Rows that are not encoded yet.
     batch: RecordBatch,
-    /// Bytes being written.
+    /// Bytes that the encoder writes to.
     out: Vec<u8>,
-    /// Bytes being handed out.
+    /// Bytes that are given out as chunks.
     ready: Bytes,
     end: Option<Result<(), Error>>,
-    /// Whether a slice was encoded: each further one is begun after a pause.
+    /// Whether a slice was encoded. There is a pause before each further one.
     begun: bool,
 }
 

@@ -4,21 +4,21 @@
 
 use std::io;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
+use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use csv::Writer;
 
-use super::cells::Cells;
+use super::cells::{Cells, Spelling};
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 
+/// `output-format=csv`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "csv",
     content_type: "text/csv; charset=utf-8",
     extension: "csv",
     open: |schema, out| {
-        let name = |name: &String| Cells::new(vec![name.as_str()].into(), |name| name);
+        let name = |name: &String| Cells::from_texts(vec![name.as_str()].into());
         let header: Vec<_> = schema.fields().iter().map(|field| name(field.name())).collect();
         write_lines(&header, 1, out)?;
         Ok(Box::new(Csv))
@@ -40,17 +40,17 @@ impl Encoder for Csv {
 
 /// The cells of a column, in Python's words.
 fn cells(column: &ArrayRef) -> Result<Cells> {
-    let spell: fn(&str) -> &str = match column.data_type() {
+    let spelling: Spelling = match column.data_type() {
         DataType::Boolean => |word| if word == "true" { "True" } else { "False" },
         DataType::Float32 | DataType::Float64 => |number| if number == "NaN" { "" } else { number },
         _ => |text| text,
     };
-    Ok(Cells::new(cast(column, &DataType::Utf8)?.as_string().clone(), spell))
+    Cells::from_column(column, spelling)
 }
 
 fn write_lines(columns: &[Cells], rows: usize, out: &mut Vec<u8>) -> io::Result<()> {
     if columns.is_empty() {
-        // The writer would make `""` of no cells, which is one.
+        // For a line without cells the writer would write `""`, which is one empty cell.
         out.extend(std::iter::repeat_n(b'\n', rows));
         return Ok(());
     }

@@ -12,6 +12,7 @@ use arrow::json::{self, EncoderFactory, EncoderOptions, WriterBuilder};
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 
+/// `output-format=json`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "json",
     content_type: "application/json",

@@ -1,13 +1,13 @@
-//! Rows to bytes. In: a stream of batches. Out: a stream of chunks in one of five formats, with
-//! nothing of HTTP. An error of the rows ends the bytes with that error, never with a clean end.
+//! Encodes a stream of batches as a stream of chunks of bytes, in one of five formats. It knows nothing of HTTP. Where the rows end with an
+//! error, so do the chunks, never with a complete document.
 //!
 //! A format is one file: a [`FormatDefinition`] (what it is called, what opens it) and an [`Encoder`].
-//! Batches reach it with the few column types of [`columns`], a bounded slice at a time.
+//! Batches reach it with the few column types of [`column_types`], a bounded slice at a time.
 
 mod arrow;
 mod cells;
 mod chunks;
-mod columns;
+mod column_types;
 mod csv;
 mod json;
 mod parquet;
@@ -21,20 +21,26 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
 
-use self::columns::EncodedColumns;
+use self::column_types::EncodedColumns;
 use crate::error::Result;
 
 /// An output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
+    /// An array of objects.
     Json,
+    /// Comma-separated values.
     Csv,
+    /// IVOA's VOTable.
     Votable,
+    /// A Parquet file.
     Parquet,
+    /// An Arrow IPC stream.
     Arrow,
 }
 
 impl Format {
+    /// Every format.
     pub const ALL: [Format; 5] =
         [Format::Json, Format::Csv, Format::Votable, Format::Parquet, Format::Arrow];
 
@@ -53,6 +59,7 @@ impl Format {
         self.definition().name
     }
 
+    /// The format that `output-format` names.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.into_iter().find(|format| format.name() == name)
     }
@@ -68,7 +75,7 @@ impl Format {
     }
 }
 
-/// What a format is.
+/// The properties of a format.
 struct FormatDefinition {
     name: &'static str,
     content_type: &'static str,
@@ -76,11 +83,11 @@ struct FormatDefinition {
     open: OpenEncoder,
 }
 
-/// Begins a document with what stands before the first row.
+/// Begins a document: writes what stands before the first row.
 type OpenEncoder = fn(&SchemaRef, &mut Vec<u8>) -> Result<Box<dyn Encoder>>;
 
-/// One document being written: rows, in order, then the end. Bytes go to the end of `out`, at once
-/// or later, but never more of them are held back than a constant.
+/// Writes one document: its rows, in order, then its end. Bytes are appended to `out`, at once or later; the number of bytes that are held
+/// back is bounded.
 trait Encoder: Send {
     fn write(&mut self, rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()>;
     /// Writes what was held back and what stands after the last row.
@@ -103,7 +110,7 @@ pub fn encode_any(
     format: Format,
     rows: SendableRecordBatchStream,
 ) -> BoxStream<'static, Result<Bytes>> {
-    let columns = EncodedColumns::of_any_type(&rows.schema(), format);
+    let columns = EncodedColumns::from_any_types(&rows.schema(), format);
     chunks::chunks(format.definition(), Ok(columns), rows)
 }
 

@@ -21,12 +21,13 @@ use crate::schema::UNIT;
 /// A row group is held in memory until it is full.
 const ROW_GROUP_BYTES: usize = 8 << 20;
 
+/// `output-format=parquet`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "parquet",
     content_type: "application/vnd.apache.parquet",
     extension: "parquet",
     open: |schema, out| {
-        // Its own schema is written at the end, when all is known that it says.
+        // The schema is written at the end, when all of its metadata is known.
         let options = ArrowWriterOptions::new().with_properties(properties(schema));
         let options = options.with_skip_arrow_metadata(true);
         let mut writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)?;
@@ -38,7 +39,7 @@ pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
 struct Parquet {
     schema: SchemaRef,
     writer: ArrowWriter<Vec<u8>>,
-    /// The characters of the longest text of each column: astropy takes no null where it has to find out.
+    /// The characters of the longest text of each column. Without them astropy has to measure the texts, and fails at nulls.
     longest: BTreeMap<String, usize>,
 }
 
@@ -63,7 +64,7 @@ impl Encoder for Parquet {
         );
         let schema =
             self.schema.as_ref().clone().with_metadata(about.clone().into_iter().collect());
-        // pyarrow takes what Arrow's schema says of the table, others the file's own pairs.
+        // pyarrow reads the metadata of Arrow's schema, other readers that of the file.
         let schema = (ARROW_SCHEMA_META_KEY.to_string(), encode_arrow_schema(&schema));
         for (key, value) in about.into_iter().chain([schema]) {
             self.writer.append_key_value_metadata(KeyValue::new(key, value));
@@ -88,10 +89,10 @@ fn properties(schema: &Schema) -> WriterProperties {
     properties.build()
 }
 
-/// What the answer says of itself, and its units for astropy, which reads them from there alone: `table_meta_yaml` is the header of
-/// its ECSV format (APE 6), whose YAML any JSON is.
+/// The metadata of the answer, and the units for astropy, which reads them from `table_meta_yaml` alone. That is the header of its ECSV
+/// format (APE 6) as YAML, and any JSON is YAML.
 fn about(schema: &Schema) -> BTreeMap<String, String> {
-    // In one order: the same answer has the same bytes.
+    // The order is fixed, so that the same answer has the same bytes.
     let meta: BTreeMap<_, _> = schema.metadata().clone().into_iter().collect();
     let columns = schema.fields().iter().map(|field| {
         let mut column = json!({"name": field.name(), "datatype": ecsv_type(field.data_type())});

@@ -16,7 +16,6 @@ use std::collections::HashSet;
 use std::io;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
@@ -27,6 +26,7 @@ use super::{Encoder, FormatDefinition};
 use crate::error::Result;
 use crate::schema::{DESCRIPTION, UCD, UNIT};
 
+/// `output-format=votable`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     name: "votable",
     content_type: "application/x-votable+xml",
@@ -37,10 +37,10 @@ pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     },
 };
 
-/// Rows, as text, that wait for the lengths of texts.
+/// Bytes of rows, as text, that wait until the lengths of texts are known.
 const HELD_BYTES: usize = 4 << 20;
 
-/// The namespace is that of 1.3 in every later 1.x.
+/// Every later version 1.x has the namespace of 1.3.
 const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
 <RESOURCE type="results">
@@ -49,9 +49,9 @@ const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 
 struct Votable {
     schema: SchemaRef,
-    /// Of each column's longest text, in UTF-16, as `unicodeChar` counts.
+    /// The length of each column's longest text, in UTF-16 as `unicodeChar` counts.
     lengths: Vec<usize>,
-    /// The rows before which nothing is written yet.
+    /// Rows that wait; `None` once the beginning of the document is written.
     held: Option<Vec<u8>>,
 }
 
@@ -76,14 +76,14 @@ impl Encoder for Votable {
 }
 
 impl Votable {
-    /// Writes what stands before the rows, if that is not done, and those that waited.
+    /// Writes the beginning of the document, if that is not done yet, and the rows that waited.
     fn begin(&mut self, is_whole: bool, out: &mut Vec<u8>) -> Result<()> {
         let Some(held) = self.held.take() else { return Ok(()) };
         out.extend_from_slice(HEAD.as_bytes());
         let lengths = is_whole.then_some(self.lengths.as_slice());
         write_about(&self.schema, &mut Writer::new(&mut *out))?;
         write_fields(&self.schema, lengths, out)?;
-        // Without columns there are no data: an empty element would be an error.
+        // Without columns there is no DATA: an empty element would not be valid.
         if !self.schema.fields().is_empty() {
             out.extend_from_slice(b"<DATA><TABLEDATA>\n");
             out.extend_from_slice(&held);
@@ -118,17 +118,17 @@ fn write_rows(rows: &RecordBatch, out: &mut Vec<u8>) -> Result<()> {
 
 /// The cells of a column, as XML text.
 fn cells(column: &ArrayRef) -> Result<Cells> {
-    let text = cast(column, &DataType::Utf8)?.as_string::<i32>().clone();
-    Ok(match column.data_type() {
+    match column.data_type() {
         DataType::Utf8 => {
-            Cells::new(text.iter().map(|cell| cell.map(escaped)).collect(), |text| text)
+            let texts = column.as_string::<i32>().iter();
+            Ok(Cells::from_texts(texts.map(|text| text.map(escaped)).collect()))
         }
-        DataType::Float32 | DataType::Float64 => Cells::new(text, float),
-        _ => Cells::new(text, |word| word),
-    })
+        DataType::Float32 | DataType::Float64 => Cells::from_column(column, float),
+        _ => Cells::from_column(column, |text| text),
+    }
 }
 
-/// The standard's words for what is not a number.
+/// Floats as VOTable spells them.
 fn float(number: &str) -> &str {
     match number {
         "NaN" => "",
@@ -145,7 +145,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The text without what XML 1.0 has no spelling for, escaped or not.
+/// The text without the characters that XML 1.0 cannot contain, not even escaped.
 fn xml_characters(text: &str) -> Cow<'_, str> {
     let is_forbidden = |c: char| match c {
         '\t' | '\n' | '\r' => false,
@@ -158,7 +158,7 @@ fn xml_characters(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A system that columns refer to.
+/// A coordinate or time system that columns refer to.
 struct System {
     id: &'static str,
     element: &'static str,
@@ -191,7 +191,7 @@ fn system(field: &Field) -> Option<&'static str> {
     }
 }
 
-/// What the answer is from, and the systems of its columns.
+/// Writes the snapshot that the answer is from, and the coordinate systems of its columns.
 fn write_about(schema: &Schema, writer: &mut Writer<&mut Vec<u8>>) -> Result<()> {
     let mut about: Vec<_> = schema.metadata().iter().collect();
     about.sort();
@@ -213,7 +213,7 @@ fn write_about(schema: &Schema, writer: &mut Writer<&mut Vec<u8>>) -> Result<()>
     Ok(())
 }
 
-/// `lengths`: of the longest text of each column, where all are known.
+/// Writes the fields. `lengths` has the length of the longest text of each column, if all are known.
 fn write_fields(schema: &Schema, lengths: Option<&[usize]>, out: &mut Vec<u8>) -> Result<()> {
     let mut writer = Writer::new(out);
     let mut ids = SYSTEMS.iter().map(|system| system.id.to_string()).collect();

@@ -1,4 +1,4 @@
-//! Who may read whole tables and run SQL. In: the metadata of a call. Out: leave, or `UNAUTHENTICATED` with a
+//! Who may read whole tables and run SQL: calls whose metadata carries the server's token. All others get `UNAUTHENTICATED`, with a
 //! sentence that says how to send the token.
 //!
 //! A server without a token lets everyone. With one, clients send it in each call, as a bearer or as the password
@@ -17,22 +17,22 @@ use crate::token::Token;
 const HOW: &str = "send the server's token in the header `authorization: Bearer TOKEN`, or as the password of basic authentication";
 
 /// The messages of a handshake.
-pub type Handshake = BoxStream<'static, Result<HandshakeResponse, Status>>;
+pub(crate) type Handshake = BoxStream<'static, Result<HandshakeResponse, Status>>;
 
-/// The rule of one server.
+/// Who may do what on one server.
 #[derive(Clone, Debug)]
-pub struct Access {
+pub(crate) struct Access {
     token: Option<Token>,
 }
 
 impl Access {
-    /// Only with the token; with `None`, everyone.
-    pub fn new(token: Option<Token>) -> Self {
+    /// Lets calls with the token through; without a token, all calls.
+    pub(crate) fn new(token: Option<Token>) -> Self {
         Self { token }
     }
 
-    /// `Unauthenticated` unless the call has the token, or none is needed.
-    pub fn check(&self, metadata: &MetadataMap) -> Result<()> {
+    /// `Ok` if the call carries the token, or if none is needed; else `Unauthenticated`.
+    pub(crate) fn check(&self, metadata: &MetadataMap) -> Result<()> {
         let Some(token) = &self.token else { return Ok(()) };
         let wrong = match sent(metadata) {
             Some(sent) if token.is(&sent) => return Ok(()),
@@ -44,7 +44,7 @@ impl Access {
 
     /// Gives the token of the call back as a bearer, in the header `authorization`, where pyarrow and the Go and
     /// Rust clients look for it, and in the payload.
-    pub fn handshake(&self, metadata: &MetadataMap) -> Result<Response<Handshake>> {
+    pub(crate) fn handshake(&self, metadata: &MetadataMap) -> Result<Response<Handshake>> {
         self.check(metadata)?;
         let sent = sent(metadata).unwrap_or_default();
         let payload = HandshakeResponse { protocol_version: 0, payload: sent.clone().into() };

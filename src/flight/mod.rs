@@ -1,11 +1,11 @@
-//! The second door: Arrow Flight, for bulk clients, beside REST on the same port. In: gRPC calls. Out: Arrow batches over the
-//! same engine, tables, names and snapshots. This file says who answers what, and who may.
+//! Arrow Flight for bulk clients, on the same port as REST, with the same engine, tables, names and snapshots. This file says which part
+//! answers which call, and who may make it.
 //!
 //! What is a message of Flight SQL goes to [`statements`], all else to [`endpoints`]. Lookups by id and exchanges are open, as
 //! REST is; whole tables and SQL need the token, if there is one.
 
 mod access;
-mod decode;
+mod checked_batches;
 mod endpoints;
 mod received;
 mod statements;
@@ -40,10 +40,10 @@ use crate::sql::Sql;
 use crate::token::Token;
 use crate::workers::Workers;
 
-/// What the messages of Flight SQL are called.
+/// How the type URLs of Flight SQL's messages begin.
 const FLIGHT_SQL: &str = "type.googleapis.com/arrow.flight.protocol.sql.";
 
-/// The service. Cheap to clone.
+/// The Flight service. Cheap to clone.
 #[derive(Clone)]
 pub struct Flight {
     access: Access,
@@ -52,7 +52,7 @@ pub struct Flight {
 }
 
 impl Flight {
-    /// Made on the runtime that serves; bulk reads run on `workers`.
+    /// A service whose lookups run on the current runtime, and whose bulk reads run on `workers`.
     pub fn new(
         engine: Engine,
         sql: Sql,
@@ -65,12 +65,12 @@ impl Flight {
         Self { access: Access::new(token), endpoints, statements }
     }
 
-    /// Whole tables are for those who have the token.
+    /// Lets everyone read some objects, but whole tables only with the token.
     fn permit(&self, request: &EndpointRequest, metadata: &MetadataMap) -> Result<()> {
         if request.is_whole_table() { self.access.check(metadata) } else { Ok(()) }
     }
 
-    /// For the work of whose call it is.
+    /// The endpoints, with the limits of the client that makes a call.
     fn endpoints_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> EndpointService {
         let client = Client::of_request(extensions);
         let has_token = self.access.check(metadata).is_ok();
@@ -159,7 +159,7 @@ impl FlightService for Flight {
         &self,
         _: Request<FlightDescriptor>,
     ) -> Result<Response<PollInfo>, Status> {
-        Err(Status::unimplemented("nothing takes long to plan here; call get_flight_info"))
+        Err(Status::unimplemented("plans are made at once; call get_flight_info instead"))
     }
 
     async fn get_schema(

@@ -1,5 +1,5 @@
-//! A call received. In: a gRPC request as it comes. Out: the same, whole, where it is one message; streams of messages go on as
-//! they come, with memory for the one that is not there yet. Neither a message nor the stream may stall while it is waited for.
+//! Receives the bodies of gRPC calls within the limits of memory and time. A call with one message goes on when the message has come whole.
+//! A call with a stream of messages goes on at once, with memory reserved for the message to come. No body may stall.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use crate::error::{Error, Kind, Result};
 use crate::incoming;
 use crate::limits::{Client, HeldMemory, Limits, clocked, deadline};
 
-/// The methods whose clients send a stream.
+/// Methods whose requests are a stream of messages.
 const STREAMED: [&str; 3] = ["/Handshake", "/DoPut", "/DoExchange"];
 
-/// What precedes each message: whether it is compressed, and its length.
+/// Bytes before each message, which say whether it is compressed and how long it is.
 const PREFIX_BYTES: usize = 5;
 
 /// Middleware: takes the message of a call before anything is done for it.
-pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Response {
+pub(crate) async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Response {
     if let Err(error) = limits.open(request.extensions()).await {
         return status(error).into_http();
     }
@@ -40,7 +40,7 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
     }
 }
 
-/// The same body, as it comes.
+/// The same body as a stream, with memory reserved for the message that is on its way.
 fn messages(body: Body, limits: Limits) -> Body {
     let limit = clocked(limits.options.receive_limit);
     let end = deadline(limits.options.time_limit);
@@ -58,13 +58,13 @@ fn messages(body: Body, limits: Limits) -> Body {
 
 fn stalled(limit: Duration) -> Error {
     let seconds = limit.as_secs_f64();
-    let text = format!("no message came whole for {seconds} s; send them as they are waited for");
+    let text = format!("no message came whole for {seconds} s; send messages without pauses");
     Error::new(Kind::TooSlow, text)
 }
 
-/// A message of which only a part has come.
+/// A message that has come in part.
 struct PartialMessage {
-    /// What there is of its prefix.
+    /// The part of its prefix that has come.
     prefix: Vec<u8>,
     /// Bytes of it that have come, and that have not.
     come: usize,
@@ -82,7 +82,7 @@ impl PartialMessage {
         self.left > 0 || !self.prefix.is_empty()
     }
 
-    /// Goes on to the end of a chunk, through as many messages as there are in it.
+    /// Goes through the messages in a chunk.
     fn take(&mut self, mut chunk: &[u8]) {
         while !chunk.is_empty() {
             let length = match self.left {
@@ -108,7 +108,7 @@ impl PartialMessage {
         }
     }
 
-    /// Memory for what has come, and for no more.
+    /// Reserves memory for the bytes that have come, and for no more.
     fn hold(&mut self) -> Result<()> {
         self.memory.resize(self.come)
     }

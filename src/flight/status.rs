@@ -1,5 +1,5 @@
-//! Errors as gRPC clients see them. In: an [`Error`]. Out: a [`Status`] with the code of its kind, the text that
-//! every door gives ([`failure`]), and `retry-after` metadata (seconds) where trying again may help.
+//! Errors as gRPC clients see them: a [`Status`] with the code of the error's kind, the same text as over REST ([`failure`]), and
+//! `retry-after` metadata (seconds) where trying again may help.
 
 use tonic::Status;
 use uuid::Uuid;
@@ -7,11 +7,11 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::failure;
 
-/// A status goes into HTTP/2 trailers, percent-encoded, and clients refuse those from 8 KiB on.
+/// Bytes of the text of a status. It becomes a percent-encoded HTTP/2 trailer, and clients refuse trailers from 8 KiB on.
 const MESSAGE_BYTES: usize = 2 << 10;
 
-/// The status of an error. What is ours to mend is logged here, under an id that the client is told.
-pub fn status(error: Error) -> Status {
+/// The status of an error. A fault of the server is logged here under an id, which the client gets instead of its text.
+pub(crate) fn status(error: Error) -> Status {
     let text = failure::text(&error, &Uuid::new_v4().to_string());
     let mut status = Status::new(error.kind().grpc_code(), shortened(text));
     if let Some(seconds) = failure::retry_after_s(error.kind()) {
@@ -20,7 +20,7 @@ pub fn status(error: Error) -> Status {
     status
 }
 
-/// The text, or its beginning and how much more there is.
+/// The text or, if it is too long, its beginning and the number of bytes that are left out.
 fn shortened(text: String) -> String {
     if text.len() <= MESSAGE_BYTES {
         return text;

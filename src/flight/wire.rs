@@ -1,5 +1,5 @@
-//! Rows as Flight messages. In: a stream of batches. Out: the schema, then the rows in messages of at most
-//! [`MESSAGE_BYTES`], well below the 4 MiB that many gRPC clients take; an error of the rows ends them as its status.
+//! A stream of batches as Flight messages: the schema, then the rows in messages of at most [`MESSAGE_BYTES`], well below the 4 MiB that
+//! many gRPC clients take. An error of the rows ends the messages as a status.
 
 use std::sync::Arc;
 
@@ -25,13 +25,13 @@ use crate::workers::{Limit, Workers};
 const MESSAGE_BYTES: usize = 2 << 20;
 
 /// Messages to a client.
-pub type Messages = BoxStream<'static, Result<FlightData, Status>>;
+pub(crate) type Messages = BoxStream<'static, Result<FlightData, Status>>;
 
 /// The header with which a call asks for compressed values.
 const COMPRESSION: &str = "x-diaflight-compression";
 
 /// The compression that a call asks for in its header.
-pub fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
+pub(crate) fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
     let Some(value) = metadata.get(COMPRESSION) else { return Ok(None) };
     let known = value.to_str().ok().and_then(compression_named);
     let wrong = || Error::argument(format!("the header {COMPRESSION} must be lz4 or zstd"));
@@ -39,7 +39,7 @@ pub fn compression(metadata: &MetadataMap) -> Result<Option<CompressionType>> {
 }
 
 /// `lz4` or `zstd`.
-pub fn compression_named(name: &str) -> Option<CompressionType> {
+pub(crate) fn compression_named(name: &str) -> Option<CompressionType> {
     match name {
         "lz4" => Some(CompressionType::LZ4_FRAME),
         "zstd" => Some(CompressionType::ZSTD),
@@ -49,7 +49,7 @@ pub fn compression_named(name: &str) -> Option<CompressionType> {
 
 /// Encodes rows on `workers` as they come, with their values compressed if asked. The schema is sent even where no row is.
 /// Dropping the stream drops the rows.
-pub fn flight_data(
+pub(crate) fn flight_data(
     workers: &Workers,
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
@@ -57,8 +57,8 @@ pub fn flight_data(
     limited_flight_data(workers, rows, compression, (), Limit::NONE)
 }
 
-/// The same within a limit, and in a place that is held until the last message is taken.
-pub fn limited_flight_data(
+/// The same within a time limit. The permit is held until the last message is taken.
+pub(crate) fn limited_flight_data(
     workers: &Workers,
     rows: SendableRecordBatchStream,
     compression: Option<CompressionType>,
@@ -72,7 +72,7 @@ pub fn limited_flight_data(
     let encoder = FlightDataEncoderBuilder::new()
         .with_schema(rows.schema())
         .with_options(options)
-        // The encoder's own cutting measures a slice by the whole batch it is of.
+        // The encoder would measure a slice by the whole batch.
         .with_max_flight_data_size(usize::MAX);
     let messages = rows
         .map(|batch| pieces(batch.map_err(Error::from)?).map_err(Error::from))
@@ -83,7 +83,7 @@ pub fn limited_flight_data(
     workers.ahead(messages, place, limit, |failure| Err(status(failure)))
 }
 
-/// The batch in slices of [`MESSAGE_BYTES`] and less, as even as its rows are.
+/// The batch in slices of at most [`MESSAGE_BYTES`].
 fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
     let bytes = sizes.sum::<Result<usize, _>>()?;
@@ -98,9 +98,8 @@ fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     Ok(slices.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// A last message that has something to say and no rows: a batch without rows, since not every client takes a message
-/// without a batch.
-pub fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
+/// A last message for metadata. It has a batch without rows, since not every client takes a message without a batch.
+pub(crate) fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
     let nothing = RecordBatch::new_empty(Arc::new(schema.clone()));
     let last = batches_to_flight_data(schema, vec![nothing])?.pop().unwrap_or_default();
     Ok(last.with_app_metadata(app_metadata))

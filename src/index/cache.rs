@@ -1,28 +1,29 @@
-//! The indexes of files and row groups that are kept in memory, for all tables and snapshots. In: files and row groups. Out: their
-//! indexes, each read once.
+//! The indexes of files and of row groups, kept in memory for all tables and snapshots. Each is read once: whoever needs one that is being
+//! read waits for it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use object_store::{ObjectStore, path::Path};
+use parking_lot::Mutex;
 use parquet::schema::types::SchemaDescPtr;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::columns::FileColumns;
-use super::file::FileIndex;
-use super::pages::GroupPages;
+use super::file_columns::FileColumns;
+use super::file_index::FileIndex;
+use super::group_pages::GroupPages;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::DataFile;
 
-/// About what the pages of a row group of the own layout take: the cache is told how many to expect.
+/// About what the pages of a row group of our own files take in memory. The cache is told how many entries to expect.
 const GROUP_BYTES: usize = 16 << 10;
 
-/// Row groups whose page index is read in one request, and decoded without a pause: some 250 KiB, about a millisecond.
+/// Row groups whose page index is read in one request and decoded without a pause: some 250 KiB, which takes about a millisecond.
 const GROUPS_AT_ONCE: usize = 8;
 
 /// Indexes of files, as long as a snapshot needs them, and of row groups, as many as fit.
@@ -30,12 +31,12 @@ const GROUPS_AT_ONCE: usize = 8;
 pub struct IndexCache {
     files: Mutex<HashMap<Name, Weak<FileIndex>>>,
     columns: Mutex<Vec<Weak<FileColumns>>>,
-    groups: Cache<(u64, usize), Arc<GroupPages>, ByBytes>,
+    groups: Cache<(u64, usize), Arc<GroupPages>, GroupPagesWeighter>,
     hits: AtomicUsize,
     reads: AtomicUsize,
 }
 
-/// What names a file's contents, those in its path included.
+/// What identifies the contents of a file, including the values in its path.
 type Name = (Path, DateTime<Utc>, u64, u64, Vec<(String, ScalarValue)>);
 
 fn name(file: &DataFile) -> Name {
@@ -43,12 +44,16 @@ fn name(file: &DataFile) -> Name {
     (path.clone(), *modified, *size_bytes, *generation, partition_values.clone())
 }
 
-/// How much is held, and how often it was enough.
+/// How much the index holds, and how often it had what was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexUse {
+    /// Files that snapshots name.
     pub files: usize,
+    /// The size of their indexes.
     pub file_bytes: usize,
+    /// Row groups whose pages are held.
     pub groups: usize,
+    /// The size of these.
     pub group_bytes: usize,
     /// Row groups asked for that were held, since the start.
     pub hits: usize,
@@ -57,19 +62,19 @@ pub struct IndexUse {
 }
 
 impl IndexCache {
-    /// With room for so many bytes of row groups' pages.
+    /// A cache with room for so many bytes of row groups' pages.
     pub fn new(group_bytes: usize) -> Self {
         let expected = (group_bytes / GROUP_BYTES).max(1);
         Self {
             files: Mutex::default(),
             columns: Mutex::default(),
-            groups: Cache::with_weighter(expected, group_bytes as u64, ByBytes),
+            groups: Cache::with_weighter(expected, group_bytes as u64, GroupPagesWeighter),
             hits: AtomicUsize::default(),
             reads: AtomicUsize::default(),
         }
     }
 
-    /// The index of a file, held or read.
+    /// The index of a file. It is read unless a snapshot in use has it.
     pub async fn file(
         &self,
         store: &Arc<dyn ObjectStore>,
@@ -77,31 +82,31 @@ impl IndexCache {
         file: &DataFile,
     ) -> Result<Arc<FileIndex>> {
         let name = name(file);
-        if let Some(held) = lock(&self.files).get(&name).and_then(Weak::upgrade) {
+        if let Some(held) = self.files.lock().get(&name).and_then(Weak::upgrade) {
             return Ok(held);
         }
         let columns = |descriptor| self.columns(descriptor);
         let read = Arc::new(FileIndex::load(store, table, file, columns).await?);
-        let mut files = lock(&self.files);
+        let mut files = self.files.lock();
         files.retain(|_, file| file.strong_count() > 0);
         files.insert(name, Arc::downgrade(&read));
         Ok(read)
     }
 
-    /// The columns that a footer describes; files that agree share them.
+    /// The columns that a footer describes. Files with the same columns share them.
     fn columns(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
-        let mut columns = lock(&self.columns);
+        let mut columns = self.columns.lock();
         columns.retain(|held| held.strong_count() > 0);
         let mut held = columns.iter().filter_map(Weak::upgrade);
         if let Some(same) = held.find(|held| held.descriptor == descriptor) {
             return Ok(same);
         }
-        let new = Arc::new(FileColumns::of(descriptor)?);
+        let new = Arc::new(FileColumns::from_descriptor(descriptor)?);
         columns.push(Arc::downgrade(&new));
         Ok(new)
     }
 
-    /// The pages of a row group, held or read; who asks while they are being read waits for them.
+    /// The pages of a row group. They are read unless they are held; whoever asks while they are being read waits for them.
     pub async fn pages(
         &self,
         store: &Arc<dyn ObjectStore>,
@@ -154,8 +159,9 @@ impl IndexCache {
         Ok(pages.into_iter().map(Arc::new).collect())
     }
 
+    /// How much is held now.
     pub fn usage(&self) -> IndexUse {
-        let files: Vec<_> = lock(&self.files).values().filter_map(Weak::upgrade).collect();
+        let files: Vec<_> = self.files.lock().values().filter_map(Weak::upgrade).collect();
         IndexUse {
             files: files.len(),
             file_bytes: files.iter().map(|file| file.bytes()).sum(),
@@ -167,14 +173,10 @@ impl IndexCache {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[derive(Clone, Debug)]
-struct ByBytes;
+struct GroupPagesWeighter;
 
-impl Weighter<(u64, usize), Arc<GroupPages>> for ByBytes {
+impl Weighter<(u64, usize), Arc<GroupPages>> for GroupPagesWeighter {
     fn weight(&self, _: &(u64, usize), pages: &Arc<GroupPages>) -> u64 {
         pages.bytes() as u64
     }

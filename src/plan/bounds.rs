@@ -1,5 +1,5 @@
-//! Texts of SQL that are small enough to be planned. In: a statement or a filter that a client wrote. Out: its tokens, or the error that
-//! names the limit that it is over.
+//! Limits on the texts of SQL that clients write, statements and filters, so that they are small enough to be planned. A text within the
+//! limits is given back as its tokens.
 //!
 //! Planning recurses as deep as a text is nested, and takes the square of the number of its operators in time. What follows the one text
 //! of a list (`IN (1, 2, ...)`, `VALUES (1), (2), ...`) makes nothing deeper, and is counted by its bytes alone.
@@ -10,7 +10,7 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
 use crate::error::{Error, Kind, Result};
 
-/// 20,000 ids take less than half of it.
+/// Bytes of a text; 20,000 ids take less than half of them.
 pub const MOST_BYTES: usize = 1 << 20;
 /// Operators, and keywords beside them: some two hundred terms of a predicate.
 pub const MOST_OPERATORS: usize = 600;
@@ -18,11 +18,11 @@ pub const MOST_OPERATORS: usize = 600;
 const MOST_NAMES: usize = 5_000;
 /// Brackets and CASEs within each other, or signs and NOTs before each other.
 const MOST_NESTED: usize = 40;
-/// `||`: to plan them takes the third power of their number.
+/// Operators `||`. The time to plan them grows with the third power of their number.
 const MOST_CONCATENATED: usize = 100;
-/// Of a name, such as that of a column.
+/// Bytes of a name, such as that of a column.
 const MOST_NAME_BYTES: usize = 256;
-/// Of a name: `diaflight.public.sources.psfFlux` has four.
+/// Parts of a name: `diaflight.public.sources.psfFlux` has four.
 const MOST_NAME_PARTS: usize = 8;
 
 /// The tokens of a text, blanks and comments among them; `what` it is called in errors. `TooLarge` over a limit, `Argument` where a
@@ -33,11 +33,11 @@ pub fn tokens(what: &str, text: &str) -> Result<Vec<TokenWithSpan>> {
     }
     let tokens = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location();
     let tokens = tokens.map_err(|error| Error::argument(format!("{what}: {error}")))?;
-    let mut counts = Counts::default();
+    let mut counts = TokenCounts::default();
     for token in &tokens {
         counts.add(what, &token.token)?;
     }
-    let Counts { operators, concatenated, names, .. } = counts;
+    let TokenCounts { operators, concatenated, names, .. } = counts;
     for (count, of, most) in [
         (operators, "operators and keywords", MOST_OPERATORS),
         (concatenated, "operators || (concat takes many texts)", MOST_CONCATENATED),
@@ -50,13 +50,14 @@ pub fn tokens(what: &str, text: &str) -> Result<Vec<TokenWithSpan>> {
     Ok(tokens)
 }
 
+/// The error for `what`, which has `count` of something where `most` are allowed.
 pub fn too_large(what: &str, count: usize, of: &str, most: usize) -> Error {
     Error::new(Kind::TooLarge, format!("{what} has {count} {of}; the limit is {most}"))
 }
 
-/// What has been seen so far.
+/// What the tokens so far amount to.
 #[derive(Default)]
-struct Counts {
+struct TokenCounts {
     operators: usize,
     concatenated: usize,
     names: usize,
@@ -68,7 +69,7 @@ struct Counts {
     name_parts: usize,
     /// Whether a sign may stand here: after a comma or an opening bracket.
     before_value: bool,
-    /// Whether `<` opens what an array or a struct is of.
+    /// Whether `<` opens the type arguments of an array, a struct or a map.
     after_type: bool,
     /// Pairs of brackets right after each other: `INT[][]` is a list of lists.
     bracketed: usize,
@@ -76,12 +77,12 @@ struct Counts {
     after_bracket: bool,
 }
 
-impl Counts {
+impl TokenCounts {
     fn add(&mut self, what: &str, token: &Token) -> Result<()> {
         match token {
             Token::Whitespace(_) => return Ok(()),
             Token::LParen | Token::LBracket | Token::LBrace => self.nested += 1,
-            // Never closed: `>` may be something else.
+            // It is not counted as closed, since `>` may be an operator.
             Token::Lt if self.after_type => self.nested += 1,
             Token::RParen | Token::RBracket | Token::RBrace => {
                 self.nested = self.nested.saturating_sub(1);
@@ -126,7 +127,7 @@ impl Counts {
         Ok(())
     }
 
-    /// Of lists of lists, and of elements of elements.
+    /// Counts the pairs of brackets of lists of lists, and of elements of elements.
     fn count_brackets(&mut self, what: &str, token: &Token) -> Result<()> {
         match token {
             Token::RBracket => self.bracketed += 1,
@@ -152,7 +153,7 @@ fn may_be_sign(token: &Token) -> bool {
     }
 }
 
-/// Whether what stands beside a token may become deeper by it: all but values, names and what separates them.
+/// Whether a token may nest the plan deeper. Values, names and what separates them do not.
 fn is_operator(token: &Token) -> bool {
     use Keyword::{AS, FALSE, NULL, NoKeyword, TRUE};
     match token {

@@ -1,5 +1,5 @@
-//! What the key index answers of a filter, to the row: nothing tests it again. In: the filters of a scan, of a statement or of an
-//! endpoint's text alike, whose parameters may be open. Out: which of them the index answers; once they are bound, what is [`Wanted`].
+//! Which filters the key index answers exactly, so that nothing tests the rows again, and what they ask of it ([`Wanted`]) once their
+//! parameters have values. The filters of SQL statements and of endpoints are understood by the same rules.
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type};
@@ -8,30 +8,23 @@ use datafusion::common::{Column, Result, ScalarValue, internal_datafusion_err};
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 
+use super::{ParameterValues, parameter_value};
 use crate::index::{TimeRange, Wanted};
 use crate::schema::{KEY, TIME};
 
-/// The values of parameters, by their names without the `$`.
-pub type Values = Vec<(&'static str, ScalarValue)>;
-
-/// The value of a parameter, by its name in an expression (`$ids`).
-pub fn value<'a>(values: &'a Values, id: &str) -> Option<&'a ScalarValue> {
-    let name = id.strip_prefix('$')?;
-    values.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
-}
-
-/// Whether filters name objects: then the index reads the rows.
-pub fn name_objects<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> bool {
+/// Whether filters name objects, so that a lookup in the index reads the rows.
+pub(crate) fn name_objects<'a>(filters: impl IntoIterator<Item = &'a Expr>) -> bool {
     filters.into_iter().any(|filter| matches!(condition(filter), Some(Condition::Keys(_))))
 }
 
-/// Whether the index answers a filter of a scan that names objects.
-pub fn is_exact(filter: &Expr) -> bool {
+/// Whether a lookup answers a filter exactly.
+pub(crate) fn is_exact(filter: &Expr) -> bool {
     condition(filter).is_some()
 }
 
-/// What is wanted by filters that name objects, their parameters bound to `values`. Those that the index does not answer say nothing.
-pub fn wanted(filters: &[Expr], values: &Values) -> Result<Wanted> {
+/// What filters that name objects ask of the index, once their parameters are replaced by `values`. Filters that the index does not answer
+/// are left out: DataFusion tests them.
+pub(crate) fn wanted(filters: &[Expr], values: &ParameterValues) -> Result<Wanted> {
     let (mut keys, mut first, mut last) = (None, i64::MIN, i64::MAX);
     let mut times: Option<TimeRange> = None;
     for filter in filters {
@@ -58,7 +51,7 @@ pub fn wanted(filters: &[Expr], values: &Values) -> Result<Wanted> {
 
 /// A test of the key or the time. An operand is a literal of the column's type, or a parameter.
 enum Condition<'a> {
-    /// It is one of these, or in one of these lists.
+    /// The key is one of these operands, or in one of them that are lists.
     Keys(Vec<&'a Expr>),
     FirstKey(&'a Expr),
     LastKey(&'a Expr),
@@ -66,7 +59,7 @@ enum Condition<'a> {
     LastTime(&'a Expr),
 }
 
-/// What a filter tests, as DataFusion's optimizer writes it; `None` for all that is not for the index.
+/// What a filter tests, in the forms in which DataFusion's optimizer leaves it; `None` for a filter that the index does not answer.
 fn condition(filter: &Expr) -> Option<Condition<'_>> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
@@ -127,10 +120,10 @@ fn is_key_list(operand: &Expr) -> bool {
 }
 
 /// The filter with values in place of parameters.
-fn bound(filter: &Expr, values: &Values) -> Result<Expr> {
+fn bound(filter: &Expr, values: &ParameterValues) -> Result<Expr> {
     let bound = |expr| match &expr {
         Expr::Placeholder(open) => {
-            let value = value(values, &open.id);
+            let value = parameter_value(values, &open.id);
             let missing = || internal_datafusion_err!("the parameter {} has no value", open.id);
             Ok(Transformed::yes(Expr::Literal(value.ok_or_else(missing)?.clone(), None)))
         }
@@ -158,7 +151,7 @@ fn named(operands: &[&Expr]) -> Result<Vec<i64>> {
     Ok(keys)
 }
 
-/// Those that are in two ascending lists.
+/// The keys that are in both of two ascending lists.
 fn both(mut one: Vec<i64>, other: &[i64]) -> Vec<i64> {
     one.retain(|key| other.binary_search(key).is_ok());
     one
@@ -167,14 +160,14 @@ fn both(mut one: Vec<i64>, other: &[i64]) -> Vec<i64> {
 fn one_key(operand: &Expr) -> Result<i64> {
     match operand {
         Expr::Literal(ScalarValue::Int64(Some(key)), _) => Ok(*key),
-        other => Err(internal_datafusion_err!("{other} is no {KEY}")),
+        other => Err(internal_datafusion_err!("{other} is not a value of {KEY}")),
     }
 }
 
 fn mjd(operand: &Expr) -> Result<f64> {
     match operand {
         Expr::Literal(ScalarValue::Float64(Some(mjd)), _) => Ok(*mjd),
-        other => Err(internal_datafusion_err!("{other} is no {TIME}")),
+        other => Err(internal_datafusion_err!("{other} is not a value of {TIME}")),
     }
 }
 
@@ -193,7 +186,7 @@ mod tests {
     #[test]
     fn parameters_and_literals_want_the_same() {
         let (key, time) = (|| ident(KEY), || ident(TIME));
-        let values: Values = vec![
+        let values: ParameterValues = vec![
             ("ids", ids(&[9, 5, 7, 5, 1])),
             ("first", 5i64.into()),
             ("from", 61000.5.into()),
@@ -215,11 +208,11 @@ mod tests {
         assert!(open.iter().chain(&closed).all(is_exact));
         let wanted_open = wanted(&open, &values).unwrap();
         assert_eq!(wanted_open.keys, [5, 7, 9]);
-        assert_eq!(wanted_open, wanted(&closed, &Values::new()).unwrap());
+        assert_eq!(wanted_open, wanted(&closed, &ParameterValues::new()).unwrap());
         let times = wanted_open.times.unwrap();
         assert!(times.contains(61000.5) && times.contains(61001.5));
         assert!(!times.contains(61000.4) && !times.contains(f64::NAN));
-        assert!(wanted(&open, &Values::new()).unwrap_err().to_string().contains("$ids"));
+        assert!(wanted(&open, &ParameterValues::new()).unwrap_err().to_string().contains("$ids"));
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Which files can hold rows that a filter lets through. In: a snapshot's files and a predicate. Out: the files left, by the
-//! ranges of keys, ids and times that the log knows; no file is opened.
+//! Which files of a snapshot may hold rows that pass a filter, by the ranges of keys, ids and times in the log. No file is opened.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -17,7 +16,7 @@ use crate::schema::{KEY, TIME};
 use crate::warehouse::{DataFile, Snapshot};
 
 /// The files of a snapshot that the predicate does not rule out.
-pub fn left(
+pub(crate) fn left(
     snapshot: &Snapshot,
     predicate: Option<&Arc<dyn PhysicalExpr>>,
 ) -> Result<Vec<DataFile>> {
@@ -36,7 +35,7 @@ pub fn left(
     Ok(left.map(|(file, _)| file.clone()).collect())
 }
 
-/// The log's ranges, a container for each file.
+/// The ranges of the log as statistics, in which each file is a container.
 struct Ranges<'a> {
     snapshot: &'a Snapshot,
 }
@@ -91,7 +90,7 @@ impl PruningStatistics for Ranges<'_> {
         self.snapshot.files.len()
     }
 
-    /// Of keys alone: the part of a table that holds the rows without one need not read all files for them.
+    /// The nulls of the key are known. So a part of a table that includes the rows without a key need not read all files for them.
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
         let count = |file: &DataFile| (!file.may_lack_keys).then_some(0);
         let counts = self.snapshot.files.iter().map(count);

@@ -1,32 +1,34 @@
-//! Rows in memory, to be sorted. In: batches, as long as there is memory for them. Out: their rows in order; or, once there is none,
-//! DataFusion's sort of them and the rest, which spills.
+//! Rows gathered in memory in order to be sorted, as long as there is memory for them. When there is none left, DataFusion's sort takes
+//! them and the rows that follow; it spills to temporary files.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
 use arrow::compute::{
     LexicographicalComparator, SortColumn, concat, lexsort_to_indices, take_record_batch,
 };
 use arrow::datatypes::SchemaRef;
-use datafusion::common::Result;
+use datafusion::common::{Result, internal_err};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use datafusion::physical_plan::{EmptyRecordBatchStream, ExecutionPlan};
 use futures::{StreamExt, TryStreamExt, stream};
+use parking_lot::Mutex;
 
-/// Rows that ask nobody for memory.
+/// Bytes of rows that are sorted without reserving memory.
 const FEW_BYTES: usize = 4 << 20;
-/// Rows that are sorted in one step, which nothing interrupts: less than a second.
+/// Rows that are sorted at once. Nothing can interrupt that, and it takes less than a second.
 const MOST_ROWS: usize = 1 << 20;
-/// What the order of a row takes while it is found: its number, and the values by which it is sorted.
+/// Bytes that a row takes while rows are sorted: its number, and the values by which it is sorted.
 const ORDER_BYTES: usize = 32;
 
-pub struct Gathered {
+/// Rows to be sorted.
+pub(crate) struct Gathered {
     schema: SchemaRef,
     batches: Vec<RecordBatch>,
     rows: usize,
@@ -35,14 +37,15 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    pub fn new(schema: SchemaRef, context: &TaskContext) -> Self {
+    /// No rows yet.
+    pub(crate) fn new(schema: SchemaRef, context: &TaskContext) -> Self {
         let reservation =
             MemoryConsumer::new("Gathered").with_can_spill(true).register(context.memory_pool());
         Self { schema, batches: Vec::new(), rows: 0, bytes: 0, reservation }
     }
 
-    /// Whether there was room for it: else it is not taken.
-    pub fn take(&mut self, batch: &RecordBatch) -> bool {
+    /// Takes a batch if there is memory for it. Returns whether there was.
+    pub(crate) fn take(&mut self, batch: &RecordBatch) -> bool {
         let bytes = self.bytes + batch.get_array_memory_size() + batch.num_rows() * ORDER_BYTES;
         let rows = self.rows + batch.num_rows();
         let few = bytes <= FEW_BYTES;
@@ -54,8 +57,8 @@ impl Gathered {
         true
     }
 
-    /// All rows, in order.
-    pub fn sorted(
+    /// The rows in order.
+    pub(crate) fn sorted(
         self,
         ordering: &LexOrdering,
         batch_rows: usize,
@@ -77,8 +80,8 @@ impl Gathered {
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, sorted)))
     }
 
-    /// All rows and those that follow, in order, by a sort that spills.
-    pub fn spilling(
+    /// The rows and those that follow, in order, by DataFusion's sort, which spills.
+    pub(crate) fn spilling(
         self,
         next: RecordBatch,
         rest: SendableRecordBatchStream,
@@ -102,7 +105,7 @@ impl Gathered {
     }
 }
 
-/// Column after column, so that no more than one is in memory twice.
+/// Joins batches column by column, so that no more than one column is in memory twice.
 fn one_batch(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
     match &batches[..] {
         [] => return Ok(RecordBatch::new_empty(schema.clone())),
@@ -136,7 +139,7 @@ fn is_sorted(keys: &[SortColumn]) -> Result<bool> {
     Ok((1..rows).all(|row| order.compare(row - 1, row).is_le()))
 }
 
-/// A batch in pieces that a sort can make room for. A slice would count as the whole batch.
+/// A batch in pieces small enough for a sort to reserve memory for. They are copies, since a slice would count as the whole batch.
 fn pieces(batch: RecordBatch) -> impl Iterator<Item = Result<RecordBatch>> {
     let (rows, bytes) = (batch.num_rows(), batch.get_array_memory_size());
     let rows_each = rows.div_ceil(bytes.div_ceil(FEW_BYTES).max(1)).max(1);
@@ -149,7 +152,7 @@ fn pieces(batch: RecordBatch) -> impl Iterator<Item = Result<RecordBatch>> {
     })
 }
 
-/// Rows that are on their way already, as the input of a plan that is executed once.
+/// A stream that has begun, as the input of a plan that is executed once.
 struct Begun {
     schema: SchemaRef,
     rows: Mutex<Option<SendableRecordBatchStream>>,
@@ -167,8 +170,11 @@ impl PartitionStream for Begun {
     }
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
-        rows.unwrap_or_else(|| Box::pin(EmptyRecordBatchStream::new(self.schema.clone())))
+        let rows = self.rows.lock().take();
+        rows.unwrap_or_else(|| {
+            let again = stream::iter([internal_err!("the input of a sort is read twice")]);
+            Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), again))
+        })
     }
 }
 

@@ -1,30 +1,35 @@
-//! The files of a scan, in groups that are read at the same time. In: files with what the log knows of them. Out: groups of
-//! files to read one after the other, whether each group is then in the order of keys, and how many rows there are.
+//! How DataFusion scans the files of a snapshot: in groups that are read at the same time, each one file after the other, with the order of
+//! the rows and the statistics that the log has of the files.
 
 use std::sync::Arc;
 
+use arrow::compute::SortOptions;
 use arrow::datatypes::Schema;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::FileGroup;
+use datafusion::physical_expr::expressions::col;
+use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use object_store::ObjectMeta;
 
 use crate::schema::{KEY, TIME, Table};
 use crate::warehouse::DataFile;
 
-/// More groups than this are too many to hold open and merge: overlapping files are then read in any order.
+/// More groups than this are too many to be merged. The files are then read in any order.
 const MAX_ORDERED_GROUPS: usize = 32;
 
-pub struct Groups {
+/// The files of a scan, arranged.
+pub(crate) struct Groups {
+    /// Files to be read one after the other; the groups are read at the same time.
     pub groups: Vec<FileGroup>,
-    /// Each group on its own is in ascending order of keys.
+    /// Whether each group on its own is in ascending order of keys.
     pub ordered: bool,
 }
 
 /// Arranges `files`, which are in the order of their first keys.
-pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Groups {
+pub(crate) fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Groups {
     let sorted = files.iter().all(|(file, _)| file.sorted);
     let chains = if sorted { chains(&files) } else { Vec::new() };
     let ordered = (1..=MAX_ORDERED_GROUPS).contains(&chains.len());
@@ -39,7 +44,7 @@ pub fn arrange(files: Vec<(DataFile, PartitionedFile)>, partitions: usize) -> Gr
     Groups { groups: members.into_iter().map(group).map(FileGroup::new).collect(), ordered }
 }
 
-/// As few sequences of files as possible whose key ranges do not overlap, nor go back.
+/// The files in as few sequences as possible, in each of which the key ranges follow each other without overlap.
 fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
     let mut chains: Vec<Vec<usize>> = Vec::new();
     for (i, (file, _)) in files.iter().enumerate() {
@@ -54,8 +59,8 @@ fn chains(files: &[(DataFile, PartitionedFile)]) -> Vec<Vec<usize>> {
     chains
 }
 
-/// The columns that files which are sorted are sorted by: all of the table's, or those whose ranges every file tells, without nulls.
-pub fn sort_columns<'a>(
+/// The columns by which sorted files are sorted, as far as every file has ranges of them: all of the table's, or the key alone.
+pub(crate) fn sort_columns<'a>(
     table: Table,
     mut files: impl Iterator<Item = &'a DataFile>,
 ) -> &'static [&'static str] {
@@ -64,13 +69,18 @@ pub fn sort_columns<'a>(
     if timed { columns } else { &columns[..1] }
 }
 
-/// A file as DataFusion scans it. Its cache of footers tells files apart by path, size and time, which are known to the millisecond:
-/// the generation stands below that.
-pub fn scanned(file: &DataFile) -> PartitionedFile {
-    let generation = TimeDelta::nanoseconds((file.generation % 1_000_000) as i64);
+/// The order of rows that are sorted by some columns, as far as a schema has them. SQL puts nulls last; these columns have none.
+pub(crate) fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering> {
+    let options = SortOptions { descending: false, nulls_first: false };
+    let keys = columns.iter().map_while(|name| col(name, schema).ok());
+    LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
+}
+
+/// A file as DataFusion scans it.
+pub(crate) fn scanned(file: &DataFile) -> PartitionedFile {
     let scanned = PartitionedFile::new_from_meta(ObjectMeta {
         location: file.path.clone(),
-        last_modified: file.modified + generation,
+        last_modified: content_time(file),
         size: file.size_bytes,
         e_tag: None,
         version: None,
@@ -79,8 +89,18 @@ pub fn scanned(file: &DataFile) -> PartitionedFile {
     scanned.with_partition_values(values.collect())
 }
 
+/// The time by which DataFusion's cache of footers tells the contents of a file from those that were there before under the same name.
+///
+/// The cache believes a footer if the file has the size and the `last_modified` with which the footer was read, and compares nothing else
+/// (`CachedFileMetadataEntry::is_valid_for`). A file that is overwritten may keep both: its times are given to the millisecond, or to the
+/// second. What then differs is its [generation](DataFile::generation), a number made of its ETag or of its table's id. So the nanoseconds
+/// of the time, which are otherwise always zero, are made of the generation. Nothing else reads this time.
+fn content_time(file: &DataFile) -> DateTime<Utc> {
+    file.modified + TimeDelta::nanoseconds((file.generation % 1_000_000) as i64)
+}
+
 /// What DataFusion needs to know of a file to see that files follow each other: the ranges of its sort columns.
-pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
+pub(crate) fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<Statistics> {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = row_count(file.rows);
     let mut tell = |column: &str, from: ScalarValue, to: ScalarValue| {
@@ -95,7 +115,7 @@ pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<St
         tell(column, (*range.start()).into(), (*range.end()).into());
     }
     if let Some(times) = &file.times_mjd {
-        // NaN has its place in the order of floats: at both ends, by its sign.
+        // In the total order of floats, NaN lies at both ends, by its sign.
         let (from, to) = match file.may_have_nan_times {
             true => (-f64::NAN, f64::NAN),
             false => (*times.start(), *times.end()),
@@ -105,8 +125,11 @@ pub fn file_statistics(table: Table, file: &DataFile, schema: &Schema) -> Arc<St
     Arc::new(statistics)
 }
 
-/// Of a whole scan; exact where every file says how many rows it has.
-pub fn scan_statistics(files: &[(DataFile, PartitionedFile)], schema: &Schema) -> Statistics {
+/// The statistics of a whole scan. Its number of rows is exact if every file says how many it has.
+pub(crate) fn scan_statistics(
+    files: &[(DataFile, PartitionedFile)],
+    schema: &Schema,
+) -> Statistics {
     let mut statistics = Statistics::new_unknown(schema);
     statistics.num_rows = row_count(files.iter().map(|(file, _)| file.rows).sum());
     statistics
@@ -120,6 +143,9 @@ fn row_count(rows: Option<u64>) -> Precision<usize> {
 #[cfg(test)]
 mod tests {
     use std::ops::RangeInclusive;
+
+    use datafusion::common::HashMap;
+    use datafusion::execution::cache::cache_manager::{CachedFileMetadataEntry, FileMetadata};
 
     use super::*;
 
@@ -137,6 +163,36 @@ mod tests {
         let Groups { groups, ordered } = arrange(files, 2);
         let names = |group: &FileGroup| group.iter().map(|file| file.path().to_string()).collect();
         (groups.iter().map(names).collect(), ordered)
+    }
+
+    #[test]
+    fn a_cached_footer_is_not_that_of_another_generation() {
+        let (first, _) = file(0..=1);
+        let overwritten = DataFile { generation: first.generation + 1, ..first.clone() };
+        let [first, again, overwritten] =
+            [&first, &first, &overwritten].map(|file| scanned(file).object_meta);
+        assert_eq!(
+            first.last_modified.timestamp_millis(),
+            overwritten.last_modified.timestamp_millis()
+        );
+        let cached = CachedFileMetadataEntry::new(first, Arc::new(NoFooter));
+        assert!(cached.is_valid_for(&again) && !cached.is_valid_for(&overwritten));
+    }
+
+    struct NoFooter;
+
+    impl FileMetadata for NoFooter {
+        fn as_any(&self) -> &dyn std::any::Any {
+            self
+        }
+
+        fn memory_size(&self) -> usize {
+            0
+        }
+
+        fn extra_info(&self) -> HashMap<String, String> {
+            HashMap::new()
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A test that is hidden from DataFusion's pruning. In: a physical expression. Out: one of the same values, of which nothing is known.
+//! An expression that DataFusion cannot look into. It has the values of the expression inside, but DataFusion draws no conclusions from
+//! statistics about it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,11 +11,11 @@ use datafusion::common::{Result, internal_err};
 use datafusion::logical_expr::ColumnarValue;
 use datafusion::physical_expr::PhysicalExpr;
 
-/// A test that rows are put to, and nothing that DataFusion knows: it draws no conclusion from statistics.
+/// An expression of a kind that DataFusion does not know, so that it cannot evaluate it on statistics.
 #[derive(Debug, Eq)]
-pub struct Hidden(pub Arc<dyn PhysicalExpr>);
+pub(crate) struct Hidden(pub Arc<dyn PhysicalExpr>);
 
-// Derived, it would move what it compares.
+// The derived implementation would move the `Arc` that it compares.
 impl PartialEq for Hidden {
     fn eq(&self, other: &Self) -> bool {
         self.0.eq(&other.0)
@@ -56,7 +57,7 @@ impl PhysicalExpr for Hidden {
     ) -> Result<Arc<dyn PhysicalExpr>> {
         match children.pop() {
             Some(test) if children.is_empty() => Ok(Arc::new(Hidden(test))),
-            _ => internal_err!("a hidden test is one"),
+            _ => internal_err!("a hidden expression has one child"),
         }
     }
 

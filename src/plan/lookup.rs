@@ -1,5 +1,6 @@
-//! The rows of some objects, as a plan of DataFusion's. In: filters whose parameters are open when the plan is made; before each
-//! execution, their values and the snapshot to read. Out: the batches that the scan [`read`]s.
+//! A lookup of objects as a node of a physical plan. It is made from filters whose parameters are open. Before each execution it is
+//! [bound](LookupExec::bound) to the values of these parameters and to the index of a snapshot; then it gives the batches that the scan
+//! [`read`]s.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,41 +13,42 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::Expr;
 use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning, PhysicalExpr};
 use datafusion::physical_plan::coop::make_cooperative;
-use datafusion::physical_plan::execution_plan::{
-    Boundedness, EmissionType, SchedulingType, replace_children_if_necessary,
-};
+use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, SchedulingType};
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder, MetricsSet};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::TryStreamExt;
 
-use super::condition::{Values, wanted};
-use super::open_table::OpenTable;
-use super::table::{SnapshotTable, ascending};
+use super::ParameterValues;
+use super::condition::wanted;
 use crate::index::{TableIndex, Wanted};
-use crate::scan::{Counts, Lookup, Projection, read};
+use crate::scan::{Lookup, Projection, ScanMetrics, read};
 use crate::schema::Table;
 
-/// A scan of some objects: one partition, in the order of the files.
+/// A scan of the rows of some objects: one partition, in the order of the files.
 #[derive(Clone, Debug)]
 pub struct LookupExec {
     table: Table,
     projection: Arc<Projection>,
     filters: Arc<[Expr]>,
-    /// What is read of which snapshot; `None` in a plan that is not bound.
+    /// The index of a snapshot, and what is wanted of it; `None` in a plan that is not bound.
     bound: Option<(Arc<TableIndex>, Arc<Wanted>)>,
-    /// The last row of each row group first.
+    /// Whether the last row of each row group comes first.
     reversed: bool,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl LookupExec {
-    /// A scan for the fields of `schema`, of whatever snapshot it is [`bound`](Self::bound) to.
-    pub fn new(table: &OpenTable, schema: SchemaRef, filters: &[Expr]) -> Self {
-        let order = ascending(table.sorted_by, &schema);
+    /// A scan of the stored columns of `schema`, not bound yet. `order` is that of the rows when files are read one after the other.
+    pub fn new(
+        table: Table,
+        schema: SchemaRef,
+        order: Option<LexOrdering>,
+        filters: &[Expr],
+    ) -> Self {
         Self {
-            table: table.table,
+            table,
             projection: Arc::new(Projection::new(schema.clone())),
             filters: filters.into(),
             bound: None,
@@ -56,27 +58,32 @@ impl LookupExec {
         }
     }
 
-    /// The same rows, those of each row group the last one first: for an object the newest.
+    /// The same rows, but the last one of each row group first, which is the newest of its object.
     pub fn reversed(&self) -> Self {
         let properties = properties(self.projection.schema.clone(), None);
         Self { reversed: true, properties, ..self.clone() }
     }
 
-    /// The same scan of a snapshot, its parameters bound.
-    pub fn bound(&self, table: &SnapshotTable, values: &Values) -> Result<Self> {
+    /// The same scan of the snapshot of an index, its parameters replaced by values.
+    pub fn bound(&self, index: &Arc<TableIndex>, values: &ParameterValues) -> Result<Self> {
         let wanted = Arc::new(wanted(&self.filters, values)?);
-        let bound = Some((table.index().clone(), wanted));
+        let bound = Some((index.clone(), wanted));
         Ok(Self { bound, metrics: ExecutionPlanMetricsSet::new(), ..self.clone() })
     }
 
-    /// The table, and what is wanted of it.
+    /// The table that is read, of whatever snapshot.
+    pub fn table(&self) -> Table {
+        self.table
+    }
+
+    /// The index of the snapshot that is read, and what is wanted of it; `None` if the lookup is not bound.
     pub fn lookup(&self) -> Option<&(Arc<TableIndex>, Arc<Wanted>)> {
         self.bound.as_ref()
     }
 
-    fn counts(&self) -> Counts {
+    fn scan_metrics(&self) -> ScanMetrics {
         let count = |name| MetricBuilder::new(&self.metrics).counter(name, 0);
-        Counts {
+        ScanMetrics {
             row_groups: count("row_groups"),
             pages: count("pages"),
             bytes: count("bytes"),
@@ -85,24 +92,7 @@ impl LookupExec {
     }
 }
 
-/// A plan with its lookups bound to snapshots and values, ready to be executed once.
-pub fn bind(
-    plan: &Arc<dyn ExecutionPlan>,
-    tables: &[Arc<SnapshotTable>],
-    values: &Values,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
-        let table = tables.iter().find(|table| table.snapshot().table == lookup.table);
-        let table = table.ok_or_else(|| internal_datafusion_err!("no table to look objects up"))?;
-        return Ok(Arc::new(lookup.bound(table, values)?));
-    }
-    let children = plan.children().into_iter().map(|child| bind(child, tables, values));
-    let bound = replace_children_if_necessary(plan.clone(), children.collect::<Result<_>>()?)?;
-    // Without this, every execution would leave its metrics in the plan.
-    bound.reset_state()
-}
-
-/// Of one partition, whose rows are in an order or not.
+/// The properties of a plan with one partition, whose rows may be in an order.
 fn properties(schema: SchemaRef, order: Option<LexOrdering>) -> Arc<PlanProperties> {
     let properties = PlanProperties::new(
         EquivalenceProperties::new_with_orderings(schema, order),
@@ -155,14 +145,15 @@ impl ExecutionPlan for LookupExec {
 
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let bound = self.bound.clone();
-        let unbound = || internal_datafusion_err!("a lookup without a snapshot");
+        let unbound =
+            || internal_datafusion_err!("a lookup is executed before it is bound to a snapshot");
         let (table, wanted) = bound.ok_or_else(unbound)?;
         let lookup = Lookup {
             table,
             projection: self.projection.clone(),
             wanted,
             reversed: self.reversed,
-            counts: self.counts(),
+            metrics: self.scan_metrics(),
         };
         let rows = read(lookup).map_err(DataFusionError::from);
         let rows = RecordBatchStreamAdapter::new(self.projection.schema.clone(), rows);

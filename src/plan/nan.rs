@@ -1,6 +1,5 @@
-//! NaN, which statistics pass over: a row group whose largest flux is 3 may hold a NaN, and `psfFlux > 5` is true of it, as it is in the
-//! order that Arrow compares floats by. In: a predicate. Out: the same predicate, in which statistics answer of a float column only
-//! what they know.
+//! NaN in statistics of float columns, which leave it out: a row group whose largest flux is 3 may hold a NaN, and `psfFlux > 5` is true of
+//! NaN in the order by which Arrow compares floats. Predicates are rewritten here so that statistics answer only what they know.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,9 +17,9 @@ use datafusion::physical_expr_adapter::{PhysicalExprAdapter, PhysicalExprAdapter
 use super::hidden::Hidden;
 use crate::warehouse::StoredNames;
 
-/// [`StoredNames`], after which row groups are left out by what their statistics know.
+/// An adapter like [`StoredNames`] that also rewrites predicates, so that row groups are left out only by what their statistics know.
 #[derive(Debug)]
-pub struct HonestStatistics;
+pub(crate) struct HonestStatistics;
 
 impl PhysicalExprAdapterFactory for HonestStatistics {
     fn create(&self, stored: SchemaRef, file: SchemaRef) -> Result<Arc<dyn PhysicalExprAdapter>> {
@@ -43,11 +42,14 @@ impl PhysicalExprAdapter for Honest {
 
 /// The same predicate on the columns of `schema`, its tests of floats hidden from statistics unless the tests beside them let no NaN
 /// through: `psfFlux > 5` is hidden, `psfFlux > 5 AND psfFlux < 9` is not.
-pub fn honest(predicate: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+pub(crate) fn honest(
+    predicate: Arc<dyn PhysicalExpr>,
+    schema: &Schema,
+) -> Result<Arc<dyn PhysicalExpr>> {
     within(predicate, schema, &[])
 }
 
-/// `numbers`: the columns, by their places, of which no NaN is left anyway.
+/// `numbers` are the columns, by place, in which the tests beside this one leave no NaN.
 fn within(
     predicate: Arc<dyn PhysicalExpr>,
     schema: &Schema,
@@ -57,7 +59,8 @@ fn within(
     let numbers: Vec<_> = numbers.iter().copied().chain(bounded(&tests)).collect();
     if tests.len() > 1 {
         let mut honest = tests.into_iter().map(|test| within(test.clone(), schema, &numbers));
-        let first = honest.next().unwrap_or_else(|| internal_err!("a conjunction of nothing"))?;
+        let first =
+            honest.next().unwrap_or_else(|| internal_err!("a conjunction without parts"))?;
         return honest.try_fold(first, |all, test| Ok(binary(all, Operator::And, test?)));
     }
     if let Some(either) = predicate.downcast_ref::<BinaryExpr>()
@@ -88,7 +91,7 @@ fn binary(
     Arc::new(BinaryExpr::new(left, op, right))
 }
 
-/// The columns that some tests together bound from both sides: NaN lies beyond one of them, whatever its sign.
+/// The columns that some tests together bound from both sides. NaN lies outside of such bounds, whatever its sign.
 fn bounded(tests: &[&Arc<dyn PhysicalExpr>]) -> Vec<usize> {
     let mut sides: HashMap<usize, (bool, bool)> = HashMap::new();
     for test in tests {

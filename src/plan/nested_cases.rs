@@ -1,49 +1,35 @@
-//! A bound on CASE within CASE. In: a plan that is being optimized. Out: the same plan, or the error that names the limit.
+//! A limit on CASEs within each other.
 //!
-//! DataFusion writes a predicate out where it looks for files and row groups to leave out, and the text of a CASE has all that is in it
-//! twice: with each CASE around it, a predicate's is twice as long. COALESCE, NULLIF and the like are CASEs, too, once they are optimized.
+//! DataFusion writes a predicate as text where it looks for files and row groups to leave out, and the text of a CASE contains each of its
+//! parts twice: every further CASE around a predicate doubles its text. COALESCE, NULLIF and the like become CASEs when they are optimized.
 
 use datafusion::common::Result;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
+use super::PlanCheck;
 use super::bounds::too_large;
 
+/// CASEs within each other.
 const MOST_NESTED: usize = 8;
 
-/// A rule that changes nothing, to come after all others.
-#[derive(Debug)]
-pub struct NestedCases;
+/// The limit as a rule, to come after those that make CASEs of functions.
+pub(crate) const NESTED_CASES: PlanCheck = PlanCheck { name: "nested_cases", check };
 
-impl OptimizerRule for NestedCases {
-    fn name(&self) -> &str {
-        "nested_cases"
-    }
-
-    fn supports_rewrite(&self) -> bool {
-        true
-    }
-
-    fn rewrite(
-        &self,
-        plan: LogicalPlan,
-        _: &dyn OptimizerConfig,
-    ) -> Result<Transformed<LogicalPlan>> {
-        plan.apply_with_subqueries(|step| {
-            step.apply_expressions(|expr| match nested(expr)? {
-                0..=MOST_NESTED => Ok(TreeNodeRecursion::Continue),
-                many => {
-                    let of = "CASE, COALESCE or NULLIF within each other";
-                    Err(too_large("the plan", many, of, MOST_NESTED).into())
-                }
-            })
-        })?;
-        Ok(Transformed::no(plan))
-    }
+fn check(plan: &LogicalPlan) -> Result<()> {
+    let checked = plan.apply_with_subqueries(|step| {
+        step.apply_expressions(|expr| match nested(expr)? {
+            0..=MOST_NESTED => Ok(TreeNodeRecursion::Continue),
+            many => {
+                let of = "CASE, COALESCE or NULLIF within each other";
+                Err(too_large("the plan", many, of, MOST_NESTED).into())
+            }
+        })
+    });
+    checked.map(drop)
 }
 
-/// How many are within each other.
+/// How many CASEs of an expression are within each other.
 fn nested(expr: &Expr) -> Result<usize> {
     let mut within = 0;
     expr.apply_children(|child| {

@@ -1,5 +1,5 @@
-//! A table of which no snapshot is chosen. In: its schema, and the order of its files. Out: plans that look objects up in any snapshot that
-//! has both.
+//! A table whose snapshot is chosen later: all that the plan of a lookup depends on, which is the table's schema and the order of its
+//! files. Such a plan serves every snapshot that has the same of both.
 
 use std::sync::Arc;
 
@@ -14,26 +14,40 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 use super::condition;
 use super::groups;
 use super::lookup::LookupExec;
-use super::table::SnapshotTable;
+use crate::index::TableIndex;
 use crate::schema::Table;
 
 /// What a plan needs to know of a snapshot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpenTable {
+    /// Which table it is.
     pub table: Table,
+    /// The stored columns.
     pub schema: SchemaRef,
     /// The columns by which the rows of the files are sorted, one file after the other.
     pub sorted_by: &'static [&'static str],
 }
 
 impl OpenTable {
-    pub fn from_snapshot(table: &SnapshotTable) -> Self {
-        let snapshot = table.snapshot();
-        let sorted_by = match table.index().in_order() {
+    /// What the plan of a lookup needs to know of the snapshot of an index.
+    pub fn from_index(index: &TableIndex) -> Self {
+        let snapshot = &index.snapshot;
+        let sorted_by = match index.in_order() {
             true => groups::sort_columns(snapshot.table, snapshot.files.iter()),
             false => &[],
         };
         Self { table: snapshot.table, schema: snapshot.schema.clone(), sorted_by }
+    }
+
+    /// The lookup of the objects that `filters` name, not bound yet.
+    pub(super) fn lookup(
+        &self,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+    ) -> Result<LookupExec> {
+        let schema = project_schema(&self.schema, projection)?;
+        let order = groups::ascending(self.sorted_by, &schema);
+        Ok(LookupExec::new(self.table, schema, order, filters))
     }
 }
 
@@ -62,15 +76,17 @@ impl TableProvider for OpenTable {
         _: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if !condition::name_objects(filters) {
-            return internal_err!("a scan of {} without a snapshot", self.table.name());
+            return internal_err!(
+                "a scan of {} is no lookup, and has no snapshot",
+                self.table.name()
+            );
         }
-        let schema = project_schema(&self.schema, projection)?;
-        Ok(Arc::new(LookupExec::new(self, schema, filters)))
+        Ok(Arc::new(self.lookup(projection, filters)?))
     }
 }
 
-/// A lookup's own conditions the index answers to the row; any other test is DataFusion's, too.
-pub fn pushed_down(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
+/// In a lookup, DataFusion need not test again what the index answers exactly. It tests all other filters itself.
+pub(crate) fn pushed_down(filters: &[&Expr]) -> Vec<TableProviderFilterPushDown> {
     let is_lookup = condition::name_objects(filters.iter().copied());
     let support = |filter: &&Expr| match is_lookup && condition::is_exact(filter) {
         true => TableProviderFilterPushDown::Exact,

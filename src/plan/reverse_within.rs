@@ -1,5 +1,5 @@
-//! The newest first within each object, of rows that come object after object, the oldest first. In: batches sorted by some keys and,
-//! among equal keys, the wrong way round. Out: the same rows, each run of equal keys turned round; the run that is not over yet is held.
+//! A plan node that reverses the rows of each object. Its input is sorted by object and then oldest first; its output has the same objects
+//! in the same order, the newest row of each first. It holds the rows of one object at a time.
 
 use std::fmt;
 use std::ops::Range;
@@ -21,7 +21,7 @@ use futures::{StreamExt, stream};
 /// Gives its input in the order of `ordering`. The input is sorted by the first `keys` of it, and by the
 /// others in reverse.
 #[derive(Debug)]
-pub struct ReverseWithin {
+pub(crate) struct ReverseWithin {
     input: Arc<dyn ExecutionPlan>,
     ordering: LexOrdering,
     keys: usize,
@@ -29,7 +29,8 @@ pub struct ReverseWithin {
 }
 
 impl ReverseWithin {
-    pub fn new(input: Arc<dyn ExecutionPlan>, ordering: LexOrdering, keys: usize) -> Self {
+    /// Reverses runs of rows that have the same first `keys` of the ordering, which is that of the output.
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, ordering: LexOrdering, keys: usize) -> Self {
         let equivalence =
             EquivalenceProperties::new_with_orderings(input.schema(), [ordering.clone()]);
         let properties = PlanProperties::new(
@@ -72,7 +73,9 @@ impl ExecutionPlan for ReverseWithin {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let Some(input) = children.pop() else {
+            return internal_err!("ReverseWithin needs an input");
+        };
         Ok(Arc::new(Self::new(input, self.ordering.clone(), self.keys)))
     }
 
@@ -80,7 +83,9 @@ impl ExecutionPlan for ReverseWithin {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let Some(input) = children.pop() else {
+            return internal_err!("ReverseWithin needs an input");
+        };
         let (ordering, properties) = (self.ordering.clone(), self.properties.clone());
         Ok(Arc::new(Self { input, ordering, keys: self.keys, properties }))
     }
@@ -106,15 +111,15 @@ impl ExecutionPlan for ReverseWithin {
     }
 }
 
-/// Rows on their way.
+/// The rows of an execution.
 struct Runs {
     keys: Vec<Arc<dyn PhysicalExpr>>,
-    /// The run that may go on in the next batch.
+    /// The rows of a run that may go on in the next batch.
     held: RecordBatch,
 }
 
 impl Runs {
-    /// The runs that end in this batch, turned round.
+    /// The runs that end in this batch, reversed.
     fn take(&mut self, batch: RecordBatch) -> Result<RecordBatch> {
         let rows = match self.held.num_rows() {
             0 => batch,
@@ -126,7 +131,7 @@ impl Runs {
         turned(&rows, over)
     }
 
-    /// The run that was held, turned round.
+    /// The run that was held, reversed.
     fn end(&mut self) -> Result<RecordBatch> {
         turned(&self.held, std::slice::from_ref(&(0..self.held.num_rows())))
     }

@@ -1,6 +1,6 @@
-//! The order of an answer. In: rows. Out: the same rows, sorted. What most ask for, one object from one file, comes in one batch and
-//! in order: it is passed on as it is. A few rows are sorted on the spot, and ask nobody for memory. Many are gathered in the memory
-//! of the plan, and each value is copied once, when its turn comes; where there is no such memory, DataFusion sorts and spills.
+//! A plan node that sorts rows where they are not sorted yet. The most frequent answer, one object from one file, comes as one sorted batch
+//! and is passed on as it is. Few rows are sorted without reserving memory. Many are gathered in the memory of the plan, and each value is
+//! copied once, when its turn comes; when that memory is used up, DataFusion sorts them and spills.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,19 +22,18 @@ use super::lookup::LookupExec;
 
 /// Sorts the rows of each partition of its input.
 #[derive(Debug)]
-pub struct SortUnlessSorted {
+pub(crate) struct SortUnlessSorted {
     input: Arc<dyn ExecutionPlan>,
     ordering: LexOrdering,
     properties: Arc<PlanProperties>,
 }
 
 impl SortUnlessSorted {
-    /// In place of a sort of all rows; `None` for one that keeps a few.
-    pub fn of(sort: &SortExec) -> Option<Self> {
-        sort.fetch().is_none().then(|| Self::new(sort))
-    }
-
-    fn new(sort: &SortExec) -> Self {
+    /// What takes the place of a sort; `None` for a sort that keeps the first rows alone.
+    pub(crate) fn from_sort(sort: &SortExec) -> Option<Self> {
+        if sort.fetch().is_some() {
+            return None;
+        }
         let input = sort.input();
         let input = match input.downcast_ref::<LookupExec>() {
             Some(lookup) => Arc::new(lookup.reversed()),
@@ -49,7 +48,7 @@ impl SortUnlessSorted {
             input.pipeline_behavior(),
             input.boundedness(),
         );
-        Self { input, ordering, properties: Arc::new(properties) }
+        Some(Self { input, ordering, properties: Arc::new(properties) })
     }
 }
 
@@ -83,7 +82,9 @@ impl ExecutionPlan for SortUnlessSorted {
         self: Arc<Self>,
         mut children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let Some(input) = children.pop() else { return internal_err!("no input") };
+        let Some(input) = children.pop() else {
+            return internal_err!("SortUnlessSorted needs an input");
+        };
         let (ordering, properties) = (self.ordering.clone(), self.properties.clone());
         Ok(Arc::new(Self { input, ordering, properties }))
     }

@@ -1,7 +1,6 @@
-//! Sorting rows that come in the order of their objects. In: a physical plan. Out: the same, in which a sort whose first keys its
-//! input is sorted by already goes object by object, in memory for one batch, instead of over all rows at once; where the other
-//! keys are only the wrong way round, rows are turned round instead ([`ReverseWithin`]). All others are sorted only where they have to be
-//! ([`SortUnlessSorted`]).
+//! An optimizer rule that replaces sorts of all rows. Where the input is sorted by the first keys of a sort, it sorts object by object, in
+//! memory for one batch; where the remaining keys are just the other way round, it reverses the rows of each object ([`ReverseWithin`]).
+//! All other sorts become [`SortUnlessSorted`].
 
 use std::sync::Arc;
 
@@ -16,9 +15,9 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use super::reverse_within::ReverseWithin;
 use super::sort_unless_sorted::SortUnlessSorted;
 
-/// DataFusion does so only for inputs without an end.
+/// The rule. DataFusion's own does this only for inputs without an end.
 #[derive(Debug)]
-pub struct StreamingSort;
+pub(crate) struct StreamingSort;
 
 impl PhysicalOptimizerRule for StreamingSort {
     fn optimize(
@@ -47,7 +46,7 @@ impl PhysicalOptimizerRule for StreamingSort {
 fn streaming(sort: &SortExec) -> Result<Option<Arc<dyn ExecutionPlan>>> {
     let prefix = sorted_prefix(sort)?;
     if prefix == 0 {
-        let unless = SortUnlessSorted::of(sort);
+        let unless = SortUnlessSorted::from_sort(sort);
         return Ok(unless.map(|sort| Arc::new(sort) as Arc<dyn ExecutionPlan>));
     }
     let (keys, input) = (sort.expr().clone(), sort.input().clone());

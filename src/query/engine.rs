@@ -1,8 +1,7 @@
-//! The engine: the one door to the tables. In: a [`Query`]. Out: an [`Answer`], or its explanation.
+//! The engine, through which all tables are read: it answers a [`Query`] with an [`Answer`], or explains how it would.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
@@ -15,86 +14,49 @@ use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
 use futures::StreamExt;
 
 use super::follow::{Tables, follow};
-use super::planner::Planners;
 use super::plans::Planned;
-use super::prepared::{Prepared, Shared};
+use super::prepared_tables::{Planners, PreparedTables, Shared};
 use super::split::{self, Split};
-use super::{Query, Rows, UnknownColumn, Versions, explain, large, samples, size};
+use super::{EngineOptions, Query, Rows, UnknownColumn, Versions, explain, large, samples};
 use crate::error::{Error, Result};
 use crate::index::{IndexCache, IndexUse};
 use crate::plan::SnapshotTable;
 use crate::schema::{self, Table};
-use crate::warehouse::{AsOf, LeftOut, Source, Warehouse};
+use crate::warehouse::{AsOf, LeftOut};
 
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    pub sources: Source,
-    pub objects: Source,
-    pub fp: Source,
-    /// How often to look for new commits.
-    pub refresh: Duration,
-    /// Memory for the pages of row groups, beside what the key index holds of every file: a byte a source holds them all.
-    pub index_bytes: usize,
-    /// Memory for the Parquet footers of scans that are no lookups.
-    pub footer_cache_bytes: usize,
-    /// Memory that large answers may use beside their own, as long as it is free: what finds none spills.
-    pub spare_bytes: usize,
-}
-
-impl EngineOptions {
-    /// All three tables of one warehouse, with the default limits.
-    pub fn of_warehouse(warehouse: &Warehouse) -> Self {
-        let source = Source::Warehouse(warehouse.clone());
-        Self {
-            sources: source.clone(),
-            objects: source.clone(),
-            fp: source,
-            refresh: Duration::from_secs(2),
-            index_bytes: 512 << 20,
-            footer_cache_bytes: 256 << 20,
-            spare_bytes: 512 << 20,
-        }
-    }
-
-    pub(super) fn source(&self, table: Table) -> &Source {
-        match table {
-            Table::Sources => &self.sources,
-            Table::Objects => &self.objects,
-            Table::Fp => &self.fp,
-        }
-    }
-}
-
-/// Rows on their way, and what to say with them.
+/// The rows of a query as a stream, and what a client is told beside them.
 pub struct Answer {
-    /// Served names (`r:psfFlux`), with unit, ucd and description as field metadata, and the table and its snapshot as the schema's;
-    /// equal to the stream's schema.
+    /// Equal to the stream's schema: served names (`r:psfFlux`), with unit, UCD and description as metadata of the fields, and the table
+    /// and its snapshot as metadata of the schema.
     pub schema: SchemaRef,
-    /// All rows are from.
+    /// The snapshots that all rows are from.
     pub versions: Versions,
-    /// The table of the first of them.
+    /// The table of the first of these snapshots.
     pub table: Arc<SnapshotTable>,
     /// Names asked for that the table does not have.
     pub unknown_columns: Vec<UnknownColumn>,
-    /// Whether it takes more than a few pages: then it is for the workers, whatever comes of it, and has memory of its own.
+    /// Whether more than a few pages are read: then the workers have to make it, and it has memory of its own.
     pub is_large: bool,
-    /// Batches in the endpoint's order. Dropping it stops the work.
+    /// Batches in the order of the query. Dropping the stream stops the work.
     pub rows: SendableRecordBatchStream,
 }
 
-/// What is held in memory, and how often it was enough since the start.
+/// How much the engine's caches hold, and how often they had what was asked for since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineUse {
+    /// The key index.
     pub index: IndexUse,
-    /// Footers for scans that are no lookups.
+    /// Footers of Parquet files for scans that are no lookups.
     pub footers: usize,
+    /// Their size in memory.
     pub footer_bytes: usize,
-    /// Lookups whose plan was at hand, and plans made for lookups.
+    /// Lookups whose plan was kept from one before.
     pub plan_hits: usize,
+    /// Lookups whose plan had to be made.
     pub plans_made: usize,
 }
 
-/// Cheap to clone; all clones share snapshots and caches.
+/// Answers queries from the newest snapshots, or from older ones that are asked for. Cheap to clone: all clones share snapshots and caches.
 #[derive(Clone)]
 pub struct Engine {
     tables: Arc<Tables>,
@@ -124,7 +86,7 @@ impl Engine {
         Ok(Self { tables })
     }
 
-    /// Whether every table can be read: `NotReady` while one does not exist, or could not be looked at for long.
+    /// Whether every table can be read. Errors: `NotReady` while one does not exist, or while its store has not answered for long.
     pub fn ready(&self) -> Result<()> {
         self.tables.are_ready()
     }
@@ -165,20 +127,21 @@ impl Engine {
     /// Plans and starts a query.
     pub async fn run(&self, query: &Query) -> Result<Answer> {
         let prepared = self.prepared_for(query).await?;
-        let (Planned { plan, schema }, unknown_columns) = prepared.plan(query).await?;
+        let (planner, tables) = (prepared.planner(), prepared.tables());
+        let (Planned { plan, schema }, unknown_columns) = planner.plan(query, tables).await?;
         let versions = prepared.versions();
         let schema = schema::of_answer(&schema, query.table(), &versions.to_string());
         let is_large = match &plan {
-            Some(plan) => size::is_large(plan).await?,
+            Some(plan) => large::is_large(plan).await?,
             None => false,
         };
         let rows: SendableRecordBatchStream = match plan {
             None => Box::pin(EmptyRecordBatchStream::new(schema.clone())),
             Some(plan) if is_large => {
                 let spare = self.tables.shared.spare.clone();
-                large::rows(plan, prepared.planner().session(), spare, query)?
+                large::rows(plan, planner.session(), spare, query)?
             }
-            Some(plan) => execute_stream(plan, prepared.planner().context())?,
+            Some(plan) => execute_stream(plan, planner.context())?,
         };
         let (rows, table) = (with_schema(rows, schema.clone()), prepared.table().clone());
         Ok(Answer { schema, versions, table, unknown_columns, is_large, rows })
@@ -187,7 +150,8 @@ impl Engine {
     /// The SQL, its parameters and the physical plan, as text.
     pub async fn explain(&self, query: &Query) -> Result<String> {
         let prepared = self.prepared_for(query).await?;
-        let (Planned { plan, .. }, _) = prepared.plan(query).await?;
+        let planned = prepared.planner().plan(query, prepared.tables()).await?;
+        let (Planned { plan, .. }, _) = planned;
         explain::text(query, &prepared, plan).await
     }
 
@@ -201,7 +165,7 @@ impl Engine {
         samples::some_keys(self.prepared(table, None).await?.table().index(), count).await
     }
 
-    /// Whether any table was begun by a survey that is made up.
+    /// Whether any table holds rows of the synthetic survey.
     pub fn is_synthetic(&self) -> bool {
         self.tables.all().iter().any(|table| table.snapshot().synthetic)
     }
@@ -221,6 +185,7 @@ impl Engine {
         self.tables.shared.runtime.cache_manager.get_file_metadata_cache()
     }
 
+    /// How much the caches hold and how often they were of use.
     pub fn usage(&self) -> EngineUse {
         let footers = self.footers().list_entries();
         let Shared { index, planners, .. } = &self.tables.shared;
@@ -233,7 +198,7 @@ impl Engine {
         }
     }
 
-    async fn prepared_for(&self, query: &Query) -> Result<Arc<Prepared>> {
+    async fn prepared_for(&self, query: &Query) -> Result<Arc<PreparedTables>> {
         let as_of = query.as_of.as_ref();
         match &query.rows {
             Rows::SourcesWithUpperLimits { fp_version, .. } => {
@@ -247,7 +212,7 @@ impl Engine {
         &self,
         as_of: Option<&AsOf>,
         fp_version: Option<u64>,
-    ) -> Result<Arc<Prepared>> {
+    ) -> Result<Arc<PreparedTables>> {
         let as_of_fp = match (as_of, fp_version) {
             (_, Some(version)) => Some(AsOf::Version(version)),
             (Some(AsOf::Version(version) | AsOf::Exactly { version, .. }), None) => {
@@ -263,7 +228,7 @@ impl Engine {
         self.tables.with_upper_limits(&sources, &fp).await
     }
 
-    async fn prepared(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<Prepared>> {
+    async fn prepared(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<PreparedTables>> {
         let found = match as_of {
             None => self.tables.current(table),
             Some(as_of) => self.tables.as_of(table, as_of).await?,

@@ -1,5 +1,5 @@
-//! What a query does, for a person. In: a query and its physical plan. Out: text with the SQL, the values of
-//! its parameters, the plan, and the rows that the key index lets the scan read.
+//! What a query does, as text for a person: its SQL, the values of its parameters, its physical plan, and the rows that the key index lets
+//! the scan read.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use datafusion::datasource::source::DataSourceExec;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 
 use super::Query;
-use super::prepared::Prepared;
-use super::statement::Statement;
+use super::prepared_tables::PreparedTables;
+use super::query_sql::QuerySql;
 use crate::error::Result;
 use crate::index::RowGroupPart;
 use crate::plan::LookupExec;
 
 /// The explanation of a query against snapshots.
-pub async fn text(
+pub(crate) async fn text(
     query: &Query,
-    prepared: &Prepared,
+    prepared: &PreparedTables,
     plan: Option<Arc<dyn ExecutionPlan>>,
 ) -> Result<String> {
-    let statement = Statement::from_query(query);
+    let statement = QuerySql::from_query(query);
     let mut text = format!("-- SQL\n{}\n-- Parameters\n", statement.text);
     for (name, value) in statement.values {
         let _ = writeln!(text, "${name} = {value}");

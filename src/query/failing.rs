@@ -1,20 +1,21 @@
-//! Which tables could not be looked at of late. In: how each look ended. Out: whether the server is ready, or `NotReady` by name.
+//! Which tables could not be looked at lately. It is told how each look at a table ended, and says whether the server is ready.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
-/// Of each table whose last look failed, when the first one began that failed since it was seen.
+/// For each table whose last look failed: when the first failed look since the last success began.
 #[derive(Default)]
-pub struct Failing(Mutex<HashMap<Table, Instant>>);
+pub(crate) struct Failing(Mutex<HashMap<Table, Instant>>);
 
 impl Failing {
-    /// Notes how a look at a table ended that began at a time.
-    pub fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
-        let mut failing = self.lock();
+    /// Notes how a look at a table ended, and when it began.
+    pub(crate) fn note<T>(&self, table: Table, began: Instant, looked: &Result<T>) {
+        let mut failing = self.0.lock();
         if looked.is_ok() {
             failing.remove(&table);
         } else {
@@ -22,10 +23,10 @@ impl Failing {
         }
     }
 
-    /// Whether the last look at every table succeeded, or began to fail no longer ago than this. What is served
-    /// is old, whatever the reason.
-    pub fn are_seen_within(&self, most: Duration) -> Result<()> {
-        let failing = self.lock();
+    /// `Ok` unless looks at a table have failed for longer than `most`. Errors: `NotReady` with the names of such tables: what is served of them
+    /// is old, for whatever reason.
+    pub(crate) fn are_seen_within(&self, most: Duration) -> Result<()> {
+        let failing = self.0.lock();
         let unseen = |table: &Table| failing.get(table).map(Instant::elapsed);
         let unseen = Table::ALL.into_iter().filter_map(|table| Some((table, unseen(&table)?)));
         let unseen: Vec<_> = unseen.filter(|(_, elapsed)| *elapsed > most).collect();
@@ -34,11 +35,8 @@ impl Failing {
         };
         let names: Vec<_> = unseen.iter().map(|(table, _)| table.name()).collect();
         let names = names.join(", ");
-        let text = format!("{names}: could not be looked at for {longest} s: see the log");
+        let text =
+            format!("{names}: could not be looked at for {longest} s; the reason is in the log");
         Err(Error::new(Kind::NotReady, text))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Table, Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
-//! A filter of a client's own. In: the text of a SQL predicate and the table it is of. Out: an expression that reads
-//! nothing but a row of that table, or the error that says what is wrong with it.
+//! A client's own filter: the text of a SQL predicate on one table, checked and turned into an expression that reads nothing but a row of
+//! that table.
 //!
-//! It is a plain predicate: comparisons, arithmetic and the [`FUNCTIONS`] below. What it computes of a row takes little time, and never more
-//! room than the row: anyone may send one.
+//! It is a plain predicate: comparisons, arithmetic and the [`FUNCTIONS`] below. What it computes of a row takes little time, and never
+//! more room than the row: anyone may send one.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::plan::{OpenTable, bounds};
 
-/// Those of DataFusion whose value is at most as large as their arguments; the astronomers' own are all known, too.
+/// DataFusion's functions whose value is at most as large as their arguments. The astronomical functions are all allowed, too.
 const FUNCTIONS: [&str; 61] = [
     "abs",
     "acos",
@@ -81,9 +81,9 @@ const FUNCTIONS: [&str; 61] = [
     "trunc",
     "upper",
 ];
-/// Of a function.
+/// Arguments of a function.
 const MOST_ARGUMENTS: usize = 16;
-/// Of a text that is repeated for each row, such as a pattern of LIKE: not one of an IN list.
+/// Bytes of a text that is made again for each row, such as a pattern of LIKE. A text in an IN list is not.
 const MOST_TEXT_BYTES: usize = 256;
 
 static OF_ASTRONOMY: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -91,14 +91,14 @@ static OF_ASTRONOMY: LazyLock<Vec<String>> = LazyLock::new(|| {
 });
 
 /// Parses and checks a predicate on the stored columns of a table.
-pub fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr> {
+pub(crate) fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr> {
     bounds::tokens("filter", text)?;
     let schema = DFSchema::try_from_qualified_schema(table.table.name(), &table.schema)?;
     let wrong = |error| Error::of_statement(error).context("filter");
     let expression = state.create_logical_expr(text, &schema).map_err(wrong)?;
     check(&expression)
         .map_err(|reason| Error::argument(format!("filter: {reason}: {text:.100}")))?;
-    // Finds operands that do not go together, before a plan has the expression.
+    // This finds operands whose types do not fit, before the expression becomes part of a plan.
     state.create_physical_expr(expression.clone(), &schema).map_err(wrong)?;
     match expression.get_type(&schema).map_err(wrong)? {
         DataType::Boolean => Ok(expression),
@@ -108,15 +108,15 @@ pub fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr
     }
 }
 
-/// Why an expression is no plain predicate.
+/// `Ok` for a plain predicate, else why an expression is none.
 fn check(expression: &Expr) -> Result<(), String> {
     let mut checked = Ok(());
-    // It only stops at what is wrong.
+    // `apply` itself cannot fail: it stops early at what is wrong.
     let _ = expression.apply(|part| {
         checked = plain(part);
         Ok(match (&checked, part) {
             (Err(_), _) => TreeNodeRecursion::Stop,
-            // Its values are checked with it.
+            // `plain` has checked the parts of the list, too.
             (Ok(()), Expr::InList(_)) => TreeNodeRecursion::Jump,
             _ => TreeNodeRecursion::Continue,
         })
@@ -124,7 +124,7 @@ fn check(expression: &Expr) -> Result<(), String> {
     checked
 }
 
-/// Why a part of an expression is none of a plain predicate.
+/// `Ok` for a part that a plain predicate may have, else why it may not.
 fn plain(part: &Expr) -> Result<(), String> {
     match part {
         Expr::Literal(value, _) => short(value, "a value"),
@@ -152,7 +152,7 @@ fn is_plain_operator(operator: Operator) -> bool {
     let compares = matches!(operator, O::Eq | O::NotEq | O::Lt | O::LtEq | O::Gt | O::GtEq)
         || matches!(operator, O::IsDistinctFrom | O::IsNotDistinctFrom | O::And | O::Or);
     let computes = matches!(operator, O::Plus | O::Minus | O::Multiply | O::Divide | O::Modulo);
-    // Flags are bits of a number.
+    // Many of Rubin's flags are bits of an integer column.
     let is_bitwise = matches!(operator, O::BitwiseAnd | O::BitwiseOr | O::BitwiseXor)
         || matches!(operator, O::BitwiseShiftLeft | O::BitwiseShiftRight);
     compares || computes || is_bitwise
@@ -162,7 +162,7 @@ fn is_plain_function(name: &str) -> bool {
     FUNCTIONS.contains(&name) || OF_ASTRONOMY.iter().any(|known| known == name)
 }
 
-/// A pattern of a row's own would be compiled for each row.
+/// Checks the pattern of LIKE. One that is computed from a row would have to be compiled for each row.
 fn pattern(like: &Like) -> Result<(), String> {
     match &*like.pattern {
         Expr::Literal(value, _) => short(value, "a pattern of LIKE"),
@@ -178,7 +178,7 @@ fn short(value: &ScalarValue, what: &str) -> Result<(), String> {
     }
 }
 
-/// A list of values is looked up; one of expressions would be computed for each row.
+/// Checks an IN list. Values are looked up in a set; expressions would have to be computed for each row.
 fn values(list: &InList) -> Result<(), String> {
     let is_value = |expr: &Expr| match expr {
         Expr::Negative(inner) => matches!(**inner, Expr::Literal(..)),

@@ -1,45 +1,50 @@
-//! The newest snapshots. In: where the tables are. Out: a [`Prepared`] per table that exists, kept
-//! up to date by a task that ends with its last user.
+//! The newest snapshots: for each table that exists its [`PreparedTables`], kept up to date by a task that ends with the last user of the
+//! engine.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Instant;
+
+use parking_lot::{Mutex, RwLock};
 
 use super::EngineOptions;
 use super::failing::Failing;
 use super::older::Older;
-use super::prepared::{Prepared, Shared};
+use super::prepared_tables::{PreparedTables, Shared};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::plan::SnapshotTable;
 use crate::schema::Table;
 use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
 
-/// A server that could not look at a table for as long as so many refreshes take is not ready: another server may.
+/// A server that could not look at a table for as long as so many refreshes take reports that it is not ready, so that clients are sent to
+/// another server.
 const REFRESHES_MISSED: u32 = 5;
 
 /// The tables as last seen.
-pub struct Tables {
+pub(crate) struct Tables {
     options: EngineOptions,
+    /// What all snapshots share.
     pub shared: Shared,
     current: RwLock<HashMap<Table, Seen>>,
     older: Older,
     /// The sources with their upper limits, as last asked for.
-    with_upper_limits: Mutex<Option<Arc<Prepared>>>,
+    with_upper_limits: Mutex<Option<Arc<PreparedTables>>>,
     failing: Failing,
 }
 
 /// A table as last seen.
 #[derive(Clone)]
 struct Seen {
-    prepared: Arc<Prepared>,
-    /// Of its versions, what was asked for. A table that is made anew begins another one, so what is still being looked up of the one
-    /// before is never taken for its own.
+    prepared: Arc<PreparedTables>,
+    /// What was asked about its versions. A table that is made anew gets a history of its own, so that an answer about the table before it
+    /// is never taken for one about this table.
     history: Arc<History>,
 }
 
 impl Tables {
-    pub fn new(options: EngineOptions, shared: Shared) -> Self {
+    /// No tables yet: the first refresh finds them.
+    pub(crate) fn new(options: EngineOptions, shared: Shared) -> Self {
         Self {
             options,
             shared,
@@ -51,7 +56,7 @@ impl Tables {
     }
 
     /// Whether every table can be read, and the stores answer.
-    pub fn are_ready(&self) -> Result<()> {
+    pub(crate) fn are_ready(&self) -> Result<()> {
         if let Some(absent) = Table::ALL.into_iter().find(|table| self.current(*table).is_none()) {
             return Err(self.absent(absent));
         }
@@ -59,27 +64,31 @@ impl Tables {
     }
 
     /// The error of who asks for a table that is not there.
-    pub fn absent(&self, table: Table) -> Error {
+    pub(crate) fn absent(&self, table: Table) -> Error {
         Error::new(Kind::NotReady, self.options.source(table).absent(table))
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.
-    pub fn current(&self, table: Table) -> Option<Arc<Prepared>> {
+    pub(crate) fn current(&self, table: Table) -> Option<Arc<PreparedTables>> {
         self.seen(table).map(|seen| seen.prepared)
     }
 
     fn seen(&self, table: Table) -> Option<Seen> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).get(&table).cloned()
+        self.current.read().get(&table).cloned()
     }
 
     /// The newest snapshots of the tables that exist, all as one refresh left them.
-    pub fn all(&self) -> Vec<Arc<SnapshotTable>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn all(&self) -> Vec<Arc<SnapshotTable>> {
+        let current = self.current.read();
         current.values().map(|seen| seen.prepared.table().clone()).collect()
     }
 
     /// An older snapshot; `None` where the table does not exist.
-    pub async fn as_of(&self, table: Table, as_of: &AsOf) -> Result<Option<Arc<Prepared>>> {
+    pub(crate) async fn as_of(
+        &self,
+        table: Table,
+        as_of: &AsOf,
+    ) -> Result<Option<Arc<PreparedTables>>> {
         let Some(seen) = self.seen(table) else { return Ok(None) };
         let (current, history) = (seen.prepared.snapshot(), &*seen.history);
         let source = self.options.source(table);
@@ -113,30 +122,31 @@ impl Tables {
     }
 
     /// The sources with the upper limits of the forced photometry, made when first asked for.
-    pub async fn with_upper_limits(
+    pub(crate) async fn with_upper_limits(
         &self,
-        sources: &Prepared,
-        fp: &Prepared,
-    ) -> Result<Arc<Prepared>> {
+        sources: &PreparedTables,
+        fp: &PreparedTables,
+    ) -> Result<Arc<PreparedTables>> {
         let versions = sources.versions_with(Some(fp.snapshot()));
-        let held = || self.with_upper_limits.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(made) = held().as_ref().filter(|made| made.versions() == versions) {
-            return Ok(made.clone());
+        let held = self.with_upper_limits.lock().clone();
+        if let Some(made) = held.filter(|made| made.versions() == versions) {
+            return Ok(made);
         }
-        let made = Arc::new(Prepared::with_upper_limits(sources, fp, &self.shared).await?);
-        *held() = Some(made.clone());
+        let made = Arc::new(PreparedTables::with_upper_limits(sources, fp, &self.shared).await?);
+        *self.with_upper_limits.lock() = Some(made.clone());
         Ok(made)
     }
 
-    async fn prepare(&self, snapshot: Snapshot) -> Result<Prepared> {
+    async fn prepare(&self, snapshot: Snapshot) -> Result<PreparedTables> {
         let index = TableIndex::open(snapshot, self.shared.index.clone()).await;
-        Prepared::new(index, &self.shared).await
+        PreparedTables::new(index, &self.shared).await
     }
 
-    /// Looks for new commits of every table, and shows what is new at once; returns what failed. Objects are read first, sources last: a
-    /// snapshot of the sources that is at least as new holds the sources of every object and of every forced measurement seen. So where
-    /// a look fails, what was read before it waits for one that does not, and what is read after it is shown all the same.
-    pub async fn refresh(&self) -> Vec<(Table, Error)> {
+    /// Looks for new commits of every table, and shows the new snapshots all at once. Returns the tables whose look failed. Objects are
+    /// read first and sources last, so that the sources are at least as new as the objects and the forced photometry, and no object is
+    /// shown without its sources. If the look at a table fails, the snapshots that were read before it are not shown until a later refresh;
+    /// those read after it are.
+    pub(crate) async fn refresh(&self) -> Vec<(Table, Error)> {
         let (mut found, mut failed) = (Vec::new(), Vec::new());
         for table in Table::ALL.into_iter().rev() {
             let began = Instant::now();
@@ -154,7 +164,7 @@ impl Tables {
         failed
     }
 
-    async fn newer(&self, table: Table) -> Result<Option<Arc<Prepared>>> {
+    async fn newer(&self, table: Table) -> Result<Option<Arc<PreparedTables>>> {
         let source = self.options.source(table);
         let newer = match self.current(table) {
             Some(current) => source.newer(current.snapshot()).await?,
@@ -164,8 +174,8 @@ impl Tables {
         Ok(Some(Arc::new(self.prepare(snapshot).await?)))
     }
 
-    fn show(&self, found: Vec<Arc<Prepared>>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+    fn show(&self, found: Vec<Arc<PreparedTables>>) {
+        let mut current = self.current.write();
         for prepared in found {
             let snapshot = prepared.snapshot();
             let before = current.remove(&snapshot.table);
@@ -184,11 +194,14 @@ impl Tables {
 }
 
 fn made_anew(table: Table) -> Error {
-    let text = format!("the table {} has been made anew: ask for the newest", table.name());
+    let text = format!(
+        "the table {} has been made anew, and its former versions are gone: ask for the newest",
+        table.name()
+    );
     Error::new(Kind::Gone, text)
 }
 
-/// Says what is new, and which columns of other people's files are not served, once.
+/// Logs a new snapshot, and warns once of each column of others' files that is not served.
 fn tell(snapshot: &Snapshot, before: Option<&Arc<Snapshot>>) {
     let (table, version) = (snapshot.table.name(), snapshot.version);
     tracing::info!(table, version, "new snapshot");
@@ -200,9 +213,9 @@ fn tell(snapshot: &Snapshot, before: Option<&Arc<Snapshot>>) {
     }
 }
 
-/// Refreshes until the last user of `tables` is gone. A failure is logged and tried again: what
-/// was seen before stays served.
-pub fn follow(tables: &Arc<Tables>) {
+/// Refreshes until the last user of `tables` is gone. A failure is logged, and the next refresh tries again; meanwhile the snapshots from
+/// before are served.
+pub(crate) fn follow(tables: &Arc<Tables>) {
     let weak = Arc::downgrade(tables);
     let every = tables.options.refresh;
     tokio::spawn(async move {

@@ -1,5 +1,5 @@
-//! Answers of more than a few pages. In: a plan. Out: its rows, made in memory of their own and what is to spare: beyond it they spill to
-//! temporary files, and what one answer uses up is missed by no other.
+//! Answers of more than a few pages: how they are told from small ones before any row is read, and the memory in which they are made. Each
+//! has some of its own and what is to spare. Beyond it they spill to temporary files, so that no answer takes the memory of another.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use datafusion::execution::disk_manager::DiskManagerBuilder;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionContext;
@@ -16,27 +17,49 @@ use futures::{TryStreamExt, stream};
 use super::spare_memory::OwnThenSpare;
 use super::{ObjectIds, Query};
 use crate::error::{Error, Kind, Result};
+use crate::plan::LookupExec;
 use crate::scan::row_bytes;
 
-/// Memory in which rows are joined and sorted. Where upper limits stand among them, the visits of all detections are held, too, about 50
-/// bytes each; whole tables are sorted, unless their files are somebody else's.
+/// Most values in the pages of a small lookup. An object has a seventh of them with all columns, and with four columns one in 150. To
+/// decode them takes some milliseconds, and 4 MiB where every row of the pages is wanted.
+const SMALL_VALUES: usize = 512 << 10;
+/// An answer's own memory, in which its rows are joined and sorted. With upper limits, the visits of all detections are held, about 50
+/// bytes each. Whole tables are sorted only if their files, written by others, are not.
 const SORT_BYTES: usize = 64 << 20;
-/// Of the rows that a sort hands on at once, and reads back at once of each temporary file.
+/// Size of the batches that a sort gives, and of those that it reads back from each temporary file.
 const SORTED_BATCH_BYTES: usize = 4 << 20;
-/// What a sort keeps of the memory for merging: one part in so many. A merge that needs more takes it beyond the limit (`spare_memory`).
+/// A sort keeps one part in so many of the memory for merging. A merge that needs more takes it beyond the limit (`spare_memory`).
 const MERGE_PART: usize = 4;
-/// Temporary files of one answer.
+/// Bytes of the temporary files of one answer.
 const SPILL_BYTES: u64 = 4 << 30;
 
-/// What one answer has.
+/// The limits of one answer.
 #[derive(Clone, Copy)]
 struct Room {
     memory_bytes: usize,
     spill_bytes: u64,
 }
 
-/// Executes a plan when its rows are first asked for, on the threads of who asks.
-pub fn rows(
+/// Whether a plan whose values are bound reads more than a small lookup does, by the key index. A scan of whole files is always large.
+pub(crate) async fn is_large(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
+    let (mut plans, mut most) = (vec![plan], SMALL_VALUES);
+    while let Some(plan) = plans.pop() {
+        if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
+            let Some((table, wanted)) = lookup.lookup() else { return Ok(true) };
+            let columns = plan.schema().fields().len().max(1);
+            let rows = table.rows_of_pages(wanted, most / columns).await?;
+            let Some(rows) = rows else { return Ok(true) };
+            most -= rows * columns;
+        } else if plan.children().is_empty() && !plan.is::<EmptyExec>() {
+            return Ok(true);
+        }
+        plans.extend(plan.children());
+    }
+    Ok(false)
+}
+
+/// Executes a plan once its rows are asked for, on the thread that asks.
+pub(crate) fn rows(
     plan: Arc<dyn ExecutionPlan>,
     session: &SessionContext,
     spare: Arc<GreedyMemoryPool>,
@@ -83,7 +106,7 @@ fn batch_rows(plan: &Arc<dyn ExecutionPlan>) -> usize {
     (SORTED_BATCH_BYTES / row_bytes(&plan.schema())).clamp(128, 8192)
 }
 
-/// Nobody else uses the answer's memory: to try again would not help.
+/// The error of an answer that does not fit. No other answer uses its memory, so to try again would not help.
 fn too_large(room: Room) -> DataFusionError {
     let (memory_mib, spill_mib) = (room.memory_bytes >> 20, room.spill_bytes >> 20);
     let text = format!(

@@ -1,11 +1,11 @@
-//! Questions to the tables. In: a [`Query`]. Out: an [`Answer`]: a schema and a stream of batches
-//! with served names, from one snapshot.
+//! Queries on the tables. A [`Query`] is answered with an [`Answer`]: a schema and a stream of batches with served names, from one
+//! snapshot.
 //!
-//! A query goes: [`Engine::run`] picks the snapshot, and the [`planner`] of its schema has the plan of the query's [`statement`]; binding
-//! ([`plan::bind`](crate::plan::bind)) gives it the values and the snapshot, and the [`scan`](crate::scan) reads what the
+//! [`Engine::run`] picks the snapshot. The [`planner`] of its schema has the plan for the query's [SQL](query_sql), or makes it, and binds
+//! it to the query's values and to the snapshot. When the answer is read, the [`scan`](crate::scan) reads the pages that the
 //! [`index`](crate::index) names.
 
-mod columns;
+mod served_columns;
 mod engine;
 mod explain;
 mod failing;
@@ -13,20 +13,21 @@ mod filter;
 mod follow;
 mod large;
 mod older;
+mod options;
 mod plans;
 mod planner;
-mod prepared;
+mod prepared_tables;
 mod samples;
-mod size;
 mod spare_memory;
 mod split;
-mod statement;
+mod query_sql;
 mod time;
 
-pub use columns::UnknownColumn;
-pub use engine::{Answer, Engine, EngineOptions, EngineUse};
+pub use engine::{Answer, Engine, EngineUse};
+pub use options::EngineOptions;
+pub use query_sql::TAGGED_SOURCES;
+pub use served_columns::UnknownColumn;
 pub use split::Split;
-pub use statement::TAGGED_SOURCES;
 pub use time::TimeMatch;
 
 use std::fmt;
@@ -46,7 +47,7 @@ pub enum Columns {
     Named(Vec<String>),
 }
 
-/// Which objects' rows.
+/// The objects whose rows are wanted.
 #[derive(Clone, Debug, Hash, PartialEq)]
 pub enum ObjectIds {
     /// Of these `diaObjectId`s, in any order; duplicates have no effect.
@@ -73,19 +74,24 @@ pub enum Order {
 /// Rows of which tables, and in which order.
 #[derive(Clone, Debug, Hash, PartialEq)]
 pub enum Rows {
+    /// Detections, of the table `sources`.
     Sources {
+        /// The order of the rows.
         order: Order,
-        /// Of the measurements.
+        /// The times of the measurements; `None` for any.
         time: Option<TimeMatch>,
     },
-    /// In the order of their ids.
+    /// Objects, in the order of their ids.
     Objects,
+    /// Forced photometry, of the table `fp`.
     Fp {
+        /// The order of the rows.
         order: Order,
     },
     /// The sources, and the forced photometry where there is none, upper limits among it, the newest measurement first; with the
     /// columns that tell them apart.
     SourcesWithUpperLimits {
+        /// The times of the measurements; `None` for any.
         time: Option<TimeMatch>,
         /// The version of the forced photometry, where `as_of` is a version, too.
         fp_version: Option<u64>,
@@ -123,13 +129,17 @@ impl Rows {
 /// One request for rows.
 #[derive(Clone, Debug)]
 pub struct Query {
+    /// Rows of which tables, in which order.
     pub rows: Rows,
+    /// Rows of which objects.
     pub ids: ObjectIds,
+    /// Which columns of these rows.
     pub columns: Columns,
     /// A SQL predicate on the table's columns, by their stored names: `psfFlux > 1e4 AND band = 'r'`.
     pub filter: Option<String>,
     /// At most so many rows, the first ones in the order.
     pub limit: Option<usize>,
+    /// An older version to answer from; `None` for the newest.
     pub as_of: Option<AsOf>,
 }
 
@@ -156,10 +166,11 @@ impl Query {
 /// The versions of the tables that an answer is from.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub struct Versions {
+    /// The version of the table, or of the first of two.
     pub table: u64,
-    /// Of the forced photometry, where its upper limits are among the rows.
+    /// The version of the forced photometry, where its upper limits are among the rows.
     pub fp: Option<u64>,
-    /// The ids of both: a table that is made anew has the same versions again.
+    /// The ids of both tables. A table that is made anew has the same versions again, but another id.
     pub ids: [u64; 2],
 }
 

@@ -1,42 +1,45 @@
-//! Plans of queries on tables of some schemas. In: a query, and the snapshots to read. Out: a physical plan, its values bound, and the
-//! columns that nobody knows. Snapshots of the same schema share a planner, so a plan outlives the snapshot that it was first made for.
+//! Physical plans of queries on tables with given schemas, bound to the values of a query and to the snapshots that it reads. Snapshots
+//! with the same schemas share a planner, so a plan is used longer than the snapshot that it was first made for.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use datafusion::common::Result as DataFusionResult;
+use datafusion::common::internal_datafusion_err;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::TaskContext;
-use datafusion::execution::registry::FunctionRegistry;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::columns::{Chosen, Selection, ServedColumns, UnknownColumn};
 use super::plans::{PlanCounts, Planned, Plans};
-use super::statement::{Statement, TAGGED_SOURCES};
+use super::query_sql::{QuerySql, TAGGED_SOURCES};
+use super::served_columns::{Chosen, Selection, ServedColumns, UnknownColumn};
 use super::{ObjectIds, Order, Query, Rows, filter};
-use crate::astronomy;
 use crate::error::Result;
-use crate::plan::{self, OpenTable, SnapshotTable, Values, base_config, base_state};
+use crate::plan::{LookupExec, OpenTable, ParameterValues, SnapshotTable, base_config, base_state};
 
-pub struct Planner {
+/// Plans the queries on tables with some schemas.
+pub(crate) struct Planner {
     /// One table, or the sources and the forced photometry whose upper limits stand among the rows.
     tables: Vec<OpenTable>,
     session: SessionContext,
-    /// Every execution's: what the session's plans need to run.
+    /// What the plans need to be executed; the same for every execution.
     context: Arc<TaskContext>,
     columns: ServedColumns,
     plans: Plans,
 }
 
 impl Planner {
-    async fn new(
+    /// A planner for one table, or for the sources and the forced photometry together.
+    pub(crate) async fn new(
         tables: Vec<OpenTable>,
         runtime: Arc<RuntimeEnv>,
         counts: Arc<PlanCounts>,
     ) -> Result<Self> {
-        let session = session(runtime)?;
+        let session = session(runtime);
         for table in &tables {
             session.register_table(table.table.name(), Arc::new(table.clone()))?;
         }
@@ -50,41 +53,49 @@ impl Planner {
                 Rows::SourcesWithUpperLimits { time: None, fp_version: None }
             }
         };
-        let every = Statement::new(&rows, &ObjectIds::EVERY).plan(&session.state()).await?;
+        let every = QuerySql::new(&rows, &ObjectIds::EVERY).plan(&session.state()).await?;
         let columns = ServedColumns::new(&session.state(), &every, &tables)?;
         let (context, plans) = (session.task_ctx(), Plans::new(counts));
         Ok(Self { tables, session, context, columns, plans })
     }
 
-    /// Every served field.
-    pub fn columns(&self) -> &ServedColumns {
+    /// Whether it plans queries on tables with just these schemas.
+    pub(crate) fn is_for(&self, tables: &[OpenTable]) -> bool {
+        self.tables == tables
+    }
+
+    /// Every column that a query may ask for.
+    pub(crate) fn columns(&self) -> &ServedColumns {
         &self.columns
     }
 
-    pub fn context(&self) -> Arc<TaskContext> {
+    /// What a plan needs to be executed.
+    pub(crate) fn context(&self) -> Arc<TaskContext> {
         self.context.clone()
     }
 
-    pub fn session(&self) -> &SessionContext {
+    /// The session in which plans are made.
+    pub(crate) fn session(&self) -> &SessionContext {
         &self.session
     }
 
-    /// The plan of a query of `tables`, which have the planner's schemas. For objects it is at hand most often; for a range of keys it is
-    /// made from the values and the snapshot, by which DataFusion leaves out files.
-    pub async fn plan(
+    /// The plan of a query of `tables`, which have the planner's schemas, and the names that the query asks for in vain. The plan of a
+    /// lookup is most often kept from one before. That of a range of keys is made each time from the values and the snapshot, by which
+    /// DataFusion leaves out files.
+    pub(crate) async fn plan(
         &self,
         query: &Query,
         tables: &[Arc<SnapshotTable>],
     ) -> Result<(Planned, Vec<UnknownColumn>)> {
         let (chosen, unknown) = self.columns.choose(&query.columns);
-        let statement = Statement::from_query(query);
+        let statement = QuerySql::from_query(query);
         if let ObjectIds::Within(_) = query.ids {
-            let bind = |plan| closed(plan, tables, &statement.values);
+            let bind = |plan| bound_logical(plan, tables, &statement.values);
             return Ok((self.make(query, &statement, &chosen, bind).await?, unknown));
         }
         let make = self.make(query, &statement, &chosen, Ok);
         let open = self.plans.get(query, statement.text, &chosen, make).await?;
-        let bind = |plan| plan::bind(plan, tables, &statement.values);
+        let bind = |plan| bound_physical(plan, tables, &statement.values);
         let plan = open.plan.as_ref().map(bind).transpose()?;
         Ok((Planned { plan, schema: open.schema.clone() }, unknown))
     }
@@ -92,7 +103,7 @@ impl Planner {
     async fn make(
         &self,
         query: &Query,
-        statement: &Statement,
+        statement: &QuerySql,
         chosen: &Chosen,
         bind: impl FnOnce(LogicalPlan) -> DataFusionResult<LogicalPlan>,
     ) -> Result<Planned> {
@@ -114,11 +125,29 @@ impl Planner {
     }
 }
 
-/// A plan of snapshots, its values bound.
-fn closed(
+/// A plan whose lookups are bound to the snapshots and the values, ready to be executed once.
+fn bound_physical(
+    plan: &Arc<dyn ExecutionPlan>,
+    tables: &[Arc<SnapshotTable>],
+    values: &ParameterValues,
+) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    if let Some(lookup) = plan.downcast_ref::<LookupExec>() {
+        let table = tables.iter().find(|table| table.snapshot().table == lookup.table());
+        let table = table.ok_or_else(|| internal_datafusion_err!("no snapshot for a lookup"))?;
+        return Ok(Arc::new(lookup.bound(table.index(), values)?));
+    }
+    let children = plan.children().into_iter();
+    let children = children.map(|child| bound_physical(child, tables, values));
+    let children = children.collect::<DataFusionResult<_>>()?;
+    // Without the reset, every execution would leave its metrics in the plan that is kept.
+    replace_children_if_necessary(plan.clone(), children)?.reset_state()
+}
+
+/// A plan that reads the snapshots, its parameters replaced by values; a physical plan is made of it for this query alone.
+fn bound_logical(
     plan: LogicalPlan,
     tables: &[Arc<SnapshotTable>],
-    values: &Values,
+    values: &ParameterValues,
 ) -> DataFusionResult<LogicalPlan> {
     let plan = plan.transform(|plan| {
         let LogicalPlan::TableScan(mut scan) = plan else { return Ok(Transformed::no(plan)) };
@@ -132,46 +161,14 @@ fn closed(
     plan.data()?.with_param_values(values.collect::<Vec<_>>())
 }
 
-fn session(runtime: Arc<RuntimeEnv>) -> Result<SessionContext> {
-    let mut state = base_state(lookup_config(), runtime).build();
-    for function in astronomy::functions() {
-        state.register_udf(function)?;
-    }
-    Ok(SessionContext::new_with_state(state))
+fn session(runtime: Arc<RuntimeEnv>) -> SessionContext {
+    SessionContext::new_with_state(base_state(lookup_config(), runtime).build())
 }
 
 fn lookup_config() -> SessionConfig {
     let mut config = base_config();
-    // Two sorts of one answer would share its memory.
+    // Sorts in several partitions would have to share the memory of their answer.
     config.options_mut().optimizer.repartition_sorts = false;
-    // The index reads side by side by itself, and several readers of files in order would only be merged again.
+    // A lookup reads row groups side by side within one partition. Partitions of a scan in the order of its files would be merged again.
     config.with_target_partitions(1)
-}
-
-/// The planners that snapshots use.
-#[derive(Default)]
-pub struct Planners {
-    used: Mutex<Vec<Weak<Planner>>>,
-    pub counts: Arc<PlanCounts>,
-}
-
-impl Planners {
-    /// The planner of some tables: that of other snapshots with the same schemas, if there is one.
-    pub async fn for_tables(
-        &self,
-        tables: Vec<OpenTable>,
-        runtime: &Arc<RuntimeEnv>,
-    ) -> Result<Arc<Planner>> {
-        let used = || self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |planner: &Arc<Planner>| planner.tables == tables;
-        if let Some(planner) = used().iter().filter_map(Weak::upgrade).find(same) {
-            return Ok(planner);
-        }
-        let planner = Planner::new(tables, runtime.clone(), self.counts.clone()).await?;
-        let planner = Arc::new(planner);
-        let mut used = used();
-        used.retain(|planner| planner.strong_count() > 0);
-        used.push(Arc::downgrade(&planner));
-        Ok(planner)
-    }
 }

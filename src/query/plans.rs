@@ -1,5 +1,5 @@
-//! Plans made once and used again. In: what a query asks for beside its values: the text of its statement, columns, limit. Out: the physical
-//! plan, its parameters and its snapshot open, with the names of the answer.
+//! A cache of physical plans. Queries that differ in nothing but their values and their snapshot share a plan, in which both are still
+//! open.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,56 +10,59 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::Query;
-use super::columns::Chosen;
-use super::statement::Text;
+use super::query_sql::SqlText;
+use super::served_columns::Chosen;
 use crate::error::Result;
 
-/// For the plans of a schema: clients ask for few sets of columns, each again and again.
+/// Memory for the plans of one schema. Clients ask for few sets of columns, each of them many times.
 const BYTES: u64 = 8 << 20;
-/// What a plan takes, and each of its columns, measured.
+/// What a plan takes in memory, and each of its columns, as measured.
 const PLAN_BYTES: usize = 16 << 10;
 const COLUMN_BYTES: usize = 1 << 10;
 
-/// What makes a plan another one. A predicate does too, but its plan is made each time: it may call `now()`.
+/// What queries that share a plan have in common. A filter is no part of it: a query with one is planned each time, as it may call `now()`.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
 struct Shape {
-    text: Text,
+    text: SqlText,
     columns: Chosen,
     limit: Option<usize>,
 }
 
 /// A plan and the answer it makes.
-pub struct Planned {
-    /// `None` where there is no column to read.
+pub(crate) struct Planned {
+    /// `None` if the query asks for no column that exists.
     pub plan: Option<Arc<dyn ExecutionPlan>>,
-    /// Served names.
+    /// The schema of the answer, with served names.
     pub schema: SchemaRef,
 }
 
-/// How often a plan was at hand since the start, of all schemas.
+/// How often a plan had been kept since the start, for all schemas.
 #[derive(Debug, Default)]
-pub struct PlanCounts {
+pub(crate) struct PlanCounts {
+    /// Plans that were kept from a query before.
     pub hits: AtomicUsize,
+    /// Plans that had to be made.
     pub made: AtomicUsize,
 }
 
 /// The plans of one schema.
-pub struct Plans {
-    held: Cache<Shape, Arc<Planned>, ByBytes>,
+pub(crate) struct Plans {
+    held: Cache<Shape, Arc<Planned>, PlanWeighter>,
     counts: Arc<PlanCounts>,
 }
 
 impl Plans {
-    pub fn new(counts: Arc<PlanCounts>) -> Self {
+    /// No plans yet.
+    pub(crate) fn new(counts: Arc<PlanCounts>) -> Self {
         let expected = BYTES as usize / PLAN_BYTES;
-        Self { held: Cache::with_weighter(expected, BYTES, ByBytes), counts }
+        Self { held: Cache::with_weighter(expected, BYTES, PlanWeighter), counts }
     }
 
-    /// The plan of a query's shape, whose columns are `chosen` by their places; who asks while it is being made waits for it.
-    pub async fn get(
+    /// The plan of a query with the given SQL and columns. Whoever asks for a plan that is being made waits for it.
+    pub(crate) async fn get(
         &self,
         query: &Query,
-        text: Text,
+        text: SqlText,
         chosen: &Chosen,
         make: impl Future<Output = Result<Planned>>,
     ) -> Result<Arc<Planned>> {
@@ -80,9 +83,9 @@ impl Plans {
 }
 
 #[derive(Clone)]
-struct ByBytes;
+struct PlanWeighter;
 
-impl Weighter<Shape, Arc<Planned>> for ByBytes {
+impl Weighter<Shape, Arc<Planned>> for PlanWeighter {
     fn weight(&self, _: &Shape, planned: &Arc<Planned>) -> u64 {
         (PLAN_BYTES + planned.schema.fields().len() * COLUMN_BYTES) as u64
     }

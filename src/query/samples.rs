@@ -1,4 +1,4 @@
-//! A few objects to show someone. In: the index of a table. Out: keys that it has, without reading a row.
+//! A few objects of a table, to show on a page. They are taken from the key index, without reading a row.
 
 use std::cmp::Reverse;
 
@@ -8,7 +8,7 @@ use crate::warehouse::DataFile;
 
 /// At most `count` keys, those of the newest file first. An object with many rows is likely to lie where one row group ends and
 /// the next begins, so those are preferred: they have something to show.
-pub async fn some_keys(index: &TableIndex, count: usize) -> Result<Vec<i64>> {
+pub(crate) async fn some_keys(index: &TableIndex, count: usize) -> Result<Vec<i64>> {
     let files = &index.snapshot.files;
     let newest = |file: &DataFile| file.times_mjd.as_ref().map_or(f64::MIN, |times| *times.end());
     let mut order: Vec<usize> = (0..files.len()).collect();

@@ -1,31 +1,31 @@
-//! Memory of one answer. In: what its operators ask for. Out: memory of its own, then what is to spare for all of them, if it is free.
+//! The memory of one large answer: first its own, then memory that all large answers share, while some of it is free.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use datafusion::common::Result;
 use datafusion::execution::memory_pool::{
     GreedyMemoryPool, MemoryLimit, MemoryPool, MemoryReservation,
 };
+use parking_lot::Mutex;
 
-/// What DataFusion calls the merging of sorted rows. It cannot spill, and needs a part of what it merges: it is counted and never refused.
+/// How DataFusion calls the consumer that merges sorted rows. It cannot spill, and needs memory for a part of what it merges, so its memory
+/// is counted but never refused.
 const MERGE: &str = "ExternalSorterMerge";
 
+/// A pool of memory of one answer, which borrows from what is to spare when its own is used up.
 #[derive(Debug)]
-pub struct OwnThenSpare {
+pub(crate) struct OwnThenSpare {
     own: GreedyMemoryPool,
     spare: Arc<GreedyMemoryPool>,
-    /// Bytes of what is to spare that this answer has.
+    /// Bytes that this answer has of the spare memory.
     borrowed: Mutex<usize>,
 }
 
 impl OwnThenSpare {
-    pub fn new(own_bytes: usize, spare: Arc<GreedyMemoryPool>) -> Self {
+    /// A pool with memory of its own and a place to borrow more.
+    pub(crate) fn new(own_bytes: usize, spare: Arc<GreedyMemoryPool>) -> Self {
         Self { own: GreedyMemoryPool::new(own_bytes), spare, borrowed: Mutex::new(0) }
-    }
-
-    fn borrowed(&self) -> MutexGuard<'_, usize> {
-        self.borrowed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -38,9 +38,9 @@ impl MemoryPool for OwnThenSpare {
         self.own.grow(reservation, additional);
     }
 
-    /// What was borrowed goes back first: others may want it.
+    /// Gives borrowed memory back first, since others may want it.
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
-        let mut borrowed = self.borrowed();
+        let mut borrowed = self.borrowed.lock();
         let back = shrink.min(*borrowed);
         *borrowed -= back;
         self.spare.shrink(reservation, back);
@@ -48,7 +48,7 @@ impl MemoryPool for OwnThenSpare {
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
-        let mut borrowed = self.borrowed();
+        let mut borrowed = self.borrowed.lock();
         self.own.try_grow(reservation, additional).or_else(|none_left| {
             if self.spare.try_grow(reservation, additional).is_ok() {
                 *borrowed += additional;
@@ -62,7 +62,7 @@ impl MemoryPool for OwnThenSpare {
     }
 
     fn reserved(&self) -> usize {
-        self.own.reserved() + *self.borrowed()
+        self.own.reserved() + *self.borrowed.lock()
     }
 
     fn memory_limit(&self) -> MemoryLimit {

@@ -1,5 +1,5 @@
-//! How to read a whole table in parts. In: a snapshot. Out: disjoint key ranges with about as many rows each, by the
-//! key ranges of its files and, within large files, of their row groups.
+//! How to read a whole table in parts: disjoint ranges of keys with about as many rows each, from the key ranges of the snapshot's files
+//! and, within large files, of their row groups.
 
 use std::ops::RangeInclusive;
 
@@ -14,6 +14,7 @@ const WHOLE_ROWS: u64 = PART_ROWS / 4;
 /// A table in parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Split {
+    /// Of the snapshot that is split.
     pub version: u64,
     /// In order, disjoint, covering every key. An object is never in two of them.
     pub keys: Vec<RangeInclusive<i64>>,
@@ -27,7 +28,8 @@ struct Piece {
     rows: u64,
 }
 
-pub async fn split(index: &TableIndex) -> Result<Split> {
+/// Splits a table.
+pub(crate) async fn split(index: &TableIndex) -> Result<Split> {
     let snapshot = &index.snapshot;
     let mut pieces = Vec::new();
     for (i, file) in snapshot.files.iter().enumerate() {
@@ -46,7 +48,7 @@ pub async fn split(index: &TableIndex) -> Result<Split> {
     Ok(Split { version: snapshot.version, keys: ranges(&pieces), rows })
 }
 
-/// Cuts before a piece wherever the rows before it are enough. In: pieces in the order of their keys.
+/// Cuts pieces, which are in the order of their first keys, into ranges with enough rows each.
 fn ranges(pieces: &[Piece]) -> Vec<RangeInclusive<i64>> {
     let (mut ranges, mut first, mut rows) = (Vec::new(), i64::MIN, 0);
     for piece in pieces {

@@ -1,5 +1,5 @@
-//! A time given as decimal text, as the range of times it matches. In: the text a client wrote. Out: two
-//! bounds to compare `midpointMjdTai` with, so that the match is a plain range that prunes.
+//! A time that a client gave in decimals, as the range of times that it matches. The two bounds are compared with `midpointMjdTai` as a
+//! plain range, so that files and pages can be left out.
 
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
@@ -13,7 +13,9 @@ use crate::error::{Error, Result};
 /// rounded half away from zero to the decimals of a given text, equals it. Empty when `from > to`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TimeMatch {
+    /// The earliest time.
     pub from_mjd: f64,
+    /// The latest time.
     pub to_mjd: f64,
 }
 
@@ -32,7 +34,7 @@ impl TimeMatch {
     /// Reads decimal text such as `61105.09364348` (an exponent is allowed). Text that is no number is
     /// an `Argument` error naming `midpointMjdTai`.
     pub fn parse(text: &str) -> Result<Self> {
-        // Reading decimals takes the square of their number.
+        // The time to read decimals grows with the square of their number.
         let short = Some(text.trim()).filter(|text| text.len() <= MAX_TEXT_BYTES);
         let value = short
             .and_then(|text| BigDecimal::from_str(text).ok())

@@ -201,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn an_explanation_is_made_among_the_large_answers() {
         let warehouse = Warehouse::open("memory://explanation").unwrap();
-        let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+        let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
         let time_limit = std::time::Duration::from_millis(100);
         let limits =
             Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::DEFAULT });

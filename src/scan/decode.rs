@@ -1,5 +1,5 @@
-//! Pages to rows. In: the pages of a row group that may hold what is wanted. Out: one batch of exactly the wanted rows.
-//! The key is decoded first: of every other column only the rows it leaves are.
+//! Decodes fetched pages to one batch of exactly the wanted rows. The key is decoded first; of all other columns only the rows that have a
+//! wanted key are decoded.
 
 use std::iter::once;
 use std::ops::Range;
@@ -13,34 +13,31 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::serialized_reader::SerializedPageReader;
 
+use super::Lookup;
 use super::fetch::{ColumnBytes, FetchedColumns, FetchedPages};
-use super::projection::{Projection, exactly};
-use super::values;
-use super::values::WantedOfPage;
+use super::page_values;
+use super::page_values::WantedOfPage;
+use super::projection::{FileProjection, exactly};
 use crate::error::{Error, Result};
-use crate::index::{FileIndex, Leaf, TimeRange, Wanted};
+use crate::index::{FileIndex, Leaf, TimeRange};
 use crate::schema::TIME;
 
-/// The wanted rows of what was fetched, in the file's order or the reverse of it.
-pub fn decode(
+/// Decodes the wanted rows of what was fetched, in the order of the file or reversed.
+pub(crate) fn decode(
     fetched: &FetchedColumns,
-    projection: &Projection,
-    wanted: &Wanted,
-    reversed: bool,
+    lookup: &Lookup,
+    in_file: &FileProjection,
 ) -> Result<RecordBatch> {
-    let file = &fetched.part.file;
-    let decoded = rows_of(fetched, projection, wanted, reversed);
-    decoded.map_err(|error| file.failed(error))
+    let decoded = wanted_rows(fetched, lookup, in_file);
+    decoded.map_err(|error| fetched.part.file.failed(error))
 }
 
-fn rows_of(
+fn wanted_rows(
     fetched: &FetchedColumns,
-    projection: &Projection,
-    wanted: &Wanted,
-    reversed: bool,
+    lookup: &Lookup,
+    in_file: &FileProjection,
 ) -> Result<RecordBatch> {
-    let columns = &fetched.part.file.columns;
-    let file = projection.of_file(columns)?;
+    let Lookup { projection, wanted, reversed, .. } = lookup;
     let mut rows = keyed(fetched, &wanted.keys)?;
     if let Some(times) = &wanted.times {
         rows = timed(fetched, rows, times)?;
@@ -50,22 +47,22 @@ fn rows_of(
         return Ok(RecordBatch::new_empty(projection.schema.clone()));
     }
     let rows = by_layout(fetched, &rows);
-    let leaves = file.leaves.iter().map(|leaf| column(fetched, leaf, &rows, reversed));
+    let leaves = in_file.leaves.iter().map(|leaf| column(fetched, leaf, &rows, *reversed));
     let constants = &fetched.part.file.file.partition_values;
-    projection.batch(&file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
+    projection.batch(in_file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
 }
 
 /// The rows of the group that have one of the keys (ascending).
-pub fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>> {
+pub(crate) fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>> {
     let key = &fetched.part.file.columns.key;
-    let all = |pages: &FetchedPages| FetchedRows::of(pages, once(0..pages.rows).collect());
+    let all = |pages: &FetchedPages| FetchedRows::new(pages, once(0..pages.rows).collect());
     let all: Vec<_> = fetched.layouts.iter().map(all).collect();
     let decoded = column(fetched, key, &all, false)?;
     let values = decoded.as_primitive_opt::<Int64Type>();
     let values = values.ok_or_else(|| Error::internal("the key is no int64"))?;
     let (mut last, mut found) = (None, false);
     let mut is_wanted = |value: i64| {
-        // Rows of an object follow each other: most often it is the last row's.
+        // Rows of an object follow each other, so most often the key is that of the last row.
         if last != Some(value) {
             (last, found) = (Some(value), keys.binary_search(&value).is_ok());
         }
@@ -76,7 +73,7 @@ pub fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>
     Ok(ranges(wanted.map(|row| pages.row(row))))
 }
 
-/// Those of some rows of the group that are at a time of the range: none that has no time.
+/// The rows among `rows` whose time is in the range. A row without a time is not.
 fn timed(
     fetched: &FetchedColumns,
     rows: Vec<Range<usize>>,
@@ -99,21 +96,21 @@ fn timed(
     Ok(ranges(kept.map(|(_, row)| row)))
 }
 
-/// Fetched rows, and the same by their pages.
+/// Fetched rows as ranges, and the same rows by page.
 struct FetchedRows {
     rows: Vec<Range<usize>>,
-    of_pages: Vec<WantedOfPage>,
+    by_page: Vec<WantedOfPage>,
 }
 
 impl FetchedRows {
-    fn of(pages: &FetchedPages, rows: Vec<Range<usize>>) -> Self {
-        Self { of_pages: pages.of_pages(&rows), rows }
+    fn new(pages: &FetchedPages, rows: Vec<Range<usize>>) -> Self {
+        Self { by_page: pages.by_page(&rows), rows }
     }
 }
 
-/// Rows of the group as fetched rows of each page layout.
+/// Rows of the group as fetched rows, for each page layout.
 fn by_layout(fetched: &FetchedColumns, rows: &[Range<usize>]) -> Vec<FetchedRows> {
-    let of = |pages: &FetchedPages| FetchedRows::of(pages, pages.rows(rows));
+    let of = |pages: &FetchedPages| FetchedRows::new(pages, pages.rows(rows));
     fetched.layouts.iter().map(of).collect()
 }
 
@@ -129,7 +126,7 @@ fn ranges(rows: impl Iterator<Item = usize>) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Rows of a column; they are named for each page layout.
+/// Decodes rows of a column, which are given for each page layout.
 fn column(
     fetched: &FetchedColumns,
     leaf: &Leaf,
@@ -138,10 +135,10 @@ fn column(
 ) -> Result<ArrayRef> {
     let layout = fetched.part.pages.layout(leaf.column);
     let pages = Pages { fetched, pages: &fetched.layouts[layout] };
-    let FetchedRows { rows, of_pages } = &rows[layout];
+    let FetchedRows { rows, by_page } = &rows[layout];
     if let (Some(nullable), true) = (leaf.nullable, fetched.part.pages.known()) {
         let mut reader = pages.reader(leaf.column)?;
-        let read = values::read(&mut reader, of_pages, &leaf.data_type, nullable, reversed);
+        let read = page_values::read(&mut reader, by_page, &leaf.data_type, nullable, reversed);
         if let Some(array) = read {
             return Ok(array);
         }
@@ -158,7 +155,7 @@ fn column(
     Ok(if reversed { take(&array, &reverse(), None)? } else { array })
 }
 
-/// What was fetched, as the row group that the Parquet reader wants.
+/// The fetched pages of a layout as a row group for the parquet crate's reader.
 struct Pages<'a> {
     fetched: &'a FetchedColumns,
     pages: &'a FetchedPages,

@@ -1,5 +1,5 @@
-//! The bytes that hold some rows of a row group. In: the rows and the columns. Out: for each column its pages, read in one
-//! request and put side by side as if they were all the column has, so that rows count from the first of them.
+//! Fetches the pages that hold some rows of a row group, those of all columns in one request. The pages of a column are put side by side as
+//! if they were the whole column, so that rows are counted from the first page that was fetched.
 
 use std::iter::once;
 use std::ops::Range;
@@ -12,36 +12,40 @@ use parquet::errors::ParquetError;
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::reader::{ChunkReader, Length};
 
-use super::values::WantedOfPage;
+use super::page_values::WantedOfPage;
 use crate::error::Result;
 use crate::index::RowGroupPart;
 
-/// Consecutive pages.
+/// Consecutive pages of a layout.
 #[derive(Debug)]
 struct PageRun {
     pages: Range<usize>,
-    /// In the row group.
+    /// Their rows in the row group.
     rows: Range<usize>,
 }
 
 /// The pages of some columns.
 #[derive(Debug)]
-pub struct FetchedColumns {
+pub(crate) struct FetchedColumns {
+    /// The part whose pages they are.
     pub part: RowGroupPart,
     /// By column; `None` for those not asked for.
     pub columns: Vec<Option<Arc<ColumnBytes>>>,
     /// By page layout.
     pub layouts: Vec<FetchedPages>,
+    /// Bytes that were read.
     pub bytes: usize,
+    /// Data pages that were read.
     pub pages: usize,
 }
 
 /// The fetched pages of the columns of one page layout. Their rows count from the first that was fetched.
 #[derive(Debug)]
-pub struct FetchedPages {
+pub(crate) struct FetchedPages {
     runs: Vec<PageRun>,
     /// The first fetched row of each page.
     first_rows: Vec<usize>,
+    /// How many rows the pages hold.
     pub rows: usize,
 }
 
@@ -67,8 +71,8 @@ impl FetchedPages {
         Self { runs, first_rows, rows: before }
     }
 
-    /// Fetched rows (ascending) by their pages.
-    pub fn of_pages(&self, rows: &[Range<usize>]) -> Vec<WantedOfPage> {
+    /// Fetched rows (ascending), by page.
+    pub(crate) fn by_page(&self, rows: &[Range<usize>]) -> Vec<WantedOfPage> {
         let ends = self.first_rows.iter().skip(1).chain([&self.rows]);
         let mut next = 0;
         let wanted = self.first_rows.iter().zip(ends).map(|(&first, &end)| {
@@ -86,7 +90,7 @@ impl FetchedPages {
     }
 
     /// Rows of the group (ascending, all of them fetched), as fetched rows.
-    pub fn rows(&self, rows: &[Range<usize>]) -> Vec<Range<usize>> {
+    pub(crate) fn rows(&self, rows: &[Range<usize>]) -> Vec<Range<usize>> {
         let (mut run, mut before) = (0, 0);
         let shift = |rows: &Range<usize>| {
             while self.runs[run].rows.end < rows.end {
@@ -100,7 +104,7 @@ impl FetchedPages {
     }
 
     /// A fetched row, as a row of the group.
-    pub fn row(&self, row: usize) -> usize {
+    pub(crate) fn row(&self, row: usize) -> usize {
         let mut before = 0;
         for PageRun { rows, .. } in &self.runs {
             if row < before + rows.len() {
@@ -114,16 +118,17 @@ impl FetchedPages {
 
 /// One column's pages side by side.
 #[derive(Debug)]
-pub struct ColumnBytes {
-    /// Each with where it begins, ascending.
+pub(crate) struct ColumnBytes {
+    /// Ranges of pages, each with where it begins among all of them; ascending.
     parts: Vec<(u64, Bytes)>,
+    /// The bytes of all its parts.
     pub length: u64,
     /// Where the pages are among the parts; `None` without a page index.
     pub locations: Option<Vec<PageLocation>>,
 }
 
 /// Reads the pages of `columns` (ascending) that hold the rows of a part, in one request.
-pub async fn fetch(
+pub(crate) async fn fetch(
     store: &Arc<dyn ObjectStore>,
     part: RowGroupPart,
     columns: impl Iterator<Item = usize>,
@@ -155,7 +160,7 @@ pub async fn fetch(
     Ok(fetched)
 }
 
-/// What to read of a column's chunk, and where its pages then are.
+/// The ranges to read of a column's chunk, and where the pages are once these ranges are put side by side.
 fn locate(
     part: &RowGroupPart,
     column: usize,

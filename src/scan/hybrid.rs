@@ -1,8 +1,8 @@
-//! Parquet's hybrid of run lengths and bit-packed groups: the levels of a page, and the indices of a dictionary.
-//! In: bytes. Out: small numbers. See "RLE/Bit-Packing Hybrid" in the Parquet format's Encodings.md.
+//! Decodes Parquet's hybrid of run lengths and bit-packed groups, in which pages have their definition levels and the indices of a
+//! dictionary. See "RLE/Bit-Packing Hybrid" in the Parquet format's Encodings.md.
 
 /// The first `count` numbers of `bits` bits; `None` where the bytes are not such numbers.
-pub fn decode(mut bytes: &[u8], bits: u8, count: usize) -> Option<Vec<u32>> {
+pub(crate) fn decode(mut bytes: &[u8], bits: u8, count: usize) -> Option<Vec<u32>> {
     let mut numbers = Vec::with_capacity(count);
     while numbers.len() < count {
         let header = varint(&mut bytes)?;
@@ -24,7 +24,7 @@ pub fn decode(mut bytes: &[u8], bits: u8, count: usize) -> Option<Vec<u32>> {
 }
 
 /// Whether the first `count` levels of one bit are all set, as those of a page without nulls are.
-pub fn all_set(mut bytes: &[u8], count: usize) -> bool {
+pub(crate) fn all_set(mut bytes: &[u8], count: usize) -> bool {
     let run = |bytes: &mut &[u8]| Some((varint(bytes)?, *bytes.first()?));
     let Some((header, level)) = run(&mut bytes) else { return count == 0 };
     header & 1 == 0 && level == 1 && header >> 1 >= count as u64
@@ -43,7 +43,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// The number of a run: in as few whole bytes as it fits.
+/// The number that a run repeats. It has as few whole bytes as its bits need.
 fn repeated(bytes: &mut &[u8], bits: u8) -> Option<u32> {
     let (value, rest) = bytes.split_at_checked(bits.div_ceil(8).into())?;
     *bytes = rest;
@@ -52,7 +52,7 @@ fn repeated(bytes: &mut &[u8], bits: u8) -> Option<u32> {
     Some(u32::from_le_bytes(number))
 }
 
-/// The least significant bits come first.
+/// Appends bit-packed numbers, whose least significant bits come first.
 fn unpack(packed: &[u8], bits: u8, count: usize, numbers: &mut Vec<u32>) {
     let mask = (1u64 << bits) - 1;
     let (mut held, mut held_bits, mut bytes) = (0u64, 0, packed.iter());

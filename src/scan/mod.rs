@@ -1,14 +1,49 @@
-//! The scan of some objects. In: a lookup: what is wanted of a table. Out: batches of exactly its rows.
+//! The rows of a [`Lookup`], as batches. The [`index`](crate::index) says which parts of row groups may hold them.
 //!
-//! The index says which pages of which row groups may hold them. [`fetch`](fetch::fetch) gets these pages and nothing else, in one request
-//! for each row group; [`decode`](decode::decode) copies the wanted rows out of them; [`read()`] does both for several row groups side by side.
+//! [`read()`] goes through these parts, several side by side. [`fetch`](fetch::fetch) gets the pages of a part and nothing else, in one
+//! request. [`decode`](decode::decode) copies exactly the wanted rows out of them, column by column: from pages as our own files have them
+//! in [`page_values`], from any other with the parquet crate. [`Projection`] says which columns of a file these are.
 
 mod decode;
 mod fetch;
 mod hybrid;
+mod page_values;
 mod projection;
 mod read;
-mod values;
 
 pub use projection::{Projection, row_bytes};
-pub use read::{Counts, Lookup, read};
+pub use read::read;
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::metrics::Count;
+
+use crate::index::{TableIndex, Wanted};
+
+/// Counts what a scan reads, for `EXPLAIN ANALYZE`.
+#[derive(Clone, Debug, Default)]
+pub struct ScanMetrics {
+    /// Row groups with a page that was read.
+    pub row_groups: Count,
+    /// Data pages.
+    pub pages: Count,
+    /// Bytes of these pages.
+    pub bytes: Count,
+    /// Requests to the store, for pages.
+    pub requests: Count,
+}
+
+/// A lookup to execute: some objects of one snapshot.
+#[derive(Clone)]
+pub struct Lookup {
+    /// The index of the snapshot.
+    pub table: Arc<TableIndex>,
+    /// The columns to read.
+    pub projection: Arc<Projection>,
+    /// The rows to read.
+    pub wanted: Arc<Wanted>,
+    /// Whether the last row of each row group comes first.
+    pub reversed: bool,
+    /// What has been read so far.
+    pub metrics: ScanMetrics,
+}

@@ -1,18 +1,20 @@
-//! The columns of an answer in the files of its table. In: stored columns, and the columns of a file. Out: what to decode of
-//! the file, and how that becomes batches of the table's schema. A column that the file lacks is null.
+//! The columns of a scan in the files of its table: which of them to decode in a file, and how they become batches of the table's schema. A
+//! column that a file lacks is null.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, new_null_array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use datafusion::common::ScalarValue;
+use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::index::{FileColumns, Leaf};
 
-/// The same values in the type of the table's column. One that it does not hold is an `Input` error: the file told otherwise.
-pub fn exactly(values: &ArrayRef, column: &str, data_type: &DataType) -> Result<ArrayRef> {
+/// The same values in the type of the table's column. Errors: `Input` for a value that the type does not hold, against what the file's
+/// statistics say.
+pub(crate) fn exactly(values: &ArrayRef, column: &str, data_type: &DataType) -> Result<ArrayRef> {
     if values.data_type() == data_type {
         return Ok(values.clone());
     }
@@ -21,10 +23,10 @@ pub fn exactly(values: &ArrayRef, column: &str, data_type: &DataType) -> Result<
         .map_err(|error| Error::input(format!("column {column}: {error}")))
 }
 
-/// About what a text takes in memory, with its place.
+/// About what a text takes in memory, with its offset.
 const TEXT_BYTES: usize = 24;
 
-/// About what a row takes in memory, nulls and all.
+/// About what a row takes in memory, with its bits for nulls.
 pub fn row_bytes(schema: &Schema) -> usize {
     let width = |data_type: &DataType| match data_type {
         DataType::Boolean => 1,
@@ -36,19 +38,20 @@ pub fn row_bytes(schema: &Schema) -> usize {
 /// Some columns of a table.
 #[derive(Debug)]
 pub struct Projection {
+    /// The columns of the batches.
     pub schema: SchemaRef,
-    /// By the files' columns: there are few kinds.
+    /// The projections to the files read so far, one for each set of file columns. There are few different ones.
     files: Mutex<Vec<Arc<FileProjection>>>,
 }
 
-/// The same in one kind of file.
+/// Some columns of a table in the files that have the same columns.
 #[derive(Debug)]
 pub struct FileProjection {
-    /// A plan is used longer than the files that it has read.
+    /// The columns of these files. A plan is used for longer than a file, and must not keep it alive.
     columns: Weak<FileColumns>,
     /// In the order of the file.
     pub leaves: Vec<Leaf>,
-    /// For each column of the answer its place among the leaves.
+    /// For each column of the batches its place among the leaves; `None` if the files lack it.
     places: Vec<Option<usize>>,
 }
 
@@ -58,8 +61,9 @@ impl Projection {
         Self { schema, files: Mutex::default() }
     }
 
-    pub fn of_file(&self, columns: &Arc<FileColumns>) -> Result<Arc<FileProjection>> {
-        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+    /// What to read of a file with these columns.
+    pub fn for_file(&self, columns: &Arc<FileColumns>) -> Result<Arc<FileProjection>> {
+        let mut files = self.files.lock();
         if let Some(known) =
             files.iter().find(|known| known.columns.as_ptr() == Arc::as_ptr(columns))
         {

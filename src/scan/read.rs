@@ -1,53 +1,28 @@
-//! The scan. In: what is wanted of a snapshot. Out: batches of its rows, in the order of the files. Row groups are
-//! fetched ahead of the reader and decoded side by side, as many as a number of bytes allows; a page is read once, whatever
-//! number of objects is in it.
+//! Reads a [`Lookup`]: a stream of batches of its rows, in the order of the files. Parts of row groups are fetched ahead of the reader and
+//! decoded side by side, as many as a number of bytes allows. Each page is read once, however many of the objects are in it.
 
 use std::collections::VecDeque;
 use std::iter::once;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
-use datafusion::physical_plan::metrics::Count;
 use futures::stream::{self, BoxStream, Fuse};
 use futures::{Stream, StreamExt, TryStreamExt, future};
 
 use super::decode::{decode, keyed};
 use super::fetch::{FetchedColumns, fetch};
-use super::projection::{Projection, row_bytes};
+use super::projection::{FileProjection, row_bytes};
+use super::{Lookup, ScanMetrics};
 use crate::error::{Error, Result};
-use crate::index::{PART_ROWS, RowGroupPart, TableIndex, Wanted};
+use crate::index::{FileColumns, PART_ROWS, RowGroupPart};
 
-/// Parts of row groups being read and decoded at once: enough to have the next ones asked for, however far away the store
-/// is, while others are decoded on every thread there is.
+/// Parts of row groups that are read or decoded at the same time: enough to keep every thread decoding while the next parts are on their
+/// way from a distant store.
 const PARTS_AT_ONCE: usize = 16;
-/// What their rows may take in memory, one part more or less: what a reader who stops makes the server hold.
+/// Memory for the rows of these parts, give or take one part. A client that stops reading makes the server hold this much.
 const AHEAD_BYTES: usize = 16 << 20;
-/// What the rows of one part may take.
+/// Memory for the rows of one part.
 const PART_BYTES: usize = 4 << 20;
-
-/// What a scan read.
-#[derive(Clone, Debug, Default)]
-pub struct Counts {
-    /// Row groups with a page that was read.
-    pub row_groups: Count,
-    /// Data pages.
-    pub pages: Count,
-    pub bytes: Count,
-    /// To the store, for pages.
-    pub requests: Count,
-}
-
-/// One lookup.
-#[derive(Clone)]
-pub struct Lookup {
-    pub table: Arc<TableIndex>,
-    pub projection: Arc<Projection>,
-    pub wanted: Arc<Wanted>,
-    /// Of each row group the last row first.
-    pub reversed: bool,
-    pub counts: Counts,
-}
 
 /// Reads the rows of a lookup. Batches have at least a row.
 pub fn read(lookup: Lookup) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
@@ -65,7 +40,7 @@ async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RecordBatch>>
             let parts = stream::iter(parts.into_iter().map(Ok));
             return Ok(side_by_side(lookup, row_bytes, parts.boxed()));
         }
-        // What most ask for, an object in one row group, is done on the spot.
+        // The most frequent lookup, of an object in one row group, needs no task of its own.
         let Some(part) = parts.pop() else { return Ok(stream::empty().boxed()) };
         return Ok(stream::iter([rows(&lookup, part).await]).boxed());
     }
@@ -89,18 +64,18 @@ fn side_by_side(
     stream::unfold(ahead, |mut ahead| async move { Some((ahead.next().await?, ahead)) }).boxed()
 }
 
-/// Parts of row groups under way, ahead of their reader.
+/// Parts of row groups that are read ahead of the client.
 struct Ahead {
     lookup: Lookup,
     row_bytes: usize,
     parts: Fuse<BoxStream<'static, Result<RowGroupPart>>>,
-    /// Each with the bytes that its rows may take.
+    /// The tasks that read and decode parts, each with the bytes that its rows may take.
     under_way: VecDeque<(usize, SpawnedTask<Result<RecordBatch>>)>,
     bytes: usize,
 }
 
 impl Ahead {
-    /// The rows of the next part. Others are begun while there is room for them.
+    /// The rows of the next part. More parts are begun while there is room for them.
     async fn next(&mut self) -> Option<Result<RecordBatch>> {
         loop {
             let some = !self.under_way.is_empty();
@@ -132,7 +107,7 @@ impl Ahead {
     }
 }
 
-/// Waits for the first of them.
+/// Waits for the first of the tasks.
 async fn first(
     under_way: &mut VecDeque<(usize, SpawnedTask<Result<RecordBatch>>)>,
 ) -> Result<RecordBatch> {
@@ -150,12 +125,15 @@ async fn rows(lookup: &Lookup, part: RowGroupPart) -> Result<RecordBatch> {
             None => return Ok(RecordBatch::new_empty(lookup.projection.schema.clone())),
         },
     };
-    let fetched = fetched(lookup, part).await?;
-    decode(&fetched, &lookup.projection, &lookup.wanted, lookup.reversed)
+    let in_file = lookup.projection.for_file(&part.file.columns)?;
+    let columns = needed_columns(lookup, &part.file.columns, &in_file);
+    lookup.metrics.row_groups.add(1);
+    let fetched = counted_fetch(lookup, part, columns.into_iter()).await?;
+    decode(&fetched, lookup, &in_file)
 }
 
-/// The rows of a part that have one of the keys; `None` where there are none. Where pages do not tell their keys, these are read
-/// alone before: the other columns are most of the bytes, and most row groups may have none of the rows.
+/// The part with just the rows that have one of the keys; `None` if there are none. It is for files whose pages do not tell their keys: the
+/// keys are read first and alone, since most row groups may have none of the rows, and the other columns are most of the bytes.
 async fn with_key(lookup: &Lookup, part: RowGroupPart) -> Result<Option<RowGroupPart>> {
     let key = part.file.columns.key.column;
     let fetched = counted_fetch(lookup, part, once(key)).await?;
@@ -164,26 +142,24 @@ async fn with_key(lookup: &Lookup, part: RowGroupPart) -> Result<Option<RowGroup
     Ok((!rows.is_empty()).then_some(RowGroupPart { rows, ..fetched.part }))
 }
 
-/// The pages of a part, of every column that is needed.
-async fn fetched(lookup: &Lookup, part: RowGroupPart) -> Result<FetchedColumns> {
-    let columns = part.file.columns.clone();
-    let of_file = lookup.projection.of_file(&columns)?;
+/// The columns of a file to fetch, ascending: those of the answer and those by which rows are chosen.
+fn needed_columns(lookup: &Lookup, columns: &FileColumns, in_file: &FileProjection) -> Vec<usize> {
     let time = columns.time.as_ref().filter(|_| lookup.wanted.times.is_some());
-    let leaves = of_file.leaves.iter().chain([&columns.key]).chain(time);
+    let leaves = in_file.leaves.iter().chain([&columns.key]).chain(time);
     let mut needed: Vec<_> = leaves.map(|leaf| leaf.column).collect();
     needed.sort_unstable();
     needed.dedup();
-    lookup.counts.row_groups.add(1);
-    counted_fetch(lookup, part, needed.into_iter()).await
+    needed
 }
 
+/// Fetches the pages of a part, of some columns (ascending).
 async fn counted_fetch(
     lookup: &Lookup,
     part: RowGroupPart,
     columns: impl Iterator<Item = usize>,
 ) -> Result<FetchedColumns> {
     let fetched = fetch(&lookup.table.snapshot.store, part, columns).await?;
-    let Counts { row_groups: _, pages, bytes, requests } = &lookup.counts;
+    let ScanMetrics { row_groups: _, pages, bytes, requests } = &lookup.metrics;
     pages.add(fetched.pages);
     bytes.add(fetched.bytes);
     requests.add(1);

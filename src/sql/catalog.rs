@@ -1,5 +1,5 @@
-//! What statements can name. In: tables, views, and an engine that knows older versions. Out: a DataFusion schema with the
-//! tables, the views, and each table at any version or time: `sources@12`, `"sources@2026-11-23T01:00:00Z"`.
+//! What a statement can select from, as a schema of DataFusion's: the tables, the views, and each table at any version or time, such as
+//! `sources@12` or `"sources@2026-11-23T01:00:00Z"`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,36 +16,42 @@ use crate::query::{Engine, TAGGED_SOURCES};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
-/// The views, in the order in which they build on each other. A view is there where the tables that it reads are, with the columns that it names; its file describes its own.
-pub const VIEWS: &[(&str, &str)] = &[
+/// The views, each after those that it reads. A view exists if the tables and the columns that it reads do. Its file describes the columns
+/// that it adds.
+pub(crate) const VIEWS: &[(&str, &str)] = &[
     ("light_curves", include_str!("../../sql/views/light_curves.sql")),
     ("newest_objects", include_str!("../../sql/views/newest_objects.sql")),
     ("nights", include_str!("../../sql/views/nights.sql")),
     TAGGED_SOURCES,
 ];
 
+/// What a statement selects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationKind {
+    /// A stored table.
     Table,
+    /// A view over tables.
     View,
 }
 
 /// Something to select from.
 #[derive(Clone, Debug)]
 pub struct Relation {
+    /// Its name in statements.
     pub name: String,
+    /// Whether it is a table or a view.
     pub kind: RelationKind,
-    /// As the rows of `SELECT *` have it; fields are described.
+    /// The schema of `SELECT *`, with descriptions of its fields.
     pub schema: SchemaRef,
 }
 
 type Relations = BTreeMap<String, Arc<dyn TableProvider>>;
 
 /// The relations of one session.
-pub struct Catalog {
+pub(crate) struct Catalog {
     engine: Engine,
     relations: RwLock<Relations>,
-    /// Views that are not there, and why.
+    /// Views that do not exist, and why.
     left_out: RwLock<BTreeMap<&'static str, String>>,
 }
 
@@ -56,7 +62,8 @@ impl std::fmt::Debug for Catalog {
 }
 
 impl Catalog {
-    pub fn new(engine: Engine, tables: &[Arc<SnapshotTable>]) -> Self {
+    /// The tables of some snapshots. Views are added to them.
+    pub(crate) fn new(engine: Engine, tables: &[Arc<SnapshotTable>]) -> Self {
         let relations = tables.iter().map(|table| {
             let relation: Arc<dyn TableProvider> = table.clone();
             (table.snapshot().table.name().to_string(), relation)
@@ -64,13 +71,14 @@ impl Catalog {
         Self { engine, relations: RwLock::new(relations.collect()), left_out: RwLock::default() }
     }
 
-    pub fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
+    /// Adds a relation under its name.
+    pub(crate) fn add(&self, name: &str, relation: Arc<dyn TableProvider>) {
         let mut relations = self.relations.write();
         relations.insert(name.to_string(), relation);
     }
 
-    /// Tells who asks for a view why it is not there.
-    pub fn leave_out(&self, view: &'static str, reason: String) {
+    /// Notes why a view does not exist, for the error of statements that name it.
+    pub(crate) fn leave_out(&self, view: &'static str, reason: String) {
         self.left_out.write().insert(view, reason);
     }
 

@@ -1,5 +1,5 @@
-//! Functions that make much out of little: `repeat('x', 1000000000)`. In: the expressions of a statement. Out: the same, where each of these
-//! functions is refused by name before it makes more than [`MOST_BYTES`] of a batch of rows, since no pool of memory counts what it makes.
+//! Functions that make much out of little, such as `repeat('x', 1000000000)`. In a statement each of them is replaced by one that fails,
+//! and says its name, before it makes more than [`MOST_BYTES`] of a batch of rows: no pool of memory counts what functions make.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -21,15 +21,15 @@ use datafusion::physical_expr::expressions::{BinaryExpr as PhysicalBinary, col};
 
 use super::sizes::{Sizes, bytes_made};
 
-/// Of one function for a batch of rows.
+/// Bytes that one function may make of a batch of rows.
 const MOST_BYTES: f64 = 16.0 * (1 << 20) as f64;
-/// Of one that makes much out of values alone: what is constant is copied while it is planned.
+/// Bytes that a function may make of constants alone. Its value is copied while the statement is planned.
 const MOST_CONSTANT_BYTES: f64 = (64 << 10) as f64;
 /// The operator `||`.
 const CONCAT: &str = "||";
 
-/// Those that make more the greater a number or another of their arguments is: they are given few rows at a time.
-pub fn is_growing(name: &str) -> bool {
+/// Functions that make more the larger one of their arguments is. They are given few rows at a time.
+pub(crate) fn is_growing(name: &str) -> bool {
     const GROWING: [&str; 16] = [
         "array_has_all",
         "array_has_any",
@@ -51,9 +51,9 @@ pub fn is_growing(name: &str) -> bool {
     GROWING.contains(&name)
 }
 
-/// Puts a limit to each function that needs one.
+/// A rewrite that gives a limit to each function that needs one.
 #[derive(Debug)]
-pub struct GrowthLimits;
+pub(crate) struct GrowthLimits;
 
 impl FunctionRewrite for GrowthLimits {
     fn name(&self) -> &str {
@@ -80,7 +80,7 @@ impl FunctionRewrite for GrowthLimits {
     }
 }
 
-/// A function that says no before it makes too much.
+/// A function that fails before it makes too much.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Limited {
     inner: Arc<ScalarUDF>,

@@ -1,9 +1,9 @@
-//! SQL for maintainers and tools: any read-only statement over the tables. In: a statement's text. Out: a planned
-//! [`Statement`], and its rows as a stream.
+//! SQL for maintainers and tools: any statement over the tables that only reads. Its text is planned as a [`Statement`], which gives its
+//! rows as a stream.
 //!
-//! A statement goes: [`Sql::prepare`] takes the [`session`] of the snapshots it reads, whose tables, older versions and
-//! views are in [`catalog`]; the [`statement`] is planned, refused unless it only reads, and run on the workers,
-//! within a pool of memory, a limit of temporary files, a limit of time and a number of places.
+//! [`Sql::prepare`] takes or makes the [`session`] of the snapshots that the statement reads; their tables, views and older versions are in
+//! the [`catalog`]. The [`statement`] is planned, and refused unless it only reads. It runs on the workers, within limits of memory,
+//! temporary files and time; only so many statements run at once.
 
 mod catalog;
 mod extent;
@@ -34,17 +34,17 @@ use crate::query::Engine;
 use crate::schema::Table;
 use crate::workers::Workers;
 
-/// Cheap to clone; all clones share the limits.
+/// Plans and runs statements. Cheap to clone: all clones share the limits.
 #[derive(Clone)]
 pub struct Sql {
     engine: Engine,
     workers: Workers,
     gate: Gate,
-    /// For statements that are being planned, which nothing can stop.
+    /// Limits how many statements are planned at the same time, since nothing can stop the planning of one.
     planning: Gate,
     time_limit: Duration,
     environment: session::Environment,
-    /// The session used last: most statements read the newest snapshots.
+    /// The session that was used last. Most statements read the newest snapshots, and share it.
     last: Arc<Mutex<Option<Arc<Session>>>>,
 }
 
@@ -75,7 +75,7 @@ impl Sql {
             gate: self.gate.clone(),
             time_limit: self.time_limit,
         };
-        // Planning is work, too: a statement may be long.
+        // To plan a long statement takes time, so a worker does it.
         let planned = async move {
             let _place = place;
             Statement::plan(session, text, run).await

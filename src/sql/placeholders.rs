@@ -1,5 +1,4 @@
-//! Placeholders as clients write them. In: a statement with `?`. Out: the same with `$1`, `$2`, .., which DataFusion
-//! takes; it would read every `?` as one and the same parameter.
+//! Placeholders as clients write them: `?` becomes `$1`, `$2` and so on. DataFusion would take every `?` for one and the same parameter.
 
 use std::borrow::Cow;
 
@@ -11,7 +10,7 @@ use crate::plan::bounds;
 /// Numbers the `?` of a statement from left to right; those in texts, quoted names and comments are left alone. A
 /// statement without any comes back as it is. `Argument` where `?` and `$1` are mixed, or a text has no end; `TooLarge` where it is
 /// too large to be planned.
-pub fn numbered(text: &str) -> Result<Cow<'_, str>> {
+pub(crate) fn numbered(text: &str) -> Result<Cow<'_, str>> {
     let (mut marks, mut named) = (Vec::new(), None);
     for token in bounds::tokens("the statement", text)? {
         match token.token {
@@ -29,7 +28,7 @@ pub fn numbered(text: &str) -> Result<Cow<'_, str>> {
     }
 }
 
-/// The text with `$n` in place of the n-th mark. Locations count characters of lines, from 1.
+/// The text with `$n` in place of the n-th `?`. Locations count lines and characters from 1.
 fn replaced(text: &str, marks: &[Location]) -> String {
     let mut numbered = String::with_capacity(text.len() + marks.len());
     let mut here = Location::new(1, 1);

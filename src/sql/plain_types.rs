@@ -1,5 +1,5 @@
-//! Column types that every client understands. In: what DataFusion computed. Out: the same rows without view types,
-//! dictionaries or runs, whose values are plain instead; nothing else changes.
+//! Column types that every client understands: the rows of a statement without view types, dictionaries and run-end encoding, their values
+//! as plain arrays.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use datafusion::common::{DFSchema, TableReference};
 
-/// Every field nullable: what the planner can prove of a column differs from plan to plan, and a schema is
-/// told before there are rows.
+/// Every field is nullable, since clients get the schema before there are rows, and what the planner can prove of a column differs from
+/// plan to plan.
 use crate::schema::{self, Table};
 
-/// The schema of the rows of a plan: plain types, and the unit, UCD and description of each column that is one of a table. What is
-/// computed speaks for itself.
-pub fn answer_schema(plan: &DFSchema) -> Schema {
+/// The schema of the rows of a plan: plain types, and the unit, UCD and description of each column that is one of a table. Columns that are
+/// computed have none.
+pub(crate) fn answer_schema(plan: &DFSchema) -> Schema {
     plain_schema(&described(plan))
 }
 
@@ -32,7 +32,8 @@ fn table(relation: &TableReference) -> Option<Table> {
     Table::from_name(relation.table().split('@').next()?)
 }
 
-pub fn plain_schema(schema: &Schema) -> Schema {
+/// The same fields with plain types.
+pub(crate) fn plain_schema(schema: &Schema) -> Schema {
     let fields = schema.fields().iter().map(|field| {
         Field::clone(field).with_data_type(plain_type(field.data_type())).with_nullable(true)
     });
@@ -40,7 +41,10 @@ pub fn plain_schema(schema: &Schema) -> Schema {
 }
 
 /// The same rows in the types of `schema`, which [`plain_schema`] made.
-pub fn plain_batch(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn plain_batch(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<RecordBatch, ArrowError> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns.map(|(column, field)| match column.data_type() == field.data_type() {
         true => Ok(column.clone()),

@@ -1,5 +1,4 @@
-//! A session: the tables of some snapshots, the views over them and the functions, ready for statements. In: snapshots.
-//! Out: a DataFusion state that nothing changes any more.
+//! A session for statements: the tables of some snapshots, the views over them and the functions. Nothing changes it once it is made.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +15,18 @@ use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::SessionConfig;
 
 use super::catalog::{Catalog, Relation, RelationKind, VIEWS};
-use super::extent::{self, Constants};
+use super::extent::{self, CONSTANTS};
 use super::growing;
 use super::plain_types::answer_schema;
 use super::stoppable::Stoppable;
 use super::versions::SqlVersions;
-use crate::astronomy;
 use crate::error::{Error, Result};
 use crate::plan::{SnapshotTable, base_config, base_state};
 use crate::query::Engine;
 
+/// The name of the one catalog of statements.
 pub const CATALOG: &str = "diaflight";
+/// The name of its one schema.
 pub const SCHEMA: &str = "public";
 
 /// The limits of statements.
@@ -36,14 +36,16 @@ pub struct SqlOptions {
     pub memory_bytes: usize,
     /// Temporary files of all statements together.
     pub temp_bytes: u64,
-    /// From getting a place to the last row.
+    /// How long a statement may run, to its last row.
     pub time_limit: Duration,
+    /// Statements that run at the same time.
     pub max_concurrent_statements: usize,
     /// How long a statement over that number waits for a place before it is refused.
     pub queue_limit: Duration,
 }
 
 impl SqlOptions {
+    /// The usual limits.
     pub const DEFAULT: Self = Self {
         memory_bytes: 1 << 30,
         temp_bytes: 10 << 30,
@@ -54,9 +56,10 @@ impl SqlOptions {
 }
 
 /// What all sessions share: memory, temporary files, stores, the footers the engine holds.
-pub type Environment = Arc<RuntimeEnv>;
+pub(crate) type Environment = Arc<RuntimeEnv>;
 
-pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment> {
+/// An environment with the limits of `options`.
+pub(crate) fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment> {
     let footers = engine.footers();
     let caches = CacheManagerConfig::default()
         .with_metadata_cache_limit(footers.cache_limit())
@@ -72,14 +75,18 @@ pub fn environment(engine: &Engine, options: &SqlOptions) -> Result<Environment>
     Ok(environment)
 }
 
-pub struct Session {
+/// What statements on the same snapshots are planned with.
+pub(crate) struct Session {
+    /// The versions of the tables.
     pub versions: SqlVersions,
+    /// DataFusion's state, which has the tables, views and functions.
     pub state: SessionState,
     catalog: Arc<Catalog>,
 }
 
 impl Session {
-    pub async fn new(
+    /// A session over `tables`, which are of `versions`.
+    pub(crate) async fn new(
         engine: &Engine,
         environment: &Environment,
         tables: Vec<Arc<SnapshotTable>>,
@@ -95,7 +102,7 @@ impl Session {
         for (name, text) in VIEWS {
             match view(&state, text).await {
                 Ok(view) => catalog.add(name, view),
-                // A table is not there yet, or is someone else's and lacks a column.
+                // A table does not exist yet, or others wrote it and it lacks a column.
                 Err(error) => catalog.leave_out(name, error.to_string()),
             }
         }
@@ -103,14 +110,14 @@ impl Session {
     }
 
     /// The state for a plan that runs now: `now()` and its like have this time.
-    pub fn state_now(&self) -> SessionState {
+    pub(crate) fn state_now(&self) -> SessionState {
         let mut state = self.state.clone();
         state.mark_start_execution();
         state
     }
 
     /// Tables and views, by name.
-    pub async fn relations(&self) -> Result<Vec<Relation>> {
+    pub(crate) async fn relations(&self) -> Result<Vec<Relation>> {
         use datafusion::catalog::SchemaProvider;
         let mut relations = Vec::new();
         for name in self.catalog.table_names() {
@@ -135,17 +142,14 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
         .with_create_default_catalog_and_schema(false)
         .with_default_catalog_and_schema(CATALOG, SCHEMA);
     let options = config.options_mut();
-    // A scan of a whole table keeps every core busy.
+    // The scan of a whole table is divided among all cores.
     options.optimizer.repartition_file_scans = true;
-    // A view has the order that its text asks for.
+    // An ORDER BY in the text of a view is kept.
     options.sql_parser.enable_subquery_sort_elimination = false;
     let mut state = base_state(config, environment.clone())
-        .with_optimizer_rule(Arc::new(Constants))
+        .with_optimizer_rule(Arc::new(CONSTANTS))
         .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
-    for function in astronomy::functions() {
-        state.register_udf(function)?;
-    }
     for name in ["arrow_cast", "arrow_try_cast"] {
         let cast = state.udf(name)?;
         state.register_udf(Arc::new(extent::bounded(cast)))?;

@@ -1,5 +1,5 @@
-//! How much a function makes. In: its name, and its arguments for a batch of rows. Out: the bytes that its values take at most, about, before
-//! they are made. Numbers are floats, so that nothing overflows.
+//! About how many bytes a function makes at most, told from its name and its arguments for a batch of rows, before it makes them. The
+//! numbers are floats, so that nothing overflows.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -8,26 +8,28 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit};
 use datafusion::common::{Result, ScalarValue};
 use datafusion::logical_expr::ColumnarValue;
 
-/// Of an element of a list, beside what it refers to.
+/// Bytes of an element of a list, beside what it refers to.
 const ELEMENT_BYTES: f64 = 16.0;
 const NS_PER_DAY: f64 = 86_400e9;
 
 /// The arguments of a function for a batch of rows.
-pub struct Sizes<'a> {
+pub(crate) struct Sizes<'a> {
+    /// Its arguments.
     pub args: &'a [ColumnarValue],
+    /// The rows of the batch.
     pub rows: usize,
 }
 
 type BytesMade = fn(&Sizes) -> Result<f64>;
 
-/// What a function of DataFusion makes; `None` of one whose values are about as large as its arguments, or smaller.
-pub fn bytes_made(name: &str) -> Option<BytesMade> {
+/// How many bytes a function of DataFusion makes; `None` for one whose values are about as large as its arguments, or smaller.
+pub(crate) fn bytes_made(name: &str) -> Option<BytesMade> {
     Some(match name {
         "repeat" => |sizes| sizes.sum(|size| size(0) * size(1)),
         "lpad" | "rpad" => |sizes| sizes.sum(|size| 4.0 * size(1)),
         "replace" => |sizes| sizes.sum(|size| size(0) + (size(0) + 1.0) * size(2)),
         "regexp_replace" => |sizes| sizes.sum(|size| (size(0) + 1.0) * (1.0 + 2.0 * size(2))),
-        // Each group of the pattern is a part of the text.
+        // Each group of the pattern matches a part of the text.
         "regexp_match" => {
             |sizes| sizes.sum(|size| (size(0) + ELEMENT_BYTES) * (1.0 + size(1) / 2.0))
         }
@@ -42,7 +44,7 @@ pub fn bytes_made(name: &str) -> Option<BytesMade> {
         "array_to_string" => |sizes| sizes.sum(|size| size(0) * (size(1) + size(2) + 8.0)),
         "generate_series" | "range" => |sizes| sizes.of_series(),
         "to_char" => |sizes| sizes.sum(|size| 20.0 * size(1)),
-        // Not bytes, but steps, of which there should be no more.
+        // These are steps and not bytes, but there should be no more of them.
         "levenshtein" => |sizes| sizes.sum(|size| size(0) * size(1) / 64.0),
         "array_has_all" | "array_has_any" => {
             |sizes| sizes.sum(|size| size(0) / ELEMENT_BYTES * size(1) / ELEMENT_BYTES)
@@ -58,7 +60,7 @@ pub fn bytes_made(name: &str) -> Option<BytesMade> {
             |sizes| sizes.total()
         }
         "array_replace" => |sizes| sizes.total(),
-        // Each element may become the new one.
+        // Each element may be replaced by the new one.
         "array_replace_n" | "array_replace_all" => |sizes| {
             let element = sizes.largest(2)?;
             sizes.sum(|size| size(0) + size(0) / ELEMENT_BYTES * element)
@@ -68,7 +70,7 @@ pub fn bytes_made(name: &str) -> Option<BytesMade> {
 }
 
 impl Sizes<'_> {
-    /// Over all rows, of what `bytes` makes of the sizes of a row's arguments.
+    /// The sum over all rows of `bytes`, which is given the sizes of a row's arguments.
     fn sum(&self, bytes: impl Fn(&dyn Fn(usize) -> f64) -> f64) -> Result<f64> {
         let args = self.args.iter().map(|arg| self.each(arg)).collect::<Result<Vec<_>>>()?;
         let of_row = |row: usize| {
@@ -79,7 +81,7 @@ impl Sizes<'_> {
         Ok((0..self.rows).map(of_row).sum())
     }
 
-    /// The number that an argument is, or the bytes of its text, or those of its list, in each row; one for all where it is a scalar.
+    /// An argument in each row: the number that it is, or the bytes of its text or list. There is one for all rows if it is a scalar.
     fn each(&self, arg: &ColumnarValue) -> Result<Vec<f64>> {
         let array = match arg {
             ColumnarValue::Array(array) => array.clone(),
@@ -133,7 +135,7 @@ impl Sizes<'_> {
         self.args.iter().map(of_arg).sum()
     }
 
-    /// Of all numbers or times from a first to a last one.
+    /// The bytes of a series of numbers or times from a first to a last one.
     fn of_series(&self) -> Result<f64> {
         let args = self.args.iter().map(numbers).collect::<Result<Vec<_>>>()?;
         let of_row = |row: usize| {
@@ -150,7 +152,7 @@ impl Sizes<'_> {
     }
 }
 
-/// Of the values of an array, not of those beside them in its buffers.
+/// The bytes of the values of an array, without others in its buffers.
 fn bytes_of(array: &ArrayRef) -> Result<f64> {
     Ok(array.to_data().get_slice_memory_size()? as f64)
 }

@@ -1,4 +1,4 @@
-//! One statement. In: its text and a session. Out: what it will answer with, what it wants to be told, and its rows.
+//! One planned statement: the schema of its rows, its parameters, and the rows themselves as a stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,18 +23,21 @@ use crate::workers::{Limit, Workers};
 
 /// Where and within which limits statements run.
 #[derive(Clone)]
-pub struct Execution {
+pub(crate) struct Execution {
+    /// The threads that run them.
     pub workers: Workers,
+    /// Lets so many run at the same time.
     pub gate: Gate,
+    /// How long one may run.
     pub time_limit: Duration,
 }
 
-/// A value that a statement leaves open.
+/// A parameter of a statement.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatementParameter {
-    /// `$1`.
+    /// Its name, such as `$1`.
     pub name: String,
-    /// `None` where any type will do.
+    /// Its type; `None` if the plan takes any type.
     pub data_type: Option<DataType>,
 }
 
@@ -50,15 +53,16 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// Plans a text. Errors: `Argument` or `TooLarge`, as for [`Sql::prepare`](super::Sql::prepare).
     pub(super) async fn plan(session: Arc<Session>, text: String, run: Execution) -> Result<Self> {
         let text = numbered(&text)?.into_owned();
         let plan = first_plan(&session.state, &text).await?;
         only_reads(&plan)?;
         extent::check_plan(&plan)?;
-        Self::of_plan(session, text, run, plan)
+        Self::from_plan(session, text, run, plan)
     }
 
-    fn of_plan(
+    fn from_plan(
         session: Arc<Session>,
         text: String,
         run: Execution,
@@ -69,16 +73,18 @@ impl Statement {
         Ok(Self { session, run, text, plan, schema, parameters })
     }
 
+    /// The SQL, its placeholders numbered.
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    /// The versions of the tables that it reads.
     pub fn versions(&self) -> &SqlVersions {
         &self.session.versions
     }
 
-    /// Exactly the schema of the rows: no view types, no dictionaries, every field nullable, those of tables described.
-    /// Where parameters are still open, the types of columns computed from them may be.
+    /// Exactly the schema of the rows: plain types, every field nullable, columns of tables described. Columns that are computed from open
+    /// parameters may get other types once these are bound.
     pub fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -111,7 +117,7 @@ impl Statement {
         extent::check_values(&self.plan, &names.zip(&values).collect())?;
         let values = self.parameters.iter().zip(values).map(cast).collect::<Result<Vec<_>>>()?;
         let plan = self.plan.with_param_values(ParamValues::from(values));
-        Self::of_plan(self.session, self.text, self.run, plan.map_err(Error::of_statement)?)
+        Self::from_plan(self.session, self.text, self.run, plan.map_err(Error::of_statement)?)
     }
 
     /// Waits for a place (`Busy` when none gets free), then streams. A failure midway is an error in the
@@ -172,7 +178,7 @@ fn position(name: &str) -> Option<usize> {
     name.strip_prefix('$')?.parse().ok()
 }
 
-/// The rows in the types told, their errors in the words for whoever wrote the statement.
+/// The rows in the types of `schema`, with errors that are meant for the author of the statement.
 fn plain(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
     let told = schema.clone();
     let rows = rows.map(move |batch| {

@@ -1,5 +1,5 @@
-//! Rows a few at a time. In: the batches of a plan. Out: the same rows in batches as large as whoever takes them does in a short time, with a
-//! pause between them: what he does with one of them may take long, and nothing can stop it.
+//! A plan node that passes its rows on a few at a time, with a pause after each step. Steps are as large as the node above it can work
+//! through in a short time, since nothing can stop that node within a step.
 //!
 //! DataFusion's `CooperativeExec` pauses, too. But its pauses come out of what tokio allows a task at once, 128 of them: of a plan that has
 //! more of them within each other, the innermost is never reached. Here a pause is followed by rows, however deep the plan is.
@@ -19,26 +19,27 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::{Stream, StreamExt};
 
-/// A step that took no longer is followed by one of twice as many rows.
+/// A step that took less time is followed by one of twice as many rows.
 const SHORT: Duration = Duration::from_millis(10);
-/// One that took longer, by one of half as many.
+/// A step that took more time is followed by one of half as many rows.
 const LONG: Duration = Duration::from_millis(50);
 
+/// The plan node.
 #[derive(Debug)]
-pub struct Steps {
+pub(crate) struct Steps {
     input: Arc<dyn ExecutionPlan>,
     least_rows: usize,
     most_rows: usize,
 }
 
 impl Steps {
-    /// Of at most so many rows each, the first one of a single row.
-    pub fn new(input: Arc<dyn ExecutionPlan>, most_rows: usize) -> Self {
+    /// Steps of at most so many rows each, the first one of a single row.
+    pub(crate) fn new(input: Arc<dyn ExecutionPlan>, most_rows: usize) -> Self {
         Self { input, least_rows: 1, most_rows }
     }
 
-    /// Of some thousand rows each, however long they are not taken: whoever takes them may be idle meanwhile.
-    pub fn of_batches(input: Arc<dyn ExecutionPlan>) -> Self {
+    /// Steps of at least a thousand rows, without a limit: time that passes between them may be that of a reader who is idle.
+    pub(crate) fn without_limit(input: Arc<dyn ExecutionPlan>) -> Self {
         Self { input, least_rows: 1_024, most_rows: usize::MAX }
     }
 }
@@ -104,15 +105,15 @@ struct Stepped {
     input: SendableRecordBatchStream,
     least_rows: usize,
     most_rows: usize,
-    /// Of the batch that is being given.
+    /// The rest of the batch that is being passed on.
     rest: Option<RecordBatch>,
-    /// Of the next step.
+    /// Rows of the next step.
     rows: usize,
-    /// When the last step was given.
+    /// When the last step was passed on.
     given: Option<Instant>,
-    /// When its task last paused here.
+    /// When the task last paused here.
     paused: Instant,
-    /// Whether a step was given since.
+    /// Whether a step was passed on since.
     may_pause: bool,
 }
 
@@ -188,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn batches_that_are_taken_slowly_stay_batches() {
-        let mut steps = Steps::of_batches(numbers(6_000)).execute(0, Arc::default()).unwrap();
+        let mut steps = Steps::without_limit(numbers(6_000)).execute(0, Arc::default()).unwrap();
         let mut batches = 0;
         while let Some(batch) = steps.next().await {
             assert!(batch.unwrap().num_rows() >= 800);
@@ -200,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn steps_within_each_other_come_to_an_end_however_slowly_they_go() {
-        let within = |plan, _| Arc::new(Steps::of_batches(plan)) as Arc<dyn ExecutionPlan>;
+        let within = |plan, _| Arc::new(Steps::without_limit(plan)) as Arc<dyn ExecutionPlan>;
         let deep = (0..200).fold(numbers(1), within);
         let mut steps = deep.execute(0, Arc::default()).unwrap();
         let mut pauses = 0;

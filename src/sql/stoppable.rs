@@ -1,5 +1,5 @@
-//! Statements that can be stopped. In: a physical plan. Out: the same, with a pause wherever it could go on for long without one:
-//! a task is only stopped, its time only looked at, and its thread only given to others, when it pauses.
+//! An optimizer rule that makes statements stoppable: it puts a pause wherever a plan could go on for long without one. Only when a task
+//! pauses can it be stopped, is its time limit looked at, and do other tasks get its thread.
 //!
 //! DataFusion pauses where rows are read. A join makes many rows out of few: it pauses between the batches that it gives. One that may give
 //! none for long takes its rows in [`Steps`], and so does what makes much out of each row.
@@ -18,13 +18,14 @@ use datafusion::physical_plan::joins::{HashJoinExec, NestedLoopJoinExec};
 use super::growing::is_growing;
 use super::steps::Steps;
 
-/// Of a step of a join: a batch has no more.
+/// Rows of a step of a join, as many as a batch has at most.
 const MOST_ROWS: usize = 1 << 16;
-/// Of a step of what makes much of each row: a batch of that is no larger than others are.
+/// Rows of a step of a node that makes much out of each row, so that its batches are no larger than others.
 const ROWS_THAT_GROW: usize = 64;
 
+/// The rule.
 #[derive(Debug)]
-pub struct Stoppable;
+pub(crate) struct Stoppable;
 
 impl PhysicalOptimizerRule for Stoppable {
     fn optimize(
@@ -44,7 +45,7 @@ impl PhysicalOptimizerRule for Stoppable {
             } else {
                 plan
             };
-            Ok(Transformed::yes(Arc::new(Steps::of_batches(plan))))
+            Ok(Transformed::yes(Arc::new(Steps::without_limit(plan))))
         })
         .data()
     }
@@ -58,7 +59,7 @@ impl PhysicalOptimizerRule for Stoppable {
     }
 }
 
-/// Whether a join may compare many pairs of rows, the right one of which it takes batch by batch, and give none.
+/// Whether a join may compare many pairs of rows and give none. Such a join takes the rows of its right side batch by batch.
 fn may_give_nothing(plan: &Arc<dyn ExecutionPlan>) -> bool {
     let gives_pairs = |join_type| {
         use JoinType::{Full, Inner, Left, Right};
@@ -83,7 +84,7 @@ fn grows(plan: &Arc<dyn ExecutionPlan>) -> Result<bool> {
     Ok(found)
 }
 
-/// The same plan, which takes those of its inputs in steps.
+/// The same plan, which takes the rows of these inputs in steps.
 fn in_steps(
     plan: Arc<dyn ExecutionPlan>,
     stepped: impl Fn(usize) -> bool,

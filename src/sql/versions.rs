@@ -1,4 +1,4 @@
-//! Which snapshots a statement reads. In: snapshots. Out: their versions, small enough for a ticket.
+//! The versions of the snapshots that a statement reads, small enough to be part of a ticket.
 
 use std::sync::Arc;
 
@@ -8,17 +8,21 @@ use crate::plan::SnapshotTable;
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
-/// The version of each table that a statement reads; `None`: there is no such table.
+/// The version of each table that a statement reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SqlVersions {
+    /// The version of `sources`; `None` without the table.
     pub sources: Option<u64>,
+    /// The version of `objects`; `None` without the table.
     pub objects: Option<u64>,
+    /// The version of `fp`; `None` without the table.
     pub fp: Option<u64>,
-    /// The ids of the tables, in the order of [`Table::ALL`]: made anew, a table has the same versions again.
+    /// The ids of the tables, in the order of [`Table::ALL`]. A table that is made anew has the same versions again, but another id.
     pub ids: [u64; Table::ALL.len()],
 }
 
 impl SqlVersions {
+    /// The versions of some tables.
     pub(super) fn from_tables(tables: &[Arc<SnapshotTable>]) -> Self {
         let snapshot =
             |table| tables.iter().map(|held| held.snapshot()).find(|held| held.table == table);
@@ -32,7 +36,7 @@ impl SqlVersions {
         }
     }
 
-    /// Which snapshot of a table, if it is there.
+    /// The snapshot of a table; `None` if the table does not exist.
     pub(super) fn get(&self, table: Table) -> Option<AsOf> {
         let version = match table {
             Table::Sources => self.sources,

@@ -50,7 +50,7 @@ async fn flight_alone(
     options: ServerOptions,
     token: Option<&str>,
 ) -> String {
-    let engine = Engine::open(EngineOptions::of_warehouse(warehouse)).await.unwrap();
+    let engine = Engine::open(EngineOptions::from_warehouse(warehouse)).await.unwrap();
     let (limits, workers) = (Limits::new(options), Workers::new().unwrap());
     let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
     let token = token.map(|token| token.parse().unwrap());

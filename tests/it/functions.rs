@@ -23,7 +23,7 @@ async fn sql(name: &str) -> Sql {
     let warehouse = Warehouse::open(&format!("memory://functions-{name}")).unwrap();
     let options = SurveyOptions { objects: 20, seed: 3 };
     survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
-    let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+    let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
     Sql::new(engine, Workers::new().unwrap(), &SqlOptions::DEFAULT).unwrap()
 }
 

@@ -71,7 +71,7 @@ async fn engine_over(
     let store: Arc<dyn ObjectStore> = counted.clone();
     let sources = Source::Folder(Location { url, store, prefix: prefix.join("files"), bucket });
     let refresh = Duration::from_secs(3600);
-    let options = EngineOptions::of_warehouse(&warehouse);
+    let options = EngineOptions::from_warehouse(&warehouse);
     let engine = Engine::open(EngineOptions { sources, refresh, index_bytes, ..options }).await;
     (counted, engine.unwrap())
 }

@@ -73,7 +73,7 @@ async fn engine(name: &str) -> (Warehouse, Engine) {
     let warehouse = Warehouse::open(&format!("memory://query-{name}")).unwrap();
     append(&warehouse, 0..500).await;
     append(&warehouse, 500..1000).await;
-    let mut options = EngineOptions::of_warehouse(&warehouse);
+    let mut options = EngineOptions::from_warehouse(&warehouse);
     options.refresh = Duration::from_millis(10);
     let engine = Engine::open(options).await.unwrap();
     (warehouse, engine)
@@ -265,7 +265,7 @@ async fn a_folder_of_flat_parquet_is_served_in_place_of_a_table() {
     let folder = tempfile::tempdir().unwrap();
     write_flat(&folder.path().join("a.parquet"), 0..500, true);
     write_flat(&folder.path().join("b.parquet"), 500..600, false);
-    let mut options = EngineOptions::of_warehouse(&warehouse);
+    let mut options = EngineOptions::from_warehouse(&warehouse);
     let location = Location::parse(&folder.path().to_string_lossy()).unwrap();
     options.sources = Source::Folder(location);
     options.refresh = Duration::from_millis(10);

@@ -126,7 +126,7 @@ async fn files_of_the_same_name_are_not_taken_for_those_of_the_table_before() {
     write_by_hand(folder.path(), "the first table", 1000);
     let warehouse = Warehouse::open("memory://remade").unwrap();
     let sources = Source::Folder(Location::parse(folder.path().to_str().unwrap()).unwrap());
-    let options = EngineOptions::of_warehouse(&warehouse);
+    let options = EngineOptions::from_warehouse(&warehouse);
     let engine =
         Engine::open(EngineOptions { sources, refresh: Duration::from_millis(10), ..options });
     let engine = engine.await.unwrap();

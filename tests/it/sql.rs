@@ -22,7 +22,7 @@ async fn engine(name: &str) -> (Warehouse, Engine) {
     let warehouse = Warehouse::open(&format!("memory://sql-{name}")).unwrap();
     let options = SurveyOptions { objects: OBJECTS, seed: 3 };
     survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
-    let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+    let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
     (warehouse, engine)
 }
 

@@ -97,7 +97,7 @@ async fn a_value_that_is_not_of_its_columns_type_is_the_files_fault() {
 
     let warehouse = Warehouse::open("memory://texts").unwrap();
     let sources = Source::Folder(Location::parse(folder.path().to_str().unwrap()).unwrap());
-    let options = EngineOptions { sources, ..EngineOptions::of_warehouse(&warehouse) };
+    let options = EngineOptions { sources, ..EngineOptions::from_warehouse(&warehouse) };
     let engine = Engine::open(options).await.unwrap();
     let by_id = Query::newest_first(Table::Sources, vec![5], Columns::Named(vec!["r:note".into()]));
     let whole = Query { ids: ObjectIds::EVERY, ..by_id.clone() };

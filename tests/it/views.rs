@@ -21,7 +21,7 @@ fn warehouse() -> Warehouse {
 }
 
 async fn sql(warehouse: &Warehouse) -> Sql {
-    let engine = Engine::open(EngineOptions::of_warehouse(warehouse)).await.unwrap();
+    let engine = Engine::open(EngineOptions::from_warehouse(warehouse)).await.unwrap();
     Sql::new(engine, Workers::new().unwrap(), &SqlOptions::DEFAULT).unwrap()
 }
 

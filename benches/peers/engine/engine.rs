@@ -23,7 +23,8 @@ const READ_AHEAD: Duration = Duration::from_millis(500);
 
 impl EngineReader {
     pub async fn open(warehouse: &Warehouse) -> Self {
-        let options = EngineOptions { refresh: REFRESH, ..EngineOptions::of_warehouse(warehouse) };
+        let options =
+            EngineOptions { refresh: REFRESH, ..EngineOptions::from_warehouse(warehouse) };
         Self::of(options).await
     }
 
@@ -51,7 +52,7 @@ impl EngineReader {
             objects: folder(Table::Objects),
             fp: folder(Table::Fp),
             refresh: REFRESH,
-            ..EngineOptions::of_warehouse(warehouse)
+            ..EngineOptions::from_warehouse(warehouse)
         };
         Self::of(options).await
     }

@@ -56,7 +56,7 @@ impl Door {
 /// Whoever waits for a statement here can end it: there is no limit of time.
 async fn local(url: &str, memory_mib: u64) -> Result<Door> {
     let warehouse = Warehouse::open(url)?;
-    let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await?;
+    let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await?;
     let options = SqlOptions {
         memory_bytes: mebibytes(memory_mib),
         time_limit: Duration::MAX,

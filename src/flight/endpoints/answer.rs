@@ -1,4 +1,4 @@
-//! A query as Flight answers it. In: a [`Query`]. Out: its [`Answer`] in the column types that every format has.
+//! The [`Answer`] to a query, in the column types that every format has.
 
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
@@ -10,8 +10,8 @@ use crate::limits::Limits;
 use crate::query::{Answer, Engine, Query};
 use crate::workers::Workers;
 
-/// Plans and starts a query. Its rows fail in the words for a client: what a filter cannot compute is the client's to mend.
-pub async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
+/// Plans and starts a query. Errors of its rows are meant for the client, whose filter may fail at a value.
+pub(crate) async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
     let answer = engine.run(query).await.map_err(failure::of_reading)?;
     let of_rows = match query.filter {
         Some(_) => Error::of_statement,
@@ -26,7 +26,7 @@ pub async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
 
 /// The answer without a row of it: with a limit of 0 everything is planned and checked, and nothing is read. A filter is planned on the
 /// workers, and in a place of its own until it is, even if nobody waits for it any more.
-pub async fn without_rows(
+pub(crate) async fn without_rows(
     engine: &Engine,
     query: &Query,
     limits: &Limits,

@@ -1,6 +1,6 @@
-//! The rows of many objects. In: messages, the first with the descriptor of a request without ids, all with batches of
-//! ids. Out: the rows in key order, and a last batch without rows whose `app_metadata` is a JSON object: how many ids were
-//! `asked` for, `found` and `not_found` to have rows, the `snapshot`, and the `warning` if there is one.
+//! DoExchange: a client sends ids and gets the rows of these objects. The first message has the descriptor of a request without ids; all
+//! messages have batches of ids. The rows come in key order. A last batch without rows has as `app_metadata` a JSON object that says how
+//! many ids were `asked` for, how many were `found` and `not_found` to have rows, the `snapshot`, and the `warning` if there is one.
 //!
 //! Rows come in key order, so all ids are taken before the first row goes out, and a client may write everything before it
 //! reads anything. A place among the bulk reads is taken when the ids have come: who sends none keeps nobody waiting.
@@ -20,7 +20,7 @@ use super::info::metadata;
 use super::matches;
 use super::request::EndpointRequest;
 use crate::error::{Error, Result};
-use crate::flight::decode;
+use crate::flight::checked_batches;
 use crate::flight::status::status;
 use crate::flight::wire::{self, Messages};
 use crate::limits::{HeldMemory, Limits, too_slow};
@@ -29,11 +29,11 @@ use crate::schema::KEY;
 use crate::warehouse::AsOf;
 use crate::workers::{Limit, Workers};
 
-/// Ids of one exchange.
+/// The most ids of one exchange.
 const MAX_IDS: usize = 20_000_000;
 
-/// Answers at once, and does everything while the answer is read: some clients write only when they can read.
-pub fn exchange(
+/// Returns the answer at once, and takes the ids while it is read: some clients write only once they can read.
+pub(crate) fn exchange(
     engine: Engine,
     workers: Workers,
     limits: Limits,
@@ -90,7 +90,8 @@ async fn received(
     idle_limit: Duration,
 ) -> Result<SortedIds> {
     let mut ids = Ids::new(MAX_IDS, memory);
-    let mut batches = decode::batches("the ids", stream::iter([Ok(first)]).chain(messages));
+    let mut batches =
+        checked_batches::batches("the ids", stream::iter([Ok(first)]).chain(messages));
     while let Some(batch) = in_time(idle_limit, batches.next()).await? {
         ids.add(&batch?)?;
     }
@@ -102,7 +103,7 @@ async fn in_time<T>(idle_limit: Duration, message: impl Future<Output = T>) -> R
     message.map_err(|_| too_slow(idle_limit, "send the ids as they come"))
 }
 
-/// A request for a whole table, as it is before the ids have come.
+/// The request of an exchange, from the descriptor of its first message. It must not name objects, since the ids follow.
 fn request_of(first: &FlightData) -> Result<EndpointRequest> {
     let descriptor = first.flight_descriptor.as_ref();
     let descriptor = descriptor

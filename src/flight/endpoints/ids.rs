@@ -1,5 +1,5 @@
-//! The ids of an exchange. In: batches with a column `diaObjectId`. Out: the ids in key order, each once, in memory that
-//! the budget of all exchanges has granted.
+//! The ids that a client sends in an exchange, as batches with a column `diaObjectId`: sorted, each once, in memory that the budget of all
+//! exchanges has granted.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
@@ -10,21 +10,21 @@ use crate::limits::HeldMemory;
 use crate::schema::KEY;
 
 /// Ids being collected.
-pub struct Ids {
+pub(crate) struct Ids {
     ids: Vec<i64>,
     most: usize,
     memory: HeldMemory,
 }
 
 impl Ids {
-    /// At most `most` ids, those that come again counted again.
-    pub fn new(most: usize, memory: HeldMemory) -> Self {
+    /// Takes at most `most` ids; an id that comes twice counts twice.
+    pub(crate) fn new(most: usize, memory: HeldMemory) -> Self {
         Self { ids: Vec::new(), most, memory }
     }
 
     /// Takes the ids of a batch. Errors: `Argument` without a column of integers or digits, `TooLarge` over the limit,
     /// `Busy` where there is no memory for them.
-    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         let column = batch.column_by_name(KEY).ok_or_else(|| {
             let (count, names) = (batch.num_columns(), first_names(batch));
             Error::argument(format!(
@@ -69,8 +69,8 @@ impl Ids {
         Ok(())
     }
 
-    /// In key order, each once.
-    pub fn sorted(mut self) -> SortedIds {
+    /// The ids in key order, each once.
+    pub(crate) fn sorted(mut self) -> SortedIds {
         self.ids.sort_unstable();
         self.ids.dedup();
         SortedIds { ids: self.ids, _memory: self.memory }
@@ -78,14 +78,14 @@ impl Ids {
 }
 
 /// Ids in key order, each once.
-pub struct SortedIds {
+pub(crate) struct SortedIds {
     ids: Vec<i64>,
     _memory: HeldMemory,
 }
 
 impl SortedIds {
-    /// Who has them has their memory: the field alone could be moved out of it.
-    pub fn as_slice(&self) -> &[i64] {
+    /// The ids. The field is private, since their memory is granted only as long as they are not moved out.
+    pub(crate) fn as_slice(&self) -> &[i64] {
         &self.ids
     }
 }
@@ -96,7 +96,7 @@ fn first_names(batch: &RecordBatch) -> Vec<String> {
     names.map(|field| format!("{:.64}", field.name())).collect()
 }
 
-/// Of an id, with zeros before it.
+/// Characters of an id, with zeros before it.
 const MOST_DIGITS: usize = 40;
 
 /// In bytes; 0 of integers. The same bytes may stand for many texts.

@@ -1,6 +1,5 @@
-//! What there is to get for a request, and how. In: a request and where its answer stands. Out: a [`FlightInfo`] with the
-//! schema of the rows, a ticket for each part, and as `app_metadata` a JSON object with `snapshot` and, if
-//! anything was ignored, the `warning` that REST gives.
+//! The [`FlightInfo`] of a request: the schema of its rows, a ticket for each part, and as `app_metadata` a JSON object with `snapshot`
+//! and, if anything was ignored, the `warning` that REST gives.
 
 use std::ops::RangeInclusive;
 
@@ -13,17 +12,20 @@ use crate::error::Result;
 use crate::query::Versions;
 
 /// The answer to a request, before its rows.
-pub struct Heading<'a> {
+pub(crate) struct Heading<'a> {
+    /// The columns of the rows.
     pub schema: &'a Schema,
+    /// The version that the answer is from.
     pub snapshot: u64,
-    /// Where it is known without reading them.
+    /// The number of rows, if it is known without reading them.
     pub rows: Option<u64>,
+    /// What was ignored of the request.
     pub warning: Option<String>,
 }
 
 impl Heading<'_> {
     /// The info without a way to get the rows.
-    pub fn info(self, descriptor: FlightDescriptor) -> Result<FlightInfo> {
+    pub(crate) fn info(self, descriptor: FlightDescriptor) -> Result<FlightInfo> {
         let rows = self.rows.and_then(|rows| i64::try_from(rows).ok()).unwrap_or(-1);
         let info = FlightInfo::new()
             .try_with_schema(self.schema)?
@@ -37,7 +39,7 @@ impl Heading<'_> {
 }
 
 /// The members that every answer's `app_metadata` has, after some others.
-pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> String {
+pub(crate) fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> String {
     members["snapshot"] = snapshot.into();
     if let Some(warning) = warning {
         members["warning"] = warning.into();
@@ -45,8 +47,9 @@ pub fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> S
     members.to_string()
 }
 
-/// The parts of an answer, in order: of a whole table its key ranges, else the only one. They are got where the info was.
-pub fn endpoints(
+/// A ticket for each part of an answer, in order: for each range of keys of a whole table, else for the only part. No location is named, so
+/// that clients get the parts where they got the info.
+pub(crate) fn endpoints(
     request: &str,
     versions: Versions,
     parts: Option<Vec<RangeInclusive<i64>>>,

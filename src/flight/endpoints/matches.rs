@@ -1,4 +1,4 @@
-//! The rows of many objects. In: ids in key order. Out: the rows in key order, and how many of the ids have some.
+//! The rows of many objects, in key order, and how many of the objects have some.
 //!
 //! They are the rows of one query after another; while the rows of one go out, the next is planned.
 
@@ -19,12 +19,12 @@ use crate::query::{Columns, Engine, ObjectIds, Query};
 use crate::schema::{Family, KEY};
 use crate::workers::Workers;
 
-/// Enough ids to outweigh the planning of a query.
+/// Ids of one query, enough to outweigh its planning.
 const IDS_PER_QUERY: usize = 1 << 14;
 const QUERIES_AHEAD: usize = 2;
 
 /// The rows of `ids` that `query` asks for, with its `schema`, and a count that is complete when they have all come.
-pub fn rows(
+pub(crate) fn rows(
     engine: Engine,
     workers: Workers,
     mut query: Query,
@@ -61,7 +61,7 @@ pub fn rows(
     (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), found)
 }
 
-/// How many objects begin among these keys, after `last_key`.
+/// How many objects there are among these ascending keys, besides that of `last_key`.
 fn count_objects(keys: &[i64], last_key: &mut Option<i64>) -> u64 {
     let begin = keys.iter().filter(|&&key| last_key.replace(key) != Some(key));
     begin.count() as u64
@@ -82,7 +82,7 @@ mod tests {
     #[tokio::test]
     async fn the_memory_of_the_ids_is_held_as_long_as_they_are() {
         let warehouse = Warehouse::open("memory://matches").unwrap();
-        let engine = Engine::open(EngineOptions::of_warehouse(&warehouse)).await.unwrap();
+        let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
         let budget = Budget::new("ids", 1 << 20);
         let all = budget.free_bytes();
         let mut ids = Ids::new(100, budget.hold());

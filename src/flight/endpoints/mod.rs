@@ -1,5 +1,5 @@
-//! The documented endpoints over Flight, and whole tables. In: descriptors, tickets, and streams of ids. Out: what there is to
-//! get, and rows in the order (`diaObjectId`, `midpointMjdTai` descending) under the names that REST gives.
+//! The endpoints of REST over Flight, and whole tables. Rows have the names that REST gives and the order (`diaObjectId`, `midpointMjdTai`
+//! descending).
 //!
 //! Lookups by id run where REST's do and within the same limits, the large ones on the workers; whole tables, exchanges and whatever
 //! has a filter run on the workers, as long as the client goes on taking rows.
@@ -23,7 +23,7 @@ use tonic::Streaming;
 
 use self::answer::{answer, without_rows};
 use self::info::Heading;
-pub use self::request::EndpointRequest;
+pub(crate) use self::request::EndpointRequest;
 use self::ticket::Ticket;
 use super::wire::{self, Messages};
 use crate::error::{Kind, Result};
@@ -35,33 +35,34 @@ use crate::workers::{Limit, Workers};
 
 const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
-/// Cheap to clone.
+/// The endpoints. Cheap to clone.
 #[derive(Clone)]
-pub struct EndpointService {
+pub(crate) struct EndpointService {
     engine: Engine,
     limits: Limits,
-    /// The threads that answer REST, too.
+    /// The runtime that answers REST, too.
     serving: Workers,
     workers: Workers,
 }
 
 impl EndpointService {
     /// Lookups run on the threads of the caller.
-    pub fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
+    pub(crate) fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
         Self { engine, limits, serving: Workers::of_caller(), workers }
     }
 
-    pub fn limits(&self) -> &Limits {
+    /// The limits that the calls share with REST.
+    pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// The same, for the work of a caller.
-    pub fn for_caller(&self, caller: Caller) -> Self {
+    /// The same endpoints within the limits of one client.
+    pub(crate) fn for_caller(&self, caller: Caller) -> Self {
         Self { limits: self.limits.for_caller(caller), ..self.clone() }
     }
 
     /// Each table that exists, without a way to read it: that is for `info` to give.
-    pub async fn list(&self) -> Result<Vec<FlightInfo>> {
+    pub(crate) async fn list(&self) -> Result<Vec<FlightInfo>> {
         let mut infos = Vec::new();
         for table in Table::ALL {
             let descriptor = FlightDescriptor::new_path(vec![table.name().to_string()]);
@@ -75,8 +76,8 @@ impl EndpointService {
         Ok(infos)
     }
 
-    /// What there is to get, and how. A whole table comes in parts, to be read in parallel; with a limit, in one.
-    pub async fn info(
+    /// The info of a request. A whole table has several parts, to be read in parallel; with a limit it has one.
+    pub(crate) async fn info(
         &self,
         descriptor: FlightDescriptor,
         request: &EndpointRequest,
@@ -100,18 +101,18 @@ impl EndpointService {
     }
 
     /// The schema of the rows of a request.
-    pub async fn schema(&self, request: &EndpointRequest) -> Result<SchemaResult> {
+    pub(crate) async fn schema(&self, request: &EndpointRequest) -> Result<SchemaResult> {
         let schema = self.planned(&request.query).await?.schema;
         Ok(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into()?)
     }
 
     /// The request that a ticket answers.
-    pub fn request_of(ticket: &[u8]) -> Result<EndpointRequest> {
+    pub(crate) fn request_of(ticket: &[u8]) -> Result<EndpointRequest> {
         Ticket::decode(ticket)?.request()
     }
 
     /// The rows of a request, compressed as it says or, if it says nothing, as `compression` does.
-    pub async fn read(
+    pub(crate) async fn read(
         &self,
         request: EndpointRequest,
         compression: Option<CompressionType>,
@@ -142,7 +143,7 @@ impl EndpointService {
     }
 
     /// The rows of the objects whose ids the client streams.
-    pub fn exchange(&self, messages: Streaming<FlightData>) -> Messages {
+    pub(crate) fn exchange(&self, messages: Streaming<FlightData>) -> Messages {
         let (engine, workers) = (self.engine.clone(), self.workers.clone());
         exchange::exchange(engine, workers, self.limits.clone(), messages)
     }

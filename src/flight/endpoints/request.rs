@@ -1,5 +1,5 @@
-//! A request by name, understood. In: a descriptor: the path of an endpoint, or the JSON of a REST request with the
-//! `endpoint` in it. Out: a [`EndpointRequest`], or the error that names the argument and what would be right.
+//! Reads a request from a descriptor, which is the path of an endpoint or the arguments of a REST request as JSON, with the name of the
+//! endpoint as `endpoint`. Errors name the argument and say what would be right.
 //!
 //! Beyond REST's arguments there are `filter`, `limit` and `compression`. What nobody knows is ignored as in REST, and told;
 //! without `diaObjectId` it is refused, for a misspelt argument would then read a whole table.
@@ -20,13 +20,13 @@ use crate::request::query::{Asked, query, wrong};
 use crate::schema::Table;
 
 const ENDPOINT: &str = "endpoint";
-/// Of a command: ids by the hundred thousand. More of them go through an exchange.
+/// Bytes of a command: some hundred thousand ids. More ids go through an exchange.
 const MOST_BYTES: usize = 4 << 20;
 const FILTER: &str = "filter";
 const LIMIT: &str = "limit";
 const COMPRESSION: &str = "compression";
 
-/// Every argument of a request over Flight.
+/// All arguments of requests over Flight.
 const NAMES: [&str; 9] = [
     ENDPOINT,
     ID.name,
@@ -39,17 +39,18 @@ const NAMES: [&str; 9] = [
     COMPRESSION,
 ];
 
-/// What a path or a command looks like.
+/// How a path or a command looks, for errors.
 const EXAMPLES: &str =
     "for_path(\"sources\", \"170028485706776685\") or for_command('{\"endpoint\": \"sources\"}')";
 
+/// A request that was understood.
 #[derive(Debug)]
-pub struct EndpointRequest {
-    /// The JSON that was asked, digit for digit.
+pub(crate) struct EndpointRequest {
+    /// The JSON of the request as it came, so that no digit is lost.
     pub text: String,
     /// Rows come object after object.
     pub query: Query,
-    /// Of the values in each message.
+    /// The compression of the values in each message.
     pub compression: Option<CompressionType>,
     ignored_ids: Ignored,
     ignored_arguments: Ignored,
@@ -57,7 +58,7 @@ pub struct EndpointRequest {
 
 impl EndpointRequest {
     /// Reads a descriptor.
-    pub fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
+    pub(crate) fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
         match (descriptor.r#type(), descriptor.path.as_slice()) {
             (DescriptorType::Cmd, _) => match String::from_utf8(descriptor.cmd.to_vec()) {
                 Ok(text) => Self::parse(text),
@@ -76,7 +77,7 @@ impl EndpointRequest {
     }
 
     /// Reads the JSON of a request. `TooLarge` over [`MOST_BYTES`].
-    pub fn parse(text: String) -> Result<Self> {
+    pub(crate) fn parse(text: String) -> Result<Self> {
         check_size(text.len())?;
         let mut arguments = arguments::read(Body::Json(text.as_bytes()), "", &NAMES)?;
         let table = endpoint(arguments.remove(ENDPOINT))?;
@@ -95,13 +96,13 @@ impl EndpointRequest {
         Ok(Self { text, query, compression, ignored_ids, ignored_arguments })
     }
 
-    /// Every row of the table is asked for, whatever the filter leaves of it.
-    pub fn is_whole_table(&self) -> bool {
+    /// Whether no objects are named, so that a whole table is read, whatever its filter leaves.
+    pub(crate) fn is_whole_table(&self) -> bool {
         matches!(self.query.ids, ObjectIds::Within(_))
     }
 
-    /// What to tell beside the rows.
-    pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
+    /// The warning beside the rows, if anything was ignored.
+    pub(crate) fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         let as_of = self.query.as_of.clone();
         Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()

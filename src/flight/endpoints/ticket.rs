@@ -1,5 +1,5 @@
-//! Tickets of named requests. In: a request, the snapshot it is answered from and, of a whole table, which part. Out: bytes
-//! that any instance of the server answers alike, and back.
+//! Tickets of requests: the request, the snapshot that answers it and, of a whole table, the part to read. Any instance of the server
+//! answers a ticket alike.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::query::{ObjectIds, Versions};
 use crate::warehouse::AsOf;
 
-/// Of a ticket: a command, each byte of which may take two, and what stands beside it.
+/// Bytes of a ticket: a command, each byte of which may become two, and the rest.
 const MOST_BYTES: usize = 9 << 20;
 /// The version of this format.
 const FORMAT: u32 = 2;
@@ -18,7 +18,7 @@ const FORMAT: u32 = 2;
 /// Versioned JSON that carries all that an answer needs.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     diaflight: u32,
     /// The version of the table.
     snapshot: u64,
@@ -27,11 +27,11 @@ pub struct Ticket {
     /// The part of the table, by its first and last key.
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<(i64, i64)>,
-    /// The JSON that was asked, digit for digit.
+    /// The JSON of the request as it came, so that no digit is lost.
     request: String,
 }
 
-/// What every ticket has, of whatever format.
+/// What tickets of all versions of the format have.
 #[derive(Deserialize)]
 struct Header {
     diaflight: u32,
@@ -39,18 +39,23 @@ struct Header {
 
 impl Ticket {
     /// Of one table, whose version and id are the first of `versions`.
-    pub fn new(request: String, versions: Versions, keys: Option<RangeInclusive<i64>>) -> Self {
+    pub(crate) fn new(
+        request: String,
+        versions: Versions,
+        keys: Option<RangeInclusive<i64>>,
+    ) -> Self {
         let keys = keys.map(RangeInclusive::into_inner);
         let table = format!("{:016x}", versions.ids[0]);
         Self { diaflight: FORMAT, snapshot: versions.table, table, keys, request }
     }
 
-    pub fn encode(&self) -> Result<Vec<u8>> {
+    /// The ticket as bytes.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         serde_json::to_vec(self).map_err(|error| Error::internal(format!("a ticket: {error}")))
     }
 
-    /// Errors: `Argument` for what no server gave out, or one of another release.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
+    /// Reads the bytes of a ticket. Errors: `Argument` for bytes that no server has made, or one of another release.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > MOST_BYTES {
             return Err(damaged(format!("it is over {MOST_BYTES} bytes")));
         }
@@ -65,7 +70,7 @@ impl Ticket {
     }
 
     /// The request that it answers, bound to its snapshot and its part of the table.
-    pub fn request(&self) -> Result<EndpointRequest> {
+    pub(crate) fn request(&self) -> Result<EndpointRequest> {
         let mut request = EndpointRequest::parse(self.request.clone()).map_err(damaged)?;
         match (self.keys, request.is_whole_table()) {
             (Some((first, last)), true) => request.query.ids = ObjectIds::Within(first..=last),

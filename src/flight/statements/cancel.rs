@@ -1,5 +1,5 @@
-//! Cancelling a statement, by the FlightInfo that it was planned with. In: the body of an action. Out: the body of its
-//! result. It stops what runs in this instance; a client that drops its stream stops it wherever it runs.
+//! Cancels a statement by the FlightInfo with which it was planned. That stops what runs in this instance; a client that drops its stream
+//! stops it wherever it runs.
 
 use arrow_flight::sql::{
     ActionCancelQueryRequest, ActionCancelQueryResult, Command, ProstMessageExt,
@@ -35,7 +35,7 @@ struct CancelledEndpoint {
 }
 
 /// The action CancelFlightInfo.
-pub fn flight_info(running: &Running, body: Bytes) -> Result<Bytes, Status> {
+pub(crate) fn flight_info(running: &Running, body: Bytes) -> Result<Bytes, Status> {
     check_size(&body)?;
     let request = CancelRequest::decode(body).map_err(undecodable)?;
     cancel(running, request.info.unwrap_or_default())?;
@@ -43,7 +43,7 @@ pub fn flight_info(running: &Running, body: Bytes) -> Result<Bytes, Status> {
 }
 
 /// The older action CancelQuery.
-pub fn query(running: &Running, body: Bytes) -> Result<Bytes, Status> {
+pub(crate) fn query(running: &Running, body: Bytes) -> Result<Bytes, Status> {
     let request: ActionCancelQueryRequest = unpacked(&body)?;
     cancel(running, Info::decode(request.info).map_err(undecodable)?)?;
     // Its results have the numbers of CancelStatus.

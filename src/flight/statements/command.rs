@@ -1,5 +1,5 @@
-//! The messages of Flight SQL. In: bytes of a descriptor, a ticket or an action. Out: what they say, or INVALID_ARGUMENT; for what
-//! Flight SQL has and this server does not serve, UNIMPLEMENTED, with what to do instead.
+//! Reads the messages of Flight SQL from descriptors, tickets and actions. Errors: INVALID_ARGUMENT for what is no such message,
+//! UNIMPLEMENTED, with what to do instead, for messages that this server does not serve.
 
 use arrow_flight::sql::{Any, Command, ProstMessageExt};
 use prost::Message;
@@ -13,28 +13,28 @@ const NO_TRANSACTIONS: &str =
     "there are no transactions: each statement reads one snapshot of every table; use autocommit";
 const NO_SUBSTRAIT: &str = "Substrait plans are not served; send the statement as SQL";
 
-/// Of an action's body: a FlightInfo, which has a handle twice, and what stands beside them.
+/// Bytes of the body of an action: a FlightInfo, which has a handle twice, and the rest.
 const MOST_BYTES: usize = 4 << 20;
-/// Of a command: a handle or a statement, and what stands beside it. Many short texts take much more room once they are read.
+/// Bytes of a command: a handle or a statement, and the rest. Many short texts take much more memory once they are read.
 const MOST_COMMAND_BYTES: usize = (1 << 20) + (64 << 10);
 
 /// The command in a descriptor or a ticket; `Command::Unknown` for a message that is not of Flight SQL.
-pub fn command(bytes: &[u8]) -> Result<Command, Status> {
+pub(crate) fn command(bytes: &[u8]) -> Result<Command, Status> {
     at_most(bytes.len(), MOST_COMMAND_BYTES)?;
     Command::try_from(Any::decode(bytes).map_err(undecodable)?).map_err(undecodable)
 }
 
 /// The message that an action of Flight SQL has as its body.
-pub fn unpacked<M: ProstMessageExt>(body: &[u8]) -> Result<M, Status> {
+pub(crate) fn unpacked<M: ProstMessageExt>(body: &[u8]) -> Result<M, Status> {
     check_size(body)?;
     let message = Any::decode(body).map_err(undecodable)?.unpack::<M>().map_err(undecodable)?;
     message.ok_or_else(|| {
-        Status::invalid_argument(format!("the action's body is to be a {}", M::type_url()))
+        Status::invalid_argument(format!("the body of the action must be a {}", M::type_url()))
     })
 }
 
-/// INVALID_ARGUMENT for a message that is larger than any.
-pub fn check_size(bytes: &[u8]) -> Result<(), Status> {
+/// Checks that a message is not too large; else INVALID_ARGUMENT.
+pub(crate) fn check_size(bytes: &[u8]) -> Result<(), Status> {
     at_most(bytes.len(), MOST_BYTES)
 }
 
@@ -46,12 +46,13 @@ fn at_most(bytes: usize, most: usize) -> Result<(), Status> {
     Ok(())
 }
 
-pub fn undecodable(error: impl std::fmt::Display) -> Status {
-    Status::invalid_argument(format!("no message of Flight SQL: {error}"))
+/// The status for bytes that are no such message.
+pub(crate) fn undecodable(error: impl std::fmt::Display) -> Status {
+    Status::invalid_argument(format!("not a message of Flight SQL: {error}"))
 }
 
-/// A command that the call it came with does not answer.
-pub fn refuse_command(command: &Command) -> Status {
+/// The status for a command that the call does not answer.
+pub(crate) fn refuse_command(command: &Command) -> Status {
     match command {
         Command::CommandStatementSubstraitPlan(_) => Status::unimplemented(NO_SUBSTRAIT),
         Command::CommandStatementIngest(_) => Status::unimplemented(READ_ONLY),
@@ -63,19 +64,19 @@ pub fn refuse_command(command: &Command) -> Status {
             Status::invalid_argument(format!(
                 "{} does not belong here: GetFlightInfo takes a command, DoGet the ticket that it gave, DoPut \
                  the rows to bind to a prepared statement",
-                name.unwrap_or("what has no name")
+                name.unwrap_or("a command without a name")
             ))
         }
     }
 }
 
-/// Rows that are no parameters.
-pub fn refuse_upload() -> Status {
+/// The status for rows that are not sent as parameters.
+pub(crate) fn refuse_upload() -> Status {
     Status::unimplemented(READ_ONLY)
 }
 
-/// An action that is not served, by its name.
-pub fn refuse_action(name: &str) -> Status {
+/// The status for an action that is not served.
+pub(crate) fn refuse_action(name: &str) -> Status {
     Status::unimplemented(match name {
         "CreatePreparedSubstraitPlan" => NO_SUBSTRAIT.to_string(),
         "BeginTransaction" | "EndTransaction" | "BeginSavepoint" | "EndSavepoint" => {
@@ -87,6 +88,6 @@ pub fn refuse_action(name: &str) -> Status {
         "RenewFlightEndpoint" => {
             "a ticket needs no renewal: it is good while its snapshot is kept".to_string()
         }
-        other => format!("no action `{other:.40}`; ListActions has those there are"),
+        other => format!("there is no action `{other:.40}`; ListActions names all"),
     })
 }

@@ -1,6 +1,5 @@
-//! What clients carry between calls, so that no instance of the server need remember: a prepared statement with what is
-//! bound to it, and the ticket of a planned one. In: its parts. Out: bytes; and from bytes the parts, or what is wrong
-//! with them.
+//! Handles of prepared statements and tickets of planned ones, as bytes. They hold all there is to know of them, so that no instance of the
+//! server need remember any. Bytes that are damaged are refused.
 //!
 //! The bytes are a letter for the kind, the version of this layout, the CRC-32 (little-endian) of what follows, and a
 //! protobuf message.
@@ -19,8 +18,8 @@ const HEAD: usize = 6;
 /// The most bytes of a handle. A FlightInfo has it twice, and gRPC messages have 4 MiB at most.
 const MOST_BYTES: usize = 1 << 20;
 
-/// `TooLarge` where a handle would be over its limit.
-pub fn check_size(bytes: usize) -> Result<()> {
+/// The error for a handle over the limit.
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
     match bytes <= MOST_BYTES {
         true => Ok(()),
         false => Err(Error::new(
@@ -33,8 +32,8 @@ pub fn check_size(bytes: usize) -> Result<()> {
 }
 
 /// A message that clients carry.
-pub trait Handle: Message + Default {
-    /// Tells it from the others.
+pub(crate) trait Handle: Message + Default {
+    /// The letter of its kind.
     const KIND: u8;
 
     /// Its bytes. `TooLarge` over [`MOST_BYTES`].
@@ -49,19 +48,22 @@ pub trait Handle: Message + Default {
         Ok(bytes.freeze())
     }
 
-    /// What [`Self::seal`] made into bytes. `Argument` for any others.
+    /// Reads the bytes that [`Self::seal`] made. Errors: `Argument` for any others.
     fn open(mut bytes: Bytes) -> Result<Self> {
         check_size(bytes.len().saturating_sub(HEAD))?;
         if bytes.len() < HEAD || bytes.get_u8() != Self::KIND {
-            return Err(Error::argument("no statement of this server; prepare it again"));
+            return Err(Error::argument(
+                "the handle or ticket is not one of this server; prepare the statement again",
+            ));
         }
         let version = bytes.get_u8();
         if version != VERSION {
             return Err(Error::argument(format!(
-                "a statement of version {version}, where this server has {VERSION}; prepare it again"
+                "the handle or ticket is of version {version}, and this server's are of version {VERSION}; prepare the statement again"
             )));
         }
-        let damaged = || Error::argument("a damaged statement; prepare it again");
+        let damaged =
+            || Error::argument("the handle or ticket is damaged; prepare the statement again");
         if bytes.get_u32_le() != crc32fast::hash(&bytes) {
             return Err(damaged());
         }
@@ -71,7 +73,8 @@ pub trait Handle: Message + Default {
 
 /// A prepared statement: to be planned against the newest snapshots each time it is executed.
 #[derive(Clone, PartialEq, Message)]
-pub struct PreparedHandle {
+pub(crate) struct PreparedHandle {
+    /// The SQL of the statement.
     #[prost(string, tag = "1")]
     pub text: String,
     /// A schema and batches, one row for each run, as the client sent them; empty where nothing is bound.
@@ -85,10 +88,11 @@ impl Handle for PreparedHandle {
 
 /// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
 #[derive(Clone, PartialEq, Message)]
-pub struct PlannedHandle {
-    /// Names it while it runs.
+pub(crate) struct PlannedHandle {
+    /// Identifies the statement while it runs.
     #[prost(string, tag = "1")]
     pub id: String,
+    /// The statement, with the values of its parameters.
     #[prost(message, required, tag = "2")]
     pub prepared: PreparedHandle,
     #[prost(uint64, optional, tag = "3")]
@@ -106,12 +110,14 @@ impl Handle for PlannedHandle {
 }
 
 impl PlannedHandle {
-    pub fn new(id: String, prepared: PreparedHandle, versions: &SqlVersions) -> Self {
+    /// The ticket of a statement that is planned on some versions.
+    pub(crate) fn new(id: String, prepared: PreparedHandle, versions: &SqlVersions) -> Self {
         let &SqlVersions { sources, objects, fp, ids } = versions;
         Self { id, prepared, sources, objects, fp, ids: ids.to_vec() }
     }
 
-    pub fn versions(&self) -> SqlVersions {
+    /// The versions to read.
+    pub(crate) fn versions(&self) -> SqlVersions {
         let ids = self.ids.as_slice().try_into().unwrap_or_default();
         SqlVersions { sources: self.sources, objects: self.objects, fp: self.fp, ids }
     }

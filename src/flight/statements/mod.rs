@@ -1,5 +1,5 @@
-//! Flight SQL: statements, and what clients and tools ask about the tables. In: the calls of a Flight service whose
-//! commands, tickets and actions are Flight SQL's. Out: FlightInfos, rows and handles. This file says what goes where.
+//! Flight SQL: statements, and what clients and tools ask about the tables. This file says which part answers which command, ticket and
+//! action.
 //!
 //! No call depends on another: handles and tickets hold all they need, so any instance over the same warehouse answers
 //! any of them. Only cancelling needs the instance that runs the statement.
@@ -40,9 +40,9 @@ use crate::workers::Workers;
 
 type StreamResult<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
 
-/// Cheap to clone; all clones share the statements that run.
+/// The part of the service that answers Flight SQL. Cheap to clone: all clones share the statements that run.
 #[derive(Clone)]
-pub struct Statements {
+pub(crate) struct Statements {
     sql: Sql,
     workers: Workers,
     running: Running,
@@ -50,12 +50,12 @@ pub struct Statements {
 
 impl Statements {
     /// Rows are made and encoded on `workers`.
-    pub fn new(sql: Sql, workers: Workers) -> Self {
+    pub(crate) fn new(sql: Sql, workers: Workers) -> Self {
         Self { sql, workers, running: Running::default() }
     }
 
-    /// Plans a statement, or says what an answer about the tables looks like.
-    pub async fn get_flight_info(
+    /// The info of a statement, which is planned for it, or of a metadata command.
+    pub(crate) async fn get_flight_info(
         &self,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
@@ -73,8 +73,8 @@ impl Statements {
         Ok(Response::new(info.with_descriptor(descriptor)))
     }
 
-    /// The rows of a planned statement, or those that answer a question about the tables.
-    pub async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
+    /// The rows of a planned statement or of a metadata command.
+    pub(crate) async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
         let compression = wire::compression(request.metadata()).map_err(status)?;
         let data = match command(&request.get_ref().ticket)? {
             Command::TicketStatementQuery(ticket) => {
@@ -94,7 +94,10 @@ impl Statements {
     }
 
     /// Binds rows of parameters to a prepared statement.
-    pub async fn do_put(&self, request: Request<Streaming<FlightData>>) -> StreamResult<PutResult> {
+    pub(crate) async fn do_put(
+        &self,
+        request: Request<Streaming<FlightData>>,
+    ) -> StreamResult<PutResult> {
         let mut messages = request.into_inner();
         let first = messages.message().await?.unwrap_or_default();
         let descriptor = first.flight_descriptor.clone().unwrap_or_default();
@@ -110,8 +113,11 @@ impl Statements {
         Ok(Response::new(stream::once(ready(Ok(result))).boxed()))
     }
 
-    /// Those of [`Self::actions`].
-    pub async fn do_action(&self, request: Request<Action>) -> StreamResult<arrow_flight::Result> {
+    /// Whether an action is one of [`Self::actions`].
+    pub(crate) async fn do_action(
+        &self,
+        request: Request<Action>,
+    ) -> StreamResult<arrow_flight::Result> {
         let Action { r#type, body } = request.into_inner();
         let result = match r#type.as_str() {
             "CreatePreparedStatement" => {
@@ -128,8 +134,8 @@ impl Statements {
         Ok(Response::new(stream::iter(results).boxed()))
     }
 
-    /// What [`Self::do_action`] does.
-    pub fn actions() -> [ActionType; 4] {
+    /// The actions that [`Self::do_action`] knows.
+    pub(crate) fn actions() -> [ActionType; 4] {
         [
             ("CreatePreparedStatement", "Plans a statement; its handle holds all of its state."),
             (
@@ -158,7 +164,7 @@ impl Statements {
     }
 }
 
-/// One endpoint, with any instance of the server. How many rows it has is not known before it ran.
+/// A FlightInfo with one endpoint, which any instance of the server answers. The number of rows is not known before the statement has run.
 fn info(schema: &Schema, ticket: impl Into<Bytes>) -> Result<FlightInfo, Status> {
     let endpoint = FlightEndpoint::new().with_ticket(Ticket::new(ticket));
     let info = FlightInfo::new().with_endpoint(endpoint).try_with_schema(schema);

@@ -1,5 +1,5 @@
-//! The parameters of statements. In: batches that a client binds, one row for each run. Out: what a handle holds of them,
-//! and from that the values, of the types the plan asks for.
+//! The parameters of prepared statements. A client binds batches with one row for each run of the statement; a handle holds them as they
+//! were sent, and they become values of the types that the plan asks for.
 
 use arrow::array::{Array, ArrayRef, UInt64Array};
 use arrow::compute::kernels::cmp::distinct;
@@ -12,18 +12,18 @@ use tonic::Status;
 
 use super::handle::check_size;
 use crate::error::{Error, Kind, Result};
-use crate::flight::decode;
+use crate::flight::checked_batches;
 use crate::flight::wire::Messages;
 use crate::sql::StatementParameter;
 
 const WHAT: &str = "the parameters";
-/// Rows of one binding: each is a statement that is run.
+/// Rows of one binding. For each of them the statement is run.
 const MOST_RUNS: usize = 100_000;
-/// Of the values of one binding, in memory.
+/// Bytes of the values of one binding, in memory.
 const MOST_VALUE_BYTES: usize = 32 << 20;
 
 /// What to bind: a nullable field for each parameter, of type Null where the plan cannot tell.
-pub fn schema(parameters: &[StatementParameter]) -> Schema {
+pub(crate) fn schema(parameters: &[StatementParameter]) -> Schema {
     let fields = parameters.iter().map(|parameter| {
         let data_type = parameter.data_type.clone().unwrap_or(DataType::Null);
         Field::new(&parameter.name, data_type, true)
@@ -32,7 +32,7 @@ pub fn schema(parameters: &[StatementParameter]) -> Schema {
 }
 
 /// What a client sends, as far as it says values. `TooLarge` where no handle could hold it.
-pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
+pub(crate) async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
     let unreadable = |status: Status| Error::argument(format!("{WHAT}: {}", status.message()));
     let (mut sent, mut bytes) = (Vec::new(), 0);
     while let Some(message) = messages.try_next().await.map_err(unreadable)? {
@@ -46,15 +46,16 @@ pub async fn received(mut messages: Messages) -> Result<Vec<FlightData>> {
     if sent.is_empty() {
         return Err(Error::argument(format!("{WHAT}: neither a schema nor rows came")));
     }
-    // What cannot be decoded is told now.
-    let mut batches = decode::batches(WHAT, stream::iter(sent.clone().into_iter().map(Ok)));
+    // What cannot be decoded is refused now, not when the statement is executed.
+    let mut batches =
+        checked_batches::batches(WHAT, stream::iter(sent.clone().into_iter().map(Ok)));
     while batches.try_next().await?.is_some() {}
     Ok(sent)
 }
 
 /// The values of each run, one for each parameter: none where nothing is bound. `Argument` where a statement lacks
 /// values or has too many, or one is none of its parameter's type; `TooLarge` where there are more than a statement should run with.
-pub async fn values(
+pub(crate) async fn values(
     bound: Vec<FlightData>,
     parameters: &[StatementParameter],
 ) -> Result<Vec<Vec<ScalarValue>>> {
@@ -63,7 +64,7 @@ pub async fn values(
         return Ok(vec![Vec::new()]);
     }
     let (mut runs, mut bytes) = (Vec::new(), 0);
-    let mut batches = decode::batches(WHAT, stream::iter(bound.into_iter().map(Ok)));
+    let mut batches = checked_batches::batches(WHAT, stream::iter(bound.into_iter().map(Ok)));
     while let Some(batch) = batches.try_next().await? {
         check_count(batch.num_columns(), parameters)?;
         for row in (0..).take(batch.num_rows()) {
@@ -114,7 +115,7 @@ fn value(
     Ok(ScalarValue::try_from_array(&typed(&take(column, row, None)?, parameter)?, 0)?)
 }
 
-/// The column as the type of its parameter. A number is not cut to fit: 1.5 is no integer.
+/// The column in the type of its parameter. A number that the type does not hold, such as 1.5 for an integer, is an error.
 fn typed(column: &ArrayRef, parameter: &StatementParameter) -> Result<ArrayRef> {
     let (name, from) = (&parameter.name, column.data_type());
     let Some(to) = &parameter.data_type else { return Ok(column.clone()) };

@@ -1,5 +1,5 @@
-//! Statements from plan to rows. In: a prepared statement, then the ticket of its plan. Out: a ticket and the schema of
-//! its rows, then the rows, from the snapshots that the ticket names.
+//! A statement from its plan to its rows: first the FlightInfo with a ticket and the schema, then the rows, from the snapshots that the
+//! ticket names.
 
 use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
@@ -17,7 +17,7 @@ use crate::workers::Workers;
 
 /// Plans a statement against the newest snapshots, and checks what is bound to it. The schema is that of the rows,
 /// field for field.
-pub async fn plan(
+pub(crate) async fn plan(
     sql: &Sql,
     workers: &Workers,
     prepared: PreparedHandle,
@@ -28,7 +28,7 @@ pub async fn plan(
 }
 
 /// The rows of each run, one run after the other.
-pub async fn rows(
+pub(crate) async fn rows(
     sql: &Sql,
     workers: &Workers,
     planned: &PlannedHandle,

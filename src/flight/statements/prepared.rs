@@ -1,5 +1,5 @@
-//! Prepared statements, whose whole state is their handle. In: a text, then rows of parameters. Out: a handle, then a
-//! handle that holds those too. There is nothing to close.
+//! Prepared statements, whose whole state is their handle: preparing a text makes one, and binding rows of parameters makes another that
+//! holds these rows, too. There is nothing to close.
 
 use arrow::datatypes::Schema;
 use arrow::ipc::writer::IpcWriteOptions;
@@ -15,7 +15,7 @@ use crate::sql::Sql;
 
 /// Plans a statement for what it returns and asks for. Both schemas are a guess where a parameter's type is unknown:
 /// a FlightInfo tells, once values are bound.
-pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedStatementResult> {
+pub(crate) async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedStatementResult> {
     let statement = sql.prepare(&text, None).await?;
     Ok(ActionCreatePreparedStatementResult {
         prepared_statement_handle: PreparedHandle { text, bound: Vec::new() }.seal()?,
@@ -26,7 +26,7 @@ pub async fn create(sql: &Sql, text: String) -> Result<ActionCreatePreparedState
 
 /// The handle of the same statement with these rows in place of any bound before. Values are checked when it is
 /// executed.
-pub async fn bind(handle: Bytes, messages: Messages) -> Result<Bytes> {
+pub(crate) async fn bind(handle: Bytes, messages: Messages) -> Result<Bytes> {
     let PreparedHandle { text, .. } = PreparedHandle::open(handle)?;
     let bound = parameters::received(messages).await?;
     PreparedHandle { text, bound }.seal()

@@ -1,5 +1,4 @@
-//! The statements that run in this process, so that a client can cancel one. In: a stream of Flight data under the id
-//! in its ticket. Out: the same stream, which ends with an error when its id is cancelled.
+//! The statements that run in this process, by the id in their ticket, so that a client can cancel one: its stream then ends with an error.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,11 +13,11 @@ type Data = BoxStream<'static, Result<FlightData, Status>>;
 
 /// How often each id runs, and what cancels it. Cheap to clone; all clones share it.
 #[derive(Clone, Default)]
-pub struct Running(Arc<Mutex<HashMap<String, (usize, CancellationToken)>>>);
+pub(crate) struct Running(Arc<Mutex<HashMap<String, (usize, CancellationToken)>>>);
 
 impl Running {
     /// The same data until the id is cancelled, then an error. A ticket may be redeemed more than once at a time.
-    pub fn until_cancelled(&self, id: String, data: Data) -> Data {
+    pub(crate) fn until_cancelled(&self, id: String, data: Data) -> Data {
         let run = self.enter(id);
         stream::unfold(Some((run, data)), |state| async {
             let (run, mut data) = state?;
@@ -33,8 +32,8 @@ impl Running {
         .boxed()
     }
 
-    /// Stops what runs under the id. Whether anything did.
-    pub fn cancel(&self, id: &str) -> bool {
+    /// Stops what runs under the id. Returns whether anything did.
+    pub(crate) fn cancel(&self, id: &str) -> bool {
         let runs = self.runs();
         let found = runs.get(id);
         found.inspect(|(_, cancelled)| cancelled.cancel()).is_some()

@@ -48,7 +48,8 @@ async fn tables() -> (TempDir, Tables) {
     }
     let [sources, fp, objects] = Table::ALL.map(|table| source(&place.path().join(table.name())));
     let warehouse = Warehouse::open("memory://nothing").unwrap();
-    let options = EngineOptions { sources, fp, objects, ..EngineOptions::of_warehouse(&warehouse) };
+    let options =
+        EngineOptions { sources, fp, objects, ..EngineOptions::from_warehouse(&warehouse) };
     let shared = Shared {
         runtime: Arc::default(),
         index: Arc::new(IndexCache::new(1 << 20)),

@@ -1,21 +1,27 @@
-//! How large a statement is, and what it may grow into while it is planned. In: a statement as it was parsed, its first plan, the values of
-//! its parameters, and its plan once it is optimized. Out: nothing, or the error that names the limit that it is over.
+//! Limits on how large a statement is, and on what it may grow into while it is planned. A statement over a limit is refused with an error
+//! that names the limit.
 //!
-//! The [`text`] is within [`bounds`](crate::plan::bounds), so that it is safe to go through it as deep as it is. Then the [`plan`] is
-//! looked at, with the [`types`] of what it computes. What is [`constant`] in it is counted where everything constant has been computed.
+//! A statement is checked four times, each time before what the check protects:
+//! - [`check_text`] once it is parsed. Its text is within [`bounds`](crate::plan::bounds) by then, so that it is safe to go through it as
+//!   deep as it is.
+//! - [`check_plan`] on its first plan, with the sizes of the types of what it computes ([`type_sizes`]); types that a text names, as
+//!   `arrow_cast` takes them, are [`bounded`].
+//! - [`check_values`] on the values of its parameters.
+//! - [`CONSTANTS`] on the optimized plan, in which everything constant has been computed.
 
-mod constant;
+mod column_amounts;
+mod constants;
 mod plan;
 mod text;
+mod type_sizes;
 mod type_texts;
-mod types;
 mod values;
 
-pub use constant::Constants;
-pub use plan::check_plan;
-pub use text::check_text;
-pub use type_texts::bounded;
-pub use values::check_values;
+pub(crate) use constants::CONSTANTS;
+pub(crate) use plan::check_plan;
+pub(crate) use text::check_text;
+pub(crate) use type_texts::bounded;
+pub(crate) use values::check_values;
 
-/// What errors are about.
+/// What errors say is too large.
 const WHAT: &str = "the statement";

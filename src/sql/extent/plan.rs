@@ -1,35 +1,31 @@
-//! What a plan may grow into while it is optimized. In: the first plan of a statement. Out: nothing, or the error.
+//! Limits on what the first plan of a statement may grow into while it is optimized.
 //!
-//! A column is replaced by what it is computed from wherever it is used, which may double what is before it.
-
-use std::collections::HashMap;
+//! The optimizer replaces a column by what it is computed from wherever it is used. Each step may double the plan before it that way.
 
 use datafusion::common::DataFusionError;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{Expr, LogicalPlan, WindowFunctionDefinition};
 
-use super::{WHAT, types};
+use super::column_amounts::ColumnAmounts;
+use super::{WHAT, type_sizes};
 use crate::error::{Error, Result};
 use crate::plan::bounds::too_large;
 use crate::sql::growing::is_growing;
 
-/// Steps of a plan.
+/// Nodes of a plan.
 const MOST_STEPS: usize = 2_000;
 /// Values, columns and functions of a plan, where each column is written out as what it is computed from.
 const MOST_PARTS: usize = 100_000;
-/// Functions that make much out of little, each of which may make as much as one may.
+/// Functions that make much out of little, since the limit of what they make is one for each of them.
 const MOST_GROWING: usize = 32;
-/// Aggregates that make lists and texts: as window functions they would make one of all rows before it for each row.
+/// Aggregates that make lists and texts. As window functions they would make a list of all rows before it for each row.
 const COLLECTING: [&str; 2] = ["array_agg", "string_agg"];
 
-/// Before it is optimized.
-pub fn check_plan(plan: &LogicalPlan) -> Result<()> {
-    PlanExtent::default().of_plan(plan).map(drop)
+/// Checks a plan before it is optimized.
+pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<()> {
+    PlanExtent::default().add_plan(plan).map(drop)
 }
-
-/// Parts of columns by their names; a column that is not here is one part.
-type PartCounts = HashMap<String, usize>;
 
 #[derive(Default)]
 struct PlanExtent {
@@ -39,58 +35,42 @@ struct PlanExtent {
 }
 
 impl PlanExtent {
-    /// Counts a plan; the parts of its columns.
-    fn of_plan(&mut self, plan: &LogicalPlan) -> Result<PartCounts> {
+    /// Adds a plan. Returns of how many parts each of its columns is made; the least is one.
+    fn add_plan(&mut self, plan: &LogicalPlan) -> Result<ColumnAmounts> {
         self.steps += 1;
         if self.steps > MOST_STEPS {
             return Err(too_large(WHAT, self.steps, "steps in its plan, or more", MOST_STEPS));
         }
-        let mut inputs = PartCounts::new();
+        let mut inputs = ColumnAmounts::new(1);
         for input in plan.inputs() {
-            for (name, parts) in self.of_plan(input)? {
-                let held = inputs.entry(name).or_default();
-                *held = parts.max(*held);
-            }
+            inputs.add(self.add_plan(input)?);
         }
-        types::check_row(plan.schema())?;
+        type_sizes::check_row(plan.schema())?;
         plan.apply_expressions(|expr| {
             expr.apply(|part| self.check_part(part).map(|()| TreeNodeRecursion::Continue))
         })
         .map_err(Error::of_statement)?;
         plan.apply_subqueries(|subquery| {
-            self.of_plan(subquery)?;
+            self.add_plan(subquery)?;
             Ok(TreeNodeRecursion::Continue)
         })?;
         if let LogicalPlan::Values(_) = plan {
-            return Ok(inputs); // nothing takes their place
+            return Ok(inputs); // no column takes the place of a value
         }
         let mut own = Vec::new();
         plan.apply_expressions(|expr| {
-            own.push(self.of_expression(expr, &inputs)?);
+            own.push(self.add_expression(expr, &inputs)?);
             Ok(TreeNodeRecursion::Continue)
         })?;
-        let fields = || plan.schema().fields().iter().map(|field| field.name().clone());
-        Ok(match plan {
-            LogicalPlan::Projection(_) => {
-                fields().zip(own).filter(|(_, parts)| *parts > 1).collect()
-            }
-            // They have the columns of their inputs, or the least that is known of theirs.
-            LogicalPlan::Aggregate(_) | LogicalPlan::Union(_) | LogicalPlan::Unnest(_) => {
-                match inputs.into_values().chain(own).max() {
-                    Some(most) if most > 1 => fields().map(|name| (name, most)).collect(),
-                    _ => PartCounts::new(),
-                }
-            }
-            _ => inputs,
-        })
+        Ok(inputs.through(plan, own))
     }
 
-    /// What no part of an expression may be.
+    /// Refuses parts of expressions that no statement may have.
     fn check_part(&mut self, part: &Expr) -> Result<(), DataFusionError> {
         match part {
-            Expr::Cast(cast) => drop(types::fixed_bytes(cast.field.data_type())?),
-            Expr::TryCast(cast) => drop(types::fixed_bytes(cast.field.data_type())?),
-            Expr::Literal(value, _) => drop(types::fixed_bytes(&value.data_type())?),
+            Expr::Cast(cast) => drop(type_sizes::fixed_bytes(cast.field.data_type())?),
+            Expr::TryCast(cast) => drop(type_sizes::fixed_bytes(cast.field.data_type())?),
+            Expr::Literal(value, _) => drop(type_sizes::fixed_bytes(&value.data_type())?),
             Expr::ScalarFunction(function) => {
                 self.growing += usize::from(is_growing(function.name()))
             }
@@ -106,15 +86,16 @@ impl PlanExtent {
         }
     }
 
-    fn of_expression(
+    /// Adds an expression. Returns how many parts it has.
+    fn add_expression(
         &mut self,
         expr: &Expr,
-        inputs: &PartCounts,
+        inputs: &ColumnAmounts,
     ) -> Result<usize, DataFusionError> {
         let mut parts = 0_usize;
         expr.apply(|part| {
             let more = match part {
-                Expr::Column(column) => inputs.get(&column.name).copied().unwrap_or(1),
+                Expr::Column(column) => inputs.get(&column.name),
                 _ => 1,
             };
             parts = parts.saturating_add(more);

@@ -1,4 +1,4 @@
-//! What a short text may grow into while it is planned. In: a statement as it was parsed. Out: nothing, or the error.
+//! Limits on what a short text may grow into while it is planned.
 //!
 //! A common table expression is planned again wherever it is named, a cube has all subsets of its columns, and what a function is given in
 //! place of a table is computed before there is a plan.
@@ -18,19 +18,19 @@ use crate::plan::bounds::too_large;
 
 /// Tables, views, functions and subqueries that are selected from, as the text has them.
 const MOST_RELATIONS: usize = 100;
-/// Those of them that are common table expressions, with all columns of what these select from.
+/// Such relations that are common table expressions, counted with all columns of what these select from.
 const MOST_NAMED: usize = 32;
-/// Of texts that are values of each row, in bytes: not those of a list or of VALUES.
+/// Bytes of texts that are values of each row. Texts in lists or in VALUES do not count.
 const MOST_TEXT_BYTES: usize = 16 << 10;
-/// Of a function.
+/// Arguments of a function.
 const MOST_ARGUMENTS: usize = 100;
-/// Window functions of the value of a row.
+/// Window functions whose value is that of one of the rows.
 const OF_A_VALUE: [&str; 2] = ["first_value", "last_value"];
-/// Of one GROUP BY, whose cubes, rollups and sets are multiplied.
+/// Sets of columns of one GROUP BY, in which those of cubes, rollups and sets are multiplied.
 const MOST_SETS: usize = 256;
 
-/// Before it is planned.
-pub fn check_text(statement: &Statement) -> Result<()> {
+/// Checks a statement before it is planned.
+pub(crate) fn check_text(statement: &Statement) -> Result<()> {
     let mut counts = TextCounts::default();
     let broken = match statement {
         Statement::Statement(statement) => statement.visit(&mut counts),
@@ -59,7 +59,7 @@ struct TextCounts {
     named: usize,
     relations: usize,
     text_bytes: usize,
-    /// Those of them that are in lists.
+    /// Texts among them that are in lists.
     listed_bytes: usize,
 }
 
@@ -106,7 +106,7 @@ impl Visitor for TextCounts {
                     _ => 1,
                 };
                 let name = last_part(&function.name);
-                // DataFusion has no error for them: it panics.
+                // DataFusion has no error for these: it panics.
                 if count == 0 && function.over.is_some() && OF_A_VALUE.contains(&name.as_str()) {
                     let text = format!("{name} takes a value: {name}(psfFlux) OVER (...)");
                     return ControlFlow::Break(Error::argument(text));
@@ -132,7 +132,7 @@ fn last_part(name: &ast::ObjectName) -> String {
     last.map(|last| last.value.to_lowercase()).unwrap_or_default()
 }
 
-/// Of a function in place of a table.
+/// Checks a function in place of a table.
 fn arguments(factor: &TableFactor) -> &[FunctionArg] {
     match factor {
         TableFactor::Table { args: Some(args), .. } => &args.args,

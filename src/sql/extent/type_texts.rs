@@ -1,5 +1,5 @@
-//! `arrow_cast(x, 'List(Int64)')`, whose type is a text. In: such a function. Out: the same, which reads no text that is too deep, and
-//! makes no type that is over the limits of [`types`].
+//! `arrow_cast(x, 'List(Int64)')` and its like, which take a type as text. They are replaced by functions that read no text that is nested
+//! too deeply, and make no type over the limits of [`type_sizes`].
 
 use std::sync::Arc;
 
@@ -11,11 +11,11 @@ use datafusion::logical_expr::{
     ScalarUDFImpl, Signature,
 };
 
-use super::{WHAT, types};
+use super::{WHAT, type_sizes};
 use crate::plan::bounds::too_large;
 
 /// A function whose second argument is the text of a type.
-pub fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {
+pub(crate) fn bounded(inner: Arc<ScalarUDF>) -> ScalarUDF {
     ScalarUDF::from(BoundedCast { inner })
 }
 
@@ -42,7 +42,7 @@ impl ScalarUDFImpl for BoundedCast {
         self.inner.return_field_from_args(args)
     }
 
-    /// It becomes a cast here, which is the only way that it is computed.
+    /// The function is always simplified to a cast, here.
     fn simplify(&self, args: Vec<Expr>, info: &SimplifyContext) -> Result<ExprSimplifyResult> {
         check(args.get(1).and_then(Expr::as_literal))?;
         self.inner.simplify(args, info)
@@ -57,7 +57,7 @@ impl ScalarUDFImpl for BoundedCast {
     }
 }
 
-/// What is no text, or none of a type, is the function's own to refuse.
+/// Checks the text of a type. An argument that is no such text is left for the function itself to refuse.
 fn check(text: Option<&ScalarValue>) -> Result<(), DataFusionError> {
     let Some(text) = text.and_then(|text| text.try_as_str().flatten()) else { return Ok(()) };
     let mut depth = 0_usize;
@@ -67,13 +67,13 @@ fn check(text: Option<&ScalarValue>) -> Result<(), DataFusionError> {
             b')' => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth > types::MOST_DEPTH {
+        if depth > type_sizes::MOST_DEPTH {
             let of = "types within each other, or more";
-            return Err(too_large(WHAT, depth, of, types::MOST_DEPTH).into());
+            return Err(too_large(WHAT, depth, of, type_sizes::MOST_DEPTH).into());
         }
     }
     if let Ok(data_type) = text.parse::<DataType>() {
-        types::fixed_bytes(&data_type)?;
+        type_sizes::fixed_bytes(&data_type)?;
     }
     Ok(())
 }

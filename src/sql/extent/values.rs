@@ -1,5 +1,4 @@
-//! Values for the parameters of a statement. In: its plan and the values, by the names of their parameters. Out: nothing, or the error that
-//! names the limit.
+//! Limits on the values that are given for the parameters of a statement, checked against its plan before they are bound.
 
 use std::collections::HashMap;
 
@@ -7,21 +6,21 @@ use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::constant::{bytes_of, referred};
-use super::types;
+use super::constants::{bytes_of, referred};
+use super::type_sizes;
 use crate::error::{Error, Result};
 use crate::plan::bounds::too_large;
 
-/// Of the values of parameters, wherever they stand: 100,000 ids.
+/// Bytes of the values of parameters: 100,000 ids.
 const MOST_VALUE_BYTES: usize = 1 << 20;
-/// Of those of them that are copied with each column that they are part of, which a list is not.
+/// Bytes of the values that are copied with each column that they are part of, which lists are not.
 const MOST_COPIED_BYTES: usize = 16 << 10;
 
-/// Before values take the place of parameters in a plan, by their names.
-pub fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarValue>) -> Result<()> {
+/// Checks values, by the names of their parameters, before they are bound in a plan.
+pub(crate) fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarValue>) -> Result<()> {
     let (mut all, mut copied) = (0_usize, 0_usize);
     for value in values.values() {
-        types::fixed_bytes(&value.data_type())?;
+        type_sizes::fixed_bytes(&value.data_type())?;
         if !value.data_type().is_nested() {
             copied = copied.saturating_add(referred(value));
         }

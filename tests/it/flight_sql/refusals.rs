@@ -71,10 +71,14 @@ async fn damaged_and_foreign_bytes_are_refused() {
     newer[1] += 1;
     let newer = TicketStatementQuery { statement_handle: newer.into() }.as_any().encode_to_vec();
     let refused = client.do_get(Ticket::new(newer)).await;
-    assert_refused(refused, Code::InvalidArgument, "prepare it again");
+    assert_refused(refused, Code::InvalidArgument, "prepare the statement again");
     let handle = ticket.statement_handle;
     let no_prepared = CommandPreparedStatementQuery { prepared_statement_handle: handle };
-    assert_refused(info(&mut client, no_prepared).await, Code::InvalidArgument, "no statement");
+    assert_refused(
+        info(&mut client, no_prepared).await,
+        Code::InvalidArgument,
+        "not one of this server",
+    );
     let command = Ticket::new(info_of.as_any().encode_to_vec());
     let refused = client.do_get(command).await;
     assert_refused(refused, Code::InvalidArgument, "CommandStatementQuery does not belong here");

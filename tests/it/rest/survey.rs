@@ -100,7 +100,7 @@ impl Server {
     }
 
     pub async fn with(warehouse: &Warehouse, options: ServerOptions) -> Self {
-        let mut tables = EngineOptions::of_warehouse(warehouse);
+        let mut tables = EngineOptions::from_warehouse(warehouse);
         tables.refresh = Duration::from_millis(5);
         let engine = Engine::open(tables).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

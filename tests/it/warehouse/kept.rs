@@ -34,7 +34,7 @@ async fn stays_until_it_is_forgotten(warehouse: &Warehouse) {
     assert_eq!(vacuumed(warehouse).await, 1, "the file that only the newest versions had");
     let kept = named(warehouse, "dr1").await.unwrap();
     assert_eq!((kept.version, rows(&kept).await), (1, before));
-    let engine = Engine::open(EngineOptions::of_warehouse(warehouse)).await.unwrap();
+    let engine = Engine::open(EngineOptions::from_warehouse(warehouse)).await.unwrap();
     for (object, there) in [(1, 1), (20, 1), (40, 0)] {
         let as_of = Some(AsOf::parse("dr1").unwrap());
         let query =

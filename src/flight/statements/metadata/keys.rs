@@ -1,5 +1,5 @@
-//! Primary and foreign keys: every table has the LSST id of its rows, and rows of the others belong to an object. In: the
-//! table that is asked about. Out: its keys. Nobody enforces them; they are true of what `ingest` writes.
+//! Primary and foreign keys: every table has the LSST id of its rows as its key, and rows of the other tables refer to an object. Nobody
+//! enforces these keys; they are true of what `ingest` writes.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::error::Result;
 use crate::schema::{KEY, Table};
 use crate::sql::{CATALOG, SCHEMA};
 
-/// The id of each row.
-pub fn primary(asked: &CommandGetPrimaryKeys) -> Result<RecordBatch> {
+/// The column with the id of each row.
+pub(crate) fn primary(asked: &CommandGetPrimaryKeys) -> Result<RecordBatch> {
     let asked = asked_for(&asked.catalog, &asked.db_schema, &asked.table);
     let keys: Vec<_> = asked.into_iter().collect();
     let schema = Schema::new(vec![
@@ -39,26 +39,26 @@ pub fn primary(asked: &CommandGetPrimaryKeys) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
 }
 
-/// The tables whose rows belong to those of this one.
-pub fn exported(asked: &CommandGetExportedKeys) -> Result<RecordBatch> {
+/// The foreign keys of other tables that refer to this one.
+pub(crate) fn exported(asked: &CommandGetExportedKeys) -> Result<RecordBatch> {
     let parent = asked_for(&asked.catalog, &asked.db_schema, &asked.table);
     foreign(|_| parent == Some(Table::Objects))
 }
 
-/// The tables to whose rows those of this one belong.
-pub fn imported(asked: &CommandGetImportedKeys) -> Result<RecordBatch> {
+/// The foreign keys of this table.
+pub(crate) fn imported(asked: &CommandGetImportedKeys) -> Result<RecordBatch> {
     let child = asked_for(&asked.catalog, &asked.db_schema, &asked.table);
     foreign(|table| child == Some(table))
 }
 
-/// How the rows of one table belong to those of another.
-pub fn between(asked: &CommandGetCrossReference) -> Result<RecordBatch> {
+/// The foreign keys of one table that refer to another.
+pub(crate) fn between(asked: &CommandGetCrossReference) -> Result<RecordBatch> {
     let parent = asked_for(&asked.pk_catalog, &asked.pk_db_schema, &asked.pk_table);
     let child = asked_for(&asked.fk_catalog, &asked.fk_db_schema, &asked.fk_table);
     foreign(|table| parent == Some(Table::Objects) && child == Some(table))
 }
 
-/// The asked of the references from a table to `objects`.
+/// The rows of the references from tables to `objects` that were asked for.
 fn foreign(asked: impl Fn(Table) -> bool) -> Result<RecordBatch> {
     let children: Vec<_> =
         [Table::Fp, Table::Sources].into_iter().filter(|table| asked(*table)).collect();

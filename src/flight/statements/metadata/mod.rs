@@ -1,9 +1,9 @@
-//! What clients and tools ask about the server and its tables. In: a Flight SQL command. Out: its rows.
+//! The metadata commands of Flight SQL: rows that describe the server and its tables.
 
 mod keys;
 mod server;
 mod tables;
-mod types;
+mod xdbc_types;
 
 use arrow::array::RecordBatch;
 use arrow_flight::sql::Command;
@@ -14,8 +14,8 @@ use crate::sql::Sql;
 const MOST_PATTERN_BYTES: usize = 256;
 const MOST_LISTED: usize = 1_000;
 
-/// The rows that answer a question, in the schema that Flight SQL gives it; `None` for a command that is no question.
-pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>> {
+/// The rows of a metadata command, in the schema that Flight SQL gives them; `None` for any other command.
+pub(crate) async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>> {
     check(command)?;
     let rows = match command.clone() {
         Command::CommandGetCatalogs(asked) => tables::catalogs(asked),
@@ -26,15 +26,14 @@ pub async fn answer(sql: &Sql, command: &Command) -> Result<Option<RecordBatch>>
         Command::CommandGetExportedKeys(asked) => keys::exported(&asked),
         Command::CommandGetImportedKeys(asked) => keys::imported(&asked),
         Command::CommandGetCrossReference(asked) => keys::between(&asked),
-        Command::CommandGetXdbcTypeInfo(asked) => types::types(asked),
+        Command::CommandGetXdbcTypeInfo(asked) => xdbc_types::types(asked),
         Command::CommandGetSqlInfo(asked) => server::server(asked),
         _ => return Ok(None),
     };
     rows.map(Some)
 }
 
-/// `TooLarge` where a question has more than any client asks. A pattern is made into a regular expression, and each member of a list
-/// into a column.
+/// Checks the size of a metadata command, else `TooLarge`: a pattern becomes a regular expression, and each member of a list a column.
 fn check(command: &Command) -> Result<()> {
     let pattern = |pattern: &Option<String>| {
         let bytes = pattern.as_ref().map_or(0, String::len);
@@ -58,7 +57,7 @@ fn at_most(count: usize, of: &str, most: usize) -> Result<()> {
     match count > most {
         true => Err(Error::new(
             Kind::TooLarge,
-            format!("a question has {count} {of}; the limit is {most}"),
+            format!("the command has {count} {of}; the limit is {most}"),
         )),
         false => Ok(()),
     }

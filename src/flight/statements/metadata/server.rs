@@ -1,4 +1,4 @@
-//! What the server is and can do, as SqlInfo. In: the numbers asked for, or none for all. Out: a row for each.
+//! What the server is and can do, as SqlInfo: a row for each number that is asked for, or for every number.
 
 use arrow::array::RecordBatch;
 use arrow_flight::error::Result as FlightResult;
@@ -30,7 +30,8 @@ const NO: [SqlInfo; 8] = [
     SqlInfo::SqlSavepointsSupported,
 ];
 
-pub fn server(asked: CommandGetSqlInfo) -> Result<RecordBatch> {
+/// The rows for a command.
+pub(crate) fn server(asked: CommandGetSqlInfo) -> Result<RecordBatch> {
     let rows = all().and_then(|all| asked.into_builder(&all).build());
     rows.map_err(|error| Error::internal(error.to_string()))
 }

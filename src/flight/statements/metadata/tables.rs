@@ -1,5 +1,5 @@
-//! Catalogs, schemas, tables and table types: one catalog with one schema, which holds the tables and views of SQL. In:
-//! the filters of a question. Out: its rows.
+//! Catalogs, schemas, tables and table types, as far as the filters of a command let them through. There is one catalog with one schema,
+//! which holds the tables and views of SQL.
 
 use arrow::array::RecordBatch;
 use arrow_flight::error::FlightError;
@@ -13,19 +13,22 @@ use crate::sql::{CATALOG, Relation, RelationKind, SCHEMA};
 const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
 
-pub fn catalogs(asked: CommandGetCatalogs) -> Result<RecordBatch> {
+/// The one catalog.
+pub(crate) fn catalogs(asked: CommandGetCatalogs) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(CATALOG);
     rows.build().map_err(unbuilt)
 }
 
-pub fn schemas(asked: CommandGetDbSchemas) -> Result<RecordBatch> {
+/// The one schema, if the filters let it through.
+pub(crate) fn schemas(asked: CommandGetDbSchemas) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(CATALOG, SCHEMA);
     rows.build().map_err(unbuilt)
 }
 
-pub fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordBatch> {
+/// The tables and views that the filters let through.
+pub(crate) fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     for relation in relations {
         let kind = match relation.kind {
@@ -37,14 +40,15 @@ pub fn tables(asked: CommandGetTables, relations: &[Relation]) -> Result<RecordB
     rows.build().map_err(unbuilt)
 }
 
-pub fn table_types(asked: CommandGetTableTypes) -> Result<RecordBatch> {
+/// The types of tables: tables and views.
+pub(crate) fn table_types(asked: CommandGetTableTypes) -> Result<RecordBatch> {
     let mut rows = asked.into_builder();
     rows.append(TABLE);
     rows.append(VIEW);
     rows.build().map_err(unbuilt)
 }
 
-/// Rows that do not fit their own schema.
+/// The error for rows that do not fit their schema, which would be a fault of ours.
 fn unbuilt(error: FlightError) -> Error {
     Error::internal(error.to_string())
 }

@@ -1,9 +1,8 @@
-//! A snapshot as a DataFusion table. In: a snapshot and its key index. Out: for given objects, lookups of the pages that the
-//! index names; for all others, DataFusion's scan of the files that the log's ranges leave, with projection and filters pushed down.
+//! A snapshot as a table of DataFusion's. A filter that names objects is answered by a lookup in the key index. All other scans are
+//! DataFusion's own, of the files that the log's ranges leave, with projection and filters pushed down.
 
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -16,16 +15,13 @@ use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
+use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
-use super::condition::Values;
-use super::lookup::LookupExec;
 use super::nan::HonestStatistics;
 use super::open_table::{OpenTable, pushed_down};
-use super::{condition, files, groups};
+use super::{ParameterValues, condition, files, groups};
 use crate::index::TableIndex;
 use crate::warehouse::Snapshot;
 
@@ -36,15 +32,17 @@ pub struct SnapshotTable {
 }
 
 impl SnapshotTable {
+    /// The table of an index's snapshot.
     pub fn new(index: Arc<TableIndex>) -> Self {
         Self { index }
     }
 
+    /// The files of the version, and the schema of its rows.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.index.snapshot
     }
 
-    /// Where its rows are.
+    /// The index that finds its rows.
     pub fn index(&self) -> &Arc<TableIndex> {
         &self.index
     }
@@ -80,9 +78,8 @@ impl TableProvider for SnapshotTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         if condition::name_objects(filters) {
-            let schema = project_schema(&self.schema(), projection)?;
-            let lookup = LookupExec::new(&OpenTable::from_snapshot(self), schema, filters);
-            return Ok(Arc::new(lookup.bound(self, &Values::new())?));
+            let lookup = OpenTable::from_index(&self.index).lookup(projection, filters)?;
+            return Ok(Arc::new(lookup.bound(&self.index, &ParameterValues::new())?));
         }
         let predicate = self.predicate(state, filters)?;
         self.whole(state, projection, predicate, limit)
@@ -90,7 +87,7 @@ impl TableProvider for SnapshotTable {
 }
 
 impl SnapshotTable {
-    /// The files that the predicate leaves, as DataFusion reads Parquet.
+    /// DataFusion's scan of the files that the predicate does not rule out.
     fn whole(
         &self,
         state: &dyn Session,
@@ -119,7 +116,7 @@ impl SnapshotTable {
         let statistics = groups::scan_statistics(&files, &snapshot.schema);
         let described = files.iter().map(|(file, _)| file);
         let order = groups::sort_columns(snapshot.table, described);
-        let order = ascending(order, &snapshot.schema);
+        let order = groups::ascending(order, &snapshot.schema);
         let files = files.into_iter().map(|(file, mut scanned)| {
             let statistics = groups::file_statistics(snapshot.table, &file, &snapshot.schema);
             scanned.statistics = Some(statistics);
@@ -149,11 +146,4 @@ impl SnapshotTable {
         let schema = DFSchema::try_from(self.schema())?;
         state.create_physical_expr(filter, &schema).map(Some)
     }
-}
-
-/// SQL's own order, which puts nulls last; in these columns there are none.
-pub(super) fn ascending(columns: &[&str], schema: &SchemaRef) -> Option<LexOrdering> {
-    let options = SortOptions { descending: false, nulls_first: false };
-    let keys = columns.iter().map_while(|name| col(name, schema).ok());
-    LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }

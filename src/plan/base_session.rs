@@ -1,4 +1,4 @@
-//! Sessions over snapshots. In: a configuration and the memory that is shared. Out: DataFusion's planner with the rules of this folder.
+//! What the two kinds of sessions have in common: those that plan queries, and those that run SQL statements.
 
 use std::sync::Arc;
 
@@ -6,20 +6,23 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::prelude::SessionConfig;
 
-use super::nested_cases::NestedCases;
+use super::nested_cases::NESTED_CASES;
 use super::streaming_sort::StreamingSort;
+use crate::astronomy;
 
-/// What every session over snapshots has in common.
+/// What every session over snapshots has in common: DataFusion's functions and the astronomical ones, and the rules of this folder.
 pub fn base_state(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionStateBuilder {
-    SessionStateBuilder::new()
+    let mut builder = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_optimizer_rule(Arc::new(NestedCases))
-        .with_physical_optimizer_rule(Arc::new(StreamingSort))
+        .with_optimizer_rule(Arc::new(NESTED_CASES))
+        .with_physical_optimizer_rule(Arc::new(StreamingSort));
+    builder.scalar_functions().get_or_insert_default().extend(astronomy::functions());
+    builder
 }
 
-/// The options that every session over snapshots begins with.
+/// The options with which every session over snapshots begins.
 pub fn base_config() -> SessionConfig {
     let mut config = SessionConfig::new();
     let options = config.options_mut();

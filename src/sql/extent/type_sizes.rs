@@ -1,5 +1,4 @@
-//! Types of values. In: a type, or the types of a row. Out: the bytes of values whose type alone says how large they are, or the error
-//! that names the limit.
+//! Limits on types, and the sizes of values whose type alone says how large they are, such as fixed-size lists.
 //!
 //! Such values take their bytes where they are null, too. And whoever goes through a type, or encodes it, goes as deep as it is.
 
@@ -11,23 +10,23 @@ use crate::error::{Error, Result};
 use crate::plan::bounds::too_large;
 
 /// Types within each other.
-pub const MOST_DEPTH: usize = 32;
-/// Types that one is made of: a struct may have the same type many times.
+pub(crate) const MOST_DEPTH: usize = 32;
+/// Types of which a type is made. A struct may have the same type many times.
 const MOST_PARTS: usize = 4_096;
-/// Of the values of a row whose types fix their sizes: 2,000 numbers of an embedding.
+/// Bytes of the values of a row whose sizes are fixed by their types: 2,000 numbers of an embedding.
 const MOST_FIXED_BYTES: usize = 16 << 10;
-/// Of any other value, about.
+/// About the bytes of any other value.
 const VALUE_BYTES: usize = 16;
 
 /// The bytes of the values of fixed size in a row.
-pub fn check_row(schema: &DFSchema) -> Result<usize> {
+pub(crate) fn check_row(schema: &DFSchema) -> Result<usize> {
     schema.fields().iter().try_fold(0, |bytes, field| {
         at_most_fixed(fixed_bytes(field.data_type())?.saturating_add(bytes))
     })
 }
 
 /// The bytes of a value of fixed size; 0 of any other.
-pub fn fixed_bytes(data_type: &DataType) -> Result<usize> {
+pub(crate) fn fixed_bytes(data_type: &DataType) -> Result<usize> {
     let bytes = value_bytes(data_type, 1, &mut 0)?;
     Ok(if is_fixed(data_type) { bytes } else { 0 })
 }

@@ -69,12 +69,12 @@ async fn no_length_is_believed() {
     }
     for declared in [79_999, 80_001, 1, i64::MIN] {
         let error = refused(sent.clone(), |body| declare(body, declared)).await;
-        assert!(error.starts_with("the ids: a damaged message"), "{error}");
+        assert!(error.starts_with("the ids: a message is damaged"), "{error}");
     }
     for compression in [None, LZ4] {
         let sent = messages(ids(), compression).await;
         let error = refused(sent, |body| body.truncate(body.len() / 2)).await;
-        assert!(error.starts_with("the ids: a damaged message"), "{error}");
+        assert!(error.starts_with("the ids: a message is damaged"), "{error}");
     }
 }
 

@@ -1,7 +1,6 @@
-//! The column types the formats know: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`.
-//! Our own tables have no others. Folders of Parquet that someone else wrote do: their types become,
-//! here and nowhere else, the one of the six that holds their every value, or are refused by name.
-//! What a SQL statement makes has any type: a format that does not hold it gets its text.
+//! The column types that all formats hold: `Boolean`, `Int32`, `Int64`, `Float32`, `Float64`, `Utf8`. Our own tables have no others.
+//! Parquet that others wrote does: here and nowhere else, each of its types becomes the one of the six that holds all its values, or its
+//! column is refused by name. Rows of a SQL statement have any type; what a format does not hold becomes text.
 
 use std::sync::Arc;
 
@@ -19,8 +18,9 @@ pub(super) struct EncodedColumns {
 }
 
 impl EncodedColumns {
-    /// Refuses a column whose type no format can hold, by name. Names, nullability and the metadata are kept.
-    pub fn new(rows: &Schema) -> Result<Self> {
+    /// The columns of rows whose types all formats hold. Errors: `Input` with the name of a column whose type no format can hold. Names,
+    /// nullability and metadata are kept.
+    pub(crate) fn new(rows: &Schema) -> Result<Self> {
         let encoded = |field: &FieldRef| match encoded_type(field.data_type()) {
             Some(encoded) => Ok(with_type(field, encoded)),
             None => Err(refusal(field)),
@@ -30,20 +30,21 @@ impl EncodedColumns {
         Ok(Self { schema: Arc::new(schema) })
     }
 
-    /// The same for rows of any types: what would be refused becomes its text.
-    pub fn of_any_type(rows: &Schema, format: Format) -> Self {
+    /// The columns of rows of any types. What no format can hold becomes text.
+    pub(crate) fn from_any_types(rows: &Schema, format: Format) -> Self {
         let encoded = |field: &FieldRef| with_type(field, any_type(field.data_type(), format));
         Self {
             schema: Arc::new(Schema::new(rows.fields().iter().map(encoded).collect::<Vec<_>>())),
         }
     }
 
-    pub fn schema(&self) -> &SchemaRef {
+    /// The fields in the types in which they are encoded.
+    pub(crate) fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
     /// The same rows in the types of [`EncodedColumns::schema`].
-    pub fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    pub(crate) fn convert(&self, batch: &RecordBatch) -> Result<RecordBatch> {
         let pairs = batch.columns().iter().zip(self.schema.fields());
         let columns = pairs.map(|(column, field)| converted(column, field));
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
@@ -68,7 +69,8 @@ fn refusal(field: &Field) -> Error {
     ))
 }
 
-/// Times become their ISO 8601 text: no other text or number says what they mean in all formats.
+/// The type among the six that holds all values of a type, if there is one. Times become ISO 8601 text, which alone says what they mean in
+/// all formats.
 fn encoded_type(data_type: &DataType) -> Option<DataType> {
     use DataType as D;
     match data_type {
@@ -183,12 +185,12 @@ mod tests {
         ];
         for (values, text) in odd {
             let batch = column("x", values, &[("unit", "d")]);
-            let columns = EncodedColumns::of_any_type(&batch.schema(), Format::Csv);
+            let columns = EncodedColumns::from_any_types(&batch.schema(), Format::Csv);
             let expected: ArrayRef = Arc::new(StringArray::from(vec![Some(text), None]));
             assert_eq!(columns.convert(&batch).unwrap().column(0), &expected);
             assert_eq!(columns.schema().field(0).metadata()["unit"], "d");
             for format in [Format::Parquet, Format::Arrow] {
-                let columns = EncodedColumns::of_any_type(&batch.schema(), format);
+                let columns = EncodedColumns::from_any_types(&batch.schema(), format);
                 assert_eq!(columns.convert(&batch).unwrap(), batch);
             }
         }

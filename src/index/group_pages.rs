@@ -1,5 +1,5 @@
-//! The pages of one row group, as small as they can be held: four bytes a page and column. In: the file's page index. Out: which
-//! rows may be of an object, and which bytes of which columns hold them.
+//! The pages of one row group, from the page index of its file: which rows may belong to an object, and which bytes of a column hold them.
+//! They take as little memory as they can, four bytes a page and column.
 
 use std::iter::once;
 use std::ops::Range;
@@ -16,28 +16,28 @@ use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::PageLocation;
 
 use super::Wanted;
-use super::file::{Chunk, FileIndex};
+use super::file_index::{Chunk, FileIndex};
 use crate::error::Result;
 
 /// How a column is cut into pages: the first row of each.
 type PageLayout = Box<[u32]>;
 
-/// Without a page index every list is empty, and a chunk is read whole.
+/// The pages of a row group. Of a file without a page index every list is empty, and column chunks are read whole.
 #[derive(Debug, Default, PartialEq)]
 pub struct GroupPages {
     /// The first and the last key of each page of the key's column.
     keys: Box<[(i64, i64)]>,
-    /// Most often one: columns whose pages begin at the same rows share a layout.
+    /// Columns whose pages begin at the same rows share a layout; most often all do.
     layouts: Vec<PageLayout>,
     columns: Box<[ColumnPages]>,
-    /// Where each page begins in its chunk; of all columns, one after the other.
+    /// Where each page begins in its column chunk, for all columns one after the other.
     starts: Box<[u32]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct ColumnPages {
     layout: u32,
-    /// Its first page among all starts.
+    /// The place of its first page in `starts`.
     first: u32,
 }
 
@@ -48,7 +48,7 @@ impl GroupPages {
         file: &FileIndex,
         groups: &[usize],
     ) -> Result<Vec<Self>> {
-        let places = groups.iter().map(|&group| IndexPlace::of(file, group));
+        let places = groups.iter().map(|&group| IndexPlace::find(file, group));
         let places: Vec<_> = places.collect();
         let ranges: Vec<_> = places.iter().flatten().flat_map(IndexPlace::ranges).collect();
         let read = store.get_ranges(&file.file.path, &ranges).await;
@@ -110,7 +110,7 @@ impl GroupPages {
         !self.columns.is_empty()
     }
 
-    /// Whether the pages of the key's column tell which keys they hold.
+    /// Whether the range of keys of each page is known.
     pub fn tell_keys(&self) -> bool {
         !self.keys.is_empty()
     }
@@ -122,7 +122,7 @@ impl GroupPages {
         size_of::<Self>() + size_of_val(&*self.keys) + layouts + pages
     }
 
-    /// How many page layouts there are; columns without a page index are of one.
+    /// The number of page layouts; one where there is no page index.
     pub fn layouts(&self) -> usize {
         self.layouts.len().max(1)
     }
@@ -132,8 +132,8 @@ impl GroupPages {
         self.columns.get(column).map_or(0, |pages| pages.layout as usize)
     }
 
-    /// The rows that may be wanted, of so many in the group: as exact as the page index is. Ranges of consecutive pages,
-    /// ascending.
+    /// The rows of the group that may be wanted, as exactly as the page index tells: the rows of whole pages, ascending. `rows` is the
+    /// number of rows in the group.
     pub fn candidates(&self, key: usize, rows: usize, wanted: &Wanted) -> Vec<Range<usize>> {
         if self.keys.is_empty() {
             return once(0..rows).collect();
@@ -162,12 +162,12 @@ impl GroupPages {
         runs
     }
 
-    /// The first row of a page, of so many in the group; the end of the group after the last.
+    /// The first row of a page. After the last page it is `rows`, the number of rows in the group.
     pub fn first_row(&self, layout: usize, page: usize, rows: usize) -> usize {
         self.layouts[layout].get(page).map_or(rows, |&first| first as usize)
     }
 
-    /// Where a page begins in a column's chunk; the end of the chunk after the last.
+    /// Where a page begins in a column's chunk. After the last page it is the end of the chunk.
     pub fn start(&self, column: usize, page: usize, chunk: &Chunk) -> u64 {
         let ColumnPages { layout, first } = self.columns[column];
         match page < self.layouts[layout as usize].len() {
@@ -179,15 +179,15 @@ impl GroupPages {
 
 /// Where the page index of a row group is.
 struct IndexPlace {
-    /// Of the key's column, the ranges of its pages.
+    /// The column index of the key, with the range of keys of each page.
     keys: Option<Range<u64>>,
-    /// Of all columns, the places of their pages.
+    /// The offset indexes of all columns, with the places of their pages.
     offsets: Range<u64>,
 }
 
 impl IndexPlace {
-    /// `None` where a column has none.
-    fn of(file: &FileIndex, group: usize) -> Option<Self> {
+    /// Where a row group's is; `None` where a column has no page index.
+    fn find(file: &FileIndex, group: usize) -> Option<Self> {
         let offsets = hull(file.chunks(group).iter().map(Chunk::offset_index))?;
         Some(Self { keys: file.groups[group].key_pages.clone(), offsets })
     }
@@ -197,8 +197,8 @@ impl IndexPlace {
     }
 }
 
-/// The first row and the start of each page; `None` where pages are not side by side up to the chunk's end, as every
-/// writer has them, or do not begin at ascending rows of the `rows` there are.
+/// The first row and the start of each page. `None` if the pages do not follow each other up to the end of the chunk, as every writer makes
+/// them, or if their first rows do not ascend within the `rows` of the group.
 fn compact(chunk: &Chunk, rows: usize, pages: &[PageLocation]) -> Option<(Vec<u32>, Vec<u32>)> {
     let end = |page: &PageLocation| page.offset.checked_add(page.compressed_page_size.into());
     let next = pages.iter().skip(1).map(|page| page.offset);
@@ -216,7 +216,7 @@ fn compact(chunk: &Chunk, rows: usize, pages: &[PageLocation]) -> Option<(Vec<u3
         .then_some((first_rows, starts.collect::<Option<_>>()?))
 }
 
-/// A page of nulls alone holds no key: its first comes after its last.
+/// The range of keys of each page. A page with nothing but nulls has an empty range.
 fn key_ranges(index: &ColumnIndexMetaData) -> Box<[(i64, i64)]> {
     let ColumnIndexMetaData::INT64(index) = index else { return Box::default() };
     let ranges = index.min_values_iter().zip(index.max_values_iter());
@@ -228,7 +228,7 @@ fn key_ranges(index: &ColumnIndexMetaData) -> Box<[(i64, i64)]> {
         .collect()
 }
 
-/// A footer that has this row group alone, and says of it where its page index is.
+/// A footer with this row group alone, which says where its page index is.
 fn footer(file: &FileIndex, group: usize) -> parquet::errors::Result<ParquetMetaData> {
     let FileIndex { columns, groups, .. } = file;
     let chunks = file.chunks(group).iter().zip(columns.descriptor.columns()).enumerate();
@@ -276,7 +276,7 @@ fn decode(
     }
 }
 
-/// The smallest range that holds all; `None` where one is missing.
+/// The smallest range that contains all of them; `None` if one is missing.
 fn hull(mut ranges: impl Iterator<Item = Option<Range<u64>>>) -> Option<Range<u64>> {
     let first = ranges.next()??;
     ranges.try_fold(first, |hull, range| {

@@ -1,5 +1,5 @@
-//! The columns that an endpoint serves. In: its SQL planned, and the tables it reads. Out: what each name that a client may ask for
-//! is computed from, and its field: `r:` and `f:` as they are stored, `v:` as the server computes them.
+//! The columns that an endpoint serves. Each name that a client may ask for has its field and the expression that computes it: `r:` and
+//! `f:` columns are stored, `v:` columns are computed by the server.
 
 use std::collections::HashMap;
 use std::mem;
@@ -16,27 +16,27 @@ use crate::nearest::nearest;
 use crate::plan::OpenTable;
 use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
 
-/// Unknown names of which the nearest known one is looked for: anyone may send thousands.
+/// For so many unknown names the nearest known one is looked for. A client may send thousands.
 const LOOKED_FOR: usize = 20;
 
 /// A column that can be asked for.
 struct Served {
     field: Arc<Field>,
     expression: Expr,
-    /// It is there when no column is named.
+    /// Whether it is served when no column is named.
     by_default: bool,
 }
 
 /// The columns of an endpoint, in byte-wise order of their names.
-pub struct ServedColumns {
+pub(crate) struct ServedColumns {
     columns: Vec<Served>,
     by_name: HashMap<String, usize>,
 }
 
 /// The columns of one answer, by their places among those that are served.
 #[derive(Clone, Debug, Hash, PartialEq, Eq)]
-pub enum Chosen {
-    /// Those that are there when no column is named.
+pub(crate) enum Chosen {
+    /// Those that are served when no column is named.
     Default,
     /// In the order asked, each once.
     Named(Box<[usize]>),
@@ -45,21 +45,27 @@ pub enum Chosen {
 /// A name asked for that no column has.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnknownColumn {
+    /// As it was asked for.
     pub name: String,
     /// The column that was perhaps meant; looked for of the first [`LOOKED_FOR`] alone.
     pub nearest: Option<String>,
 }
 
 /// The columns of one answer.
-pub struct Selection {
+pub(crate) struct Selection {
     /// In the order asked.
     pub expressions: Vec<Expr>,
+    /// The fields of the answer, under served names.
     pub schema: SchemaRef,
 }
 
 impl ServedColumns {
     /// Of the SQL `plan`, whose rows are of the first of `tables` and, as upper limits, of the second.
-    pub fn new(session: &SessionState, plan: &LogicalPlan, tables: &[OpenTable]) -> Result<Self> {
+    pub(crate) fn new(
+        session: &SessionState,
+        plan: &LogicalPlan,
+        tables: &[OpenTable],
+    ) -> Result<Self> {
         let mut columns = Vec::new();
         for table in tables {
             let mut own = stored(table);
@@ -76,12 +82,12 @@ impl ServedColumns {
     }
 
     /// The fields of an answer when no column is named.
-    pub fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         self.select(&Chosen::Default).schema
     }
 
     /// The fields of the columns that the server computes.
-    pub fn computed(&self) -> SchemaRef {
+    pub(crate) fn computed(&self) -> SchemaRef {
         let fields = self.columns.iter().map(|column| column.field.clone());
         let prefix = format!("{COMPUTED}:");
         Arc::new(Schema::new(
@@ -90,7 +96,7 @@ impl ServedColumns {
     }
 
     /// Those asked for that are known, each once, and the names of the others.
-    pub fn choose(&self, asked: &Columns) -> (Chosen, Vec<UnknownColumn>) {
+    pub(crate) fn choose(&self, asked: &Columns) -> (Chosen, Vec<UnknownColumn>) {
         let Columns::Named(names) = asked else { return (Chosen::Default, Vec::new()) };
         let (mut seen, mut unknown) = (vec![false; self.columns.len()], Vec::new());
         let known = names.iter().filter_map(|name| match self.by_name.get(name) {
@@ -110,7 +116,7 @@ impl ServedColumns {
     }
 
     /// What the chosen columns are computed from.
-    pub fn select(&self, chosen: &Chosen) -> Selection {
+    pub(crate) fn select(&self, chosen: &Chosen) -> Selection {
         let chosen: Vec<&Served> = match chosen {
             Chosen::Default => self.columns.iter().filter(|column| column.by_default).collect(),
             Chosen::Named(places) => places.iter().map(|&i| &self.columns[i]).collect(),
@@ -144,7 +150,7 @@ fn computed(
 ) -> Result<Vec<Served>> {
     let mut served = Vec::new();
     for column in columns {
-        // Foreign tables may lack any of them.
+        // Tables that others wrote may lack columns that it is computed from.
         let Ok(expression) = session.create_logical_expr(column.sql, plan.schema()) else {
             continue;
         };

@@ -1,4 +1,4 @@
-//! The index of one snapshot. In: a snapshot, and what is wanted of it. Out: the row groups, then the pages, that may hold it.
+//! The index of one snapshot: which row groups, and which of their pages, may hold the rows that are wanted.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,39 +10,44 @@ use tokio::sync::OnceCell;
 
 use super::Wanted;
 use super::cache::IndexCache;
-use super::file::FileIndex;
-use super::pages::GroupPages;
+use super::file_index::FileIndex;
+use super::group_pages::GroupPages;
 use crate::error::{Error, Result};
 use crate::warehouse::Snapshot;
 
-/// Files whose footers are read at once.
+/// Files whose footers are read at the same time.
 const FILES_AT_ONCE: usize = 16;
-/// Row groups whose pages are read to tell how much a lookup is.
+/// At most so many row groups have their pages read in order to tell how large a lookup is.
 const GROUPS_TO_TELL: usize = 16;
-/// Rows decoded at once: where row groups are larger, they are taken in parts of whole pages.
+/// Rows that are decoded at once. Larger row groups are read in several parts, each of whole pages.
 pub const PART_ROWS: usize = 32 << 10;
 
+/// The index of a snapshot, which shares the indexes of files and row groups with others.
 #[derive(Debug)]
 pub struct TableIndex {
-    /// Its files that have rows, as their footers have them, of those that could be read.
+    /// The snapshot, without its empty files. Files whose footers could be read are described by these.
     pub snapshot: Arc<Snapshot>,
+    /// The indexes of files and row groups, of all snapshots.
     pub cache: Arc<IndexCache>,
-    /// Of the snapshot's files, in their order.
+    /// The indexes of the snapshot's files, in their order.
     files: Vec<OnceCell<Arc<FileIndex>>>,
-    /// Reads the pages of row groups before they are needed; ends with the last user of the table.
+    /// The task that reads the pages of row groups before they are needed. It ends with the last user of the table.
     _filling: SpawnedTask<()>,
 }
 
 /// A row group that may hold what is wanted.
-pub type Selected = (Arc<FileIndex>, usize);
+pub(crate) type Selected = (Arc<FileIndex>, usize);
 
-/// Rows of one row group that may be wanted, as many as are read and decoded at once.
+/// Rows of one row group that may be wanted, at most as many as are read and decoded at once.
 #[derive(Debug)]
 pub struct RowGroupPart {
+    /// The file of the row group.
     pub file: Arc<FileIndex>,
+    /// The place of the row group in its file.
     pub group: usize,
+    /// The pages of the row group.
     pub pages: Arc<GroupPages>,
-    /// Whole pages of the key's column, or the rows that have a key which is wanted; ascending.
+    /// Rows of whole pages of the key's column or, once the keys were read, the rows with a wanted key; ascending.
     pub rows: Vec<Range<usize>>,
 }
 
@@ -54,14 +59,15 @@ impl RowGroupPart {
 }
 
 impl TableIndex {
-    /// The index of every file, read now, so that lookups need not. What cannot be read is left to the lookup that needs it.
+    /// Opens the index of a snapshot. The indexes of all files are read now, so that lookups need not wait for them. A file that cannot be
+    /// read now is tried again by each lookup that needs it.
     pub async fn open(snapshot: Snapshot, cache: Arc<IndexCache>) -> Self {
         let Snapshot { table, version, .. } = snapshot;
         let every = stream::iter(snapshot.files).map(|file| {
             let (cache, store) = (cache.clone(), snapshot.store.clone());
             async move {
                 let of = file.clone();
-                // Footers are large: they are decoded side by side.
+                // Large footers take long to decode, so several threads decode them.
                 let read = SpawnedTask::spawn(async move { cache.file(&store, table, &of).await });
                 let read = read.await.map_err(|error| Error::internal(error.to_string()));
                 (file, read.flatten())
@@ -75,7 +81,7 @@ impl TableIndex {
                 tracing::warn!(table, version, %error, "a file is not in the index");
             }
             match read {
-                // It has nothing to read, and ranges it has not would stand in the way of the order of the others.
+                // An empty file has nothing to read. It has no range of keys either, by which files are put in order.
                 Ok(index) if index.file.is_empty() => {}
                 Ok(index) => {
                     let described = index.file.clone();
@@ -123,8 +129,8 @@ impl TableIndex {
         Ok(selected)
     }
 
-    /// How many rows there are in the pages that may hold what is wanted; `None` if they are more than `most`, or nothing is known
-    /// of them. Of a row group whose pages are not in memory all rows count, unless it is one of the few that decide: these are read.
+    /// The number of rows in the pages that may hold what is wanted. `None` if there are more than `most`, or if a file could not be read.
+    /// All rows of a row group count if its pages are not in memory. If these row groups decide, and are few, their pages are read.
     pub async fn rows_of_pages(&self, wanted: &Wanted, most: usize) -> Result<Option<usize>> {
         let (mut rows, mut rows_unheld, mut unheld) = (0, 0, Vec::new());
         for (described, file) in self.snapshot.files.iter().zip(&self.files) {
@@ -186,7 +192,7 @@ impl TableIndex {
         Ok(parts)
     }
 
-    /// All of them, for who wants to know what a lookup reads.
+    /// The parts of all row groups that a lookup reads.
     pub async fn all_parts(&self, wanted: &Wanted) -> Result<Vec<RowGroupPart>> {
         let groups = stream::iter(self.groups(wanted).await?);
         let parts =

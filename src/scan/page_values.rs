@@ -1,5 +1,5 @@
-//! Some rows of one column. In: its pages, and which rows are wanted. Out: an array of just these. The Parquet reader sets up much
-//! to decode whole columns; a lookup wants a few rows of a page of each of a hundred columns, which is most often a copy.
+//! Copies some rows of one column out of its pages into an array. The parquet crate's reader prepares much in order to decode whole
+//! columns. A lookup wants a few rows of one page of each of a hundred columns, which most often is a copy of bytes.
 //!
 //! Read here is what the tables' own files have: flat columns in plain or dictionary encoding. All else, and whatever looks
 //! wrong, is left to the Parquet reader. See "Data Pages" of the Parquet format's README.md, and its Encodings.md.
@@ -19,22 +19,23 @@ use parquet::column::page::{Page, PageReader};
 use super::hybrid;
 
 /// A page's number of rows, and those of them that are wanted, ascending.
-pub type WantedOfPage = (usize, Vec<Range<usize>>);
+pub(crate) type WantedOfPage = (usize, Vec<Range<usize>>);
 
-/// The wanted rows of a column, `nullable` or not, whose array is of a type; `reversed`: the last one first. `None`: not for
-/// this module.
-pub fn read(
+/// Reads the wanted rows of a column as an array of `data_type`, the last one first if `reversed`. `None` for pages that are not read here;
+/// the parquet crate's reader has to read them.
+pub(crate) fn read(
     reader: &mut dyn PageReader,
     pages: &[WantedOfPage],
     data_type: &DataType,
     nullable: bool,
     reversed: bool,
 ) -> Option<ArrayRef> {
-    let mut rows = Rows { values: Values::of(data_type)?, nulls: NullBufferBuilder::new(0) };
+    let mut rows =
+        ColumnBuilder { values: ColumnValues::new(data_type)?, nulls: NullBufferBuilder::new(0) };
     let mut dictionary = None;
     if reader.peek_next_page().ok()??.is_dict {
         let Page::DictionaryPage { buf, .. } = reader.get_next_page().ok()?? else { return None };
-        dictionary = Some(Plain::of(buf, &rows.values, usize::MAX));
+        dictionary = Some(PlainValues::new(buf, &rows.values, usize::MAX));
     }
     for (count, wanted) in pages {
         if wanted.is_empty() {
@@ -47,21 +48,22 @@ pub fn read(
     rows.array(data_type, reversed)
 }
 
-/// What was gathered.
-struct Rows {
-    values: Values,
+/// The values of the wanted rows so far.
+struct ColumnBuilder {
+    values: ColumnValues,
     nulls: NullBufferBuilder,
 }
 
-enum Values {
-    /// Numbers of so many bytes.
+enum ColumnValues {
+    /// Numbers of so many bytes each.
     Numbers(usize, MutableBuffer),
     Flags(Vec<bool>),
     Texts(Vec<Bytes>),
 }
 
-impl Values {
-    fn of(data_type: &DataType) -> Option<Self> {
+impl ColumnValues {
+    /// No values yet; `None` for a type that is not read here.
+    fn new(data_type: &DataType) -> Option<Self> {
         Some(match data_type {
             DataType::Int32 | DataType::Float32 => Self::Numbers(4, MutableBuffer::new(0)),
             DataType::Int64 | DataType::Float64 => Self::Numbers(8, MutableBuffer::new(0)),
@@ -71,8 +73,8 @@ impl Values {
         })
     }
 
-    /// Appends some values of a plain sequence.
-    fn add(&mut self, plain: &Plain, places: Range<usize>) -> Option<()> {
+    /// Appends some of a sequence of values.
+    fn add(&mut self, plain: &PlainValues, places: Range<usize>) -> Option<()> {
         match self {
             Self::Numbers(width, bytes) => {
                 let bytes_of = places.start * *width..places.end * *width;
@@ -91,7 +93,7 @@ impl Values {
         Some(())
     }
 
-    /// Appends values that nulls hide.
+    /// Appends values of rows that are null: zeros and empty texts.
     fn add_nulls(&mut self, count: usize) {
         match self {
             Self::Numbers(width, bytes) => bytes.extend_zeros(count * *width),
@@ -102,17 +104,17 @@ impl Values {
 }
 
 /// A sequence of values in plain encoding.
-struct Plain {
+struct PlainValues {
     bytes: Bytes,
-    /// Where each text is, without its length.
+    /// Where each text is in the bytes, without the length before it.
     texts: Vec<Range<usize>>,
 }
 
-impl Plain {
+impl PlainValues {
     /// The first `count` values, or all there are.
-    fn of(bytes: Bytes, values: &Values, count: usize) -> Self {
+    fn new(bytes: Bytes, values: &ColumnValues, count: usize) -> Self {
         let mut texts = Vec::new();
-        if let Values::Texts(_) = values {
+        if let ColumnValues::Texts(_) = values {
             let mut place = 0;
             while texts.len() < count
                 && let Some(length) = bytes.get(place..).and_then(|rest| rest.first_chunk())
@@ -128,14 +130,14 @@ impl Plain {
     }
 }
 
-impl Rows {
+impl ColumnBuilder {
     fn add(
         &mut self,
         page: &Page,
         count: usize,
         wanted: &[Range<usize>],
         nullable: bool,
-        dictionary: Option<&Plain>,
+        dictionary: Option<&PlainValues>,
     ) -> Option<()> {
         let (levels, bytes, encoding) = parts(page, count, nullable)?;
         let end = wanted.last()?.end;
@@ -149,7 +151,7 @@ impl Rows {
         };
         let count = before(0..end);
         let (plain, indices) = match encoding {
-            Encoding::PLAIN => (&Plain::of(bytes, &self.values, count), None),
+            Encoding::PLAIN => (&PlainValues::new(bytes, &self.values, count), None),
             Encoding::RLE_DICTIONARY | Encoding::PLAIN_DICTIONARY => {
                 let (&bits, packed) = bytes.split_first()?;
                 let indices = hybrid::decode(packed, (bits <= 32).then_some(bits)?, count)?;
@@ -157,7 +159,7 @@ impl Rows {
             }
             _ => return None,
         };
-        // The next row that was not looked at, and the place of its value.
+        // The first row that was not looked at yet, and the place of its value.
         let (mut row, mut place) = (0, 0);
         for rows in wanted {
             place += before(row..rows.start);
@@ -191,23 +193,23 @@ impl Rows {
             false => nulls,
         });
         Some(match (values, data_type) {
-            (Values::Numbers(_, bytes), DataType::Int32) => {
+            (ColumnValues::Numbers(_, bytes), DataType::Int32) => {
                 numbers::<Int32Type>(bytes, nulls, reversed)
             }
-            (Values::Numbers(_, bytes), DataType::Float32) => {
+            (ColumnValues::Numbers(_, bytes), DataType::Float32) => {
                 numbers::<Float32Type>(bytes, nulls, reversed)
             }
-            (Values::Numbers(_, bytes), DataType::Int64) => {
+            (ColumnValues::Numbers(_, bytes), DataType::Int64) => {
                 numbers::<Int64Type>(bytes, nulls, reversed)
             }
-            (Values::Numbers(_, bytes), _) => numbers::<Float64Type>(bytes, nulls, reversed),
-            (Values::Flags(mut flags), _) => {
+            (ColumnValues::Numbers(_, bytes), _) => numbers::<Float64Type>(bytes, nulls, reversed),
+            (ColumnValues::Flags(mut flags), _) => {
                 if reversed {
                     flags.reverse();
                 }
                 Arc::new(BooleanArray::new(flags.into(), nulls))
             }
-            (Values::Texts(mut texts), _) => {
+            (ColumnValues::Texts(mut texts), _) => {
                 if reversed {
                     texts.reverse();
                 }
@@ -270,7 +272,7 @@ fn parts(page: &Page, count: usize, nullable: bool) -> Option<(Option<Bytes>, By
     }
 }
 
-/// Runs of rows that are all there or all null.
+/// Runs of rows that all have a value (`true`) or are all null, with their lengths.
 fn runs(
     rows: Range<usize>,
     present: Option<&[u32]>,

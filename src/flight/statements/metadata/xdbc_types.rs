@@ -1,4 +1,4 @@
-//! The types of SQL, as XDBC describes them. In: the type asked for, or none for all. Out: a row for each.
+//! The types of SQL as XDBC describes them: a row for the type that is asked for, or for every type.
 
 use arrow::array::RecordBatch;
 use arrow_flight::error::Result as FlightResult;
@@ -9,7 +9,8 @@ use arrow_flight::sql::{
 
 use crate::error::{Error, Result};
 
-pub fn types(asked: CommandGetXdbcTypeInfo) -> Result<RecordBatch> {
+/// The rows for a command.
+pub(crate) fn types(asked: CommandGetXdbcTypeInfo) -> Result<RecordBatch> {
     let rows = all().and_then(|all| asked.into_builder(&all).build());
     rows.map_err(|error| Error::internal(error.to_string()))
 }

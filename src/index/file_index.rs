@@ -1,5 +1,5 @@
-//! What the index keeps of a file as long as it is served. In: the file's footer. Out: the keys of each row group, and where
-//! in the file each of its column chunks and their page index are: some 30 bytes a chunk.
+//! What the index keeps of a file as long as a snapshot names it, made of the file's footer: the key range of each row group, and where in
+//! the file each column chunk and its page index are. That is some 30 bytes a chunk.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::SchemaDescPtr;
 
-use super::columns::FileColumns;
+use super::file_columns::FileColumns;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, footer};
@@ -19,20 +19,24 @@ use crate::warehouse::{DataFile, footer};
 /// A file of a table, without its rows.
 #[derive(Debug)]
 pub struct FileIndex {
-    /// Of this process alone: the file's name in caches.
+    /// Identifies the file in the caches of this process.
     pub number: u64,
-    /// As its footer has it.
+    /// The file as its footer describes it.
     pub file: DataFile,
+    /// What the footer says of the columns.
     pub columns: Arc<FileColumns>,
+    /// The row groups, in the order of the file.
     pub groups: Box<[RowGroup]>,
-    /// Of all row groups, one after the other.
+    /// The column chunks of all row groups, one row group after the other.
     chunks: Box<[Chunk]>,
 }
 
+/// A row group, without its column chunks.
 #[derive(Clone, Debug)]
 pub struct RowGroup {
+    /// The number of its rows.
     pub rows: usize,
-    /// The first and the last key in it; all of `i64` where the footer does not tell. Without rows the first is after the last.
+    /// The first and the last key; the range of all keys where the footer has no statistics, and an empty range where there are no rows.
     pub keys: (i64, i64),
     /// Where the column index of the key is.
     pub key_pages: Option<Range<u64>>,
@@ -41,9 +45,11 @@ pub struct RowGroup {
 /// One column of one row group.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk {
-    /// Where its pages begin, that of the dictionary first.
+    /// Where its pages begin; the page of the dictionary comes first.
     pub start: u64,
+    /// The bytes of all its pages.
     pub length: u64,
+    /// How its pages are compressed.
     pub codec: CompressionCodec,
     offset_index_start: u64,
     offset_index_length: u32,
@@ -62,11 +68,14 @@ impl FileIndex {
         let metadata = footer.metadata();
         let columns = columns_of(metadata.file_metadata().schema_descr_ptr())?;
         let groups = metadata.row_groups();
-        let chunks = groups.iter().flat_map(|group| group.columns()).map(Chunk::of);
+        let chunks = groups.iter().flat_map(|group| group.columns()).map(Chunk::from_footer);
         Ok(Self {
             number: FILES.fetch_add(1, Ordering::Relaxed),
             file: file.described(table, metadata),
-            groups: groups.iter().map(|group| RowGroup::of(group, columns.key.column)).collect(),
+            groups: groups
+                .iter()
+                .map(|group| RowGroup::from_footer(group, columns.key.column))
+                .collect(),
             chunks: chunks.collect(),
             columns,
         })
@@ -78,12 +87,12 @@ impl FileIndex {
         &self.chunks[group * columns..(group + 1) * columns]
     }
 
-    /// Its size in memory but for what files with the same columns share.
+    /// Its size in memory, without the columns that it shares with other files.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.groups) + size_of_val(&*self.chunks)
     }
 
-    /// What went wrong with it: its values are at fault, or the storage.
+    /// An error while the file was read, with its path: `Input` if its values are wrong, else `Storage`.
     pub fn failed(&self, error: impl Into<Error>) -> Error {
         let error = error.into().context(format!("/{}", self.file.path));
         match error.kind() {
@@ -94,7 +103,7 @@ impl FileIndex {
 }
 
 impl RowGroup {
-    fn of(group: &RowGroupMetaData, key: usize) -> Self {
+    fn from_footer(group: &RowGroupMetaData, key: usize) -> Self {
         let key = group.column(key);
         let keys = match key.statistics() {
             Some(Statistics::Int64(keys)) => keys.min_opt().copied().zip(keys.max_opt().copied()),
@@ -111,7 +120,7 @@ impl RowGroup {
 }
 
 impl Chunk {
-    fn of(chunk: &ColumnChunkMetaData) -> Self {
+    fn from_footer(chunk: &ColumnChunkMetaData) -> Self {
         let (start, length) = chunk.byte_range();
         let index = range(chunk.offset_index_offset(), chunk.offset_index_length());
         let index = index.unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The SQL of a query. In: a [`Query`]. Out: a statement whose text is made of parts that stand once, the tables' own in `sql/`, and has
-//! only the conditions that the query has; and the values of its parameters, which are bound, never formatted into the text.
+//! The SQL of a query: a text with just the conditions that the query has, and the values of its parameters. The parts of the texts are
+//! written once, those of the tables in `sql/`. Values are bound, never formatted into the text.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,22 +14,23 @@ use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
 use super::{ObjectIds, Order, Query, Rows};
-use crate::plan::{Values, value};
+use crate::plan::{ParameterValues, parameter_value};
 
 /// The view of the sources that upper limits stand beside: the quality cuts.
 pub const TAGGED_SOURCES: (&str, &str) =
     ("tagged_sources", include_str!("../../sql/views/tagged_sources.sql"));
 
-/// What a query says to the tables.
-pub struct Statement {
-    pub text: Text,
-    /// Of the parameters that the text has.
-    pub values: Values,
+/// The SQL of a query and the values of its parameters.
+pub(crate) struct QuerySql {
+    /// The statement, with parameters.
+    pub text: SqlText,
+    /// The values of the parameters that the text has, and of no others.
+    pub values: ParameterValues,
 }
 
 /// The parts of a statement. There are few different ones: a plan is made once for each.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct SqlText {
     select: &'static str,
     /// A condition on `diaObjectId`.
     ids: Option<&'static str>,
@@ -38,28 +39,30 @@ pub struct Text {
     order_by: &'static str,
 }
 
-impl Statement {
-    pub fn from_query(query: &Query) -> Self {
+impl QuerySql {
+    /// The SQL of a query.
+    pub(crate) fn from_query(query: &Query) -> Self {
         Self::new(&query.rows, &query.ids)
     }
 
-    pub fn new(rows: &Rows, ids: &ObjectIds) -> Self {
+    /// The SQL for rows of some objects.
+    pub(crate) fn new(rows: &Rows, ids: &ObjectIds) -> Self {
         let (select, order_by) = (select(rows), order_by(rows));
-        let mut values = Values::new();
+        let mut values = ParameterValues::new();
         let ids = ids_condition(ids, &mut values);
         let time = rows.time().map(|time| {
             values.push(("time_from", time.from_mjd.into()));
             values.push(("time_to", time.to_mjd.into()));
             "midpointMjdTai >= $time_from AND midpointMjdTai <= $time_to"
         });
-        Self { text: Text { select, ids, time, order_by }, values }
+        Self { text: SqlText { select, ids, time, order_by }, values }
     }
 
     /// Parses it against the tables of a session; parameters stay open, their types known.
-    pub async fn plan(&self, session: &SessionState) -> Result<LogicalPlan> {
+    pub(crate) async fn plan(&self, session: &SessionState) -> Result<LogicalPlan> {
         let plan = session.create_logical_plan(&self.text.to_string()).await?;
         let typed = |expr| match &expr {
-            Expr::Placeholder(Placeholder { id, .. }) => match value(&self.values, id) {
+            Expr::Placeholder(Placeholder { id, .. }) => match parameter_value(&self.values, id) {
                 Some(value) => {
                     let field = Arc::new(Field::new("", value.data_type(), true));
                     let typed = Placeholder::new_with_field(id.clone(), Some(field));
@@ -95,7 +98,7 @@ fn order_by(rows: &Rows) -> &'static str {
         Rows::SourcesWithUpperLimits { .. } => {
             "midpointMjdTai DESC, diaObjectId, diaSourceId, diaForcedSourceId"
         }
-        // The files' own order, in which each object is turned round.
+        // The order of the files, with the rows of each object reversed.
         Rows::Sources { order: Order::ByObject, .. } => {
             "diaObjectId, midpointMjdTai DESC, diaSourceId DESC"
         }
@@ -105,8 +108,8 @@ fn order_by(rows: &Rows) -> &'static str {
     }
 }
 
-/// What is no limit is no condition. Rows without an id come last, so the end of a range has them only if it is open.
-fn ids_condition(ids: &ObjectIds, values: &mut Values) -> Option<&'static str> {
+/// The condition on `diaObjectId`; `None` if every id is wanted. Rows without an id come last, so they belong to a range without an end.
+fn ids_condition(ids: &ObjectIds, values: &mut ParameterValues) -> Option<&'static str> {
     let range = match ids {
         ObjectIds::Listed(ids) => {
             values.push(("ids", id_list(ids)));
@@ -135,7 +138,7 @@ fn id_list(ids: &[i64]) -> ScalarValue {
     SingleRowListArrayBuilder::new(Arc::new(ids)).build_list_scalar()
 }
 
-impl fmt::Display for Text {
+impl fmt::Display for SqlText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { select, ids, time, order_by } = self;
         let filtered = select
@@ -188,7 +191,7 @@ mod tests {
         let (name, text) = TAGGED_SOURCES;
         let view = session.state().create_logical_plan(text).await.unwrap();
         session.register_table(name, Arc::new(ViewTable::new(view, None))).unwrap();
-        let statement = Statement::from_query(&Query::with_upper_limits(vec![7], Columns::All));
+        let statement = QuerySql::from_query(&Query::with_upper_limits(vec![7], Columns::All));
         let plan = statement.plan(&session.state()).await.unwrap();
         let values = statement.values.into_iter().map(|(name, value)| (name.to_string(), value));
         let plan = plan.with_param_values(values.collect::<Vec<_>>()).unwrap();
@@ -231,7 +234,7 @@ mod tests {
             (Rows::Objects, ObjectIds::Within(3..=i64::MAX), &["first_id"]),
             (Rows::Objects, ObjectIds::Within(i64::MIN..=5), &["last_id"]),
         ] {
-            let statement = Statement::new(&rows, &ids);
+            let statement = QuerySql::new(&rows, &ids);
             let text = statement.text.to_string();
             let named: Vec<_> = statement.values.iter().map(|(name, _)| *name).collect();
             assert_eq!(named, parameters, "{text}");

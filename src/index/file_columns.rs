@@ -1,4 +1,4 @@
-//! The columns of a file. In: how its footer describes them. Out: those that are served, which are flat, by their stored names.
+//! The columns of a file as its footer describes them. Served columns are flat, and found by their stored names.
 
 use std::collections::HashMap;
 
@@ -13,31 +13,35 @@ use crate::error::{Error, Kind, Result};
 use crate::schema::{KEY, TIME};
 use crate::warehouse::stored_name;
 
-/// The columns of a file: those that are served are flat, so they are leaves. Files of a table most often share them.
+/// The columns of a file, which most often are those of all files of the table. Those that are served are flat, so each is one leaf.
 #[derive(Debug)]
 pub struct FileColumns {
+    /// All columns, as the footer describes them.
     pub descriptor: SchemaDescPtr,
     by_name: HashMap<String, usize>,
+    /// `diaObjectId`.
     pub key: Leaf,
+    /// `midpointMjdTai`, if the file has it.
     pub time: Option<Leaf>,
     /// A footer that describes the columns and has no row group.
     pub footer: ParquetMetaData,
 }
 
 impl FileColumns {
-    pub fn of(descriptor: SchemaDescPtr) -> Result<Self> {
+    /// The columns that a footer describes. Errors: `Storage` where there is no `diaObjectId`.
+    pub fn from_descriptor(descriptor: SchemaDescPtr) -> Result<Self> {
         let named = |(leaf, column): (usize, &ColumnDescPtr)| match column.path().parts() {
             [name] => Some((stored_name(name).1.to_string(), leaf)),
-            // It lies in a list or a struct, which are not served.
+            // It is part of a list or a struct, and these are not served.
             _ => None,
         };
         let by_name: HashMap<_, _> =
             descriptor.columns().iter().enumerate().filter_map(named).collect();
-        let no_key = || Error::new(Kind::Storage, format!("no column {KEY}"));
+        let no_key = || Error::new(Kind::Storage, format!("the file has no column {KEY}"));
         let key = *by_name.get(KEY).ok_or_else(no_key)?;
-        let time = by_name.get(TIME).map(|&time| Leaf::of(&descriptor, time));
+        let time = by_name.get(TIME).map(|&time| Leaf::new(&descriptor, time));
         Ok(Self {
-            key: Leaf::of(&descriptor, key)?,
+            key: Leaf::new(&descriptor, key)?,
             time: time.transpose()?,
             by_name,
             footer: footer(&descriptor, Vec::new()),
@@ -52,7 +56,7 @@ impl FileColumns {
 
     /// The column at a place.
     pub fn leaf(&self, column: usize) -> Result<Leaf> {
-        Leaf::of(&self.descriptor, column)
+        Leaf::new(&self.descriptor, column)
     }
 
     /// A footer of these columns with one row group.
@@ -71,14 +75,14 @@ fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetM
 pub struct Leaf {
     /// Its place in the file.
     pub column: usize,
-    /// Parquet's own, whatever a writer hints at.
+    /// The type that the Parquet schema gives, without the hints of the writer.
     pub data_type: DataType,
     /// `None` where it is not flat.
     pub nullable: Option<bool>,
 }
 
 impl Leaf {
-    fn of(descriptor: &SchemaDescriptor, column: usize) -> Result<Self> {
+    fn new(descriptor: &SchemaDescriptor, column: usize) -> Result<Self> {
         let mask = ProjectionMask::leaves(descriptor, [column]);
         let schema = parquet_to_arrow_schema_by_columns(descriptor, mask, None)?;
         let described = descriptor.column(column);

@@ -1,5 +1,5 @@
-//! What clients send, before it is decoded. In: the messages of a stream of batches. Out: the batches, or the error that says what is wrong
-//! with a message.
+//! The batches that clients send, checked before Arrow's decoder reads them. A message that is not right ends the stream with an error that
+//! says what is wrong with it.
 //!
 //! The decoder makes room for what a message declares, and decompresses LZ4 to its end. So no length is believed before it is checked
 //! against the bytes that came: rows, places of buffers, and what they are to be once they are decompressed.
@@ -20,38 +20,38 @@ use tonic::Status;
 
 use crate::error::{Error, Kind, Result};
 
-/// Of the schema of a message.
+/// Bytes of the schema of a message.
 const MOST_HEADER_BYTES: usize = 1 << 20;
-/// What a header may refer to: a field of a schema may be referred to many times, and each of them is a field when it is decoded.
+/// Limits on what a header may refer to. A field of a schema may be referred to many times, and is decoded each time.
 const HEADER: VerifierOptions = VerifierOptions {
     max_depth: 64,
     max_tables: 20_000,
     max_apparent_size: 4 << 20,
     ignore_missing_null_terminator: false,
 };
-/// Of the values of a message, once they are decompressed.
+/// Bytes of the values of a message, once they are decompressed.
 const MOST_VALUE_BYTES: u64 = 64 << 20;
-/// Of a message, unless it has a byte for each of them: rows may be of nothing but nulls, which take no room.
+/// Rows of a message with fewer bytes than rows. Rows may have nothing but nulls, which take no bytes.
 const MOST_BARE_ROWS: u64 = 10_000;
-/// Before a compressed buffer stands the length that it is to have, or -1 where it is not compressed after all.
+/// Bytes before a compressed buffer. They have its length once it is decompressed, or -1 if it is not compressed after all.
 const PREFIX_BYTES: usize = 8;
 
-/// The batches of some messages, called `what` in errors, each of which is an `Argument` or `TooLarge`.
-pub fn batches(
+/// The batches of some messages. Errors are `Argument` or `TooLarge`, and call the messages `what`.
+pub(crate) fn batches(
     what: &'static str,
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    // A message may have a descriptor or metadata alone.
+    // A message may have nothing but a descriptor or metadata.
     let messages = messages.try_filter(|message| future::ready(!message.data_header.is_empty()));
     let checked = messages.map_err(FlightError::from).and_then(|message| {
         let checked = future::ready(check(&message).map(|()| message));
         checked.map_err(|error| FlightError::ExternalError(Box::new(error)))
     });
-    // It is not made for messages that nobody has checked, and panics at what is left: a type of 7 bits, say.
+    // The decoder expects messages that are right. It panics at what the checks let through, such as an integer of 7 bits.
     let batches = AssertUnwindSafe(FlightRecordBatchStream::new_from_flight_data(checked));
     let batches = batches.catch_unwind().map(|batch| match batch {
         Ok(batch) => batch.map_err(error),
-        Err(_) => Err(Error::argument("a message that is not Arrow's")),
+        Err(_) => Err(Error::argument("a message is not valid Arrow IPC")),
     });
     batches.map_err(move |error| error.context(what)).boxed()
 }
@@ -67,7 +67,7 @@ fn error(error: FlightError) -> Error {
     }
 }
 
-/// Whether a message is within the limits, and what it declares is true.
+/// Checks that a message is within the limits, and that its buffers are as long as it declares.
 fn check(message: &FlightData) -> Result<()> {
     let (header, body) = (&message.data_header, &message.data_body);
     if header.len() > MOST_HEADER_BYTES {
@@ -80,7 +80,7 @@ fn check(message: &FlightData) -> Result<()> {
         (MessageHeader::DictionaryBatch, _) => {
             Err(Error::argument("dictionaries are not taken; send the values themselves"))
         }
-        _ => Err(Error::argument("a message that is neither a schema nor a batch")),
+        _ => Err(Error::argument("a message is neither a schema nor a batch")),
     }
 }
 
@@ -89,7 +89,7 @@ fn unverified(error: InvalidFlatbuffer) -> Error {
         InvalidFlatbuffer::ApparentSizeTooLarge => HEADER.max_apparent_size,
         InvalidFlatbuffer::TooManyTables => HEADER.max_tables,
         InvalidFlatbuffer::DepthLimitReached => HEADER.max_depth,
-        _ => return Error::argument("a message that is not Arrow's"),
+        _ => return Error::argument("a message is not valid Arrow IPC"),
     };
     Error::new(
         Kind::TooLarge,
@@ -156,7 +156,7 @@ fn too_large(count: u64, of: &str, most: u64) -> Error {
 }
 
 fn damaged() -> Error {
-    Error::argument("a damaged message: its bytes are not what its header says")
+    Error::argument("a message is damaged: its bytes are not what its header says")
 }
 
 #[cfg(test)]

@@ -1,0 +1,125 @@
+//! A snapshot made ready for queries, with the [`Planner`] of its schema; or two snapshots together, where upper limits are asked for.
+
+use std::sync::{Arc, Weak};
+
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnv;
+use parking_lot::Mutex;
+
+use super::Versions;
+use super::planner::Planner;
+use super::plans::PlanCounts;
+use crate::error::{Error, Result};
+use crate::index::{IndexCache, TableIndex};
+use crate::plan::{OpenTable, SnapshotTable};
+use crate::warehouse::Snapshot;
+
+/// What all snapshots share.
+pub(crate) struct Shared {
+    /// DataFusion's stores, caches and temporary files.
+    pub runtime: Arc<RuntimeEnv>,
+    /// The indexes of files and row groups.
+    pub index: Arc<IndexCache>,
+    /// The planners, by the schemas of their tables.
+    pub planners: Planners,
+    /// Memory that large answers may use beside their own.
+    pub spare: Arc<GreedyMemoryPool>,
+}
+
+/// A snapshot, or two, and their planner.
+pub(crate) struct PreparedTables {
+    /// The table that is asked, and the forced photometry if its upper limits stand among the rows.
+    tables: Vec<Arc<SnapshotTable>>,
+    planner: Arc<Planner>,
+}
+
+impl PreparedTables {
+    /// One table.
+    pub(crate) async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
+        let table = Arc::new(SnapshotTable::new(Arc::new(index)));
+        let snapshot = table.snapshot();
+        let url = SnapshotTable::store_url(snapshot)?;
+        shared.runtime.register_object_store(url.as_ref(), snapshot.store.clone());
+        Self::planned(vec![table], shared).await
+    }
+
+    /// The sources with the upper limits of the forced photometry. Errors: `Argument` where the tables are foreign ones without
+    /// the columns that this takes.
+    pub(crate) async fn with_upper_limits(
+        sources: &Self,
+        fp: &Self,
+        shared: &Shared,
+    ) -> Result<Self> {
+        let tables = vec![sources.table().clone(), fp.table().clone()];
+        let prepared = Self::planned(tables, shared).await;
+        prepared.map_err(|error| Error::argument(format!("withupperlim: {error}")))
+    }
+
+    async fn planned(tables: Vec<Arc<SnapshotTable>>, shared: &Shared) -> Result<Self> {
+        let open = tables.iter().map(|table| OpenTable::from_index(table.index())).collect();
+        let planner = shared.planners.for_tables(open, &shared.runtime).await?;
+        Ok(Self { tables, planner })
+    }
+
+    /// The table, or the first of two.
+    pub(crate) fn table(&self) -> &Arc<SnapshotTable> {
+        &self.tables[0]
+    }
+
+    /// All tables.
+    pub(crate) fn tables(&self) -> &[Arc<SnapshotTable>] {
+        &self.tables
+    }
+
+    /// The snapshot of the table, or of the first of two.
+    pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {
+        self.table().snapshot()
+    }
+
+    /// The versions that an answer is from.
+    pub(crate) fn versions(&self) -> Versions {
+        self.versions_with(self.tables.get(1).map(|fp| fp.snapshot()))
+    }
+
+    /// Those of its table, and of the forced photometry that may stand beside it.
+    pub(crate) fn versions_with(&self, fp: Option<&Arc<Snapshot>>) -> Versions {
+        let table = self.snapshot();
+        let fp_id = fp.map_or(0, |fp| fp.table_id);
+        let ids = [table.table_id, fp_id];
+        Versions { table: table.version, fp: fp.map(|fp| fp.version), ids }
+    }
+
+    /// What makes the plans of queries on these tables.
+    pub(crate) fn planner(&self) -> &Planner {
+        &self.planner
+    }
+}
+
+/// The planners of all snapshots that are in use.
+#[derive(Default)]
+pub(crate) struct Planners {
+    used: Mutex<Vec<Weak<Planner>>>,
+    /// How often their plans had been kept.
+    pub counts: Arc<PlanCounts>,
+}
+
+impl Planners {
+    /// The planner for some tables: that of other snapshots with the same schemas, if there is one.
+    async fn for_tables(
+        &self,
+        tables: Vec<OpenTable>,
+        runtime: &Arc<RuntimeEnv>,
+    ) -> Result<Arc<Planner>> {
+        let same = |planner: &Arc<Planner>| planner.is_for(&tables);
+        let known = self.used.lock().iter().filter_map(Weak::upgrade).find(same);
+        if let Some(planner) = known {
+            return Ok(planner);
+        }
+        let planner = Planner::new(tables, runtime.clone(), self.counts.clone()).await?;
+        let planner = Arc::new(planner);
+        let mut used = self.used.lock();
+        used.retain(|planner| planner.strong_count() > 0);
+        used.push(Arc::downgrade(&planner));
+        Ok(planner)
+    }
+}
