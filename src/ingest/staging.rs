@@ -1,5 +1,5 @@
-//! Rows on disk between reading packets and writing tables. In: flat rows of the three tables, in any
-//! order, of any schema. Out: [`StagedRows`], which read back as often as needed, in one fixed order.
+//! Stages flat rows of the three tables on disk, between reading packets and writing tables. Rows come in any order and of any schema;
+//! [`StagedRows`] read them back as often as needed, in one fixed order.
 //!
 //! Rows go to one Arrow IPC file (lz4) per table and schema, in [full](Gatherer) batches, in a
 //! temporary folder that goes away with them. Memory is one such batch per file being written.
@@ -31,10 +31,10 @@ use crate::warehouse::{Gatherer, bytes_of};
 /// The rows of one ingest, as they come.
 pub struct Staging {
     dir: TempDir,
-    tables: BTreeMap<Table, OpenTable>,
+    tables: BTreeMap<Table, UnfinishedTable>,
 }
 
-struct OpenTable {
+struct UnfinishedTable {
     schema: Schema,
     ids: Option<RangeInclusive<i64>>,
     rows: u64,
@@ -66,7 +66,7 @@ impl Staging {
     pub fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
         let ids = ids(table, batch)?;
         let count = self.tables.values().map(|table| table.files.len()).sum::<usize>();
-        let staged = self.tables.entry(table).or_insert_with(OpenTable::new);
+        let staged = self.tables.entry(table).or_insert_with(UnfinishedTable::new);
         let known = staged.files.iter().position(|open| open.file.schema == batch.schema());
         if known.is_none() {
             staged.schema = extend(table, &staged.schema, &batch.schema())?;
@@ -103,14 +103,14 @@ impl Staging {
             let finished = finished.collect::<Result<Vec<_>>>()?;
             let row_bytes = finished.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
             let files = finished.into_iter().map(|(file, _)| file).collect();
-            let OpenTable { schema, ids, rows, .. } = open;
+            let UnfinishedTable { schema, ids, rows, .. } = open;
             tables.insert(table, StagedRows { schema, ids, rows, row_bytes, files });
         }
         Ok((self.dir, tables))
     }
 }
 
-impl OpenTable {
+impl UnfinishedTable {
     fn new() -> Self {
         Self { schema: Schema::empty(), ids: None, rows: 0, files: Vec::new() }
     }

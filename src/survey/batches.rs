@@ -1,5 +1,4 @@
-//! The survey as a stream of batches. In: the number of objects and the seed. Out: for each run of objects,
-//! in order of their ids, a batch of each table.
+//! Generates the survey as a stream of batches: for each run of objects, in order of their ids, a batch of each table.
 //!
 //! Object `j` has its own stream of random numbers and is found first by a visit that depends on `j` alone:
 //! the visits that find objects are taken in steps of the golden ratio, so that any number of objects is

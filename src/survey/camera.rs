@@ -1,5 +1,5 @@
-//! LSSTCam's focal plane: 189 detectors in 21 rafts of 3 by 3, a 5 by 5 square without its corners.
-//! In: a place on the focal plane. Out: the detector and the pixel there, or nothing (a gap, or outside).
+//! LSSTCam's focal plane: 189 detectors in 21 rafts of 3 by 3, a 5 by 5 square without its corners. It finds the detector and the pixel at
+//! a point of the focal plane, if there is one.
 //!
 //! Detectors are numbered as Rubin's are, raft by raft. Sizes: 0.2 arcsec pixels, 42.25 mm from detector
 //! to detector at 20 arcsec per mm (LSE-349).

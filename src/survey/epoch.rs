@@ -3,9 +3,9 @@
 use rand::Rng;
 
 use super::camera::Pixel;
-use super::draw::normal;
 use super::field::Field;
 use super::light_curve::FluxModel;
+use super::normal;
 use super::plan::Plan;
 use super::visit::{BANDS, Visit};
 

@@ -10,11 +10,14 @@ use super::rows::Object;
 /// An object to show someone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
+    /// The id of the object.
     #[serde(rename = "diaObjectId")]
     pub dia_object_id: i64,
+    /// Its number of sources.
     pub sources: usize,
     /// Number of bands it has sources in.
     pub bands: usize,
+    /// What it is an example of.
     pub what: &'static str,
 }
 

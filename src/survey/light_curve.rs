@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, RngExt};
 
-use super::draw::log_normal;
+use super::log_normal;
 use super::visit::BANDS;
 
 /// What an object is.

@@ -3,8 +3,8 @@
 
 use rand::{Rng, RngExt};
 
-use super::draw::{log_normal, normal};
 use super::light_curve::ObjectKind;
+use super::{log_normal, normal};
 
 /// Counterparts; `None`: no match, which is the rule.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -1,5 +1,5 @@
-//! One object's life. In: its place in the survey's plan and its own random numbers. Out: its sources,
-//! its forced measurements and what Fink says of it.
+//! Generates one object through all its visits, from its place in the survey's plan and its own random numbers: its sources, its forced
+//! measurements and what Fink says of it.
 //!
 //! The number of sources is log-normal, with a median of 7 in the wide survey and of 150 in the deep fields
 //! (standard deviation of the logarithm: 1), at most 2,000 and no more than there are visits: about 20
@@ -10,7 +10,6 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use super::camera;
-use super::draw::{log_normal, normal};
 use super::epoch::{Epoch, THRESHOLD};
 use super::light_curve::{FluxModel, amplitude_for};
 use super::matches::{Classification, Matches};
@@ -19,6 +18,7 @@ use super::rows::{Forced, Object, SurveyRows};
 use super::source::{GeneratedSource, Noise};
 use super::summary::summarize;
 use super::visit::IDS_PER_DETECTOR;
+use super::{log_normal, normal};
 
 const WIDE_MEDIAN: f64 = 7.0;
 const DEEP_MEDIAN: f64 = 150.0;

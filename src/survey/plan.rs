@@ -1,4 +1,4 @@
-//! Where and when the survey looks. In: the seed. Out: fields of the footprint, and every visit to them.
+//! The plan of the survey, made from the seed: the fields of its footprint, and every visit to them.
 //!
 //! A wide survey of 192 fields spread evenly over -70 to +5 degrees of declination, visited in pairs of
 //! adjacent filters half an hour apart every three to eight clear nights of their season (about 80 visits
@@ -7,9 +7,9 @@
 
 use rand::{Rng, RngExt};
 
-use super::draw::{log_normal, normal};
 use super::field::{DEEP_FIELDS, Field, WIDE_FIELDS, fields};
 use super::visit::Visit;
+use super::{log_normal, normal};
 
 /// The whole survey's pointings, a few MB whatever the number of objects.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use rand::{Rng, RngExt};
 
 use super::camera::Pixel;
-use super::draw::normal;
 use super::matches::Classification;
+use super::normal;
 
 /// A detection. Fluxes are in nJy.
 pub struct GeneratedSource {

@@ -1,5 +1,5 @@
-//! What an object's record says of its sources. In: the sources, in order of time. Out: their mean
-//! position and the statistics of each band, computed as Rubin computes them.
+//! The columns of an object that summarise its sources: their mean position, and the statistics of each band, computed as Rubin computes
+//! them.
 
 use super::plan::Plan;
 use super::source::GeneratedSource;
@@ -54,7 +54,7 @@ pub fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
             uncertainty: f64::from(s.uncertainty_njy as f32),
             science: f64::from(s.science_njy() as f32),
         });
-        *summary = of_band(&fluxes.collect::<Vec<_>>());
+        *summary = band_summary(&fluxes.collect::<Vec<_>>());
     }
     summary
 }
@@ -86,7 +86,7 @@ struct Flux {
     science: f64,
 }
 
-fn of_band(fluxes: &[Flux]) -> BandSummary {
+fn band_summary(fluxes: &[Flux]) -> BandSummary {
     let n = fluxes.len() as f64;
     let Some(first) = fluxes.first() else {
         return BandSummary::default();

@@ -1,6 +1,6 @@
-//! Files that are there for good: whole and on the disk, or not at all. In: bytes, and the name to be. Out: a file under that name,
-//! once its contents and all folders on its way are synced. Until then it has a name that begins with `.` and ends with `.tmp`,
-//! which readers pass over and vacuum removes if it is left behind.
+//! Writes local files that are either whole and on the disk, or not there. A file gets its name once its contents and all folders above it
+//! are synced. Until then its name begins with `.` and ends with `.tmp`; readers ignore such names, and vacuum removes those that are left
+//! behind.
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
@@ -21,6 +21,7 @@ pub struct Draft {
 /// What becomes of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
+    /// Replace it.
     Replace,
     /// Fails with [`ErrorKind::AlreadyExists`].
     Keep,
@@ -44,6 +45,7 @@ impl Draft {
         Ok(Self { file, temporary, folder: folder.to_owned(), to: to.to_owned() })
     }
 
+    /// Writes bytes at an offset of the temporary file.
     pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.file.write_all_at(bytes, offset)
     }
