@@ -14,7 +14,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use twox_hash::XxHash3_64;
 
 use self::columns::Union;
-pub use self::columns::stored_table;
+pub(crate) use self::columns::stored_table;
 use self::data::DataObject;
 use super::delta_log::DELTA_LOG;
 use super::files::to_millis;

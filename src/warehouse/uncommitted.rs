@@ -23,7 +23,7 @@ pub(super) struct Taken(Vec<(Path, Upload)>);
 
 impl Uncommitted {
     /// Takes out those of the given files that are uncommitted here.
-    pub fn take(&self, files: &[DataFile]) -> Taken {
+    pub(crate) fn take(&self, files: &[DataFile]) -> Taken {
         let mut all = self.lock();
         Taken(files.iter().filter_map(|file| all.remove_entry(&file.path)).collect())
     }
@@ -33,7 +33,7 @@ impl Uncommitted {
     }
 
     /// Puts files back: another writer's commit was first, so no version names them.
-    pub fn put_back(&self, taken: Taken) {
+    pub(crate) fn put_back(&self, taken: Taken) {
         self.lock().extend(taken.0);
     }
 

@@ -50,12 +50,12 @@ pub(crate) struct Log {
 
 impl Log {
     /// The log of a table in a warehouse.
-    pub fn new(warehouse: &Location, table: Table) -> Result<Self> {
+    pub(crate) fn new(warehouse: &Location, table: Table) -> Result<Self> {
         Self::at(warehouse.join(table.name()), table)
     }
 
     /// The log of a table in a folder of its own.
-    pub fn at(location: Location, table: Table) -> Result<Self> {
+    pub(crate) fn at(location: Location, table: Table) -> Result<Self> {
         let store = PrefixStore::new(location.store.clone(), location.prefix.clone());
         let store: Arc<dyn ObjectStore> = Arc::new(store);
         // To deltalake-core the table is the root of its storage, so that it does not decode the names of the folders above once more. For
@@ -67,7 +67,7 @@ impl Log {
 
     /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit a
     /// log has only hidden temporary files.
-    pub async fn exists(&self) -> Result<bool> {
+    pub(crate) async fn exists(&self) -> Result<bool> {
         let is_table = self.delta.is_delta_table_location().await;
         if is_table.map_err(|error| self.failed(Error::from(error)))? {
             return Ok(true);
@@ -87,7 +87,7 @@ impl Log {
     }
 
     /// The newest state, or that of a version; `None` if the table does not exist.
-    pub async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
+    pub(crate) async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
         let failed = |error| self.failed(Error::from(error));
         if !self.exists().await? {
             return Ok(None);
@@ -102,7 +102,7 @@ impl Log {
     }
 
     /// The snapshot of a state, without its entry of the log.
-    pub fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
+    pub(crate) fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
         let schema = state.arrow_schema();
         let in_log = state.metadata().partition_columns();
         let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
@@ -136,7 +136,7 @@ impl Log {
         Ok(Snapshot {
             table: self.table,
             version: state.version(),
-            synthetic: is_synthetic(&state),
+            synthetic: is_synthetic(state),
             table_id,
             entry: None,
             schema,
@@ -147,14 +147,14 @@ impl Log {
     }
 
     /// The snapshot of the newest state, or of a version, with its log entry; `None` if the table does not exist.
-    pub async fn read(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+    pub(crate) async fn read(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
         let Some(state) = self.state(version).await? else { return Ok(None) };
         let entry = self.entry(state.version()).await?;
         Ok(Some(Snapshot { entry, ..self.snapshot(&state)? }))
     }
 
     /// The versions whose commit is still in the log, ascending, and the times of their files.
-    pub async fn versions(&self) -> Result<Vec<(u64, DateTime<Utc>)>> {
+    pub(crate) async fn versions(&self) -> Result<Vec<(u64, DateTime<Utc>)>> {
         let objects = self.location.store.list(Some(&self.log_path())).map_ok(|object| {
             let name = object.location.filename()?.strip_suffix(".json")?;
             let version = (name.len() == 20).then(|| name.parse().ok()).flatten()?;
@@ -168,7 +168,7 @@ impl Log {
     }
 
     /// When a version was committed, as its commit says; `None` where it does not.
-    pub async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
+    pub(crate) async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
         let actions = self.actions(version).await?.unwrap_or_default();
         let info = actions.into_iter().find_map(|action| match action {
             Action::CommitInfo(info) => Some(info),
@@ -179,7 +179,7 @@ impl Log {
     }
 
     /// The log entry of a version, if it has been committed. One request.
-    pub async fn entry(&self, version: u64) -> Result<Option<ObjectMeta>> {
+    pub(crate) async fn entry(&self, version: u64) -> Result<Option<ObjectMeta>> {
         match self.location.store.head(&self.commit_path(version)).await {
             Ok(entry) => Ok(Some(entry)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -188,7 +188,7 @@ impl Log {
     }
 
     /// Whether all commits after `from`, up to `to`, only rearranged rows, as a compaction does.
-    pub async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
+    pub(crate) async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
         for version in from + 1..=to {
             let actions = self.actions(version).await?;
             let rearranges = |action: &Action| match action {
@@ -205,14 +205,14 @@ impl Log {
     }
 
     /// Whether all files of a snapshot are still in the store: vacuum deletes those of old versions.
-    pub async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
+    pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
         let stored = self.location.list().await?.objects;
         let stored: HashSet<_> = stored.into_iter().map(|object| object.location).collect();
         Ok(snapshot.files.iter().all(|file| stored.contains(&file.path)))
     }
 
     /// What a version changed; `None` where its commit is not in the log (any more).
-    pub async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
+    pub(crate) async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
         let entry = async {
             let bytes = self.delta.read_commit_entry(version).await?;
             bytes.map(|bytes| get_actions(version, &bytes)).transpose()
@@ -221,13 +221,13 @@ impl Log {
     }
 
     /// The path of a file in the store, from its path in the log, which deltalake-core has decoded.
-    pub fn full_path(&self, relative: &str) -> Path {
+    pub(crate) fn full_path(&self, relative: &str) -> Path {
         let relative = Path::parse(relative).unwrap_or_else(|_| Path::from(relative));
         self.location.prefix.parts().chain(relative.parts()).collect()
     }
 
     /// An error with the URL of the table.
-    pub fn failed(&self, error: Error) -> Error {
+    pub(crate) fn failed(&self, error: Error) -> Error {
         error.context(&self.location.url)
     }
 

@@ -10,10 +10,10 @@ use crate::error::Result;
 /// Rows of a full batch: about 1 MB of 120 columns.
 pub const BATCH_ROWS: usize = 1024;
 /// The most bytes of a batch, unless a single row has more. A sort with the least memory that can be given holds a few such batches.
-pub const BATCH_BYTES: usize = 4 << 20;
+pub(crate) const BATCH_BYTES: usize = 4 << 20;
 
 /// The rows of a full batch, for rows of this length.
-pub fn batch_rows(row_bytes: usize) -> usize {
+pub(crate) fn batch_rows(row_bytes: usize) -> usize {
     (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS)
 }
 

@@ -12,7 +12,7 @@ use crate::schema::{self, Family, TIME, Table, catalog, provenance, stored_field
 use crate::warehouse::{LeftOut, Snapshot, stored_name};
 
 /// The columns of some files.
-pub struct Union {
+pub(crate) struct Union {
     table: Table,
     columns: Vec<Found>,
 }
@@ -29,12 +29,12 @@ struct Found {
 
 impl Union {
     /// No columns yet.
-    pub fn new(table: Table) -> Self {
+    pub(crate) fn new(table: Table) -> Self {
         Self { table, columns: Vec::new() }
     }
 
     /// Adds the columns of the file of a path. A column that is not what the table needs is an error that names the file.
-    pub fn add(&mut self, path: &Path, footer: &ArrowReaderMetadata) -> Result<()> {
+    pub(crate) fn add(&mut self, path: &Path, footer: &ArrowReaderMetadata) -> Result<()> {
         let name = format!("/{path}");
         let own = self.own(footer).map_err(|error| error.context(&name))?;
         own.into_iter().for_each(|column| self.join(&name, column));
@@ -78,13 +78,13 @@ impl Union {
     }
 
     /// How many of the files have a column.
-    pub fn files_with(&self, name: &str) -> usize {
+    pub(crate) fn files_with(&self, name: &str) -> usize {
         let known = self.columns.iter().find(|column| column.field.name() == name);
         known.map_or(0, |column| column.files)
     }
 
     /// The columns that are served, and those that are not. A column that is null in all files has the type of the catalog.
-    pub fn columns(&self) -> Result<(Vec<Field>, Vec<LeftOut>)> {
+    pub(crate) fn columns(&self) -> Result<(Vec<Field>, Vec<LeftOut>)> {
         let (mut columns, mut left_out) = (Vec::new(), Vec::new());
         for found in &self.columns {
             let (field, column) = (&found.field, found.field.name().clone());
@@ -122,7 +122,7 @@ impl Found {
 }
 
 /// The snapshot of someone else's Delta table, with our names and types of columns.
-pub fn stored_table(snapshot: Snapshot) -> Result<Snapshot> {
+pub(crate) fn stored_table(snapshot: Snapshot) -> Result<Snapshot> {
     check_sort_columns(snapshot.table, &snapshot.schema)?;
     let (mut columns, mut left_out) = (Vec::new(), Vec::new());
     for field in snapshot.schema.fields() {
@@ -179,7 +179,7 @@ fn found(table: Table, field: &Field, hint: Option<&Field>, numbers: Numbers) ->
 }
 
 /// The stored column of a file's column; its writer may have left a hint of its family.
-pub fn stored_column(table: Table, field: &Field, hint: Option<&Field>) -> Field {
+pub(crate) fn stored_column(table: Table, field: &Field, hint: Option<&Field>) -> Field {
     let (named, name) = stored_name(field.name());
     if let Some(provenance) = provenance::field(name) {
         return provenance;

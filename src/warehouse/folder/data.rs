@@ -16,7 +16,7 @@ use crate::warehouse::{Location, stored_name};
 
 /// A file that holds rows.
 #[derive(Debug)]
-pub struct DataObject {
+pub(crate) struct DataObject {
     /// The object in the store.
     pub object: ObjectMeta,
     /// The columns in its path.
@@ -24,13 +24,13 @@ pub struct DataObject {
 }
 
 /// Names and values as a path has them; `None` is null.
-pub type Told = Vec<(String, Option<String>)>;
+pub(crate) type Told = Vec<(String, Option<String>)>;
 
 /// A null in a path, as Hive and its followers write it.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The objects with rows, in the order of names.
-pub fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
+pub(crate) fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
     let objects = listing.objects.iter().map(|object| object.location.as_ref());
     for name in objects.chain(listing.unreadable.iter().map(String::as_str)) {
         refuse_table_within(location, name)?;
@@ -85,7 +85,7 @@ fn told(name: &str) -> Told {
 }
 
 /// The columns in the paths, and their values for each file.
-pub struct PathColumns {
+pub(crate) struct PathColumns {
     /// The columns as stored here.
     pub fields: Vec<Field>,
     /// For each file, the values by column name.
@@ -94,7 +94,7 @@ pub struct PathColumns {
 
 /// The columns that are only in paths. If all files have a column, that of the files counts. The type is that of the catalog, or long if
 /// all values are integers, else text.
-pub fn path_columns(table: Table, told: &[&Told], union: &Union) -> Result<PathColumns> {
+pub(crate) fn path_columns(table: Table, told: &[&Told], union: &Union) -> Result<PathColumns> {
     let mut columns = PathColumns { fields: Vec::new(), values: vec![Vec::new(); told.len()] };
     let mut names: Vec<&String> =
         told.iter().flat_map(|told| told.iter()).map(|(name, _)| name).collect();

@@ -22,7 +22,7 @@ const ABOUT: [&str; 9] = [
 ];
 
 /// The objects with the rows of the HATS catalogue in a folder; all objects if there is no catalogue.
-pub fn rows(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
+pub(crate) fn rows(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
     let mut bases: Vec<_> = objects.iter().filter_map(|object| base(location, object)).collect();
     bases.dedup();
     let of_rows = match bases[..] {

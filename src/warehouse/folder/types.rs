@@ -7,7 +7,7 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::statistics::Statistics;
 
 /// The range of integers that a column may have, some of which a type may not hold. Times are in nanoseconds.
-pub type Numbers = RangeInclusive<i128>;
+pub(crate) type Numbers = RangeInclusive<i128>;
 
 /// The range of a column without integers, or whose integers every wider type holds.
 const NONE: Numbers = 0..=0;
@@ -15,7 +15,7 @@ const NONE: Numbers = 0..=0;
 const EXACT_IN_DOUBLE: i128 = 1 << f64::MANTISSA_DIGITS;
 
 /// The type that a column is served in, or why there is none.
-pub fn served_type(data_type: &DataType) -> Result<DataType, String> {
+pub(crate) fn served_type(data_type: &DataType) -> Result<DataType, String> {
     use DataType as D;
     match data_type {
         D::Boolean | D::Int32 | D::Int64 | D::Float32 | D::Float64 | D::Utf8 | D::Null => {}
@@ -29,7 +29,7 @@ pub fn served_type(data_type: &DataType) -> Result<DataType, String> {
 }
 
 /// The type that both widen to. [`holds`] tells whether it holds all their numbers.
-pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
+pub(crate) fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType as D;
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
@@ -46,7 +46,7 @@ pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
 }
 
 /// Whether a type has an exact value for each of some numbers.
-pub fn holds(data_type: &DataType, numbers: &Numbers) -> bool {
+pub(crate) fn holds(data_type: &DataType, numbers: &Numbers) -> bool {
     let all = match data_type {
         DataType::Float64 => -EXACT_IN_DOUBLE..=EXACT_IN_DOUBLE,
         DataType::Int64 | DataType::Timestamp(..) => numbers_of_type(data_type),
@@ -56,12 +56,12 @@ pub fn holds(data_type: &DataType, numbers: &Numbers) -> bool {
 }
 
 /// The range of both.
-pub fn both(a: &Numbers, b: &Numbers) -> Numbers {
+pub(crate) fn both(a: &Numbers, b: &Numbers) -> Numbers {
     *a.start().min(b.start())..=*a.end().max(b.end())
 }
 
 /// The range of a type.
-pub fn numbers_of_type(data_type: &DataType) -> Numbers {
+pub(crate) fn numbers_of_type(data_type: &DataType) -> Numbers {
     match data_type {
         DataType::UInt64 => 0..=u64::MAX.into(),
         DataType::Int64 | DataType::Timestamp(..) => {
@@ -73,7 +73,7 @@ pub fn numbers_of_type(data_type: &DataType) -> Numbers {
 }
 
 /// The range of a column by its statistics, or by its type without any.
-pub fn numbers_of_column(
+pub(crate) fn numbers_of_column(
     footer: &ArrowReaderMetadata,
     root: usize,
     data_type: &DataType,

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A file under its temporary name, which is gone once this is dropped.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     file: File,
     temporary: PathBuf,
     folder: PathBuf,
@@ -20,7 +20,7 @@ pub struct Draft {
 
 /// What becomes of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
+pub(crate) enum Existing {
     /// Replace it.
     Replace,
     /// Fails with [`ErrorKind::AlreadyExists`].
@@ -29,7 +29,7 @@ pub enum Existing {
 
 impl Draft {
     /// Begins a file, in folders that are made where they are missing.
-    pub fn begin(to: &Path) -> Result<Self> {
+    pub(crate) fn begin(to: &Path) -> Result<Self> {
         let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else {
             return Err(Error::new(ErrorKind::InvalidInput, "not the name of a file"));
         };
@@ -46,12 +46,12 @@ impl Draft {
     }
 
     /// Writes bytes at an offset of the temporary file.
-    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.file.write_all_at(bytes, offset)
     }
 
     /// Gives the file its name. On success it stays, whatever happens to the machine.
-    pub fn finish(&self, existing: Existing) -> Result<()> {
+    pub(crate) fn finish(&self, existing: Existing) -> Result<()> {
         self.file.sync_all()?;
         match existing {
             Existing::Replace => fs::rename(&self.temporary, &self.to)?,

@@ -14,7 +14,7 @@ const PAGE: usize = 1000;
 
 /// The objects below a location.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The objects that can be read.
     pub objects: Vec<ObjectMeta>,
     /// Whole names, from the root of the store.

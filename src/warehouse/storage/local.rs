@@ -32,7 +32,7 @@ const AT_ONCE_BYTES: u64 = 2 << 20;
 
 /// An object store on a local disk.
 #[derive(Debug, Default)]
-pub struct LocalFiles(LocalFileSystem);
+pub(crate) struct LocalFiles(LocalFileSystem);
 
 #[async_trait]
 impl ObjectStore for LocalFiles {

@@ -21,14 +21,14 @@ const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
 /// An HTTP client that ends a request on which nothing comes, and no other.
 #[derive(Debug)]
-pub struct Patient {
+pub(crate) struct Patient {
     client: HttpClient,
     silence: Duration,
 }
 
 impl Patient {
     /// Wraps an HTTP client.
-    pub fn new(client: HttpClient) -> Self {
+    pub(crate) fn new(client: HttpClient) -> Self {
         Self { client, silence: SILENCE }
     }
 }

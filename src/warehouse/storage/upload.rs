@@ -39,12 +39,12 @@ struct Parts {
 
 impl Upload {
     /// Begins a file. Nothing is sent before there are bytes.
-    pub fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
         Self(Arc::new(Mutex::new(State { store, path, pending: BytesMut::new(), parts: None })))
     }
 
     /// Runs other work on the object to its end, even if the caller is dropped. [`discard`](Self::discard) waits for it.
-    pub async fn hold<T: Send + 'static>(
+    pub(crate) async fn hold<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
@@ -58,7 +58,7 @@ impl Upload {
     }
 
     /// Deletes the file, finished or not.
-    pub async fn discard(self) -> Result<()> {
+    pub(crate) async fn discard(self) -> Result<()> {
         self.0.lock().await.discard().await
     }
 }
