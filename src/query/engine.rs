@@ -158,7 +158,7 @@ impl Engine {
         let prepared = self.prepared_for(query).await?;
         let (Planned { plan, schema }, unknown_columns) = prepared.plan(query).await?;
         let versions = prepared.versions();
-        let schema = schema::of_answer(&schema, query.table(), &versions.to_string());
+        let schema = schema::answer_schema(&schema, query.table(), &versions.to_string());
         let is_large = match &plan {
             Some(plan) => size::is_large(plan).await?,
             None => false,

@@ -1,5 +1,5 @@
-//! The arguments of a request by name, whatever door they came through. In: the members of a JSON object and, where
-//! there is one, a query string. Out: [`Arguments`], from which a request type takes what it knows by name.
+//! The [`Arguments`] of a request by name, from a JSON object and, where there is one, a query string. A request type takes those that it
+//! knows.
 //!
 //! The query string wins over the JSON, argument by argument. Within one of them, `diaObjectId` and `columns`
 //! given again add up; of any other argument the first counts. What nobody asks for is read over: its name is told, with the one
@@ -14,7 +14,7 @@ use super::json::{self, Scalar, Value};
 use crate::error::Result;
 use crate::nearest::nearest;
 
-/// Values by argument name.
+/// The arguments of a request.
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
     values: HashMap<&'static str, Value<'a>>,
@@ -22,7 +22,7 @@ pub struct Arguments<'a> {
     unknown: Ignored,
 }
 
-/// The arguments of these names in a JSON object and a query string (`a=1&b=2`); both may be empty.
+/// Reads the arguments with these names from a JSON object and a query string (`a=1&b=2`). Both may be empty.
 pub fn read<'a>(json: &'a [u8], query: &'a str, names: &[&'static str]) -> Result<Arguments<'a>> {
     let mut arguments = Arguments::default();
     let mut wanted = |name: &str| {
@@ -43,20 +43,22 @@ pub fn read<'a>(json: &'a [u8], query: &'a str, names: &[&'static str]) -> Resul
 }
 
 impl<'a> Arguments<'a> {
+    /// Whether an argument is given.
     pub fn contains_key(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
+    /// Takes an argument out.
     pub fn remove(&mut self, name: &str) -> Option<Value<'a>> {
         self.values.remove(name)
     }
 
-    /// Nothing at all was given.
+    /// Whether no argument was given, known or unknown.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.unknown.is_empty()
     }
 
-    /// The names that are left, sorted, and those that nobody knows.
+    /// The known arguments that were not taken out, sorted, and the unknown ones.
     pub fn into_names(self) -> (Vec<&'static str>, Ignored) {
         let mut names: Vec<_> = self.values.into_keys().collect();
         names.sort_unstable();

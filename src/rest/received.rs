@@ -1,4 +1,4 @@
-//! A request received: its query string and its JSON body. In: a request. Out: its [`Arguments`].
+//! Reads the query string and the JSON body of a request into [`Arguments`].
 
 use std::sync::Arc;
 
@@ -16,23 +16,27 @@ use crate::request::argument::Argument;
 use crate::request::arguments::{self, Arguments};
 use crate::workers::Workers;
 
-/// A larger body is parsed on the workers: some hundred microseconds on a thread that serves.
+/// A larger body is parsed on the workers. One of this size takes some hundred microseconds on a serving thread.
 const PARSED_HERE_BYTES: usize = 32 << 10;
 
-/// What a client sent, before anything of it is understood.
+/// What a client sent, not parsed yet.
 #[derive(Default)]
-pub struct Sent {
+pub(crate) struct Sent {
     method: Method,
     query: String,
     body: Whole,
 }
 
-/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::from_extensions`].
-pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
+/// Middleware: receives the whole request before any work is done for it, and puts it into the extensions for [`Sent::from_extensions`].
+pub(crate) async fn whole(
+    State(limits): State<Limits>,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
     if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
         return Ok(next.run(request).await); // refused by the route
     }
-    let limits = limits.for_caller(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::from_extensions(request.extensions()));
     let (mut parts, body) = incoming::receive(request, &limits).await?;
     let query = parts.uri.query().unwrap_or_default().to_string();
     let sent = Sent { method: parts.method.clone(), query, body };
@@ -42,8 +46,8 @@ pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -
 }
 
 impl Sent {
-    /// What [`whole`] left.
-    pub fn from_extensions(extensions: &Extensions) -> Arc<Self> {
+    /// What [`whole`] has put into the extensions.
+    pub(crate) fn from_extensions(extensions: &Extensions) -> Arc<Self> {
         extensions.get().cloned().unwrap_or_default()
     }
 
@@ -65,9 +69,8 @@ impl Sent {
         Err(Error::new(Kind::MediaType, text))
     }
 
-    /// The arguments as `parse` understands them; `None` for a GET without any. A large body is read on
-    /// `workers`.
-    pub async fn parse<T: Send + 'static>(
+    /// Parses the arguments; `None` for a GET without any. A large body is parsed on `workers`.
+    pub(crate) async fn parse<T: Send + 'static>(
         self: Arc<Self>,
         known: &[&'static Argument],
         workers: &Workers,
@@ -86,7 +89,7 @@ impl Sent {
     }
 }
 
-/// `application/json`, or a type built on it, whatever its parameters.
+/// Whether the media type is `application/json` or one with the suffix `+json`, with any parameters.
 fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -104,7 +107,7 @@ mod tests {
     async fn a_get_without_arguments_asks_what_the_endpoint_is() {
         let parsed = async |method| {
             let sent = Arc::new(Sent { method, ..Sent::default() });
-            sent.parse(&[], &Workers::of_caller(), |_| Ok(())).await.unwrap()
+            sent.parse(&[], &Workers::current(), |_| Ok(())).await.unwrap()
         };
         assert_eq!(parsed(Method::GET).await, None);
         assert_eq!(parsed(Method::POST).await, Some(()));

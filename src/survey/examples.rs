@@ -35,6 +35,7 @@ impl fmt::Display for Example {
 pub struct Examples([Option<Example>; 4]);
 
 impl Examples {
+    /// Takes an object if it is a better example than those so far.
     pub fn consider(&mut self, object: &Object) {
         let sources = object.sources.len();
         let bands = object.summary.bands.iter().filter(|band| band.count > 0).count();
@@ -52,7 +53,7 @@ impl Examples {
         }
     }
 
-    /// Each object once, for the first of its reasons.
+    /// The examples, each object once, for the first of its reasons.
     pub fn chosen(self) -> Vec<Example> {
         let mut chosen: Vec<Example> = Vec::new();
         for example in self.0.into_iter().flatten() {

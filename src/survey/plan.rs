@@ -13,7 +13,7 @@ use super::{log_normal, normal};
 
 /// The whole survey's pointings, a few MB whatever the number of objects.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub fields: Vec<Field>,
     /// In order of time, which is the order of their ids.
     pub visits: Vec<Visit>,
@@ -41,7 +41,7 @@ const SLOT_DAYS: f64 = 40.0 / 86400.0;
 const BLOB: usize = 40;
 
 impl Plan {
-    pub fn new(rng: &mut impl Rng) -> Self {
+    pub(crate) fn new(rng: &mut impl Rng) -> Self {
         let mut plan = Plan { fields: fields(rng), visits: Vec::new() };
         let mut due_night = vec![0; plan.fields.len()];
         for night in 0..NIGHTS {
@@ -54,14 +54,14 @@ impl Plan {
     }
 
     /// Why the scheduler took a visit.
-    pub fn reason(&self, visit: &Visit) -> &str {
+    pub(crate) fn reason(&self, visit: &Visit) -> &str {
         match PAIRS.get(usize::from(visit.reason)) {
             Some((.., reason)) => reason,
             None => DEEP_FIELDS[usize::from(visit.reason) - PAIRS.len()].0,
         }
     }
 
-    pub fn target_name(&self, visit: &Visit) -> &str {
+    pub(crate) fn target_name(&self, visit: &Visit) -> &str {
         &self.fields[visit.field as usize].target_name
     }
 

@@ -36,7 +36,7 @@ pub struct BandSummary {
     pub max_slope: Option<f64>,
 }
 
-pub fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
+pub(crate) fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
     let time = |source: &GeneratedSource| plan.visits[source.visit as usize].midpoint_mjd_tai;
     let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
         return SourceSummary::default();
@@ -49,7 +49,7 @@ pub fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
         };
         let fluxes = sources.iter().filter(in_band).map(|s| Flux {
             mjd: time(s),
-            // As stored, so that readers who repeat the sums get the same.
+            // Computed from the stored single precision, so that a reader who repeats the sums gets the same.
             flux: f64::from(s.flux_njy as f32),
             uncertainty: f64::from(s.uncertainty_njy as f32),
             science: f64::from(s.science_njy() as f32),
@@ -66,7 +66,7 @@ fn position(sources: &[GeneratedSource]) -> SourceSummary {
     let offset = |s: &GeneratedSource| ((s.ra_deg - ra + 540.0) % 360.0 - 180.0, s.dec_deg - dec);
     let sum = |of: &dyn Fn((f64, f64)) -> f64| sources.iter().map(offset).map(of).sum::<f64>();
     let (east, north) = (sum(&|o| o.0) / n, sum(&|o| o.1) / n);
-    // One source has no scatter: its own uncertainty stands.
+    // A single source has no scatter, so its own uncertainty is taken.
     let single = sources[0].position_error_deg.powi(2);
     let of_mean = |sum: f64| if n > 1.0 { sum / (n - 1.0) / n } else { single };
     SourceSummary {

@@ -11,7 +11,7 @@ use self::source::{File, functions, rooms, source, types};
 const CIRCLES: [&[&str]; 1] = [&["plan/lookup", "plan/open_table", "plan/table"]];
 
 const MOST_SMALL_FILES: usize = 1;
-const MOST_NAMES_OF_SEVERAL_TYPES: usize = 6;
+const MOST_NAMES_OF_SEVERAL_TYPES: usize = 5;
 
 /// Lines.
 const SMALL_FILE: usize = 25;
