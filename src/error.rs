@@ -10,21 +10,21 @@ use tonic::Code;
 /// What the caller can do about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Say who you are: the token is missing or wrong.
+    /// Send the token: it is missing or wrong.
     Unauthenticated,
     /// Change an argument: it is missing, of the wrong type or out of range.
     Argument,
-    /// Change an input file or record: it is not what its place asks for.
+    /// Change an input file or record: it is not valid.
     Input,
     /// Ask for something that exists.
     NotFound,
-    /// Ask anew: what a ticket names has changed since.
+    /// Ask again from the start: what a ticket names has changed since.
     Gone,
-    /// Use one of the methods the path has.
+    /// Use one of the HTTP methods of the path.
     Method,
-    /// Send or ask for less.
+    /// Send or ask for less data.
     TooLarge,
-    /// Send JSON, and say so.
+    /// Send JSON, with its media type.
     MediaType,
     /// Try again later: over capacity.
     Busy,
@@ -76,8 +76,8 @@ impl Kind {
         }
     }
 
-    /// What a server's gRPC status code says, as a kind: the way back from [`Kind::grpc_code`], as far as there is one.
-    pub fn of_grpc_code(code: Code) -> Self {
+    /// The kind of a gRPC status code that a server sent: the inverse of [`Kind::grpc_code`], as far as there is one.
+    pub fn from_grpc_code(code: Code) -> Self {
         match code {
             Code::Unauthenticated | Code::PermissionDenied => Kind::Unauthenticated,
             Code::InvalidArgument | Code::OutOfRange => Kind::Argument,
@@ -101,32 +101,38 @@ impl Kind {
     }
 }
 
-/// An error with its kind, and one line for a person, which has the text of its source.
+/// An error: its kind, and a message of one line that includes the text of its source.
 pub struct Error {
     kind: Kind,
     message: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// A result with our [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
+    /// An error with a message.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
+    /// An error about an argument, which the message names.
     pub fn argument(message: impl Into<String>) -> Self {
         Self::new(Kind::Argument, message)
     }
 
+    /// An error about an input file or record, which the message names.
     pub fn input(message: impl Into<String>) -> Self {
         Self::new(Kind::Input, message)
     }
 
+    /// A bug.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Kind::Internal, message)
     }
 
+    /// The kind of the error, by which its reader knows what to do.
     pub fn kind(&self) -> Kind {
         self.kind
     }
@@ -137,14 +143,14 @@ impl Error {
         self
     }
 
-    /// The same error as another kind.
+    /// The same error with another kind.
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
     }
 }
 
-/// The kind and the text. The text has that of the source: it stands once in a log.
+/// The kind and the message. The source is left out: its text is in the message.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.kind, self.message)

@@ -1,12 +1,12 @@
-//! What a client is told of an error, by whatever door it came. In: an [`Error`] and an id to find it by.
-//! Out: one text; the details of what is ours to mend go to the log, under that id.
+//! What a client is told of an error, by REST or Flight. Details of what the server has to mend go to the log instead, under the request id
+//! that the client is told.
 
 use std::any::Any;
 
 use crate::error::{Error, Kind};
 
-/// A panic is a bug like any other.
-pub fn of_panic(panic: Box<dyn Any + Send>) -> Error {
+/// The error of a panic.
+pub fn from_panic(panic: Box<dyn Any + Send>) -> Error {
     let message = panic
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -14,15 +14,16 @@ pub fn of_panic(panic: Box<dyn Any + Send>) -> Error {
     Error::internal(format!("panic: {}", message.unwrap_or("without a message")))
 }
 
-/// An error of the tables while answering: a file that is gone or unreadable is no fault of the request.
-pub fn of_reading(error: Error) -> Error {
+/// The error of a request while the tables are read. A file that is gone or unreadable is not the client's fault: `NotFound` and `Input`
+/// become `Storage`.
+pub fn from_reading(error: Error) -> Error {
     match error.kind() {
         Kind::NotFound | Kind::Input => error.with_kind(Kind::Storage),
         _ => error,
     }
 }
 
-/// All of it where the client can mend it, else only where to find it in the log.
+/// The text for the client: the whole error if the client can do something about it, else only the request id under which the log has it.
 pub fn text(error: &Error, request_id: &str) -> String {
     match error.kind() {
         Kind::Internal | Kind::Conflict => {
@@ -40,7 +41,7 @@ pub fn text(error: &Error, request_id: &str) -> String {
     }
 }
 
-/// Seconds after which trying again may help.
+/// Seconds after which a client may try again.
 pub fn retry_after_s(kind: Kind) -> Option<u64> {
     match kind {
         Kind::Busy => Some(1),

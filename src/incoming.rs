@@ -1,5 +1,5 @@
-//! The body of a request, whole, within limits. In: a request whose head has come. Out: its body in memory, or the refusal:
-//! `TooLarge` for what is or says it is over the limit, `TooSlow` for what stalls, `Busy` where the memory for bodies is taken.
+//! Receives the body of a request, whole and within limits. It is refused as `TooLarge` if it is, or says that it is, over the limit, as
+//! `TooSlow` if it stalls, and as `Busy` if the memory for bodies is taken.
 //!
 //! No work begins before its request is there, so nobody holds a place by not sending. A length is refused before
 //! any byte is taken, and memory is taken as the bytes come: a length that is only declared costs nothing.
@@ -17,12 +17,13 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::{Error, Kind, Result};
 use crate::limits::{HeldMemory, Limits, clocked};
 
-/// What a body must come at, on the average, once the limit for sending a request is over; it may pause for as long.
+/// The average rate at which a body must arrive after the limit for sending a request. Pauses of that limit are allowed.
 const MIN_BYTES_PER_SECOND: usize = 16 << 10;
 
-/// A body, and its part of the memory for bodies.
+/// The body of a request, and its part of the memory for bodies.
 #[derive(Debug, Default)]
 pub struct Whole {
+    /// The body.
     pub bytes: Bytes,
     _memory: Option<HeldMemory>,
 }

@@ -1,5 +1,5 @@
-//! How much at once, how much memory, and how long. In: somebody who wants to work. Out: a permit, or a refusal that names
-//! the limit: `Busy` over capacity, `Timeout` over time.
+//! Limits on concurrency, memory and time. Work that exceeds one is refused with an error that names it: `Busy` over capacity, `Timeout`
+//! over time.
 
 mod budget;
 mod caller;
@@ -21,69 +21,73 @@ pub use self::open::UntilAnswered;
 pub use self::share::share_of;
 use crate::error::{Error, Kind};
 
-/// The clock does not go on for ever.
+/// Longer limits are cut to this, since `Instant + limit` could overflow.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// Bodies that may be in memory at the same time, if each is as large as one may be.
+/// As many bodies of the largest size may be in memory at the same time.
 const BODIES_AT_ONCE: usize = 32;
-/// What a client may send in one message of a stream of Flight: ids of an exchange, as large as pyarrow's batches come.
+/// The largest message of a Flight stream: ids of an exchange come in pyarrow's batches, which may be as large.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
-/// Filters that are planned at the same time, which nothing can stop: they leave workers to others.
+/// As many filters are planned at the same time. Planning cannot be interrupted, so the other workers stay free.
 const PLANNED_AT_ONCE: usize = 4;
-/// What a large answer may take: 64 MiB in which it is joined and sorted, and what was read and encoded ahead of its reader.
+/// Memory of a large answer: 64 MiB for joining and sorting, and what is read and encoded ahead of its reader.
 const LARGE_ANSWER_BYTES: usize = 96 << 20;
-/// How long a large answer waits for a permit: others of its kind take seconds.
+/// How long a large answer waits for a permit. The answers before it take seconds.
 const LARGE_QUEUE_LIMIT: Duration = Duration::from_secs(30);
 /// How long an exchange may pause between two messages with ids.
 const IDS_IDLE_LIMIT: Duration = Duration::from_secs(30);
-/// How long a reader of an answer may take nothing of it.
+/// How long a client may go without reading anything of its answer.
 const STALL_LIMIT: Duration = Duration::from_secs(60);
 
-/// The limit as far as there is a clock for it.
+/// The limit, but no longer than the clock can add.
 pub fn clocked(limit: Duration) -> Duration {
     limit.min(LONGEST)
 }
 
-/// When work that starts at this moment must be done.
+/// When work that starts now must be done.
 pub fn deadline(limit: Duration) -> Instant {
     Instant::now() + clocked(limit)
 }
 
-/// The refusal of work that went on for longer than `limit`; `instead` says what to ask for.
+/// The error of work that took longer than `limit`; `instead` says what to ask for.
 pub fn too_slow(limit: Duration, instead: &str) -> Error {
     let seconds = limit.as_secs_f64();
     Error::new(Kind::Timeout, format!("over the time limit of {seconds} s; {instead}"))
 }
 
-/// Every number of the server that bounds something.
+/// The limits of a server.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
-    /// Requests answered at the same time; health and metrics do not count.
+    /// Requests answered at the same time. Requests for health and metrics do not count.
     pub max_concurrent_requests: usize,
     /// Streams of whole tables and exchanges at the same time.
     pub max_concurrent_bulk_reads: usize,
-    /// Connections at the same time, one more of which ends one that waits for its client; and requests over all of them.
+    /// Connections at the same time, and open requests over all of them. A new connection above the limit ends one that waits for its
+    /// client.
     pub max_connections: usize,
-    /// What one client's address may have of the requests, of the connections and of the memory for bodies.
+    /// The share of the requests, the connections and the memory for bodies that one client's address may have.
     pub max_share_percent: u8,
-    /// How long a request over those numbers waits for a permit before it is refused.
+    /// How long a request waits for a permit before it is refused.
     pub queue_limit: Duration,
-    /// How long a client may take to send a request: the handshake of TLS and the first head; of a body, before it must
-    /// have come at a rate.
+    /// How long a client may take for the TLS handshake and the first head of a request, and for a body before a minimum rate is asked of
+    /// it.
     pub receive_limit: Duration,
     /// How long a connection may be without a request after its first one.
     pub idle_limit: Duration,
-    /// From getting a permit to the last byte of the answer; of a bulk read, until the client takes the next batch.
+    /// How long a request may take from its permit to the last byte of its answer. For a bulk read it is the time until the client takes
+    /// the next batch.
     pub time_limit: Duration,
+    /// The largest body of a request.
     pub max_body_bytes: usize,
-    /// Of all large answers together; half as much is theirs while it is free, and a quarter is for the ids of exchanges. Beside it, each bulk read of a table whose
-    /// files are in no order sorts them in 64 MiB.
+    /// Memory of all large answers together. In addition they may use half as much while it is free, the ids of exchanges a quarter as
+    /// much, and each bulk read of a table whose files are not sorted 64 MiB.
     pub memory_bytes: usize,
     /// How long running answers may take to finish once the server is told to stop.
     pub drain_limit: Duration,
 }
 
 impl ServerOptions {
+    /// The defaults of the flags.
     pub const DEFAULT: Self = Self {
         max_concurrent_requests: 128,
         max_concurrent_bulk_reads: 16,
@@ -99,7 +103,7 @@ impl ServerOptions {
     };
 }
 
-/// The limits of a running server, shared by its doors. Cheap to clone: layers of a router do so for each request.
+/// The limits of a running server, shared by REST and Flight. Cheap to clone: layers of a router do so for each request.
 #[derive(Clone, Debug)]
 pub struct Limits(Arc<Gates>);
 
@@ -111,27 +115,31 @@ impl Deref for Limits {
     }
 }
 
-/// Each limit, for the work of a caller.
+/// The limits, as one caller meets them.
 #[derive(Debug)]
 pub struct Gates {
+    /// What the limits were made of.
     pub options: Arc<ServerOptions>,
-    /// Requests that are there, whatever is done for them.
+    /// Requests that are open, including those that wait for a permit.
     open_requests: Gate,
+    /// Requests being answered.
     pub requests: Gate,
-    /// Filters that are planned.
+    /// Filters that are being planned.
     pub planning: Gate,
-    /// Lookups of more than a few pages. They give up their permit among the requests, so that small ones always find one.
+    /// Lookups of more than a few pages. They give their permit for `requests` back, so that small lookups always find one.
     pub large_answers: Gate,
+    /// Streams of whole tables, and exchanges.
     pub bulk_reads: Gate,
-    /// Exchanges whose ids have not all come. They are no bulk reads yet.
+    /// Exchanges whose ids have not all arrived. They become bulk reads then.
     pub exchanges: Gate,
-    /// Memory of the ids of all exchanges.
+    /// Memory for the ids of all exchanges.
     pub exchange_ids: Budget,
-    /// Memory of the bodies of all requests.
+    /// Memory for the bodies of all requests.
     pub bodies: Budget,
 }
 
 impl Limits {
+    /// The limits of these options, with nothing taken.
     pub fn new(options: ServerOptions) -> Self {
         let requests = options.max_concurrent_requests;
         let bulk_reads = options.max_concurrent_bulk_reads;
@@ -148,18 +156,18 @@ impl Limits {
             planning: gate("filters being planned", PLANNED_AT_ONCE, queue_limit),
             large_answers: gate("large answers", large_answers, large_queue_limit)
                 .with_queue(requests),
-            // A client that reads a table in parallel asks for all of its parts at once: the last ones wait.
+            // A client that reads a table in parallel asks for all parts at once; the last ones wait.
             bulk_reads: gate("bulk reads", bulk_reads, options.time_limit).with_reserve(),
             exchanges: gate("exchanges that send ids", bulk_reads.saturating_mul(4), queue_limit)
                 .with_reserve(),
             exchange_ids: budget("ids of exchanges", options.memory_bytes / 4).with_reserve(),
-            // The share of a client is one message at least.
+            // The share of one client is at least one message.
             bodies: budget("bodies", body_bytes.max(message_bytes)),
             options: Arc::new(options),
         }))
     }
 
-    /// The same limits, for the work of a caller.
+    /// The same limits, as a caller meets them.
     pub fn for_caller(&self, caller: impl Into<Caller>) -> Self {
         let caller = caller.into();
         Self(Arc::new(Gates {

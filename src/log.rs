@@ -16,20 +16,20 @@ use tracing_subscriber::EnvFilter;
 
 use crate::error::{Error, Result};
 
-/// Lines that wait for a slow reader.
+/// How many lines may wait for a slow reader of standard error.
 const LINES_AHEAD: usize = 1024;
-/// How long more lines are waited for after one, before their writer has to wake up who writes them.
+/// How long the writing thread waits for more lines after one. Until then, nobody who logs has to wake it up.
 const LINES_PAUSE: Duration = Duration::from_millis(5);
 /// How long the end of the program waits for the last lines to be written.
 const END_LIMIT: Duration = Duration::from_secs(1);
-/// How often it is looked whether there are dropped lines to tell of.
+/// How often to check for dropped lines.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// The log is one to a process, as standard error is.
+/// There is one log in a process, as there is one standard error.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
-/// The running log. Dropped at the end of the program, it waits for its last lines.
+/// The running log. When it is dropped, at the end of the program, it waits until the last lines are written.
 pub struct LogGuard(());
 
 impl Drop for LogGuard {
@@ -41,7 +41,7 @@ impl Drop for LogGuard {
     }
 }
 
-/// Sends events that pass `filter` to standard error, panics among them. To be called once.
+/// Starts the log: events that pass `filter`, and panics, are written to standard error. It must be called once.
 pub fn start(filter: &str) -> Result<LogGuard> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Error::argument(format!(
@@ -59,12 +59,12 @@ pub fn start(filter: &str) -> Result<LogGuard> {
     Ok(LogGuard(()))
 }
 
-/// Lines that could not be written so far.
+/// The number of lines dropped so far.
 pub fn dropped_lines() -> u64 {
     DROPPED.load(Ordering::Relaxed)
 }
 
-/// Tells in the log itself, as soon as it takes lines again, how many it did not.
+/// Logs how many lines were dropped, as soon as lines are written again.
 pub async fn tell_dropped_lines() {
     let mut told = 0;
     loop {
@@ -79,7 +79,7 @@ pub async fn tell_dropped_lines() {
     }
 }
 
-/// Where events are written to: each is one line, and one call.
+/// Takes events from tracing: each is one line and one call.
 struct LogWriter(SyncSender<Vec<u8>>);
 
 impl Write for LogWriter {
@@ -100,7 +100,7 @@ impl Write for LogWriter {
 fn write(lines: Receiver<Vec<u8>>) {
     while let Ok(line) = lines.recv() {
         write_line(&line);
-        // While there are more, nobody who writes a line has to wake this thread up.
+        // While lines keep coming, nobody who logs has to wake this thread up.
         while let Ok(line) = lines.try_recv().or_else(|_| {
             thread::sleep(LINES_PAUSE);
             lines.try_recv()
@@ -117,14 +117,14 @@ fn write_line(line: &[u8]) {
     WAITING.fetch_sub(1, Ordering::AcqRel);
 }
 
-/// A sign of life for work whose length is not known, hidden where standard error is no terminal.
+/// A spinner for work of unknown length. It is hidden if standard error is not a terminal.
 pub fn spinner(doing: &str) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(doing.to_string());
     spinner.enable_steady_tick(Duration::from_millis(100));
     spinner
 }
 
-/// A bar of work done, hidden where standard error is no terminal.
+/// A progress bar. It is hidden if standard error is not a terminal.
 pub fn progress_bar(template: &str) -> Result<ProgressBar> {
     let style = ProgressStyle::with_template(template)
         .map_err(|error| Error::internal(format!("the progress bar: {error}")))?;

@@ -1,5 +1,4 @@
-//! The program. In: the command line. Out: one task run to its end, an exit code, and on standard error
-//! at most one line saying why it failed.
+//! The program: runs one command to its end, and says in at most one line on standard error why it failed.
 //!
 //! Exit codes: 0 done; 1 failed; 2 wrong arguments; 3 done, but some packets were refused; 4 an input
 //! is not what it should be, and nothing was changed; 130, 143 stopped by SIGINT, SIGTERM.

@@ -1,17 +1,17 @@
-//! What a name was meant to be. In: a name that nobody knows, and those there are. Out: the one that is most like it, if any is.
+//! Finds the known name that is most like an unknown one, to suggest in an error.
 
 use std::cmp::Reverse;
 
 use strsim::damerau_levenshtein;
 
-/// Longer ones are no names of ours, and take long to compare.
+/// Longer texts are not compared: no name is as long, and it would take long.
 const MOST_BYTES: usize = 64;
-/// One letter of so many may be wrong.
+/// One letter in so many may differ.
 const LETTERS_A_MISTAKE: usize = 4;
 
 /// The known name that differs least from `name`, apart from capitals, signs (`output_format` for `output-format`) and the family of
 /// a column (`psfFlux` for `r:psfFlux`), and by no more than a letter in four.
-pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MOST_BYTES {
         return None;
     }

@@ -1,5 +1,5 @@
-//! Where clients reach the server, for the requests that they copy. In: the settings, and what a request says of itself. Out: the
-//! [`Origin`] by which its client came.
+//! The [`Origin`] (scheme, host and path) by which a client reaches the server, for the requests that it copies. It comes from the
+//! settings, or from the request.
 //!
 //! What stands in `X-Forwarded-Proto`, `-Host` and `-Prefix` is believed of trusted proxies alone: anybody can send it.
 
@@ -16,21 +16,22 @@ use axum::http::{HeaderMap, HeaderValue, Uri};
 
 pub use settings::Network;
 
-/// The other end of a connection, among the extensions of its requests.
+/// The address of the other end of a connection. It is among the extensions of each of its requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
 
-/// What the server knows of its own address.
+/// The settings about where clients reach the server.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    /// Goes before all else.
+    /// If given, it is used for every client.
     pub public_url: Option<Origin>,
+    /// The proxies whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<Network>,
     /// Whether connections are encrypted.
     pub is_encrypted: bool,
 }
 
-/// What a request says of where it was sent to.
+/// The address that a request was sent to, by its own headers and connection.
 #[derive(Debug)]
 pub struct AskedAt {
     peer: Option<Peer>,
@@ -38,7 +39,7 @@ pub struct AskedAt {
     headers: HeaderMap,
 }
 
-/// A scheme, a host and a path below which the server's own paths begin.
+/// A scheme, a host, and the path that comes before the server's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     is_encrypted: bool,
@@ -57,8 +58,8 @@ impl<S: Sync> FromRequestParts<S> for AskedAt {
 }
 
 impl Origins {
-    /// Only what is safe to stand in a command is taken over.
-    pub fn of(&self, asked: &AskedAt) -> Origin {
+    /// The origin by which a client reached the server. Headers are used only if their values are safe in a shell command.
+    pub fn origin(&self, asked: &AskedAt) -> Origin {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
@@ -81,7 +82,7 @@ impl Origins {
 }
 
 impl AskedAt {
-    /// The first value of a header: the client's, where one proxy after the other added its own.
+    /// The first value of a header. Each proxy appends its own, so the first one is about the client.
     fn first(&self, name: &str) -> Option<&str> {
         let value = self.headers.get(name).map(HeaderValue::to_str)?.ok()?;
         Some(value.split(',').next().unwrap_or_default().trim())
@@ -105,7 +106,7 @@ impl Origin {
         format!("{scheme}://{}{}", self.host, self.prefix)
     }
 
-    /// For gRPC, whose addresses have a port and no path: none below a path.
+    /// The address for gRPC, which has a port and no path; `None` if the origin has a path.
     pub fn grpc(&self) -> Option<String> {
         let (scheme, port) = if self.is_encrypted { ("grpc+tls", 443) } else { ("grpc", 80) };
         let is_name = !self.host.rsplit(']').next().unwrap_or_default().contains(':');
@@ -133,7 +134,7 @@ mod tests {
     fn an_origin_is_what_the_client_used() {
         let told = |is_encrypted, host| {
             let origins = Origins { is_encrypted, ..Origins::default() };
-            let origin = origins.of(&asked("192.0.2.1", &[("host", host)]));
+            let origin = origins.origin(&asked("192.0.2.1", &[("host", host)]));
             (origin.http(), origin.grpc().unwrap())
         };
         for (encrypted, host, http, grpc) in [
@@ -166,19 +167,19 @@ mod tests {
             ("192.0.2.8", "http://inner:8080"),
             ("2001:db9::1", "http://inner:8080"),
         ] {
-            let origin = origins.of(&asked(peer, &sent));
+            let origin = origins.origin(&asked(peer, &sent));
             assert_eq!(origin.http(), http, "{peer}");
             assert_eq!(origin.grpc().is_some(), http == "http://inner:8080");
         }
         let bad = [("host", "a.b"), ("x-forwarded-host", "c\"d"), ("x-forwarded-prefix", "/';x")];
-        assert_eq!(origins.of(&asked("10.0.0.1", &bad)).http(), "http://a.b");
+        assert_eq!(origins.origin(&asked("10.0.0.1", &bad)).http(), "http://a.b");
     }
 
     #[test]
     fn a_public_url_goes_before_all_else() {
         let public_url = Some("https://example.org/some/path/".parse().unwrap());
         let origins = Origins { public_url, ..Origins::default() };
-        let origin = origins.of(&asked("192.0.2.1", &[("host", "a.b")]));
+        let origin = origins.origin(&asked("192.0.2.1", &[("host", "a.b")]));
         assert_eq!(origin.http(), "https://example.org/some/path");
     }
 }

@@ -1,5 +1,4 @@
-//! Serves until told to stop, then drains. In: a listening socket and what to answer from. Out: answers, over HTTP and
-//! gRPC (Flight) on the one port, with TLS or without.
+//! Serves REST and Flight (gRPC) on one port, with TLS or without, until it is told to stop; then it drains.
 
 mod activity;
 mod admission;
@@ -31,22 +30,26 @@ use crate::workers::Workers;
 
 pub use crate::limits::ServerOptions;
 
-/// The line and headers of a request: about 3,400 ids in a URL, and as much as its type takes.
+/// The largest head of a request. A URL of about 3,400 ids fits, and hyper's type for a URI takes no more.
 const HEAD_BYTES: usize = 64 << 10;
-/// How long to wait when no connection can be accepted (too many open files, mostly).
+/// How long to wait when a connection cannot be accepted, mostly because too many files are open.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What a server answers from, and to whom.
+/// The parts of a server.
 pub struct ServerParts {
+    /// Answers queries.
     pub engine: Engine,
+    /// Answers statements.
     pub sql: Sql,
+    /// Run what takes long.
     pub workers: Workers,
+    /// The limits.
     pub options: ServerOptions,
-    /// What opens whole tables and SQL; `None`: they are for everyone.
+    /// The token for whole tables and SQL; `None` if everyone may use them.
     pub token: Option<Token>,
-    /// `None`: connections are not encrypted.
+    /// `None` if connections are not encrypted.
     pub tls: Option<TlsAcceptor>,
-    /// Where clients reach it.
+    /// Where clients reach the server.
     pub origins: Origins,
 }
 
@@ -76,7 +79,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// What clients may take their time for.
+/// The time limits for clients.
 fn timeouts(options: &ServerOptions) -> Timeouts {
     let [first, idle, stalled] =
         [options.receive_limit, options.idle_limit, options.time_limit].map(clocked);
@@ -124,7 +127,7 @@ async fn accept(
     }
 }
 
-/// Waits for what runs, but not for ever.
+/// Waits for running answers, up to the drain limit.
 async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     tracing::info!(connections = connections.len(), "draining");
     let drained = async { while connections.join_next().await.is_some() {} };

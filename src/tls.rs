@@ -1,5 +1,4 @@
-//! Encrypted connections. In: a certificate and its key in PEM files. Out: what accepts connections with them, for HTTP/1.1,
-//! HTTP/2 and gRPC.
+//! Accepts encrypted connections for HTTP/1.1, HTTP/2 and gRPC, with a certificate and key from PEM files.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error::{Error, Result};
 
-/// `certificate`: the server's own first, then those that vouch for it. Errors name the file.
+/// Reads the PEM files: `certificate` has the server's own certificate first, then those of its chain. Errors name the file.
 pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
     let wrong =
         |file: &Path, error: String| Error::argument(format!("{}: {error}", file.display()));

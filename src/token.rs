@@ -1,4 +1,4 @@
-//! The secret that opens what is not for everyone. In: text. Out: a value that no log, message or help shows.
+//! The secret token that opens what is not for everyone. No log, message or help text shows it.
 
 use std::convert::Infallible;
 use std::fmt::{self, Debug, Formatter};
@@ -9,17 +9,17 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 
-/// A secret word. Its `Debug` keeps it to itself.
+/// A secret word. Its `Debug` does not show it.
 #[derive(Clone)]
 pub struct Token(Arc<str>);
 
 impl Token {
-    /// The word itself, to be sent, never to be shown.
+    /// The word itself, to send to a server. It must not be logged or shown.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Refuses what clients could not send: a token goes into a header as it is.
+    /// Refuses a token that clients could not send: it goes into a header as it is.
     pub fn check(&self) -> Result<()> {
         if self.0.is_empty() || !self.0.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Error::argument(
@@ -29,13 +29,13 @@ impl Token {
         Ok(())
     }
 
-    /// Whether somebody knows it, in a time that does not tell how much of it.
+    /// Whether a word is the token, compared in constant time.
     pub fn is(&self, sent: &str) -> bool {
         self.0.as_bytes().ct_eq(sent.as_bytes()).into()
     }
 }
 
-/// Takes everything: a command line would quote what it refuses.
+/// Accepts any text: clap quotes a value that it refuses. [`Token::check`] comes later.
 impl FromStr for Token {
     type Err = Infallible;
 

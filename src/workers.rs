@@ -1,5 +1,5 @@
-//! Threads of their own for long work. In: rows to be made (a bulk read, a SQL statement). Out: the same rows, made on the
-//! workers, so that the threads that answer lookups stay free and nothing can take them away.
+//! A second runtime with its own threads for long work, such as bulk reads and SQL statements, so that the threads that answer lookups stay
+//! free.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -21,38 +21,41 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::error::{Error, Result};
 use crate::limits::{deadline, too_slow};
 
-/// Of a thread: planning recurses as deep as a statement may be, in a build without optimisation, too.
+/// Stack of a thread. Planning recurses as deeply as a statement is nested, and needs more stack in a debug build.
 const STACK_BYTES: usize = 32 << 20;
 
-/// Batches that wait for their reader, beside the one that is being made.
+/// Batches that are made ahead of their reader, beside the one being made.
 const BATCHES_AHEAD: usize = 1;
 
-/// How long work may take.
+/// The time limits of a piece of work.
 #[derive(Clone, Copy, Debug)]
 pub struct Limit {
-    /// From its start to the last item.
+    /// From the start of the work to its last item.
     pub total: Duration,
-    /// The reader, to take the next item.
+    /// How long the reader may take to read the next item.
     pub idle: Duration,
 }
 
 impl Limit {
+    /// No limit.
     pub const NONE: Self = Self { total: Duration::MAX, idle: Duration::MAX };
 
+    /// A limit on the whole work.
     pub fn total(total: Duration) -> Self {
         Self { total, ..Self::NONE }
     }
 
+    /// A limit on the reader.
     pub fn idle(idle: Duration) -> Self {
         Self { idle, ..Self::NONE }
     }
 }
 
-/// Cheap to clone. The threads end with the last clone, whatever they are at.
+/// The threads. Cheap to clone; they end with the last clone, even in the middle of work.
 #[derive(Clone, Debug)]
 pub struct Workers {
     handle: Handle,
-    /// Ends the threads; `None` where they are not its own.
+    /// Ends the threads when dropped; `None` for threads of another runtime.
     _owned: Option<Arc<Owned>>,
 }
 
@@ -61,7 +64,7 @@ struct Owned(Option<Runtime>);
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // Waiting for the threads is not allowed within an asynchronous task.
+        // A runtime must not be dropped, and waited for, within an asynchronous task.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
@@ -69,7 +72,7 @@ impl Drop for Owned {
 }
 
 impl Workers {
-    /// As many threads as there are cores.
+    /// Starts as many threads as there are cores.
     pub fn new() -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .thread_name("diaflight-worker")
@@ -80,17 +83,17 @@ impl Workers {
         Ok(Self { handle, _owned: Some(Arc::new(Owned(Some(runtime)))) })
     }
 
-    /// The caller's own threads: for short work under the same rules. Panics outside of a runtime.
-    pub fn of_caller() -> Self {
+    /// The threads of the current runtime, for short work under the same rules. Panics outside of a runtime.
+    pub fn current() -> Self {
         Self { handle: Handle::current(), _owned: None }
     }
 
-    /// Begins a piece of work there that ends by itself.
+    /// Starts a piece of work that ends by itself.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.handle.spawn(work);
     }
 
-    /// Does a piece of work there. Dropping the future stops the work at its next pause.
+    /// Runs a piece of work. Dropping the future stops the work at its next await.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
@@ -99,8 +102,8 @@ impl Workers {
         work.await.map_err(failed)?
     }
 
-    /// Starts `rows` there and pulls them. `place` is held until the last batch is made. Over the limit, an item is a
-    /// `Timeout` error. Dropping the stream stops the work at its next pause.
+    /// Runs a stream of rows. `place` is held until the last batch is made. Over the limit, an item is a `Timeout` error. Dropping the
+    /// returned stream stops the work at its next await.
     pub fn stream(
         &self,
         schema: SchemaRef,
@@ -119,9 +122,9 @@ impl Workers {
         stream.build()
     }
 
-    /// Makes the items of a stream there, one ahead of their reader; `failure` makes the last one of a panic or over the limit.
-    /// `place` is held until the last item is taken: as long as memory is. Over the limit everything that waits is dropped, also
-    /// where the reader never comes again. Dropping the stream stops the work at its next pause.
+    /// Runs a stream, one item ahead of its reader; `failure` makes the last item after a panic or over the limit. `place` is held until
+    /// the last item is taken, since until then the items are in memory. Over the limit all waiting items are dropped, even if the reader
+    /// never polls again. Dropping the returned stream stops the work at its next await.
     pub fn ahead<T: Send + 'static>(
         &self,
         items: BoxStream<'static, T>,
@@ -154,7 +157,7 @@ impl Workers {
     }
 }
 
-/// An item on its way to a reader, which its maker can take back.
+/// An item on its way to a reader, which the sender can take back.
 type Item<T> = Arc<Mutex<Option<T>>>;
 
 /// The last item sent.
@@ -180,7 +183,7 @@ impl<T> Waiting<T> {
     }
 }
 
-/// Sends all items, and returns when the last one is taken.
+/// Sends all items, and returns when the reader has taken the last one.
 async fn make<T>(
     mut items: BoxStream<'static, T>,
     sender: Sender<Item<T>>,
@@ -197,7 +200,7 @@ async fn make<T>(
     room(&sender, idle_limit).await.map(|_| ())
 }
 
-/// Waits until the last item is taken; `None` where nobody reads any more.
+/// Waits until the last item is taken; `None` if the reader is gone.
 async fn room<T>(sender: &Sender<T>, idle_limit: Duration) -> Result<Option<Permit<'_, T>>> {
     let room = timeout(idle_limit, sender.reserve()).await;
     room.map(Result::ok).map_err(|_| too_slow(idle_limit, "take the rows as they come"))

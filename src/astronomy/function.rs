@@ -1,5 +1,5 @@
-//! A definition, one line of a table in the file of each field, and the DataFusion function made of it. In: columns of doubles. Out: a
-//! column of the type it computes.
+//! The definition of a function, one line of the table of its field, and the DataFusion function that is made of it. Arguments are columns
+//! of doubles.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -20,30 +20,35 @@ use crate::error;
 const SECTION: DocSection =
     DocSection { include: true, label: "Astronomy Functions", description: None };
 
-/// A function of doubles. Whole numbers and floats are cast to doubles; it is null where an argument is.
-pub struct FunctionDefinition {
+/// The definition of a function of doubles. Integers and floats are cast to doubles; the result is null if an argument is.
+pub(crate) struct FunctionDefinition {
+    /// Its name in SQL.
     pub name: &'static str,
-    /// The name of each argument, with its unit, and what it is.
+    /// The name of each argument, with its unit, and its description.
     pub arguments: &'static [(&'static str, &'static str)],
-    /// One sentence: what it returns, in which unit, and when it is null though no argument is.
+    /// One sentence: what it returns, in which unit, and when the result is null although no argument is.
     pub about: &'static str,
-    /// Where the formula or convention is published.
+    /// The publication of the formula or convention.
     pub source: &'static str,
+    /// How to compute one value.
     pub compute: Compute,
 }
 
-/// The type of the result, and how to compute one from as many values as there are arguments. An error
-/// ends the query: it is for arguments that are wrong for every row, and names the argument.
+/// The type of the result, and the function that computes it from the values of the arguments. An error ends the query: it is for an
+/// argument that is wrong for every row, and names it.
 #[derive(Clone, Copy, Debug)]
-pub enum Compute {
+pub(crate) enum Compute {
+    /// A double.
     Double(fn(&[f64]) -> error::Result<Option<f64>>),
+    /// A long.
     Long(fn(&[f64]) -> error::Result<Option<i64>>),
+    /// A text.
     Text(fn(&[f64]) -> error::Result<Option<String>>),
 }
 
-/// A [`FunctionDefinition`], with what DataFusion asks about a function.
+/// A [`FunctionDefinition`] as a DataFusion function.
 #[derive(Debug)]
-pub struct Function {
+pub(crate) struct Function {
     name: &'static str,
     signature: Signature,
     documentation: Documentation,
@@ -51,7 +56,8 @@ pub struct Function {
 }
 
 impl Function {
-    pub fn new(definition: &FunctionDefinition) -> Self {
+    /// The DataFusion function of a definition.
+    pub(crate) fn new(definition: &FunctionDefinition) -> Self {
         let FunctionDefinition { name, arguments, about, source, compute } = definition;
         let types = vec![DataType::Float64; arguments.len()];
         let names: Vec<String> = arguments.iter().map(|(name, _)| name.to_string()).collect();
@@ -133,7 +139,7 @@ fn each_row<T, A: FromIterator<Option<T>>>(
     rows.collect()
 }
 
-/// Functions of one name are the same.
+/// Two functions are equal if their names are.
 impl PartialEq for Function {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

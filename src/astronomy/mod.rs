@@ -1,5 +1,5 @@
-//! Astronomers' functions for SQL. In: nothing. Out: [`functions`], ready to register in a DataFusion session, and some of them
-//! for single values.
+//! Functions for astronomers in SQL: [`functions`] are ready to register in a DataFusion session, and some can be called with single
+//! values.
 //!
 //! Each field of work lists its functions as a table of [`function::FunctionDefinition`]s: [`photometry`],
 //! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.
@@ -17,7 +17,7 @@ use function::Function;
 pub use photometry::{ab_mag, ab_mag_err};
 pub use time::{mjd_to_iso_utc, utc_to_mjd_tai};
 
-/// Every function.
+/// All functions.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     let definitions =
         photometry::DEFINITIONS.iter().chain(&time::DEFINITIONS).chain(&sky::DEFINITIONS);

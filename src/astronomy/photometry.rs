@@ -1,10 +1,10 @@
-//! Magnitudes. In: fluxes in nJy. Out: magnitudes in the AB system.
+//! AB magnitudes of fluxes in nJy.
 
 use std::f64::consts::LN_10;
 
 use super::function::{Compute, FunctionDefinition};
 
-pub static DEFINITIONS: [FunctionDefinition; 2] = [
+pub(crate) static DEFINITIONS: [FunctionDefinition; 2] = [
     FunctionDefinition {
         name: "ab_mag",
         arguments: &[("flux_njy", "flux density in nJy")],
@@ -27,12 +27,12 @@ pub static DEFINITIONS: [FunctionDefinition; 2] = [
 /// The AB magnitude of 1 nJy, 1e-32 erg/s/cm2/Hz: 80 - 48.6.
 const ZERO_POINT: f64 = 31.4;
 
-/// `None` where the flux is not positive. NaN, a flux that could not be measured, stays NaN.
+/// The AB magnitude of a flux; `None` if the flux is not positive. NaN, a flux that could not be measured, stays NaN.
 pub fn ab_mag(flux_njy: f64) -> Option<f64> {
     if flux_njy <= 0.0 { None } else { Some(ZERO_POINT - 2.5 * flux_njy.log10()) }
 }
 
-/// Its standard deviation; `None` where the flux is not positive, or its own is negative.
+/// The standard deviation of the magnitude; `None` if the flux is not positive, or its standard deviation is negative.
 pub fn ab_mag_err(flux_njy: f64, flux_err_njy: f64) -> Option<f64> {
     if flux_njy <= 0.0 || flux_err_njy < 0.0 {
         None

@@ -1,11 +1,11 @@
-//! Places on the sky. In: ICRS right ascensions and declinations in degrees. Out: angles, HEALPix cells.
+//! Positions on the sky: angles and HEALPix cells of ICRS right ascensions and declinations in degrees.
 
 use cdshealpix::nested;
 
 use super::function::{Compute, FunctionDefinition};
 use crate::error::{Error, Result};
 
-pub static DEFINITIONS: [FunctionDefinition; 2] = [
+pub(crate) static DEFINITIONS: [FunctionDefinition; 2] = [
     FunctionDefinition {
         name: "angular_separation_deg",
         arguments: &[
@@ -39,12 +39,13 @@ pub static DEFINITIONS: [FunctionDefinition; 2] = [
 
 const MOST_ORDER: f64 = 29.0;
 
-/// Whether a right ascension and a declination are those of a place.
+/// Whether a right ascension and a declination are those of a position.
 fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
     ra_deg.is_finite() && (-90.0..=90.0).contains(&dec_deg)
 }
 
-/// Of two (right ascension, declination). Accurate at every angle, the smallest and 180 degrees included.
+/// The angle between two positions (right ascension, declination). It is accurate at every angle, including very small ones and 180
+/// degrees.
 fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
     let (sin_ra, cos_ra) = (ra2 - ra1).to_radians().sin_cos();
     let (sin1, cos1) = dec1.to_radians().sin_cos();
@@ -54,7 +55,7 @@ fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
     sine.atan2(cosine).to_degrees()
 }
 
-/// A place within rounding of a border is in either of the cells that meet there.
+/// The HEALPix cell of a position. A position within rounding of a border may be in either of the cells.
 fn healpix_index(order: f64, ra_deg: f64, dec_deg: f64) -> Result<Option<i64>> {
     if order.fract() != 0.0 || !(0.0..=MOST_ORDER).contains(&order) {
         let message = format!("healpix_index: order is {order}; give a whole number from 0 to 29");

@@ -1,4 +1,4 @@
-//! Dates. In: times as MJD in TAI. Out: ISO 8601 texts in TAI and UTC, and Rubin's observing days.
+//! Converts times, as MJD in TAI, to ISO 8601 texts in TAI and UTC, and to Rubin's observing days.
 //!
 //! A time is a whole number of days and milliseconds before anything is added to it, so nothing is lost
 //! to floating point: TAI - UTC is a whole number of seconds since 1972.
@@ -10,7 +10,7 @@ use super::function::{Compute, FunctionDefinition};
 
 const MJD_TAI: (&str, &str) = ("mjd_tai", "time as a Modified Julian Date in TAI");
 
-pub static DEFINITIONS: [FunctionDefinition; 3] = [
+pub(crate) static DEFINITIONS: [FunctionDefinition; 3] = [
     FunctionDefinition {
         name: "mjd_to_iso_tai",
         arguments: &[MJD_TAI],
@@ -39,14 +39,14 @@ pub static DEFINITIONS: [FunctionDefinition; 3] = [
 const SECOND_MS: i64 = 1000;
 const DAY_MS: i64 = 86_400 * SECOND_MS;
 const UNIX_EPOCH_MJD: i64 = 40_587;
-/// More days than the calendar has.
+/// The calendar has no dates beyond so many days.
 const MOST_DAYS: f64 = 1e8;
 
 /// A date and a time of day.
 struct DayTime {
-    /// MJD.
+    /// The day, as MJD.
     day: i64,
-    /// Since midnight; a day with a leap second has 1000 more.
+    /// Milliseconds since midnight; a day with a leap second has 1000 more.
     ms: i64,
 }
 
@@ -64,7 +64,7 @@ impl DayTime {
         if of_day >= 0 {
             return Some(Self { day, ms: of_day });
         }
-        // Not yet midnight in UTC: the day before, with the offset that it had.
+        // It is not yet midnight in UTC: the day before, with its own offset.
         Some(Self { day: day - 1, ms: ms + DAY_MS - tai_minus_utc_ms(day - 1)? })
     }
 
@@ -74,7 +74,7 @@ impl DayTime {
 
     fn iso(&self) -> Option<String> {
         let seconds = self.ms / SECOND_MS;
-        // The last minute of a day is longer by its leap second.
+        // A leap second makes the last minute of its day longer.
         let minutes = (seconds / 60).min(24 * 60 - 1);
         Some(format!(
             "{}T{:02}:{:02}:{:02}.{:03}",
@@ -89,7 +89,7 @@ impl DayTime {
 
 /// TAI - UTC on a day of UTC; `None` before 1972.
 fn tai_minus_utc_ms(day: i64) -> Option<i64> {
-    // hifitime's table has the dates of UTC, and compares them with a time that is in TAI by name.
+    // hifitime's table has UTC dates, and compares them with a time that it takes to be TAI.
     let seconds = Epoch::from_mjd_tai(day as f64).leap_seconds(true)?;
     Some(seconds as i64 * SECOND_MS)
 }
@@ -98,7 +98,7 @@ fn mjd_to_iso_tai(mjd_tai: f64) -> Option<String> {
     DayTime::tai(mjd_tai)?.iso()
 }
 
-/// ISO 8601 text of a time in UTC, to the millisecond; `None` where no date says it.
+/// The ISO 8601 text of a time in UTC, to the millisecond; `None` outside of the calendar.
 pub fn mjd_to_iso_utc(mjd_tai: f64) -> Option<String> {
     DayTime::utc(mjd_tai)?.iso()
 }

@@ -16,6 +16,7 @@ use crate::warehouse::{Snapshot, Warehouse};
 const OBJECTS: u64 = 2_000;
 const SEED: u64 = 0;
 
+/// Runs the command.
 pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
     let temporary = tempfile::tempdir()?; // removed at the end
     let url = match &arguments.warehouse {

@@ -1,5 +1,5 @@
-//! The end of a command that writes, however it comes. In: its work on a warehouse. Out: its exit code; of the files that it began
-//! and did not commit none is left, nor anything in temporary folders.
+//! Ends a command that writes, however it ends: deletes the files that it began and did not commit, and temporary folders, and gives its
+//! exit code.
 //!
 //! SIGINT and SIGTERM stop the work where it is; the exit code is 128 and the signal's number, as a shell has it. A second signal
 //! ends the program at once, and what there is then is left to vacuum.
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::warehouse::Warehouse;
 
 /// Does the work, or what there is time for, and deletes what is not needed.
-pub async fn clean<T>(
+pub(crate) async fn clean<T>(
     warehouse: &Warehouse,
     work: impl Future<Output = Result<T>>,
 ) -> Result<Ended<T>> {
@@ -37,7 +37,7 @@ pub async fn clean<T>(
 }
 
 /// What became of the work.
-pub enum Ended<T> {
+pub(crate) enum Ended<T> {
     Done(T),
     /// By a signal of this number.
     Stopped(u8),
@@ -45,7 +45,10 @@ pub enum Ended<T> {
 
 impl<T> Ended<T> {
     /// What follows the work, unless it was stopped.
-    pub async fn then(self, next: impl AsyncFnOnce(T) -> Result<ExitCode>) -> Result<ExitCode> {
+    pub(crate) async fn then(
+        self,
+        next: impl AsyncFnOnce(T) -> Result<ExitCode>,
+    ) -> Result<ExitCode> {
         match self {
             Self::Done(done) => next(done).await,
             Self::Stopped(signal) => Ok(ExitCode::from(128 + signal)),

@@ -9,6 +9,7 @@ use crate::log;
 use crate::survey::{self, Generated, SurveyOptions, SurveyProgress};
 use crate::warehouse::Warehouse;
 
+/// Runs the command.
 pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
     let warehouse = Warehouse::open(&arguments.warehouse.url)?;
     let options = SurveyOptions { objects: arguments.objects, seed: arguments.seed };

@@ -13,6 +13,7 @@ use crate::warehouse::Warehouse;
 /// Done, but some packets were refused.
 const SOME_REFUSED: u8 = 3;
 
+/// Runs the command.
 pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
     let warehouse = Warehouse::open(&arguments.warehouse.url)?;
     let options = IngestOptions {

@@ -14,6 +14,7 @@ use crate::log;
 use crate::schema::Table;
 use crate::warehouse::{CompactOptions, Compacted, VacuumOptions, Vacuumed, Warehouse};
 
+/// Runs the command.
 pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
     let (url, output) = match &work {
         Maintenance::Compact(arguments) => (&arguments.warehouse.url, &arguments.output),

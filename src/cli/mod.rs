@@ -1,5 +1,4 @@
-//! What the program can be told to do: one file per command. In: its arguments. Out: an exit code, results
-//! on standard output, everything else on standard error.
+//! The commands of the program, one file for each. Results go to standard output, everything else to standard error.
 
 mod demo;
 mod end;

@@ -1,10 +1,9 @@
-//! How many files the system lets this process open. In: how many connections an operator wants. Out: as many as leave half of
-//! the files to the tables.
+//! How many connections the limit on open files allows: half of the files are left for the tables.
 
 use std::fs;
 
 /// Connections that there are files for. Says so in the log where they are fewer than wanted.
-pub fn within(connections: usize) -> usize {
+pub(crate) fn within(connections: usize) -> usize {
     // Where there is no such file, it is not Linux.
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     match soft_limit(&text).map(|files| files / 2).filter(|most| *most < connections) {

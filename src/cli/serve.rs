@@ -18,6 +18,7 @@ use crate::token::Token;
 use crate::warehouse::{Location, Warehouse};
 use crate::workers::Workers;
 
+/// Runs the command.
 pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     let warehouse = arguments.warehouse.as_deref().map(Warehouse::open).transpose()?;
     let source = |folder: &Option<String>| match (folder, &warehouse) {

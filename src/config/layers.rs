@@ -1,5 +1,5 @@
-//! The layers of settings: a file's values become clap's defaults, below variables and flags, so that all
-//! three are checked by one declaration. In: the words of the command line. Out: a [`Cli`], or why not.
+//! Reads the settings from a file, variables and flags. The values of the file become clap's defaults, so that one declaration checks all
+//! three.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;

@@ -1,12 +1,13 @@
-//! What the command line says. In: flags over `DIAFLIGHT_*` variables over a TOML file. Out: one
-//! validated [`Cli`]. Every setting has one name: `--refresh-ms`, `DIAFLIGHT_REFRESH_MS` and `refresh_ms =`.
-//! This file declares the settings, `serving` those of servers; `layers` reads them.
+//! The command line as one validated [`Cli`]. Every setting has one name: `--refresh-ms`, `DIAFLIGHT_REFRESH_MS` and `refresh_ms =` in a
+//! TOML file; a flag wins over a variable, a variable over the file. This file declares the settings, `serving` those of servers; `layers`
+//! reads them.
 
 mod layers;
 mod serving;
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -18,6 +19,11 @@ use self::serving::mib;
 
 use crate::sql::SqlOptions;
 use crate::token::Token;
+use crate::warehouse::VacuumOptions;
+
+fn hours(time: Duration) -> u64 {
+    time.as_secs() / 3600
+}
 
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
 #[derive(Clone, Debug, Parser)]
@@ -214,8 +220,8 @@ pub struct VacuumArgs {
     pub warehouse: WarehouseArg,
     /// Files that a version removed stay for this long, for readers of older ones; at most 30 days, for which the log
     /// knows when that was. What no version ever named stays for a day at least: it may be of a writer at work
-    #[arg(long, value_name = "HOURS", default_value_t = 168, env = "DIAFLIGHT_GRACE_HOURS",
-          value_parser = clap::value_parser!(u64).range(..=720))]
+    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
+          value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
     pub grace_hours: u64,
     #[command(flatten)]
     pub output: OutputArgs,

@@ -1,5 +1,5 @@
-//! Errors of libraries as ours. In: an error of a store, of Arrow, Parquet, DataFusion, Flight or Delta. Out: an [`Error`] whose kind
-//! is that of the cause, however many wrappers are around it: see [`Cause`].
+//! Converts errors of object_store, Arrow, Parquet, DataFusion, Flight and Delta into our [`Error`]. Its kind is that of the cause, however
+//! many wrappers are around it: see [`Cause`].
 
 use std::io;
 use std::iter::successors;
@@ -13,13 +13,13 @@ use parquet::errors::ParquetError;
 use super::{Error, Kind};
 
 impl Error {
-    /// What DataFusion says of a statement or expression that a client wrote: unless the fault is elsewhere, it is theirs to
-    /// mend, and over the limit of memory or temporary files it asks for too much.
-    pub fn of_statement(error: DataFusionError) -> Self {
+    /// The error of DataFusion for a statement or expression that a client wrote. Unless the cause is elsewhere it is an `Argument` error,
+    /// and `TooLarge` if the statement ran out of memory or temporary files.
+    pub fn from_statement(error: DataFusionError) -> Self {
         use DataFusionError as D;
         let kind = match (Cause::from_error(&error), error.find_root()) {
             (Some(Cause::Ours(_)), _) => return Self::from(error),
-            // A file that is gone, too, is no fault of the statement.
+            // A file that is gone is not the statement's fault either.
             (Some(Cause::Store(_)), _) => Kind::Storage,
             (Some(Cause::Exhausted), _) => Kind::TooLarge,
             (None, root) if is_of_spill(root) => Kind::TooLarge,
@@ -34,14 +34,15 @@ impl Error {
                 | D::Execution(_)
                 | D::ArrowError(..),
             ) => Kind::Argument,
-            // A predicate that the Parquet reader could not compute.
+            // The Parquet reader could not compute a predicate of the statement.
             (None, D::ParquetError(_)) => Kind::Argument,
             (None, _) => return Self::from(error),
         };
         Self::new(kind, error.find_root().strip_backtrace())
     }
 
-    /// Whether a query found no memory or no temporary files left: tables are read through stores, whose errors are known as theirs.
+    /// Whether a query ran out of memory or temporary files. An I/O error must be of a spill: tables are read through stores, whose errors
+    /// have their own type.
     pub fn is_exhausted(error: &DataFusionError) -> bool {
         match Cause::from_error(error) {
             Some(cause) => matches!(cause, Cause::Exhausted),
@@ -54,7 +55,7 @@ impl Error {
         Self { kind, message, source: Some(Box::new(source)) }
     }
 
-    /// What the cause of a library's error says; without one, the error is of the kind `otherwise`.
+    /// The error of a library, with the kind of its cause, or the kind `otherwise` if no cause is known.
     fn from_cause(otherwise: Kind, error: impl std::error::Error + Send + Sync + 'static) -> Self {
         let kind = match Cause::from_error(&error) {
             Some(Cause::Ours(ours)) => return Self::new(ours.kind, ours.message.clone()),
@@ -66,12 +67,12 @@ impl Error {
     }
 }
 
-/// Where a query finds no memory or no temporary files left: which of its operators asked is nothing to its client.
+/// The error of a query that ran out of memory or temporary files. The operator that asked for it is not named.
 const EXHAUSTED: &str =
     "over capacity: the memory and temporary files for answers are in use; try again";
 
-/// A cause that knows what there is to do about an error. DataFusion, Arrow, Parquet and Flight wrap each other's errors and
-/// those of others (`External`, `Shared`, `Context`, an `io::Error` around another error); the wrappers know nothing.
+/// The innermost errors that determine a kind. DataFusion, Arrow, Parquet and Flight wrap each other's errors and those of others
+/// (`External`, `Shared`, `Context`, an `io::Error` around another error); a wrapper says nothing about the kind.
 enum Cause<'a> {
     Ours(&'a Error),
     Store(&'a object_store::Error),
@@ -80,7 +81,7 @@ enum Cause<'a> {
 }
 
 impl<'a> Cause<'a> {
-    /// The first one from the outside.
+    /// The outermost cause below the wrappers of an error.
     fn from_error(error: &'a (dyn std::error::Error + 'static)) -> Option<Self> {
         successors(Some(error), |error| below(*error)).find_map(|error| {
             if let Some(ours) = error.downcast_ref() {
@@ -95,7 +96,7 @@ impl<'a> Cause<'a> {
     }
 }
 
-/// The next error below. The source of an `Arc` or an `io::Error` is that of the error within, not that error.
+/// The error within a wrapper. `source()` of an `Arc` or an `io::Error` skips the error within, and gives its source.
 fn below<'a>(
     error: &'a (dyn std::error::Error + 'static),
 ) -> Option<&'a (dyn std::error::Error + 'static)> {
@@ -115,7 +116,7 @@ fn kind_of_store(error: &object_store::Error) -> Kind {
     }
 }
 
-/// Whether an error is one of files of the machine: a spill finds no room left on the disk or in its quota, or no file handle.
+/// Whether an I/O error is about the limits of the machine: a spill finds no space on the disk or in its quota, or no file handle.
 fn is_of_spill(error: &DataFusionError) -> bool {
     match error {
         DataFusionError::IoError(_) => true,
@@ -124,7 +125,7 @@ fn is_of_spill(error: &DataFusionError) -> bool {
     }
 }
 
-/// Whether a Parquet file is not what it should be. The reader gives an error of a value that it computed, too: Arrow's own.
+/// Whether an error is about a damaged Parquet file. The reader also passes on Arrow's errors about values that it computed.
 fn is_of_file(error: &DataFusionError) -> bool {
     let is_damage = |error: &ArrowError| matches!(error, ArrowError::ParquetError(_));
     match error {
@@ -137,7 +138,7 @@ fn is_of_file(error: &DataFusionError) -> bool {
     }
 }
 
-/// Whether a value is none of the type in which its column is served.
+/// Whether a value cannot be cast to the type in which its column is served.
 fn is_of_value(error: &DataFusionError) -> bool {
     let is_cast = |error: &ArrowError| matches!(error, ArrowError::CastError(_));
     match error {
@@ -195,7 +196,7 @@ impl From<FlightError> for Error {
     fn from(error: FlightError) -> Self {
         match error {
             FlightError::Tonic(status) => {
-                Self::new(Kind::of_grpc_code(status.code()), status.message())
+                Self::new(Kind::from_grpc_code(status.code()), status.message())
             }
             other => Self::from_cause(Kind::Internal, other),
         }

@@ -72,7 +72,7 @@ impl Flight {
 
     /// The endpoints, with the limits of the client that makes a call.
     fn endpoints_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> EndpointService {
-        let client = Client::of_request(extensions);
+        let client = Client::from_extensions(extensions);
         let has_token = self.access.check(metadata).is_ok();
         self.endpoints.for_caller(Caller { client, has_token })
     }
@@ -105,7 +105,7 @@ impl Flight {
 pub fn router(flight: Flight) -> Router {
     let limits = flight.endpoints.limits().clone();
     let service = FlightServiceServer::new(flight).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let of_panic = |panic| status(failure::of_panic(panic)).into_http::<Body>();
+    let of_panic = |panic| status(failure::from_panic(panic)).into_http::<Body>();
     let routes = Routes::new(service).into_axum_router().reset_fallback();
     routes
         .layer(from_fn_with_state(limits, received::whole))

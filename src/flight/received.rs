@@ -27,7 +27,7 @@ pub(crate) async fn whole(State(limits): State<Limits>, request: Request, next: 
     if let Err(error) = limits.open(request.extensions()).await {
         return status(error).into_http();
     }
-    let limits = limits.for_caller(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::from_extensions(request.extensions()));
     if STREAMED.iter().any(|method| request.uri().path().ends_with(method)) {
         return next.run(request.map(|body| messages(body, limits))).await;
     }

@@ -137,7 +137,7 @@ mod tests {
         compression: Option<CompressionType>,
     ) -> Vec<Result<FlightData, Status>> {
         let rows = RecordBatchStreamAdapter::new(schema(), stream::iter(batches));
-        flight_data(&Workers::of_caller(), Box::pin(rows), compression).collect().await
+        flight_data(&Workers::current(), Box::pin(rows), compression).collect().await
     }
 
     #[tokio::test]

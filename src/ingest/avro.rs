@@ -1,5 +1,4 @@
-//! Avro files of alert packets. In: an object container file of any codec. Out: nested batches of
-//! the sections that are stored, some MiB at a time.
+//! Reads Avro files of alert packets, of any codec, as nested batches of the sections that are stored, some MiB at a time.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,18 +14,17 @@ use super::container::{Block, Container};
 use super::{extent, sections};
 use crate::error::{Error, Result};
 
-/// A batch ends with the packet that brings it to either size, in the file or in memory. The decoder reserves about 2 MB
-/// for each packet, so few make a batch.
+/// A batch ends with the packet that brings it to either size, in the file or in memory. The decoder reserves about 2 MB for each packet,
+/// so batches are small.
 const BATCH_BYTES: usize = 4 << 20;
 const BATCH_MEMORY_BYTES: usize = 64 << 20;
 
-/// What announces a record to the decoder, which speaks the framing of schema registries: a zero, and
-/// the number under which it knows the schema.
+/// The prefix of a record for the decoder, which expects the framing of schema registries: a zero, and the number of the schema.
 const SCHEMA_NUMBER: u32 = 0;
 const FRAME: [u8; 5] = [0; 5];
 
-/// A file of packets being read.
-pub struct AvroPackets {
+/// An Avro file of packets that is being read.
+pub(crate) struct AvroPackets {
     container: Container<BufReader<File>>,
     decoder: Decoder,
     schema: SchemaRef,
@@ -36,7 +34,7 @@ pub struct AvroPackets {
     records: u64,
 }
 
-/// A block and how much of it is decoded.
+/// The current block, and how much of it is decoded.
 struct OpenBlock {
     block: Block,
     bytes: usize,
@@ -44,8 +42,8 @@ struct OpenBlock {
 }
 
 impl AvroPackets {
-    /// Reads the header. A file of something else than alerts is an `Input` error.
-    pub fn open(file: File, history: bool) -> Result<Self> {
+    /// Opens a file and reads its header. A file that is not of alerts is an `Input` error.
+    pub(crate) fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
         let container = Container::open(BufReader::with_capacity(1 << 20, file), size_bytes)?;
         let (decoder, most_packet_bytes) = decoder(container.schema()?, history)?;
@@ -54,17 +52,17 @@ impl AvroPackets {
     }
 
     /// The nested schema of the batches.
-    pub fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// How far into the file the packets read so far go.
-    pub fn bytes_read(&self) -> u64 {
+    /// How many bytes of the file have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
         self.container.bytes_read()
     }
 
     /// The next packets, in the order of the file; `None` after the last.
-    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let (mut packets, mut bytes, mut memory_bytes) = (Vec::<RecordBatch>::new(), 0, 0);
         while bytes < BATCH_BYTES && memory_bytes < BATCH_MEMORY_BYTES {
             let Some(mut open) = self.open_block()? else { break };
@@ -86,7 +84,7 @@ impl AvroPackets {
         }
     }
 
-    /// Takes the current block, or the next one that has records left.
+    /// The current block, or the next one that has records left.
     fn open_block(&mut self) -> Result<Option<OpenBlock>> {
         let mut current = self.block.take();
         loop {
@@ -106,7 +104,7 @@ impl AvroPackets {
         }
     }
 
-    /// Decodes the next record of a block, alone, so that its end is known and damage has a place.
+    /// Decodes the next record of a block by itself, so that its end is known and an error can name it.
     fn packet(&mut self, open: &OpenBlock) -> Result<(RecordBatch, usize)> {
         let rest = &open.block.data[open.bytes..];
         let record = &rest[..rest.len().min(self.most_packet_bytes)];
@@ -159,9 +157,8 @@ fn decoder(mut schema: Value, history: bool) -> Result<(Decoder, usize)> {
         .map_err(|error| unreadable(&error))
 }
 
-/// Writes full names (`lsst.v10_0.diaSource`, as Rubin's packets have them) as name and namespace,
-/// which is the same to Avro but not to arrow-avro; and drops defaults, which reading does not need
-/// and some writers get wrong.
+/// Splits full names (`lsst.v10_0.diaSource`, as in Rubin's packets) into name and namespace, which arrow-avro needs though Avro does not;
+/// and drops defaults, which reading does not need and some writers get wrong.
 fn split_names(schema: &mut Value) {
     match schema {
         Value::Array(items) => items.iter_mut().for_each(split_names),

@@ -1,4 +1,4 @@
-//! The codecs of Avro blocks. In: a block as it stands in the file. Out: the bytes of its records.
+//! Decompresses the blocks of an Avro file.
 //!
 //! The names and framings are those of the Avro specification, "Object Container Files": deflate
 //! without the zlib header, snappy followed by the CRC-32 of the plain bytes, big-endian.
@@ -8,18 +8,17 @@ use std::io::{self, Read, Write};
 use arrow_avro::compression::CompressionCodec;
 use lzma_rust2::XzReader;
 
-/// The largest block, in bytes, before and after decompression. Writers end a block after 16 KiB to 1 MiB, or after one
-/// packet, which is at most some MiB; the least memory that an ingest can be given is 64 MiB. A larger size in the
-/// file is damage, and must not fill the memory.
-pub const MAX_BLOCK_BYTES: usize = 64 << 20;
+/// The most bytes of a block, before and after decompression. Writers end a block after 16 KiB to 1 MiB, or after one packet of at most
+/// some MiB; the least memory of an ingest is 64 MiB. A larger size means that the file is damaged.
+pub(crate) const MAX_BLOCK_BYTES: usize = 64 << 20;
 
-/// What a decoder of xz may take: the dictionary of its highest level, which is as large as the largest block, and
-/// 1 MiB for all else. It is checked before the dictionary is allocated. (The window of the other codecs is at most 128 MiB, and
-/// no more of it is touched than is decompressed.)
+/// The most memory of an xz decoder: the dictionary of its highest level, which is as large as the largest block, and 1 MiB for the rest.
+/// It is checked before the dictionary is allocated. (The window of the other codecs has at most 128 MiB, of which only as much is touched
+/// as is decompressed.)
 const XZ_MEMORY_KIB: u32 = (MAX_BLOCK_BYTES >> 10) as u32 + 1024;
 
 /// Decompresses one block. Fails on damaged data and on more than [`MAX_BLOCK_BYTES`].
-pub fn decompress(codec: CompressionCodec, block: &[u8]) -> io::Result<Vec<u8>> {
+pub(crate) fn decompress(codec: CompressionCodec, block: &[u8]) -> io::Result<Vec<u8>> {
     match codec {
         CompressionCodec::Deflate => read_bounded(flate2::read::DeflateDecoder::new(block)),
         CompressionCodec::ZStandard => read_bounded(zstd::Decoder::with_buffer(block)?),
@@ -63,7 +62,7 @@ fn read_bounded(decoder: impl Read) -> io::Result<Vec<u8>> {
     Ok(plain.0)
 }
 
-/// Bytes in memory, up to [`MAX_BLOCK_BYTES`].
+/// A buffer that takes up to [`MAX_BLOCK_BYTES`].
 struct BoundedBuffer(Vec<u8>);
 
 impl Write for BoundedBuffer {

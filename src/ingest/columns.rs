@@ -1,5 +1,4 @@
-//! The columns of one kind of rows. In: fields of the packets' schema, section by section. Out: the stored columns, of
-//! which type, and where in a packet their values are.
+//! The stored columns of one kind of rows, from the schema of the packets: the type of each, and where in a packet its values are.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,25 +11,25 @@ use super::sections::Section;
 use crate::error::{Error, Result};
 use crate::schema::{Family, KEY, Table, known, provenance, stored_field, type_name};
 
-/// Where a column's values are: indices from a record down to the field.
-pub type Path = Vec<usize>;
+/// The path of a field: its indices from a record down.
+pub(crate) type Path = Vec<usize>;
 
 /// The columns of one kind of rows.
 #[derive(Debug)]
-pub struct MappedColumns {
-    /// The key, `paths`' columns, then provenance.
+pub(crate) struct MappedColumns {
+    /// The key, the columns of `paths`, then provenance.
     pub schema: SchemaRef,
-    /// The field that is the key, where there is one; its nulls stand for the alert's object.
+    /// The path of the key, if there is one. A null stands for the alert's object.
     pub key: Option<Path>,
     pub paths: Vec<Path>,
 }
 
-/// The columns of rows that a packet has a list of.
+/// The columns of the entries of a list in a packet.
 #[derive(Debug)]
-pub struct Entries {
-    /// The table they are rows of.
+pub(crate) struct Entries {
+    /// The table that the entries are rows of.
     pub table: Table,
-    /// The section, and its place in the packet.
+    /// The name of the section.
     pub section: &'static str,
     pub list: usize,
     /// Paths in an entry.
@@ -41,13 +40,13 @@ pub struct Entries {
 
 impl MappedColumns {
     /// The field that becomes a column of that name.
-    pub fn path(&self, column: &str) -> Option<&Path> {
+    pub(crate) fn path(&self, column: &str) -> Option<&Path> {
         let at = self.schema.index_of(column).ok()?;
         self.paths.get(at.checked_sub(1)?)
     }
 
     /// The paths of all columns but provenance, the key's first, and the columns.
-    pub fn typed_paths(&self) -> impl Iterator<Item = (&Path, &Field)> {
+    pub(crate) fn typed_paths(&self) -> impl Iterator<Item = (&Path, &Field)> {
         let rest = self.paths.iter().zip(&self.schema.fields()[1..]);
         let key = self.key.iter().zip(self.schema.fields());
         key.chain(rest).map(|(path, field)| (path, field.as_ref()))
@@ -55,7 +54,7 @@ impl MappedColumns {
 }
 
 /// The note on a field that is no column.
-pub fn left_out(field: &str, data_type: &DataType) -> String {
+pub(crate) fn left_out(field: &str, data_type: &DataType) -> String {
     let kind = match data_type {
         DataType::List(_) | DataType::LargeList(_) | DataType::FixedSizeList(..) => "an array",
         DataType::Struct(_) => "a record",
@@ -67,27 +66,27 @@ pub fn left_out(field: &str, data_type: &DataType) -> String {
     format!("{field} is {kind}: left out, for only scalar fields become columns")
 }
 
-/// Takes fields one by one.
-pub struct ColumnsBuilder<'a> {
+/// Builds the columns, field by field.
+pub(crate) struct ColumnsBuilder<'a> {
     table: Table,
     tables: &'a KnownColumns,
     key: Option<Path>,
     fields: Vec<Field>,
     paths: Vec<Path>,
-    /// Stored name, in lower case, to the field it was taken from: names that differ in case alone are one to Delta.
+    /// The field of each stored name in lower case: to Delta, names that differ only in case are the same.
     origins: BTreeMap<String, String>,
 }
 
 impl<'a> ColumnsBuilder<'a> {
-    pub fn new(table: Table, tables: &'a KnownColumns) -> Self {
+    pub(crate) fn new(table: Table, tables: &'a KnownColumns) -> Self {
         let reserved = provenance::all();
         let origins = reserved.map(|field| (field.name().to_lowercase(), "ingest".into()));
         let origins = origins.collect();
         Self { table, tables, key: None, fields: vec![], paths: vec![], origins }
     }
 
-    /// Adds the fields of a section, which are at `path` and said to be `place`.
-    pub fn add(
+    /// Adds the fields of a section at `path`; messages name it by `place`.
+    pub(crate) fn add(
         &mut self,
         section: &Section,
         fields: &Fields,
@@ -136,10 +135,10 @@ impl<'a> ColumnsBuilder<'a> {
         Ok(())
     }
 
-    /// The type of a column. `None` for one that is unknown and null in every packet.
+    /// The type of a column; `None` if it is unknown and null in every packet.
     fn column_type(&self, family: Family, name: &str, found: &DataType) -> Option<DataType> {
         let catalog = known(self.table, family, name).map(|column| column.data_type.clone());
-        // Ids are longs and times doubles, whatever a table has.
+        // Ids are longs and times doubles in every table.
         if self.table.sort_columns().contains(&name) {
             return catalog;
         }
@@ -148,7 +147,7 @@ impl<'a> ColumnsBuilder<'a> {
         stored.map(|field| field.data_type().clone()).or(catalog).or_else(|| stored_type(found))
     }
 
-    pub fn finish(self) -> MappedColumns {
+    pub(crate) fn finish(self) -> MappedColumns {
         let key = stored_field(Family::Rubin, KEY, DataType::Int64);
         let provenance = provenance::fields(self.table);
         let fields = std::iter::once(key).chain(self.fields).chain(provenance);

@@ -1,5 +1,4 @@
-//! Avro object container files, block by block. In: the bytes of a file. Out: its schema, and
-//! [`Block`]s whose length, sync marker and checksum are right.
+//! Reads Avro object container files block by block, and checks the length, the sync marker and the checksum of each [`Block`].
 //!
 //! arrow-avro has a container reader too; it takes a file that ends within a block for a complete one
 //! and does not look at sync markers, so only its decoder of records is used.
@@ -13,22 +12,22 @@ use super::codec::{MAX_BLOCK_BYTES, decompress};
 use crate::error::{Error, Result};
 
 const SYNC_BYTES: u64 = 16;
-/// The longest header. Rubin's, with its schema, has 26 KB.
+/// The most bytes of a header. Rubin's, with its schema, has 26 KB.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 
 /// The records of one block, decompressed.
-pub struct Block {
-    /// Counted from 0 in the file.
+pub(crate) struct Block {
+    /// The number of the block in the file, from 0.
     pub number: u64,
-    /// Where it begins in the file, in bytes.
+    /// The offset of the block in the file.
     pub offset: u64,
-    /// How many records it says it has.
+    /// The number of records, as the block says.
     pub records: u64,
     pub data: Vec<u8>,
 }
 
 /// A container file being read.
-pub struct Container<R> {
+pub(crate) struct Container<R> {
     reader: R,
     header: HeaderInfo,
     codec: Option<CompressionCodec>,
@@ -41,7 +40,7 @@ pub struct Container<R> {
 
 impl<R: BufRead> Container<R> {
     /// Reads the header of a file of `size_bytes`.
-    pub fn open(mut reader: R, size_bytes: u64) -> Result<Self> {
+    pub(crate) fn open(mut reader: R, size_bytes: u64) -> Result<Self> {
         let broken = |error: &dyn std::fmt::Display| {
             Error::input(format!("the Avro header cannot be read: {error}"))
         };
@@ -58,20 +57,20 @@ impl<R: BufRead> Container<R> {
     }
 
     /// The writer's schema, as JSON.
-    pub fn schema(&self) -> Result<serde_json::Value> {
+    pub(crate) fn schema(&self) -> Result<serde_json::Value> {
         let schema = self.header.writer_schema();
         let schema = schema.map_err(|error| Error::input(format!("no Avro schema: {error}")))?;
         serde_json::from_str(&schema.json_string)
             .map_err(|error| Error::input(format!("the Avro schema is no JSON: {error}")))
     }
 
-    /// How far into the file the blocks read so far go.
-    pub fn bytes_read(&self) -> u64 {
+    /// How many bytes of the file have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
         self.offset
     }
 
     /// The next block; `None` at the end of the file, which must be the end of a block.
-    pub fn next_block(&mut self) -> Result<Option<Block>> {
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>> {
         if self.reader.fill_buf()?.is_empty() {
             return Ok(None);
         }
@@ -114,7 +113,7 @@ impl<R: BufRead> Container<R> {
         }
     }
 
-    /// A long that may not be negative.
+    /// Reads a long that must not be negative.
     fn length(&mut self, what: &str) -> Result<u64> {
         let mut zigzag = 0_u64;
         for shift in (0..64).step_by(7) {

@@ -1,5 +1,5 @@
-//! An object of a store to a local file, however slow the way. In: an object as it was listed, and an open file. Out: its
-//! bytes in the file, or an error; never a part, nor a mixture of two objects.
+//! Copies an object of a store to a local file, however slow the connection: the whole of it, or an error; never a part, nor a mixture of
+//! two objects.
 //!
 //! It is read by ranges, a few at once, written in order. A request ends after some time, whatever the client; what came
 //! until then is kept, and the rest of its range asked for again. So it takes as long as it takes, while bytes come. Each
@@ -19,12 +19,16 @@ use crate::error::{Error, Kind, Result};
 
 const RANGE_BYTES: u64 = 4 << 20;
 const IN_FLIGHT: usize = 4;
-/// How often in succession a range may bring nothing.
+/// How often in succession a request for a range may bring no bytes.
 const ATTEMPTS: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
 /// Writes the object to the file.
-pub async fn copy(store: &Arc<dyn ObjectStore>, object: &ObjectMeta, to: &mut File) -> Result<()> {
+pub(crate) async fn copy(
+    store: &Arc<dyn ObjectStore>,
+    object: &ObjectMeta,
+    to: &mut File,
+) -> Result<()> {
     let starts = (0..object.size).step_by(RANGE_BYTES as usize);
     let ranges = starts.map(|start| start..object.size.min(start + RANGE_BYTES));
     let mut ranges =
@@ -37,7 +41,7 @@ pub async fn copy(store: &Arc<dyn ObjectStore>, object: &ObjectMeta, to: &mut Fi
     Ok(())
 }
 
-/// The bytes of a range, which may come in several goes.
+/// The bytes of a range, which may take several requests.
 async fn fetch(
     store: &Arc<dyn ObjectStore>,
     object: &ObjectMeta,
@@ -49,7 +53,7 @@ async fn fetch(
         let failure = match receive(store, object, &mut at, range.end, &mut pieces).await {
             Ok(()) if at == range.end => return Ok(pieces),
             Ok(()) => Error::new(Kind::Storage, "the answer ended before its end"),
-            Err(failure) => Failure::of(failure, object)?,
+            Err(failure) => failure.worth_a_retry(object)?,
         };
         failures = if at > before { 1 } else { failures + 1 };
         if failures > ATTEMPTS {
@@ -73,10 +77,10 @@ impl From<object_store::Error> for Failure {
 }
 
 impl Failure {
-    /// What may go away by asking again; all else is the error.
-    fn of(failure: Self, object: &ObjectMeta) -> Result<Error> {
+    /// The error of a failure that may go away by asking again. `Err` with that of any other.
+    fn worth_a_retry(self, object: &ObjectMeta) -> Result<Error> {
         use object_store::Error as E;
-        match failure {
+        match self {
             Self::Changed | Self::Store(E::Precondition { .. } | E::NotModified { .. }) => {
                 Err(changed(&object.location))
             }
@@ -92,13 +96,13 @@ impl Failure {
     }
 }
 
-/// The error of an input that is not as it was listed.
-pub fn changed(name: impl std::fmt::Display) -> Error {
+/// The error of an input that has changed since it was listed.
+pub(crate) fn changed(name: impl std::fmt::Display) -> Error {
     let again = "ingest it again once nobody writes to it";
     Error::input(format!("{name} has changed since it was listed: {again}"))
 }
 
-/// One request for the bytes from `at` on, which it moves as they come.
+/// Sends one request for the bytes from `at` on, and moves `at` as they arrive.
 async fn receive(
     store: &Arc<dyn ObjectStore>,
     object: &ObjectMeta,
@@ -111,7 +115,7 @@ async fn receive(
     let answer = store.get_opts(&object.location, options).await?;
     let same = match (&object.e_tag, &answer.meta.e_tag) {
         (Some(listed), Some(read)) => listed.trim_matches('"') == read.trim_matches('"'),
-        // Lists have fractions of seconds, headers have not.
+        // Listings have fractions of seconds, headers do not.
         _ => object.last_modified.timestamp() == answer.meta.last_modified.timestamp(),
     };
     if !same || answer.meta.size != object.size || answer.range != (*at..end) {

@@ -1,5 +1,4 @@
-//! How columns change: packets of several schemas meet in one table. In: the columns known so far and
-//! those of new rows. Out: the columns that hold both, and rows in these columns.
+//! Joins packets of several schemas in one table: the columns that hold the known and the new rows, and rows in these columns.
 //!
 //! A column that only some rows have is null in the others. A column never changes its type, nor the case of its name: the
 //! readers of its table rely on it, and to Delta names that differ in case alone are one.
@@ -14,11 +13,11 @@ use crate::error::{Error, Result};
 use crate::schema::{Table, family, type_name};
 
 /// The columns of each table so far; none for a table that does not exist yet.
-pub type KnownColumns = BTreeMap<Table, Schema>;
+pub(crate) type KnownColumns = BTreeMap<Table, Schema>;
 
-/// The columns of a table once rows with `new` columns join it: its own as they are, then those added, then
-/// provenance. A type or a name that does not go with the table's is an `Input` error.
-pub fn extend(table: Table, held: &Schema, new: &Schema) -> Result<Schema> {
+/// The columns of a table after rows with `new` columns are added: its own columns, then the new ones, then provenance. A type or a name
+/// that conflicts with the table's is an `Input` error.
+pub(crate) fn extend(table: Table, held: &Schema, new: &Schema) -> Result<Schema> {
     let mut fields: Vec<FieldRef> = held.fields().to_vec();
     let lower = fields.iter().map(|field| field.name().to_lowercase());
     let mut names: BTreeMap<_, _> = lower.zip(0..).collect();
@@ -31,13 +30,13 @@ pub fn extend(table: Table, held: &Schema, new: &Schema) -> Result<Schema> {
             Some(at) => meets(table, &fields[*at], field)?,
         }
     }
-    // Columns without a family, which are provenance, come last.
+    // Columns without a family are provenance, and come last.
     fields.sort_by_key(|field| family(field).is_none());
     Ok(Schema::new(fields))
 }
 
-/// The rows with exactly the columns of `schema`: null where the batch has no such column.
-pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// The rows with exactly the columns of `schema`. Columns that the batch does not have are null.
+pub(crate) fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
         Some(column) => to_stored(column, field.data_type())
             .map_err(|error| error.context(format!("column {}", field.name()))),
@@ -48,7 +47,7 @@ pub fn conform(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &rows)?)
 }
 
-/// Whether a field is the column of the same name, but for the case of letters.
+/// Whether a field has the name of a column, ignoring case.
 fn meets(table: Table, held: &Field, new: &Field) -> Result<()> {
     let table = table.name();
     let (name, other) = (held.name(), new.name());

@@ -1,5 +1,5 @@
-//! How much a few bytes of Avro can become in memory, told by the writer's schema before any record is decoded. In: the
-//! schema, as JSON. Out: the most bytes that one packet may have in the file, or a refusal that names the field.
+//! Computes from the writer's schema, before any record is decoded, how much memory a few bytes of Avro can take. The result is the most
+//! bytes that one packet may have in the file, or a refusal that names the field.
 //!
 //! Avro's decoders believe the file: an array of 2^31 items that take no bytes is 6 bytes long, a null record costs a byte in the
 //! file and a place in each of its columns in memory, and ten types of ten fields of the next are 10^10 fields. So the
@@ -13,30 +13,31 @@ use serde_json::Value;
 use super::sections;
 use crate::error::{Error, Result};
 
-/// Types in a schema, each named one counted wherever it is used. Rubin's has about 700.
+/// The most types in a schema. A named type counts wherever it is used. Rubin's schema has about 700.
 const MAX_TYPES: u64 = 1 << 14;
-/// How deep types may stand in each other. Rubin's are 5 deep.
+/// How deeply types may be nested. Rubin's are 5 deep.
 const MAX_DEPTH: u64 = 64;
-/// The longest packet in the file. Rubin's are up to about 2 MB.
+/// The most bytes of a packet in the file. Rubin's have up to about 2 MB.
 const MAX_PACKET_BYTES: u64 = 16 << 20;
-/// What a packet may become in memory.
+/// The most bytes of a packet in memory.
 const MAX_DECODED_BYTES: u64 = 256 << 20;
 
-/// What is known of a type.
+/// The sizes of the values of a type.
 #[derive(Clone, Copy, Default)]
 struct TypeExtent {
     /// The fewest bytes of a value in the file.
     least: u64,
-    /// The bytes in memory of a value whose texts and arrays are empty: what a null takes, too.
+    /// The bytes in memory of a value with empty texts and arrays. A null takes as many.
     width: u64,
-    /// Of the arrays in it: the most bytes in memory for one in the file.
+    /// For the arrays in it, the most bytes in memory for one byte in the file.
     ratio: u64,
     types: u64,
     depth: u64,
 }
 
-/// Checks a schema whose names are split from their namespaces. The most bytes of a packet follow from its stored sections.
-pub fn most_packet_bytes(schema: &Value, history: bool) -> Result<u64> {
+/// Checks a schema whose names are split from their namespaces. Returns the most bytes that a packet may have, which follow from its stored
+/// sections.
+pub(crate) fn most_packet_bytes(schema: &Value, history: bool) -> Result<u64> {
     let mut names = Names(HashMap::new());
     let (mut stored, mut all) = (TypeExtent::default(), TypeExtent::default());
     let namespace = text(schema, "namespace");
@@ -68,7 +69,7 @@ fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
 struct Names(HashMap<(String, String), Option<TypeExtent>>);
 
 impl Names {
-    /// The extent of a type that stands in `namespace`, at the place that errors name.
+    /// The extent of a type in `namespace`; errors name it by `place`.
     fn extent(&mut self, schema: &Value, namespace: &str, place: &str) -> Result<TypeExtent> {
         let extent = match schema {
             Value::String(name) => self.of_name(name, namespace, place)?,
@@ -111,7 +112,7 @@ impl Names {
             union = union.and(extent, place)?;
         }
         let least = if branches.is_empty() { 1 } else { 1 + least };
-        // Which branch, and where in it.
+        // Each value also has one byte for its branch and four for its place in that branch.
         Ok(TypeExtent { least, width: 5 + width, ..union.deeper() })
     }
 
@@ -137,7 +138,7 @@ impl Names {
                 TypeExtent { least: size, width: size.max(32), types: 1, depth: 1, ratio: 0 }
             }
             "enum" => {
-                // Every packet holds the symbols.
+                // The symbols are in memory for every packet.
                 let symbols = schema["symbols"].as_array().map_or(0, Vec::len) as u64;
                 TypeExtent { least: 1, width: 4, types: 1 + symbols, depth: 1, ratio: 0 }
             }
@@ -149,7 +150,7 @@ impl Names {
             primitive => {
                 let mut extent = self.of_name(primitive, namespace, place)?;
                 if schema.get("logicalType").is_some() {
-                    // Decimals of any length.
+                    // Decimals may have any length.
                     extent.width = extent.width.max(32);
                 }
                 return Ok(extent);
@@ -179,7 +180,7 @@ impl Names {
 }
 
 impl TypeExtent {
-    /// Both, one after the other.
+    /// The extent of two values, one after the other.
     fn and(self, other: Self, place: &str) -> Result<Self> {
         let sum = |a: u64, b: u64| {
             a.checked_add(b).ok_or_else(|| wrong(place, "a size that no memory has"))

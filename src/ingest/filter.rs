@@ -1,5 +1,4 @@
-//! Rows that pass a filter, gathered into full batches: sorting and writing cost by the batch. In: a
-//! stream of rows. Out: a stream of those that pass, in the same order, made by a task of its own.
+//! Filters rows, in a task of its own, and gathers those that pass into full batches: sorting and writing cost by the batch.
 
 use std::future::ready;
 use std::pin::pin;
@@ -15,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::warehouse::Gatherer;
 
 /// The rows whose bit is set; batches may have any number of rows.
-pub fn passing(
+pub(crate) fn passing(
     rows: impl Stream<Item = Result<(RecordBatch, BooleanArray)>> + Send + 'static,
     schema: SchemaRef,
 ) -> SendableRecordBatchStream {
@@ -34,7 +33,7 @@ pub fn passing(
         }
         gathered.finish()?;
         if let Some(last) = gathered.next_batch() {
-            // Fails if nobody listens any more, which is fine.
+            // This fails if the reader has stopped, which is no error.
             let _ = out.send(Ok(last)).await;
         }
         Ok(())
@@ -42,8 +41,8 @@ pub fn passing(
     stream.build()
 }
 
-/// The rows that stay: one bit for each row of the stream.
-pub fn staying(
+/// Which rows pass: one bit for each row of the stream.
+pub(crate) fn staying(
     rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
     schema: SchemaRef,
     stays: BooleanBuffer,

@@ -1,5 +1,5 @@
-//! What to ingest. In: paths and URLs of files, folders and object-store prefixes. Out: files, in an
-//! order that depends on nothing but their names.
+//! Finds the files to ingest below paths and URLs of files, folders and object-store prefixes, in an order that depends only on their
+//! names.
 //!
 //! Folders and prefixes are taken with all below them, but for names that begin with `.` or `_`
 //! (`_SUCCESS`, `.part-0.crc`), which mark what is no data. A file in object storage is copied to a
@@ -23,8 +23,8 @@ use crate::warehouse::Location;
 
 /// One file to read.
 #[derive(Clone, Debug)]
-pub struct InputFile {
-    /// Its path or URL, for a person.
+pub(crate) struct InputFile {
+    /// Its path or URL, for messages.
     pub name: String,
     pub size_bytes: u64,
     place: InputPlace,
@@ -37,7 +37,7 @@ enum InputPlace {
 }
 
 /// Lists the files of all inputs. An input that is missing, or has no file, is an error.
-pub async fn list(inputs: &[String]) -> Result<Vec<InputFile>> {
+pub(crate) async fn list(inputs: &[String]) -> Result<Vec<InputFile>> {
     if inputs.is_empty() {
         return Err(Error::argument("nothing to ingest: give files, folders or URLs of alerts"));
     }
@@ -131,7 +131,7 @@ async fn list_remote(url: &str) -> Result<Vec<InputFile>> {
     }
     let mut objects = location.list_data().await?;
     let all = objects.clone();
-    // Some tools write an empty object where a folder begins.
+    // Some tools write an empty object as a marker of a folder.
     objects.retain(|object| {
         let begins = |other: &ObjectMeta| {
             other.location != object.location && other.location.prefix_matches(&object.location)
@@ -151,12 +151,12 @@ fn remote(location: &Location, object: ObjectMeta) -> InputFile {
 }
 
 impl InputFile {
-    /// Opens the file for reading, from its start; one in object storage is first copied to `temp_dir`,
-    /// and the copy is gone once closed. One that is not as it was listed is an `Input` error.
-    pub async fn open(&self, temp_dir: Option<&Path>) -> Result<File> {
+    /// Opens the file. One in object storage is first copied to `temp_dir`; the copy is deleted when it is closed. A file that has changed
+    /// since it was listed is an `Input` error.
+    pub(crate) async fn open(&self, temp_dir: Option<&Path>) -> Result<File> {
         match &self.place {
             InputPlace::Local { path, .. } => {
-                // What has become a pipe since would wait for its writer.
+                // If the file has become a named pipe, opening it would wait for a writer.
                 self.is_unchanged()?;
                 File::open(path).map_err(|error| io_error(path, error))
             }
@@ -173,9 +173,9 @@ impl InputFile {
         }
     }
 
-    /// Fails if a local file is not as it was listed: what was read of it may be of two files. (Objects were compared
-    /// while they were copied.)
-    pub fn is_unchanged(&self) -> Result<()> {
+    /// Fails if a local file has changed since it was listed: what was read may be a mixture of two files. (Objects are compared while they
+    /// are copied.)
+    pub(crate) fn is_unchanged(&self) -> Result<()> {
         let InputPlace::Local { path, modified } = &self.place else { return Ok(()) };
         let now = fs::metadata(path).map_err(|error| io_error(path, error))?;
         let same = now.is_file() && now.len() == self.size_bytes && now.modified()? == *modified;

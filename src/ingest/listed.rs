@@ -4,12 +4,15 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// How many are kept.
+/// How many things are kept.
 const MOST: usize = 20;
 
+/// A count of things, and the first of them.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Listed<T> {
+    /// How many there are.
     pub count: u64,
+    /// The first of them.
     pub first: Vec<T>,
 }
 
@@ -20,6 +23,7 @@ impl<T> Default for Listed<T> {
 }
 
 impl<T> Listed<T> {
+    /// Counts one more.
     pub fn push(&mut self, thing: T) {
         self.count += 1;
         if self.first.len() < MOST {
@@ -27,7 +31,7 @@ impl<T> Listed<T> {
         }
     }
 
-    /// Adds those of another list, made into things of this one.
+    /// Adds the things of another list, converted by a function.
     pub fn extend<U>(&mut self, other: Listed<U>, make: impl Fn(U) -> T) {
         self.count += other.count;
         let room = MOST - self.first.len();
@@ -36,7 +40,7 @@ impl<T> Listed<T> {
 }
 
 impl<T: fmt::Display> fmt::Display for Listed<T> {
-    /// The first ones, each on a line of its own, and how many more there are.
+    /// Writes the first things, one per line, and how many more there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.first.iter().try_for_each(|thing| write!(f, "\n  {thing}"))?;
         match self.count - self.first.len() as u64 {

@@ -1,7 +1,6 @@
-//! From the schema of a file to columns. In: the nested schema of a file's packets, and the columns that the tables have.
-//! Out: for each table, which field becomes which stored column, of which type. A file that lacks what every
-//! packet must have, has two fields for one column, or a type that a column cannot have, is refused here, before
-//! any packet is read.
+//! Maps the nested schema of a file's packets to stored columns: for each table, which field becomes which column, of which type. A file is
+//! refused before any packet is read if it lacks what every packet must have, has two fields for one column, or has a type that a column
+//! cannot have.
 //!
 //! A column of a table keeps its type; one that the catalog knows begins with the catalog's, any other with the
 //! [widest](super::scalar::stored_type) of its kind. So types do not depend on how wide a file has its values, nor on
@@ -19,22 +18,22 @@ use super::typed;
 use crate::error::{Error, Result};
 use crate::schema::{Family, KEY, TIME, Table};
 
-/// The rows in the packets of one file.
+/// How the packets of one file become rows.
 #[derive(Debug)]
-pub struct Mapping {
+pub(crate) struct Mapping {
     /// The packets' schema with the columns' types: what [`super::typed`] makes of a batch.
     pub packet: SchemaRef,
     pub sources: MappedColumns,
     pub objects: MappedColumns,
-    /// Absent from files without the section.
+    /// `None` for a file without the section.
     pub forced: Option<Entries>,
     pub history: Option<Entries>,
     /// Paths of `diaSource.diaSourceId` and `diaSource.midpointMjdTai`.
     pub id: Path,
     pub time: Path,
-    /// Where `diaObject` is in the packet.
+    /// The index of `diaObject` in the packet.
     pub object: usize,
-    /// Whether there are Fink's columns.
+    /// Whether the packets have Fink's columns.
     pub enriched: bool,
     /// Fields of the stored sections that cannot be columns, and why.
     pub notes: Vec<String>,
@@ -42,7 +41,7 @@ pub struct Mapping {
 
 impl Mapping {
     /// Reads the schema of the packets of a file. `Input` errors name the field.
-    pub fn new(packet: &Schema, history: bool, tables: &KnownColumns) -> Result<Self> {
+    pub(crate) fn new(packet: &Schema, history: bool, tables: &KnownColumns) -> Result<Self> {
         let mut notes = Vec::new();
         let packet = &with_object(packet);
         let source_fields = record(packet, DIA_SOURCE)?;
@@ -98,7 +97,7 @@ fn record<'a>(packet: &'a Schema, section: &str) -> Result<&'a Fields> {
     }
 }
 
-/// The same where `diaObject` has no type, since it is null in every packet: a record of nothing but its key.
+/// Gives `diaObject` a type if it has none, since it is null in every packet: a record with only the key.
 fn with_object(packet: &Schema) -> Schema {
     let key = || Fields::from(vec![Field::new(KEY, DataType::Null, true)]);
     let fields = packet.fields().iter().map(|field| match field.data_type() {
@@ -112,7 +111,7 @@ fn with_object(packet: &Schema) -> Schema {
 
 struct PacketBuilder<'a> {
     packet: &'a Schema,
-    /// With the columns that were built so far.
+    /// The columns of the tables, with those built so far.
     tables: KnownColumns,
     notes: &'a mut Vec<String>,
 }
@@ -120,7 +119,7 @@ struct PacketBuilder<'a> {
 impl PacketBuilder<'_> {
     fn columns(&mut self, table: Table) -> Result<MappedColumns> {
         let mut columns = ColumnsBuilder::new(table, &self.tables);
-        for section in sections::of(table) {
+        for section in sections::for_table(table) {
             let Some(name) = section.record else {
                 columns.add(section, self.packet.fields(), "", &[], self.notes)?;
                 continue;
@@ -168,7 +167,7 @@ impl PacketBuilder<'_> {
         Ok(Some(Entries { table, section, list, columns, id, time }))
     }
 
-    /// Fails if these columns and those that the table has cannot be in one table.
+    /// Fails if these columns conflict with those of the table.
     fn build(&mut self, table: Table, columns: MappedColumns) -> Result<MappedColumns> {
         let all = match self.tables.get(&table) {
             Some(held) => extend(table, held, &columns.schema)?,

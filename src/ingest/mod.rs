@@ -1,5 +1,4 @@
-//! Alert packets to table rows. In: files or prefixes of Avro or Parquet alerts. Out: one commit
-//! per table, and a [`Summary`].
+//! Ingests alert packets, in Avro or Parquet: one commit per table, and a [`Summary`].
 //!
 //! ```text
 //! inputs -> files -> nested batches -> columns' types -> flat rows -> staging on disk -> upsert: one commit per table
@@ -56,34 +55,37 @@ use reader::PacketReader;
 use staging::Staging;
 use upsert::upsert;
 
-/// Batches of rows read ahead of staging.
+/// How many batches are read ahead of staging.
 const BATCHES_AHEAD: usize = 2;
 
 /// How to ingest.
 #[derive(Clone, Debug)]
 pub struct IngestOptions {
-    /// Also take `prvDiaSources` as sources.
+    /// Whether to take `prvDiaSources` as sources, too.
     pub history: bool,
-    /// What one ingest may use in memory.
+    /// The memory that the ingest may use.
     pub memory_bytes: usize,
-    /// Where staged rows and sorted runs go; the system's temporary folder by default.
+    /// The folder for staged rows and sorted runs; by default the system's temporary folder.
     pub temp_dir: Option<PathBuf>,
 }
 
-/// How far the reading of the inputs is.
+/// The progress of reading the inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IngestProgress {
     /// Files read to their end.
     pub files: u64,
+    /// Files to read.
     pub files_total: u64,
     /// Bytes of the files read.
     pub bytes: u64,
+    /// Their size in all.
     pub bytes_total: u64,
+    /// Packets read so far.
     pub packets: u64,
 }
 
-/// Ingests files, folders and object-store prefixes of alerts, given as paths or URLs: all of them or,
-/// on an error, none. Packets that are refused one by one are in the summary and are no error.
+/// Ingests files, folders and object-store prefixes of alerts, given as paths or URLs: all of them or, on an error, none. A packet that is
+/// refused is no error; the summary lists it.
 pub async fn ingest(
     warehouse: &Warehouse,
     inputs: &[String],
@@ -154,17 +156,17 @@ async fn stored_columns(warehouse: &Warehouse) -> Result<KnownColumns> {
     Ok(known)
 }
 
-/// The rows of one batch of packets, and where in its file it was.
+/// The rows of one batch of packets, and its place in the file.
 struct FlatRows {
     rows: PacketRows,
     /// The number of its first packet.
     first_record: u64,
     bytes_read: u64,
-    /// With the first batch: fields that are left out.
+    /// Notes on fields that are left out. Only the first batch has them.
     notes: Vec<String>,
 }
 
-/// Reads one file on a thread of its own and hands over its rows, batch by batch.
+/// Reads one file on a thread of its own and passes its rows on, batch by batch.
 async fn read(
     file: &InputFile,
     options: &IngestOptions,
@@ -181,7 +183,7 @@ async fn read(
     file.is_unchanged()
 }
 
-/// Sends the rows of a file until its end, or until nobody wants more.
+/// Sends the rows of a file until its end, or until the receiver stops.
 fn flatten(
     file: File,
     history: bool,

@@ -1,6 +1,5 @@
-//! Packets to rows. In: a nested batch of packets and the [`Mapping`] of their file. Out: flat rows of the
-//! three tables in stored columns, and the packets that give none: those of Solar System objects, and
-//! those refused because an id or a time is missing or impossible. A packet gives all its rows or none.
+//! Flattens packets into rows of the three tables, by the [`Mapping`] of their file. A packet gives all its rows or none: those of Solar
+//! System objects give none, and a packet is refused if an id or a time is missing or impossible.
 
 use std::sync::Arc;
 
@@ -27,21 +26,21 @@ use crate::schema::provenance::{
 };
 use crate::schema::{KEY, Table, content_hash};
 
-/// What a batch of packets comes to.
-pub struct PacketRows {
+/// The rows of a batch of packets.
+pub(crate) struct PacketRows {
     pub packets: u64,
-    /// Rows by table; a table may come twice, with other columns.
+    /// Rows by table. A table may be listed twice, with different columns.
     pub tables: Vec<(Table, RecordBatch)>,
     /// Packets of Solar System objects, which have no rows.
     pub solar_system: u64,
-    /// Packets refused: place in the batch, reason.
+    /// The packets that are refused: index in the batch, and reason.
     pub refused: Listed<(usize, String)>,
-    /// Times that are no measurement's: place in the batch, time.
+    /// Implausible times: index of the packet in the batch, and the time.
     pub implausible: Listed<(usize, Implausible)>,
 }
 
 /// Turns packets into rows.
-pub fn rows(mapping: &Mapping, packets: &RecordBatch) -> Result<PacketRows> {
+pub(crate) fn rows(mapping: &Mapping, packets: &RecordBatch) -> Result<PacketRows> {
     let (mut solar_system, mut refused) = (0, Listed::default());
     let all = StructArray::from(packets.clone());
     let verdicts = verdicts(mapping, &all)?;
@@ -72,7 +71,7 @@ fn tables(mapping: &Mapping, packets: &StructArray) -> Result<Vec<(Table, Record
         (ALERT_ENRICHED, Arc::new(enriched)),
     ];
     let sources = flatten(&mapping.sources, packets, &objects, &alert)?;
-    // An object has no such columns of its own.
+    // The record of an object has no such columns.
     let of_source = [
         (ALERT_PROCESSED, PROCESSED),
         (ALERT_BROKER, BROKER),
@@ -90,8 +89,8 @@ fn tables(mapping: &Mapping, packets: &StructArray) -> Result<Vec<(Table, Record
     Ok(tables)
 }
 
-/// The rows of records: each column from its path, a null key from the alert's object, then provenance: that of the alert, where
-/// rows have one, and the hash of their content.
+/// The rows of records. Each column comes from its path; a null key is that of the alert's object. Then provenance: that of the alert, if
+/// the table has it, and the hash of the content.
 fn flatten(
     columns: &MappedColumns,
     records: &StructArray,
@@ -122,7 +121,7 @@ fn flatten(
     Ok(RecordBatch::try_new(columns.schema.clone(), arrays)?)
 }
 
-/// The entries of a list of all packets as records of their own, and the object of each one's alert.
+/// The entries of a list in all packets as records, and for each the object of its alert.
 fn unnest(
     packets: &StructArray,
     entries: &Entries,

@@ -1,5 +1,4 @@
-//! The pages of a Parquet file, bounded before they become values. In: an open file and its footer. Out: pages for the
-//! parquet crate's reader, or the error of a page that would take memory out of proportion.
+//! Reads the pages of a Parquet file for the parquet crate's reader, and refuses a page that would take memory out of proportion.
 //!
 //! A page's header says how large it is once decompressed, runs of levels can say with five bytes that an array has 2^31
 //! entries, and one long text of a dictionary can be that of every row. The reader believes all three.
@@ -17,21 +16,21 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-/// The largest page, decompressed. Writers aim at 1 MiB.
+/// The most bytes of a decompressed page. Writers aim at 1 MiB.
 const MAX_PAGE_BYTES: u64 = 64 << 20;
-/// The most entries of an array in a packet. Rubin's have up to some thousand.
+/// The most entries of an array in a packet. Rubin's arrays have up to some thousand.
 const MAX_ENTRIES: u64 = 1 << 16;
-/// The most bytes of the texts of a page, if each were the longest of its dictionary.
+/// The most bytes of the texts of a page, if each were the longest one of its dictionary.
 const MAX_TEXT_BYTES: u64 = 256 << 20;
 
-/// A file whose pages are checked as they are read.
-pub struct CheckedFile {
+/// A Parquet file whose pages are checked as they are read.
+pub(crate) struct CheckedFile {
     file: Arc<PageFile>,
     footer: Arc<ParquetMetaData>,
 }
 
 impl CheckedFile {
-    pub fn new(file: File, footer: Arc<ParquetMetaData>) -> Self {
+    pub(crate) fn new(file: File, footer: Arc<ParquetMetaData>) -> Self {
         Self { file: Arc::new(PageFile(file)), footer }
     }
 }
@@ -93,11 +92,11 @@ struct CheckedPages {
     pages: SerializedPageReader<PageFile>,
     column: String,
     is_text: bool,
-    /// Of a repetition level; 0 for columns that are in no array.
+    /// The greatest repetition level; 0 for a column that is in no array.
     level_bits: u32,
-    /// Of the packet that the last page ended in.
+    /// The entries so far of the packet in which the last page ended.
     entries: u64,
-    /// In the dictionary.
+    /// The longest text of the dictionary.
     longest_text: u64,
 }
 
@@ -133,7 +132,7 @@ impl CheckedPages {
         Ok(())
     }
 
-    /// Counts the entries of each packet, in the hybrid of runs and packed bits that Parquet writes levels in.
+    /// Counts the entries of each packet from the repetition levels, which Parquet writes as a hybrid of runs and packed bits.
     fn count(&mut self, mut levels: &[u8], values: u64) -> Result<()> {
         let mut left = values;
         while left > 0 {
@@ -179,7 +178,7 @@ impl CheckedPages {
     }
 }
 
-/// The length of the longest of texts that stand one after the other, each behind its length.
+/// The length of the longest text in a plain encoded page, in which each text follows its length.
 fn longest_text(mut texts: &[u8]) -> u64 {
     let mut longest = 0;
     while let Some((length, rest)) = texts.split_first_chunk::<4>() {
@@ -231,7 +230,7 @@ impl PageReader for CheckedPages {
     }
 }
 
-/// A file of which nothing but page headers and pages is read.
+/// A file of which only page headers and pages are read.
 struct PageFile(File);
 
 impl Length for PageFile {
@@ -243,7 +242,7 @@ impl Length for PageFile {
 impl ChunkReader for PageFile {
     type T = BufReader<File>;
 
-    /// A page header, whose first fields are the page's type and its size without compression.
+    /// The type and the uncompressed size of a page, which are the first fields of its header.
     fn get_read(&self, start: u64) -> Result<Self::T> {
         let mut first = Vec::new();
         self.0.get_read(start)?.take(16).read_to_end(&mut first)?;
@@ -251,7 +250,7 @@ impl ChunkReader for PageFile {
         let mut field = || {
             let (kind, rest) = header.split_first()?;
             header = rest;
-            // The next field, an integer, in Thrift's compact protocol; sizes are positive.
+            // Reads the next field, a non-negative integer, in Thrift's compact protocol.
             (*kind == 0x15).then(|| varint(&mut header)).flatten().map(|zigzag| zigzag >> 1)
         };
         match (field(), field()) {

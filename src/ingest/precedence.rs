@@ -1,5 +1,5 @@
-//! How copies of a row rank. In: rows of a table. Out: for each row, what decides between it and its copies, as columns to
-//! sort by. The rules are those of [provenance](crate::schema::provenance#precedence).
+//! Ranks copies of a row: the values that decide between them, as columns to sort by. The rules are those of
+//! [provenance](crate::schema::provenance#precedence).
 
 use std::sync::Arc;
 
@@ -18,12 +18,12 @@ use crate::schema::provenance::{
 use crate::schema::{TIME, Table, content_hash, family};
 
 /// When a row was processed, and by which versions: columns of the packets.
-pub const PROCESSED: &str = "timeProcessedMjdTai";
-pub const BROKER: &str = "fink_broker_version";
-pub const SCIENCE: &str = "fink_science_version";
+pub(crate) const PROCESSED: &str = "timeProcessedMjdTai";
+pub(crate) const BROKER: &str = "fink_broker_version";
+pub(crate) const SCIENCE: &str = "fink_science_version";
 
-/// The columns of `schema` that the ranks are made of, and the id.
-pub fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
+/// The columns of `schema` that the ranks are computed from, and the id.
+pub(crate) fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
     let names: &[&str] = match table {
         Table::Sources => {
             &[TIME, ALERT_ID, ALERT_ENRICHED, PROCESSED, BROKER, SCIENCE, CONTENT_HASH]
@@ -42,7 +42,7 @@ pub fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
     };
     let is_read = |field: &&FieldRef| {
         let name = field.name().as_str();
-        // The content of forced measurements is not stored as a hash: it is made of all they say.
+        // No hash of the content is stored for forced measurements, so it is computed from all their columns.
         name == table.id_column()
             || names.contains(&name)
             || (table == Table::Fp && family(field).is_some())
@@ -50,8 +50,8 @@ pub fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
     Arc::new(Schema::new(schema.fields().iter().filter(is_read).cloned().collect::<Vec<_>>()))
 }
 
-/// The ranks of rows, the weightiest first. Of two copies the one with the greater value goes first, and null is less than any.
-pub fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+/// The ranks of rows, in the order of their weight. The copy with the greater value wins; null is less than any value.
+pub(crate) fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
     let long = |name| column(rows, name, DataType::Int64);
     let double = |name| column(rows, name, DataType::Float64);
     let text = |name| column(rows, name, DataType::Utf8);
@@ -88,7 +88,7 @@ pub fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
     })
 }
 
-/// A column as the type that ranks are made of; nulls where there is none.
+/// A column in the type that ranks need; nulls if there is no such column.
 fn column(rows: &RecordBatch, name: &str, data_type: DataType) -> Result<ArrayRef> {
     match rows.column_by_name(name) {
         Some(column) => Ok(cast(column, &data_type)?),
@@ -108,15 +108,15 @@ fn plausible(mjd: &ArrayRef) -> BooleanArray {
     mjd.as_primitive::<Float64Type>().iter().map(|mjd| Some(is_plausible(mjd))).collect()
 }
 
-/// The times that are plausible; null where they are not.
+/// The plausible times; others become null.
 fn if_plausible(mjd: &ArrayRef) -> Float64Array {
     let mjd = mjd.as_primitive::<Float64Type>().iter();
     mjd.map(|mjd| mjd.filter(|_| is_plausible(mjd))).collect()
 }
 
-/// Texts that sort as versions do.
+/// Converts versions to texts that sort as versions do.
 fn version_keys(versions: &ArrayRef) -> StringArray {
-    // Rows of one version come together, mostly.
+    // Most rows have the version of the row before.
     let mut last = (None, None);
     let keys = versions.as_string::<i32>().iter().map(|version| {
         if version != last.0 {
@@ -127,7 +127,7 @@ fn version_keys(versions: &ArrayRef) -> StringArray {
     keys.collect()
 }
 
-/// Before each number stands how many digits it has, as a character of that code, so that 9.0 comes before 10.0.
+/// Puts the number of digits, as a character code, before each number, so that 9.0 sorts before 10.0.
 fn version_key(version: &str) -> String {
     let (mut key, mut rest) = (String::new(), version);
     while !rest.is_empty() {

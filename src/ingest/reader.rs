@@ -1,5 +1,4 @@
-//! A file of packets of either format. In: an open file. Out: nested batches, and their schema.
-//! The format is told by the first bytes, never by the name.
+//! Reads a file of packets of either format as nested batches. The first bytes of a file tell its format, never its name.
 
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -11,14 +10,14 @@ use super::avro::AvroPackets;
 use super::science::SciencePackets;
 use crate::error::{Error, Result};
 
-pub enum PacketReader {
+pub(crate) enum PacketReader {
     Avro(Box<AvroPackets>),
     Science(Box<SciencePackets>),
 }
 
 impl PacketReader {
     /// Opens a file; one that is not of alerts is an `Input` error. The history is read if asked for.
-    pub fn open(mut file: File, history: bool) -> Result<Self> {
+    pub(crate) fn open(mut file: File, history: bool) -> Result<Self> {
         let mut magic = Vec::new();
         (&mut file).take(4).read_to_end(&mut magic)?;
         file.rewind()?;
@@ -33,7 +32,7 @@ impl PacketReader {
         }
     }
 
-    pub fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         match self {
             Self::Avro(packets) => packets.schema(),
             Self::Science(packets) => packets.schema(),
@@ -41,15 +40,15 @@ impl PacketReader {
     }
 
     /// The next packets, in the order of the file; `None` after the last.
-    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         match self {
             Self::Avro(packets) => packets.next_batch(),
             Self::Science(packets) => packets.next_batch(),
         }
     }
 
-    /// How far into the file the packets read so far go.
-    pub fn bytes_read(&self) -> u64 {
+    /// How many bytes of the file have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
         match self {
             Self::Avro(packets) => packets.bytes_read(),
             Self::Science(packets) => packets.bytes_read(),

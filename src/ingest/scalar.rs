@@ -1,5 +1,5 @@
-//! The types of stored columns, and values as these types: exactly, or not at all. In: an array of a packet, of any scalar
-//! type that Avro or Parquet has. Out: the same values as one of boolean, int, long, float, double, string.
+//! Converts values of any scalar type that Avro or Parquet has to the type of their stored column (boolean, int, long, float, double or
+//! string): exactly, or not at all.
 //!
 //! Data frames widen what they hold: ints come as longs, floats as doubles, ints with gaps as doubles. A value goes
 //! into a narrower type if that type gives it back: a double into a float that reads as the same double (NaN as NaN), a whole
@@ -19,10 +19,10 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use crate::error::{Error, Result};
 use crate::schema::type_name;
 
-/// The stored type of a field, if nothing else tells it; `None` for what is no scalar (lists, maps, records, unions, bytes).
-/// Integers become longs and floats doubles, so that it does not matter which width comes first. Decimals become
-/// the nearest doubles; enumerations, times (ISO 8601) and fixed bytes (hexadecimal) become text.
-pub fn stored_type(data_type: &DataType) -> Option<DataType> {
+/// The stored type of a field that neither its table nor the catalog knows; `None` for types that are no scalars (lists, maps, records,
+/// unions, bytes). Integers become longs and floats doubles, so that the width in the first file does not matter. Decimals become the
+/// nearest doubles; enumerations, times (ISO 8601) and fixed bytes (hexadecimal) become text.
+pub(crate) fn stored_type(data_type: &DataType) -> Option<DataType> {
     use DataType::*;
     Some(match data_type {
         Boolean => Boolean,
@@ -37,8 +37,8 @@ pub fn stored_type(data_type: &DataType) -> Option<DataType> {
     })
 }
 
-/// Whether values of a type can be those of a stored one: nulls, the same kind of values, or both numbers.
-pub fn may_become(found: &DataType, stored: &DataType) -> bool {
+/// Whether values of a type can be stored as another: they are nulls, of the same kind, or both are numbers.
+pub(crate) fn may_become(found: &DataType, stored: &DataType) -> bool {
     use DataType::{Boolean, Null, Utf8};
     match (stored_type(found), stored) {
         (None, _) => found == &Null,
@@ -47,10 +47,10 @@ pub fn may_become(found: &DataType, stored: &DataType) -> bool {
     }
 }
 
-/// Why an array cannot be of a stored type.
+/// Why an array cannot be converted to a stored type.
 #[derive(Debug)]
-pub enum Unfit {
-    /// Because of one value: its place, and what it is.
+pub(crate) enum Unfit {
+    /// A value cannot be converted: its row, and why.
     Value(usize, String),
     Other(Error),
 }
@@ -68,7 +68,7 @@ impl From<ArrowError> for Unfit {
 }
 
 /// The values of an array as a stored type.
-pub fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unfit> {
+pub(crate) fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unfit> {
     let found = array.data_type();
     if found == stored {
         return Ok(array.clone());
@@ -84,7 +84,7 @@ pub fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unfit> {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         return Ok(Arc::new(bytes.iter().map(|bytes| bytes.map(hex)).collect::<StringArray>()));
     }
-    // Every number is exact as one of the widest types, or none that a column has.
+    // Every number is exact in one of the widest types, or in no type of a column.
     let widest = match stored_type(found) {
         Some(widest) => cast_all(array, &widest)?,
         None => return Err(Error::internal("a scalar without a stored type").into()),
@@ -97,7 +97,7 @@ pub fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unfit> {
 
 /// Integers or doubles as a narrower or another type; `found` is the type that they come from.
 fn narrowed(widest: &ArrayRef, found: &DataType, stored: &DataType) -> Result<ArrayRef, Unfit> {
-    // The least number that is not told from its neighbour.
+    // The least integer that a double does not distinguish from its neighbour.
     let whole_below = match found {
         DataType::Float16 => 2_f64.powi(11),
         DataType::Float32 => 2_f64.powi(24),
@@ -135,24 +135,24 @@ fn narrowed(widest: &ArrayRef, found: &DataType, stored: &DataType) -> Result<Ar
     })
 }
 
-/// The same, for arrays that are known to fit.
-pub fn to_stored(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef> {
+/// The same for arrays that are known to fit.
+pub(crate) fn to_stored(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef> {
     exact(array, stored).map_err(|unfit| match unfit {
         Unfit::Value(_, value) => not_exact(&value, stored),
         Unfit::Other(error) => error,
     })
 }
 
-/// The refusal of a value.
-pub fn not_exact(value: &str, stored: &DataType) -> Error {
+/// The error for a value.
+pub(crate) fn not_exact(value: &str, stored: &DataType) -> Error {
     Error::input(format!("{value}, which is not exactly a {}", type_name(stored)))
 }
 
-/// A cast of every value, or the first that cannot be cast.
+/// Casts every value, or names the first that cannot be cast.
 fn cast_all(array: &ArrayRef, to: &DataType) -> Result<ArrayRef, Unfit> {
     let cast = cast_with_options(array, to, &CastOptions { safe: true, ..Default::default() })?;
     match (0..array.len()).find(|at| cast.is_null(*at) && !array.is_null(*at)) {
-        // A dictionary may have nulls among its values.
+        // The values of a dictionary may be null, too.
         Some(at) if array.logical_nulls().is_none_or(|nulls| nulls.is_valid(at)) => {
             Err(unfit(array, at))
         }

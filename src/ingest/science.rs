@@ -1,5 +1,5 @@
-//! Fink's "science" Parquet: packets as rows of nested columns. In: a Parquet file. Out: nested
-//! batches of the sections that are stored, some MiB at a time; other columns are never read.
+//! Reads Fink's "science" Parquet, in which packets are rows of nested columns, some MiB at a time. Only the sections that are stored are
+//! read.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ use super::pages::CheckedFile;
 use super::sections;
 use crate::error::{Error, Kind, Result};
 
-/// About how much of the packets to hold at a time, uncompressed, and the most packets.
+/// About how many bytes of packets make a batch, uncompressed, and at most how many packets.
 const BATCH_BYTES: i64 = 16 << 20;
 const BATCH_PACKETS: i64 = 64;
 
-/// A file of packets being read.
-pub struct SciencePackets {
+/// A Parquet file of packets that is being read.
+pub(crate) struct SciencePackets {
     reader: ParquetRecordBatchReader,
     schema: SchemaRef,
     size_bytes: u64,
@@ -29,10 +29,10 @@ pub struct SciencePackets {
 }
 
 impl SciencePackets {
-    /// Reads the footer. A file of something else than alerts is an `Input` error.
-    pub fn open(file: File, history: bool) -> Result<Self> {
+    /// Opens a file and reads its footer. A file that is not of alerts is an `Input` error.
+    pub(crate) fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
-        // The types are Parquet's own: those of the writer's library would only be more to know.
+        // The types are Parquet's own. Those of the writer's library would only add variants.
         let footer = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(unreadable)?;
         let columns = footer.file_metadata().schema_descr();
         let roots = columns.root_schema().get_fields();
@@ -55,18 +55,18 @@ impl SciencePackets {
     }
 
     /// The nested schema of the batches.
-    pub fn schema(&self) -> SchemaRef {
+    pub(crate) fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 
-    /// About how far into the file the packets read so far go.
-    pub fn bytes_read(&self) -> u64 {
+    /// About how many bytes of the file have been read.
+    pub(crate) fn bytes_read(&self) -> u64 {
         let share = self.packets_read as f64 / self.packets.max(1) as f64;
         (self.size_bytes as f64 * share) as u64
     }
 
     /// The next packets, in the order of the file; `None` after the last.
-    pub fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         let Some(batch) = self.reader.next() else { return Ok(None) };
         let place = || format!("after record {}: damaged", self.packets_read);
         let batch = batch.map_err(|error| Error::input(format!("{}: {error}", place())))?;

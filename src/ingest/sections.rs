@@ -3,19 +3,19 @@
 
 use crate::schema::{Family, Table};
 
-pub const DIA_SOURCE: &str = "diaSource";
-pub const DIA_OBJECT: &str = "diaObject";
-pub const FORCED: &str = "prvDiaForcedSources";
-pub const HISTORY: &str = "prvDiaSources";
+pub(crate) const DIA_SOURCE: &str = "diaSource";
+pub(crate) const DIA_OBJECT: &str = "diaObject";
+pub(crate) const FORCED: &str = "prvDiaForcedSources";
+pub(crate) const HISTORY: &str = "prvDiaSources";
 
-/// Fields that become columns.
-pub struct Section {
-    /// The record they are in; `None` for the packet itself.
+/// A record of the packet whose fields become columns.
+pub(crate) struct Section {
+    /// The name of the record; `None` for the packet itself.
     pub record: Option<&'static str>,
     /// The fields to take; `None` for all that are scalar.
     pub only: Option<&'static [&'static str]>,
     pub family: Family,
-    /// What is put in front of a field's name.
+    /// The prefix of the columns' names.
     pub prefix: &'static str,
 }
 
@@ -51,8 +51,8 @@ const OBJECTS: &[Section] = &[
     Section { only: Some(&["firstDiaSourceMjdTaiFink"]), ..record("misc", Family::Fink, "") },
 ];
 
-/// The sections of the rows that a packet has one of; forced photometry comes from a list.
-pub fn of(table: Table) -> &'static [Section] {
+/// The sections of a table with one row per packet; none for forced photometry, which comes from a list.
+pub(crate) fn for_table(table: Table) -> &'static [Section] {
     match table {
         Table::Sources => SOURCES,
         Table::Objects => OBJECTS,
@@ -60,8 +60,8 @@ pub fn of(table: Table) -> &'static [Section] {
     }
 }
 
-/// Whether a field of the packet is read at all; the history is, where it is asked for.
-pub fn is_stored(field: &str, history: bool) -> bool {
+/// Whether a field of the packet is read. The history is read if it is asked for.
+pub(crate) fn is_stored(field: &str, history: bool) -> bool {
     let holds = |section: &Section| match section.record {
         Some(record) => record == field,
         None => section.only.is_some_and(|fields| fields.contains(&field)),

@@ -1,5 +1,5 @@
-//! Rows on disk between reading packets and writing tables. In: flat rows of the three tables, in any
-//! order, of any schema. Out: [`StagedRows`], which read back as often as needed, in one fixed order.
+//! Stages flat rows of the three tables on disk, between reading packets and writing tables. Rows come in any order and of any schema;
+//! [`StagedRows`] read them back as often as needed, in one fixed order.
 //!
 //! Rows go to one Arrow IPC file (lz4) per table and schema, in [full](Gatherer) batches, in a
 //! temporary folder that goes away with them. Memory is one such batch per file being written.
@@ -28,13 +28,13 @@ use crate::error::{Error, Result};
 use crate::schema::{Table, provenance};
 use crate::warehouse::{Gatherer, bytes_of};
 
-/// The rows of one ingest, as they come.
-pub struct Staging {
+/// Collects the rows of one ingest.
+pub(crate) struct Staging {
     dir: TempDir,
-    tables: BTreeMap<Table, OpenTable>,
+    tables: BTreeMap<Table, UnfinishedTable>,
 }
 
-struct OpenTable {
+struct UnfinishedTable {
     schema: Schema,
     ids: Option<RangeInclusive<i64>>,
     rows: u64,
@@ -50,7 +50,7 @@ struct UnfinishedFile {
 
 impl Staging {
     /// Makes the temporary folder.
-    pub fn create(options: &IngestOptions) -> Result<Staging> {
+    pub(crate) fn create(options: &IngestOptions) -> Result<Staging> {
         let mut builder = tempfile::Builder::new();
         builder.prefix("diaflight-ingest-");
         let dir = match &options.temp_dir {
@@ -61,12 +61,12 @@ impl Staging {
         Ok(Staging { dir, tables: BTreeMap::new() })
     }
 
-    /// Adds rows: stored columns, then provenance. A batch without rows makes its columns known. A
-    /// column whose type does not go with that of earlier rows is an `Input` error that names it.
-    pub fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
+    /// Adds rows: stored columns, then provenance. A batch without rows only adds its columns. A column whose type is not that of earlier
+    /// rows is an `Input` error that names it.
+    pub(crate) fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
         let ids = ids(table, batch)?;
         let count = self.tables.values().map(|table| table.files.len()).sum::<usize>();
-        let staged = self.tables.entry(table).or_insert_with(OpenTable::new);
+        let staged = self.tables.entry(table).or_insert_with(UnfinishedTable::new);
         let known = staged.files.iter().position(|open| open.file.schema == batch.schema());
         if known.is_none() {
             staged.schema = extend(table, &staged.schema, &batch.schema())?;
@@ -91,26 +91,26 @@ impl Staging {
     }
 
     /// The columns of each table so far.
-    pub fn columns(&self) -> KnownColumns {
+    pub(crate) fn columns(&self) -> KnownColumns {
         self.tables.iter().map(|(table, open)| (*table, open.schema.clone())).collect()
     }
 
     /// Completes the files: the folder, and the rows of every table whose columns are known.
-    pub fn finish(self) -> Result<(TempDir, BTreeMap<Table, StagedRows>)> {
+    pub(crate) fn finish(self) -> Result<(TempDir, BTreeMap<Table, StagedRows>)> {
         let mut tables = BTreeMap::new();
         for (table, open) in self.tables {
             let finished = open.files.into_iter().map(UnfinishedFile::finish);
             let finished = finished.collect::<Result<Vec<_>>>()?;
             let row_bytes = finished.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
             let files = finished.into_iter().map(|(file, _)| file).collect();
-            let OpenTable { schema, ids, rows, .. } = open;
+            let UnfinishedTable { schema, ids, rows, .. } = open;
             tables.insert(table, StagedRows { schema, ids, rows, row_bytes, files });
         }
         Ok((self.dir, tables))
     }
 }
 
-impl OpenTable {
+impl UnfinishedTable {
     fn new() -> Self {
         Self { schema: Schema::empty(), ids: None, rows: 0, files: Vec::new() }
     }
@@ -131,7 +131,7 @@ impl UnfinishedFile {
         self.write_full()
     }
 
-    /// The file, and the bytes of a row in the batch that has the longest.
+    /// The finished file, and the bytes of a row in the batch with the longest rows.
     fn finish(mut self) -> Result<(StagedFile, usize)> {
         self.pending.finish()?;
         self.write_full()?;
@@ -148,15 +148,15 @@ impl UnfinishedFile {
     }
 }
 
-/// The staged rows of one table, to be read.
+/// The staged rows of one table.
 #[derive(Debug)]
-pub struct StagedRows {
+pub(crate) struct StagedRows {
     /// Columns that hold the rows of every file.
     pub schema: Schema,
-    /// The LSST ids of the rows: inclusive. `None` without rows.
+    /// The range of the LSST ids of the rows, inclusive. `None` without rows.
     pub ids: Option<RangeInclusive<i64>>,
     pub rows: u64,
-    /// How long rows are, in the batch that has the longest.
+    /// The bytes of a row in the batch with the longest rows.
     pub row_bytes: usize,
     files: Vec<StagedFile>,
 }
@@ -168,9 +168,8 @@ struct StagedFile {
 }
 
 impl StagedRows {
-    /// The rows with the columns of `schema` alone, in the same order each time. Only those columns
-    /// are decoded. Reads on a thread of its own.
-    pub fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
+    /// Reads the rows with the columns of `schema`, in the same order each time, on a thread of its own. Other columns are not decoded.
+    pub(crate) fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
         let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
         let (files, schema, rows) = (self.files.clone(), schema.clone(), stream.tx());
         stream.spawn_blocking(move || {
@@ -184,7 +183,7 @@ impl StagedRows {
 }
 
 impl StagedFile {
-    /// Ends early, and quietly, once nobody listens.
+    /// Sends the rows. Ends without an error if the reader stops.
     fn send(
         &self,
         schema: &SchemaRef,
@@ -202,7 +201,7 @@ impl StagedFile {
     }
 }
 
-/// The ids of the rows, having checked that the columns every merge relies on are there.
+/// The ids of the rows. Checks that the batch has the columns that every merge needs.
 fn ids(table: Table, batch: &RecordBatch) -> Result<&Int64Array> {
     let missing = |name: &str| {
         Error::internal(format!("rows of table {} staged without their {name}", table.name()))

@@ -1,4 +1,4 @@
-//! The rows a table already has. In: a file of it. Out: its rows, in file order, with given columns.
+//! Reads chosen columns of the rows that a table already has, in file order.
 
 use std::sync::Arc;
 
@@ -11,10 +11,9 @@ use super::evolution::conform;
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::{self, BATCH_ROWS, DataFile};
 
-/// All rows of a file. Of its columns only those of `schema` are read; those it does not have are null.
-/// Merging numbers the rows of a table, so a file that has not as many as the log says ends with a
-/// `Storage` error.
-pub fn read(
+/// Reads all rows of a file, with the columns of `schema`; columns that the file does not have are null. A file with another number of rows
+/// than the log says ends with a `Storage` error, since the merge numbers the rows.
+pub(crate) fn read(
     store: Arc<dyn ObjectStore>,
     file: DataFile,
     schema: SchemaRef,

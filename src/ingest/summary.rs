@@ -13,41 +13,49 @@ use crate::schema::provenance::PLAUSIBLE_MJD;
 /// The outcome of one ingest, all files together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Summary {
+    /// Files read.
     pub files: u64,
     /// The size of the files.
     pub bytes: u64,
     /// Packets read, whatever became of them.
     pub packets: u64,
+    /// What became of the rows of `sources`.
     pub sources: Merged,
+    /// What became of the rows of `objects`.
     pub objects: Merged,
+    /// What became of the rows of `fp`.
     pub fp: Merged,
     /// Packets of Solar System objects, which are not in the tables.
     pub solar_system: u64,
     /// Packets that gave no rows because something is wrong with them.
     pub refused: Listed<Refused>,
-    /// Times that are none of a measurement, in packets that gave rows all the same.
+    /// Implausible times, in packets that gave rows all the same.
     pub implausible_times: Listed<ImplausibleTime>,
-    /// What else to know: fields of the packets that are not in the tables.
+    /// Notes about fields of the packets that are not in the tables.
     pub notes: Vec<String>,
 }
 
 /// One refused packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
+    /// The file that the packet is in.
     pub file: String,
     /// Its place in the file: the first record is 0.
     pub record: u64,
+    /// Why it was refused.
     pub reason: String,
 }
 
-/// One time that is none of a measurement. Its row is in the tables unless a copy with a plausible time is.
+/// An implausible time. Its row is in the tables unless a copy with a plausible time is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ImplausibleTime {
+    /// The file that the time is in.
     pub file: String,
     /// The packet's place in the file: the first record is 0.
     pub record: u64,
     /// The field of the packet: `prvDiaForcedSources[3].midpointMjdTai`.
     pub column: String,
+    /// The time as it stands there.
     pub value: f64,
     /// What would be right.
     pub expected: String,

@@ -1,5 +1,4 @@
-//! Times that are none of a measurement: seconds since 1970 in place of days, say. In: nested packets. Out: those outside of
-//! [`PLAUSIBLE_MJD`], each with the field it stands in. Their rows are kept, and win over no other.
+//! Finds times outside of [`PLAUSIBLE_MJD`], such as seconds since 1970 in place of days. Their rows are kept, but lose to any other copy.
 
 use std::ops::Range;
 
@@ -15,16 +14,16 @@ use crate::error::Result;
 use crate::schema::TIME;
 use crate::schema::provenance::PLAUSIBLE_MJD;
 
-/// One such time.
+/// An implausible time.
 #[derive(Debug)]
-pub struct Implausible {
+pub(crate) struct Implausible {
     /// Its place in the packet: `prvDiaForcedSources[3].midpointMjdTai`.
     pub field: String,
     pub mjd: f64,
 }
 
 /// The implausible times of the packets that are kept, with each one's place in the batch.
-pub fn implausible(
+pub(crate) fn implausible(
     mapping: &Mapping,
     packets: &StructArray,
     kept: &BooleanArray,
@@ -56,7 +55,7 @@ struct Times<'a> {
 }
 
 impl<'a> Times<'a> {
-    /// `None` where there is no such column, or one of texts.
+    /// The times of a column; `None` if there is no such column, or it is of texts.
     fn read(
         section: &'static str,
         column: &'static str,
@@ -74,7 +73,7 @@ impl<'a> Times<'a> {
     fn implausible(&self, packet: usize) -> impl Iterator<Item = Implausible> {
         let range = self.range(packet);
         let first = range.start;
-        // One that is no number is missing: so data frames say it.
+        // NaN is a missing time: data frames write it so.
         let wrong = |mjd: &f64| !mjd.is_nan() && !PLAUSIBLE_MJD.contains(mjd);
         let mjd = move |at: usize| self.mjd.is_valid(at).then(|| self.mjd.value(at)).filter(wrong);
         range.filter_map(move |at| {

@@ -1,6 +1,6 @@
-//! Packets with the types of their columns. In: a nested batch as its file has it, and the nested schema that its
-//! [`Mapping`](super::mapping::Mapping) asks for. Out: the same packets in that schema. A value that its column cannot hold
-//! exactly is an `Input` error that names field, record and value: a value is never rounded, and a file never half taken.
+//! Converts packets to the types of their columns, by the nested schema that their [`Mapping`](super::mapping::Mapping) asks for. A value
+//! that its column cannot hold exactly is an `Input` error that names field, record and value: a value is never rounded, and a file is
+//! never taken in part.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use super::columns::{Entries, MappedColumns};
 use super::scalar::{Unfit, exact, not_exact};
 use crate::error::{Error, Result};
 
-/// The packets' schema, each field of a column with the column's type.
-pub fn schema(
+/// The schema of the packets, in which each field that becomes a column has the column's type.
+pub(crate) fn schema(
     packet: &Schema,
     records: [&MappedColumns; 2],
     lists: [&Option<Entries>; 2],
@@ -51,8 +51,12 @@ fn set_type(fields: &mut [Field], path: &[usize], column: &Field) {
     }
 }
 
-/// Packets of which the first is this record of its file.
-pub fn typed(packets: &RecordBatch, schema: &SchemaRef, first_record: u64) -> Result<RecordBatch> {
+/// Converts a batch, whose first packet is the record `first_record` of its file.
+pub(crate) fn typed(
+    packets: &RecordBatch,
+    schema: &SchemaRef,
+    first_record: u64,
+) -> Result<RecordBatch> {
     let columns = packets.columns().iter().zip(schema.fields());
     let columns = columns.map(|(array, field)| convert(array, field.data_type(), field.name()));
     let columns = columns.collect::<Result<_, _>>().map_err(|misfit| match misfit {

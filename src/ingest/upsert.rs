@@ -1,5 +1,5 @@
-//! Staged rows to one commit per table. In: a [`Staging`] and the warehouse as it is. Out: for each table how
-//! many rows were new, replaced an older copy, or were there already.
+//! Merges staged rows into the tables, with one commit per table, and counts the rows that were new, replaced an older copy, or were there
+//! already.
 //!
 //! A row is its LSST id, whatever object it is filed under: of all copies, staged and stored, the one
 //! with the greatest [precedence](crate::schema::provenance#precedence) stays, and the stored one where a copy says the same. So the tables
@@ -41,25 +41,24 @@ use crate::warehouse::{
     Change, DataFile, Operation, Snapshot, SortedWriter, Sorter, Warehouse, described,
 };
 
-/// How often a table that others keep changing is tried.
+/// How often to try again when others keep changing a table.
 const ATTEMPTS: usize = 10;
 
 /// What became of the staged rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Merged {
-    /// Ids the table did not have.
+    /// Ids that the table did not have.
     pub added: u64,
-    /// Ids whose stored row left for a staged one.
+    /// Ids whose stored row was replaced by a staged one.
     pub replaced: u64,
-    /// Rows that changed nothing: the table, or this ingest, has a copy that says the same or goes before them.
+    /// Rows that changed nothing: the table, or this ingest, has a copy with the same content or a higher precedence.
     pub present: u64,
 }
 
-/// Merges the staged rows into the tables. What it wrote and did not commit is the warehouse's to
-/// [discard](Warehouse::discard_uncommitted). A table that does not exist yet is created, with or without rows, if
-/// its columns are known; one that nothing changes gets no commit. What fails before the first commit
-/// leaves the tables as they were. What fails after it says so: the same ingest, run again, completes.
-pub async fn upsert(
+/// Merges the staged rows into the tables. Files that it wrote and did not commit are to be [discarded](Warehouse::discard_uncommitted). A
+/// table that does not exist yet is created, with or without rows, if its columns are known; a table that does not change gets no commit.
+/// An error before the first commit leaves the tables as they were. A later error says so; the same ingest, run again, completes them.
+pub(crate) async fn upsert(
     warehouse: &Warehouse,
     staging: Staging,
     options: &IngestOptions,
@@ -86,11 +85,11 @@ struct Upsert<'a> {
     sorter: Sorter,
 }
 
-/// A change of a table, its files written, yet to be committed.
+/// A change of a table whose files are written but not committed.
 struct UpsertDraft {
     table: Table,
     base: Option<Snapshot>,
-    /// `None` if nothing changes.
+    /// The change; `None` if nothing changes.
     change: Option<Change>,
     merged: Merged,
 }
@@ -129,7 +128,7 @@ impl Upsert<'_> {
         Ok(UpsertDraft { table, base, change: Some(change), merged })
     }
 
-    /// The files of a table with their numbers of rows, which some of other writers have in their footers alone.
+    /// The files of a table with their numbers of rows. For some files of other writers only the footer has the number.
     async fn counted(&self, table: Table, files: Vec<DataFile>) -> Result<Vec<DataFile>> {
         let (mut counted, unknown): (Vec<_>, _) =
             files.into_iter().partition(|file| file.rows.is_some());
@@ -137,7 +136,7 @@ impl Upsert<'_> {
         Ok(counted)
     }
 
-    /// Writes the winners, and the rows that stay of each touched file.
+    /// Writes the winning staged rows, and the rows that stay of each file that loses some.
     async fn write(
         &self,
         table: Table,
@@ -179,7 +178,7 @@ impl Upsert<'_> {
         writer.finish().await
     }
 
-    /// Commits a draft, or a new one if the table has changed meanwhile.
+    /// Commits a draft. If the table has changed meanwhile, a new draft is made.
     async fn commit(&self, mut draft: UpsertDraft) -> Result<Merged> {
         let table = draft.table;
         let mut attempt = 1;

@@ -1,4 +1,4 @@
-//! Which packets give rows. In: nested packets. Out: a [`Verdict`] for each.
+//! Decides which packets give rows: a [`Verdict`] for each.
 
 use arrow::array::{Array, AsArray, Float64Array, Int64Array, StructArray};
 
@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::schema::{KEY, TIME};
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It gives rows.
     Rows,
     /// It has no `diaObject`: null, or a record of nulls.
@@ -19,8 +19,8 @@ pub enum Verdict {
     Refused(String),
 }
 
-/// Judges packets: the first thing wrong with one is its reason.
-pub fn verdicts(mapping: &Mapping, packets: &StructArray) -> Result<Vec<Verdict>> {
+/// Judges packets. The reason is the first problem of a packet.
+pub(crate) fn verdicts(mapping: &Mapping, packets: &StructArray) -> Result<Vec<Verdict>> {
     let object = packets.column(mapping.object).as_struct();
     let object_ids = long(packets, mapping.objects.key.as_deref().unwrap_or_default())?;
     let ids = long(packets, &mapping.id)?;
@@ -67,7 +67,7 @@ impl<'a> HistoryList<'a> {
         Ok(Self { entries, packets, ids, times, owners })
     }
 
-    /// What is wrong with the first bad entry of a packet.
+    /// The problem of the first bad entry of a packet.
     fn reason(&self, packet: usize) -> Option<String> {
         let list = self.packets.column(self.entries.list).as_list::<i32>();
         if list.is_null(packet) {
@@ -92,7 +92,7 @@ fn id(ids: &Int64Array, at: usize, name: impl Fn() -> String) -> Option<String> 
     (id <= 0).then(|| format!("{} is {id}; ids are greater than 0", name()))
 }
 
-/// A null owner is the alert's object.
+/// An entry without an object belongs to the alert's object.
 fn owner(owners: Option<&Int64Array>, at: usize, name: impl Fn() -> String) -> Option<String> {
     owners.filter(|owners| owners.is_valid(at)).and_then(|owners| id(owners, at, name))
 }

@@ -1,5 +1,4 @@
-//! Which copy of each row stays. In: the staged rows of a table and the files it has. Out:
-//! [`Winners`]: which staged rows enter the table, and which rows leave it.
+//! Decides which copy of each row stays: [`Winners`] say which staged rows enter a table, and which rows leave it.
 //!
 //! Only ids and what [ranks](super::precedence) are made of are read, and only of files whose ids overlap the staged ones. Every
 //! row gets a number: those of the files first, in file order, then the staged ones in reading order. Sorted
@@ -31,20 +30,19 @@ use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Sorter};
 const NUMBER: &str = "number";
 
 /// The outcome for one table.
-pub struct Winners {
+pub(crate) struct Winners {
     /// The staged rows that enter the table, in reading order.
     pub staged: BooleanBuffer,
-    /// The files that rows leave, and which of their rows stay.
+    /// The files that lose rows, and which of their rows stay.
     pub touched: Vec<(DataFile, BooleanBuffer)>,
-    /// Ids the table did not have.
+    /// Ids that the table did not have.
     pub added: u64,
-    /// Ids whose stored row leaves for a staged one.
+    /// Ids whose stored row is replaced by a staged one.
     pub replaced: u64,
 }
 
-/// Compares the staged rows of a table with each other and with those of its `files` in `store`, by columns of `schema`, which has
-/// those of both.
-pub async fn choose(
+/// Compares the staged rows of a table with each other and with those of its `files` in `store`. `schema` has the columns of both.
+pub(crate) async fn choose(
     table: Table,
     schema: &Schema,
     staged: &StagedRows,
@@ -79,8 +77,8 @@ fn overlapping(files: &[DataFile], staged: &StagedRows) -> Vec<DataFile> {
     files.iter().filter(overlaps).cloned().collect()
 }
 
-/// Id, ranks and number of the rows of `files`, then of the staged ones; without rows whose ids are not in the range of the staged
-/// ones, for they have nobody to lose to.
+/// Id, ranks and number of the rows of `files`, then of the staged rows. Stored rows outside the range of staged ids are left out, since no
+/// staged row can replace them.
 fn ranked(
     table: Table,
     schema: &Schema,
@@ -107,7 +105,7 @@ fn ranked(
     Ok(passing(rows, ranked))
 }
 
-/// The id, the ranks by their place, and the number, of rows with an id of `ids`.
+/// The id, the ranks (named by their place) and the number of rows whose id is in `ids`.
 fn rank(
     table: Table,
     first: u64,
@@ -132,12 +130,12 @@ fn within(column: &Int64Array, ids: Option<&RangeInclusive<i64>>) -> Result<Bool
     Ok(and(&gt_eq(column, &least)?, &lt_eq(column, &greatest)?)?)
 }
 
-/// Follows the sorted rows, one id after the other.
+/// Picks the first row of each id from the sorted rows.
 struct UpsertTally {
     stored_rows: usize,
-    /// Of every row, by number, whether it is in the table afterwards.
+    /// For every row, by number, whether it is in the table afterwards.
     stays: BooleanBufferBuilder,
-    /// The id at hand, and whether its winner is staged and has replaced nothing so far.
+    /// The current id, and whether its winner is a staged row that has replaced no stored one so far.
     id: Option<i64>,
     is_new: bool,
     added: u64,

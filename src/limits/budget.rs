@@ -1,14 +1,14 @@
-//! Memory that clients have others hold, counted where it is held. In: who it is for, and how much it comes to. Out: [`HeldMemory`], or
-//! `Busy` with the name of the limit.
+//! Limits on the memory that the server holds for clients. Memory is counted where it is held, as [`HeldMemory`]; without enough of it the
+//! caller gets a `Busy` error that names the limit.
 
 use super::caller::Caller;
 use super::supply::{Full, Grant, Supply};
 use crate::error::{Error, Kind, Result};
 
-/// What memory is given out in.
+/// Memory is counted in blocks of this size.
 pub const BLOCK_BYTES: usize = 16 << 10;
 
-/// Memory for one kind of thing.
+/// A bounded amount of memory for one purpose.
 #[derive(Clone, Debug)]
 pub struct Budget {
     /// What it is for, in the plural.
@@ -26,28 +26,28 @@ pub struct HeldMemory {
 }
 
 impl Budget {
-    /// So many bytes: whole blocks, one at least.
+    /// A budget of so many bytes, in whole blocks: at least one.
     pub fn new(what: &'static str, most_bytes: usize) -> Self {
         let blocks = Supply::new((most_bytes / BLOCK_BYTES).max(1));
         Self { what, blocks, caller: Caller::default() }
     }
 
-    /// The same, of which one client has at most so many percent.
+    /// The same budget, of which one client gets at most so many percent.
     pub(super) fn with_share(self, percent: u8) -> Self {
         Self { blocks: self.blocks.with_share(percent), ..self }
     }
 
-    /// The same, a quarter of it for token holders alone.
+    /// The same budget, with a quarter reserved for callers with the token.
     pub(super) fn with_reserve(self) -> Self {
         Self { blocks: self.blocks.with_reserve(), ..self }
     }
 
-    /// The same, for the work of a caller.
+    /// The same budget, as a caller meets it.
     pub fn for_caller(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
     }
 
-    /// None of it at first.
+    /// A holder of memory of this budget, which holds nothing yet.
     pub fn hold(&self) -> HeldMemory {
         HeldMemory { budget: self.clone(), part: None, blocks: 0 }
     }
@@ -69,7 +69,7 @@ impl Budget {
 }
 
 impl HeldMemory {
-    /// Holds so many bytes from now on: more or fewer than before. `Busy` where they are not free; then it holds what it did.
+    /// Changes how much is held to so many bytes, more or fewer than before. Fails with `Busy`, and changes nothing, if they are not free.
     pub fn resize(&mut self, bytes: usize) -> Result<()> {
         let blocks = bytes.div_ceil(BLOCK_BYTES);
         if blocks > self.blocks {

@@ -1,5 +1,5 @@
-//! Who asks. In: the address at the other end of a connection, and whether the token came with the call. Out: the [`Caller`] by whom
-//! a limit is shared.
+//! Who sends a request: the address at the other end of the connection, and whether the token came with it. Limits are shared out by
+//! [`Caller`].
 //!
 //! Behind a proxy every request comes from the proxy's address: there, give one address all there is
 //! (`max_share_percent` 100), and let the proxy tell its clients apart.
@@ -8,17 +8,16 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use axum::http::Extensions;
 
-/// One address, or one network of IPv6: whoever has one address there has them all.
+/// The address of a client, or its IPv6 network: whoever has one address of a network can use all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(IpAddr);
 
 /// Who asks for permits or memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller {
-    /// No more than a share of a limit is for one client; work of nobody in particular has no share.
+    /// The client, which gets no more than a share of each limit. `None` is work of the server itself, without a share.
     pub client: Option<Client>,
-    /// A part of some limits is for those who have the token, so that nobody else can keep them out; on a server without a token
-    /// that is everybody.
+    /// Whether the caller has the token, or the server needs none. Some limits reserve a part for such callers.
     pub has_token: bool,
 }
 
@@ -28,10 +27,11 @@ impl From<Option<Client>> for Caller {
     }
 }
 
-/// The bits of an IPv6 address that name its network: a customer has 56 of them, or all the addresses of some server.
+/// The bits of an IPv6 address that name its network (/56): providers give each customer at least one such network.
 const NETWORK: u128 = u128::MAX << 72;
 
 impl Client {
+    /// The client of an address.
     pub fn from_address(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -41,8 +41,8 @@ impl Client {
         }
     }
 
-    /// The client of a request, as the connection that it came by noted; `None` for what came by none.
-    pub fn of_request(extensions: &Extensions) -> Option<Self> {
+    /// The client of a request, which its connection has put among the extensions; `None` for a request without a connection.
+    pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         extensions.get().copied()
     }
 }

@@ -1,4 +1,4 @@
-//! Concurrency limits. In: somebody who wants to work, and who that is. Out: a [`Permit`], or `Busy` with the name of the limit.
+//! Concurrency limits. A caller gets a [`Permit`], or a `Busy` error that names the limit.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::clocked;
 use super::supply::{Full, Grant, Supply};
 use crate::error::{Error, Kind, Result};
 
-/// The permission to work, given back when dropped.
+/// The permission to work. It is given back when it is dropped.
 #[derive(Debug)]
 pub struct Permit {
     _part: Grant,
@@ -22,40 +22,41 @@ pub struct Gate {
     work: &'static str,
     queue_limit: Duration,
     permits: Supply,
-    /// Room for those who wait for a permit.
+    /// The places for callers that wait for a permit.
     queue: Supply,
     caller: Caller,
 }
 
 impl Gate {
-    /// `most` permits; who comes when they are taken waits for `queue_limit`.
+    /// A gate with `most` permits. When all are taken, a caller waits for up to `queue_limit`.
     pub fn new(work: &'static str, most: usize, queue_limit: Duration) -> Self {
         let (permits, queue) = (Supply::new(most), Supply::new(usize::MAX));
         let queue_limit = clocked(queue_limit);
         Self { work, queue_limit, permits, queue, caller: Caller::default() }
     }
 
-    /// The same gate, at which one client has at most so many percent of the permits and of the queue.
+    /// The same gate, at which one client gets at most so many percent of the permits and of the queue.
     pub(super) fn with_share(self, percent: u8) -> Self {
         let (permits, queue) = (self.permits.with_share(percent), self.queue.with_share(percent));
         Self { permits, queue, ..self }
     }
 
-    /// The same with a quarter of the permits for token holders alone.
+    /// The same gate, with a quarter of the permits reserved for callers with the token.
     pub(super) fn with_reserve(self) -> Self {
         Self { permits: self.permits.with_reserve(), ..self }
     }
 
-    /// The same with at most so many who wait; more are refused at once.
+    /// The same gate, with at most so many callers waiting; more are refused at once.
     pub(super) fn with_queue(self, waiting: usize) -> Self {
-        Self { queue: self.queue.of(waiting), ..self }
+        Self { queue: self.queue.with_most(waiting), ..self }
     }
 
-    /// The same gate, for the work of a caller.
+    /// The same gate, as a caller meets it.
     pub fn for_caller(&self, caller: Caller) -> Self {
         Self { caller, ..self.clone() }
     }
 
+    /// Waits for a permit, up to the queue limit; then it is a `Busy` error.
     pub async fn enter(&self) -> Result<Permit> {
         let part = match self.permits.now(1, self.caller) {
             Ok(part) => Some(part),

@@ -1,5 +1,4 @@
-//! What one client may have of what all share. In: whose work it is. Out: a part of that client's share, or the word that it is
-//! used up.
+//! How much of a shared limit one client may take.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -9,11 +8,12 @@ use tokio::sync::Semaphore;
 
 use super::caller::Client;
 
-/// So many for each client; only the shares of clients that have something or wait for it take memory.
+/// The shares of all clients. Only the shares of clients that hold or wait for something take memory.
 #[derive(Debug)]
-pub struct Shares {
+pub(crate) struct Shares {
     /// The share of one client.
     pub each: usize,
+    /// What a client may have of everything, in percent.
     pub percent: u8,
     taken: Mutex<TakenShares>,
 }
@@ -21,18 +21,18 @@ pub struct Shares {
 #[derive(Debug, Default)]
 struct TakenShares {
     shares: HashMap<Client, Weak<Semaphore>>,
-    /// When there are so many clients, those who have nothing are forgotten.
+    /// With so many clients in the map, those that hold nothing are removed.
     swept_at: usize,
 }
 
 impl Shares {
-    /// For each client so many percent of `most`.
-    pub fn new(most: usize, percent: u8) -> Self {
+    /// Shares of so many percent of `most` for each client.
+    pub(crate) fn new(most: usize, percent: u8) -> Self {
         Self { each: share_of(most, percent), percent, taken: Mutex::default() }
     }
 
-    /// What is left of a client's share.
-    pub fn of(&self, client: Client) -> Arc<Semaphore> {
+    /// The semaphore with what is left of a client's share.
+    pub(crate) fn for_client(&self, client: Client) -> Arc<Semaphore> {
         let mut taken = self.taken.lock();
         if taken.shares.len() >= taken.swept_at {
             taken.shares.retain(|_, share| share.strong_count() > 0);
@@ -46,7 +46,7 @@ impl Shares {
     }
 }
 
-/// The share of one client in a number of things: at least one.
+/// The share of one client of `most` things: at least one.
 pub fn share_of(most: usize, percent: u8) -> usize {
     let percent = usize::from(percent.min(100));
     (most / 100 * percent + most % 100 * percent / 100).max(1)
@@ -62,7 +62,7 @@ mod tests {
     fn clients_that_are_gone_are_forgotten() {
         let shares = Shares::new(4, 50);
         for address in 0..10_000 {
-            shares.of(Client::from_address(Ipv4Addr::from_bits(address).into()));
+            shares.for_client(Client::from_address(Ipv4Addr::from_bits(address).into()));
         }
         assert!(shares.taken.lock().shares.len() <= 64);
     }

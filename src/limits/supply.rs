@@ -1,5 +1,5 @@
-//! So many of something for everybody together: permits, or blocks of memory. In: who asks, and for how many. Out: a [`Grant`], free again when
-//! it is dropped, or which bound is met.
+//! A bounded number of permits, or blocks of memory, that all clients share. A caller gets a [`Grant`], which is free again when it is
+//! dropped, or learns which bound is met.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::caller::Caller;
 use super::share::Shares;
 
-/// Cheap to clone.
+/// A bounded supply. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Supply(Arc<Bounds>);
 
@@ -17,12 +17,12 @@ struct Bounds {
     most: usize,
     has_reserve: bool,
     all: Arc<Semaphore>,
-    /// What is for those without the token, too.
+    /// The part that callers without the token may use, too.
     open: Arc<Semaphore>,
     shares: Shares,
 }
 
-/// Some of it.
+/// A part of a supply, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Grant {
     all: OwnedSemaphorePermit,
@@ -30,9 +30,9 @@ pub(super) struct Grant {
     share: Option<OwnedSemaphorePermit>,
 }
 
-/// The bound that leaves nothing.
+/// The bound that a request exceeds.
 pub(super) enum Full {
-    /// The client has all of its share.
+    /// The client has used up its share.
     Share(usize),
     All(usize),
 }
@@ -42,17 +42,17 @@ impl Supply {
         Self::with(most, 100, false)
     }
 
-    /// The same with another number of them.
-    pub(super) fn of(&self, most: usize) -> Self {
+    /// The same supply, of another size.
+    pub(super) fn with_most(&self, most: usize) -> Self {
         Self::with(most, self.0.shares.percent, self.0.has_reserve)
     }
 
-    /// The same, of which one client has at most so many percent.
+    /// The same supply, of which one client gets at most so many percent.
     pub(super) fn with_share(&self, percent: u8) -> Self {
         Self::with(self.0.most, percent, self.0.has_reserve)
     }
 
-    /// The same, a quarter of it for token holders alone; the last one is for everybody.
+    /// The same supply, with a quarter reserved for callers with the token, but never the last one.
     pub(super) fn with_reserve(&self) -> Self {
         Self::with(self.0.most, self.0.shares.percent, true)
     }
@@ -63,9 +63,9 @@ impl Supply {
         Self(Arc::new(Bounds { most, has_reserve, all, open, shares: Shares::new(most, percent) }))
     }
 
-    /// Waits for one.
+    /// Waits until one is free.
     pub(super) async fn one(&self, caller: Caller) -> Option<Grant> {
-        // Who wants more than a share waits behind its own work, not in front of others'.
+        // A client that wants more than its share waits for its own work to end, and does not hold up others in the common queue.
         let share = match self.share(caller) {
             Some(share) => Some(share.acquire_owned().await.ok()?),
             None => None,
@@ -77,7 +77,7 @@ impl Supply {
         Some(Grant { all: self.0.all.clone().acquire_owned().await.ok()?, open, share })
     }
 
-    /// `many`, if they are free.
+    /// Takes `many`, if they are free.
     pub(super) fn now(&self, many: usize, caller: Caller) -> Result<Grant, Full> {
         let all = Full::All(self.0.most);
         let Ok(many) = u32::try_from(many) else { return Err(all) };
@@ -94,7 +94,7 @@ impl Supply {
         }
     }
 
-    /// Which bound keeps this caller out, if one does.
+    /// The bound that this caller meets now, if any.
     pub(super) fn full(&self, caller: Caller) -> Full {
         match self.share(caller).filter(|share| share.available_permits() == 0) {
             Some(_) => Full::Share(self.0.shares.each),
@@ -108,7 +108,7 @@ impl Supply {
 
     fn share(&self, caller: Caller) -> Option<Arc<Semaphore>> {
         let client = caller.client.filter(|_| self.0.shares.each < self.0.most);
-        client.map(|client| self.0.shares.of(client))
+        client.map(|client| self.0.shares.for_client(client))
     }
 
     fn open(&self, caller: Caller) -> Option<Arc<Semaphore>> {
@@ -117,7 +117,7 @@ impl Supply {
 }
 
 impl Grant {
-    /// Takes up what another part has.
+    /// Adds what another grant has.
     pub(super) fn merge(&mut self, other: Self) {
         self.all.merge(other.all);
         for (mine, other) in [(&mut self.open, other.open), (&mut self.share, other.share)] {
@@ -128,7 +128,7 @@ impl Grant {
         }
     }
 
-    /// Gives `many` of it back; all of it where it has fewer.
+    /// Gives `many` back, or all if it has fewer.
     pub(super) fn give_back(&mut self, many: usize) {
         let all = [Some(&mut self.all), self.open.as_mut(), self.share.as_mut()];
         for permits in all.into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! What the settings say of where the server is. In: texts. Out: an [`Origin`] and [`Network`]s, or what would be right.
+//! Parses the settings about where the server is: an [`Origin`] and [`Network`]s, or an error that says what would be right.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -29,11 +29,12 @@ impl FromStr for Origin {
     }
 }
 
-/// An address, or a network of them.
+/// An IP address, or a network of them.
 #[derive(Clone, Debug)]
 pub struct Network(IpNet);
 
 impl Network {
+    /// Whether an address is of the network.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.contains(&address.to_canonical())
     }

@@ -6,18 +6,20 @@
 
 use plotters::style::RGBColor;
 
-/// A filter of the camera.
+/// The style of a band.
 #[derive(Debug)]
 pub struct BandStyle {
+    /// Its name, as in the column `band`.
     pub name: &'static str,
-    /// On a light background.
+    /// Its colour on a light background.
     pub light: RGBColor,
-    /// On a dark one.
+    /// Its colour on a dark background.
     pub dark: RGBColor,
+    /// Its symbol.
     pub symbol: Symbol,
 }
 
-/// A shape to be told apart without its colour.
+/// A shape that can be recognised without its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Symbol {
     Circle,
@@ -29,7 +31,7 @@ pub enum Symbol {
     Diamond,
 }
 
-/// From the shortest wavelength.
+/// The bands, from the shortest wavelength.
 pub static BANDS: [BandStyle; 6] = [
     band("u", 0x0c71ff, 0x3eb7ff, Symbol::Circle),
     band("g", 0x28963f, 0x30c39f, Symbol::TriangleUp),
@@ -39,11 +41,11 @@ pub static BANDS: [BandStyle; 6] = [
     band("y", 0x5d0000, 0xfdc900, Symbol::Pentagon),
 ];
 
-/// A measurement whose band is missing, or none of the camera's.
+/// The style of measurements whose band is missing, or not one of the camera's.
 pub static OTHER: BandStyle = band("other", 0x707070, 0x9fabb9, Symbol::Diamond);
 
-/// Stands for any of them where a legend tells of kinds of points.
-pub static ANY: BandStyle = band("any", 0x707070, 0x9fabb9, Symbol::Circle);
+/// The style of any band, for the legend of the kinds of points.
+pub(crate) static ANY: BandStyle = band("any", 0x707070, 0x9fabb9, Symbol::Circle);
 
 const fn band(name: &'static str, light: u32, dark: u32, symbol: Symbol) -> BandStyle {
     BandStyle { name, light: rgb(light), dark: rgb(dark), symbol }
@@ -54,7 +56,7 @@ const fn rgb(colour: u32) -> RGBColor {
     RGBColor(red, green, blue)
 }
 
-/// The band of a name.
+/// The style of a band's name.
 pub fn named(name: &str) -> &'static BandStyle {
     BANDS.iter().find(|band| band.name == name).unwrap_or(&OTHER)
 }

@@ -1,4 +1,4 @@
-//! The chart. In: the points of an object. Out: SVG: time in MJD below and as UTC dates above, flux or magnitude to the left.
+//! Draws the points of an object as SVG: time in MJD below and as UTC dates above, flux or magnitude to the left.
 //!
 //! Drawn at twice its size and shown at half of it: the coordinates of the backend are whole pixels.
 

@@ -1,4 +1,4 @@
-//! The line above a plot that says what it shows. In: the bands and kinds of points that are there. Out: drawn markers and words.
+//! The legend above a plot: a marker and a word for each band and kind of point that is drawn.
 
 use std::collections::HashSet;
 
@@ -10,11 +10,11 @@ use super::marker::{Part, marker};
 use super::points::{Point, PointKind};
 
 const TEXT_PX: i32 = 24;
-/// Of a letter, on average.
+/// The average width of a letter.
 const LETTER_PX: i32 = 13;
 const GAP_PX: i32 = 28;
 
-/// What a kind is called, in the order shown.
+/// The names of the kinds, in the order in which they are shown.
 const KINDS: [(PointKind, &str); 4] = [
     (PointKind::Valid, "detection"),
     (PointKind::BadQuality, "of bad quality"),
@@ -23,7 +23,7 @@ const KINDS: [(PointKind, &str); 4] = [
 ];
 
 /// Draws a line of markers and words for what is among the points, from `(x, y)` on.
-pub fn draw<'a, DB: DrawingBackend>(
+pub(crate) fn draw<'a, DB: DrawingBackend>(
     area: &DrawingArea<DB, Shift>,
     (mut x, y): (i32, i32),
     points: impl Iterator<Item = &'a Point>,

@@ -1,4 +1,4 @@
-//! The markers of a plot. In: a band, a kind of point, a size. Out: shapes around a place, in pixels.
+//! The markers of a plot: the shapes for a band and a kind of point, in pixels.
 
 use std::f64::consts::{PI, TAU};
 
@@ -7,20 +7,20 @@ use plotters::prelude::*;
 use super::band::{BandStyle, Symbol};
 use super::points::PointKind;
 
-/// Of a marker, from its middle.
+/// The radius of a marker.
 const RADIUS_PX: f64 = 8.0;
 const FORCED_RADIUS_PX: f64 = 5.5;
 const LINE_PX: u32 = 2;
 
 /// A part of a marker.
-pub enum Part {
+pub(crate) enum Part {
     Filled(Polygon<(i32, i32)>),
     Line(PathElement<(i32, i32)>),
 }
 
 /// The marker of a kind of point: filled for a detection, with a cross through it where its quality is bad, open for forced
 /// photometry, an arrow down for an upper limit.
-pub fn marker(band: &BandStyle, kind: PointKind) -> Vec<Part> {
+pub(crate) fn marker(band: &BandStyle, kind: PointKind) -> Vec<Part> {
     let colour = band.light.stroke_width(LINE_PX);
     let line = |corners: Vec<(i32, i32)>| Part::Line(PathElement::new(corners, colour));
     let outline = |radius_px| closed(outline(band.symbol, radius_px));
@@ -45,7 +45,7 @@ pub fn marker(band: &BandStyle, kind: PointKind) -> Vec<Part> {
 }
 
 /// The marker of an upper limit among very many: its arrow alone, small.
-pub fn small_limit(band: &BandStyle) -> Part {
+pub(crate) fn small_limit(band: &BandStyle) -> Part {
     let colour = band.light.stroke_width(1);
     Part::Line(PathElement::new(vec![(0, 0), (0, 9), (-2, 6), (0, 9), (2, 6)], colour))
 }

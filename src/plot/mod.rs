@@ -1,5 +1,4 @@
-//! A light curve as a picture. In: the [`LightCurve`] of an object. Out: SVG or PNG, with the bands, markers and kinds of points that the
-//! object's page has.
+//! Draws the [`LightCurve`] of an object as SVG or PNG, with the colours and markers that the object's page has.
 
 mod band;
 mod chart;
@@ -13,21 +12,22 @@ mod ticks;
 pub use band::{BANDS, BandStyle, OTHER, named};
 pub use chart::svg;
 pub use png::png;
-pub use points::{LightCurve, WITHDRAWN};
+pub use points::{LightCurve, WITHDRAWN, says_nothing};
 
-/// What a light curve is drawn in.
+/// The quantity that a light curve shows.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Quantity {
     /// The flux on the difference image, in nJy.
     Flux,
-    /// Its AB magnitude, where it has one, and upper limits.
+    /// The AB magnitude, for fluxes that have one, and upper limits.
     Magnitude,
 }
 
 impl Quantity {
+    /// All of them; the first is the default.
     pub const ALL: [Quantity; 2] = [Quantity::Flux, Quantity::Magnitude];
 
-    /// Its word in a request.
+    /// Its name in a request.
     pub fn name(self) -> &'static str {
         match self {
             Quantity::Flux => "flux",
@@ -36,14 +36,17 @@ impl Quantity {
     }
 }
 
-/// How a picture is written.
+/// The format of a picture.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Picture {
+    /// A vector graphic.
     Svg,
+    /// An image in pixels.
     Png,
 }
 
 impl Picture {
+    /// All of them; the first is the default.
     pub const ALL: [Picture; 2] = [Picture::Svg, Picture::Png];
 
     /// Its word in a request.
@@ -54,6 +57,7 @@ impl Picture {
         }
     }
 
+    /// Its media type.
     pub const fn content_type(self) -> &'static str {
         match self {
             Picture::Svg => "image/svg+xml",

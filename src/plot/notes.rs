@@ -1,14 +1,14 @@
-//! What a picture does not show as it is. In: a light curve, and what is drawn of it. Out: sentences for below the title.
+//! Notes below the title about what the picture does not show, or not as it is.
 
 use super::Quantity;
 use super::points::{LightCurve, PointKind};
 
-/// Where there are more upper limits, their arrows would be one solid bar.
-pub const MOST_FULL_LIMITS: usize = 300;
+/// With more upper limits, their arrows would merge into a solid bar, so they are drawn small.
+pub(crate) const MOST_FULL_LIMITS: usize = 300;
 
 /// `drawn`: how many of the points have a place on the axes; `limits`: how many of these are upper limits; `missing`: columns that the
 /// tables lack.
-pub fn notes(
+pub(crate) fn notes(
     curve: &LightCurve,
     quantity: Quantity,
     (drawn, limits): (usize, usize),

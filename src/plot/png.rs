@@ -1,4 +1,4 @@
-//! A picture as pixels. In: SVG. Out: PNG, its texts in DejaVu Sans, which the program carries.
+//! Renders SVG as PNG, with texts in DejaVu Sans, which the program carries.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,7 +15,7 @@ static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     Arc::new(fonts)
 });
 
-/// Draws an SVG of our own, two pixels for each of its own.
+/// Renders one of our SVGs, with two pixels for each of its units.
 pub fn png(svg: &str) -> Result<Vec<u8>> {
     let failed = |error: String| Error::internal(format!("drawing a PNG: {error}"));
     let options = Options {

@@ -1,5 +1,5 @@
-//! The points of a light curve. In: rows of the endpoints, by their served names; foreign tables have some of the columns, in types of
-//! their own. Out: a [`LightCurve`].
+//! The points of a light curve, made of rows with served column names (`r:psfFlux`). Tables of others may lack some of the columns, and
+//! may have them in other types.
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Float64Type};
 
 use super::band::{self, BandStyle};
 use crate::error::Result;
+use crate::schema::{FLUX_LIMIT, TAG};
 
 /// What a measurement is.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
@@ -24,19 +25,22 @@ pub enum PointKind {
 /// A measurement that has a time and a flux.
 #[derive(Clone, Debug)]
 pub struct Point {
+    /// What the measurement is.
     pub kind: PointKind,
+    /// The style of its band.
     pub band: &'static BandStyle,
-    /// TAI.
+    /// Its time, MJD in TAI.
     pub mjd: f64,
-    /// On the difference image.
+    /// Its flux on the difference image.
     pub flux_njy: f64,
-    /// 0 where it is not known.
+    /// The uncertainty of the flux; 0 if it is unknown.
     pub flux_err_njy: f64,
 }
 
-/// What there is to draw of an object, and what is not drawn.
+/// The measurements of an object, and how many cannot be drawn.
 #[derive(Debug, Default)]
 pub struct LightCurve {
+    /// The measurements to draw.
     pub points: Vec<Point>,
     /// Rows without a time or without a flux.
     pub unplaced: usize,
@@ -45,39 +49,36 @@ pub struct LightCurve {
     pub poor_forced: usize,
 }
 
-/// When Rubin withdrew a measurement.
+/// The column with the time when Rubin withdrew a measurement.
 pub const WITHDRAWN: &str = "r:timeWithdrawnMjdTai";
 
-/// Beyond it a flux or a time is no measurement, and an axis could not have it.
+/// A greater flux or time is no measurement, and an axis could not show it.
 const MOST: f64 = 1e100;
 
 impl LightCurve {
-    /// Takes rows of `sources`. Where they have `v:tag`, upper limits are among them; else all are taken for good detections.
+    /// Adds rows of `sources`. If they have `v:tag`, upper limits are among them; else all are taken for good detections.
     pub fn take_sources(&mut self, rows: &RecordBatch) -> Result<()> {
-        let (tags, limits) = (texts(rows, "v:tag")?, numbers(rows, "v:fluxLimit")?);
+        let (tags, limits) = (texts(rows, TAG)?, numbers(rows, FLUX_LIMIT)?);
         self.take(rows, |row| match tags[row].as_deref() {
             Some("valid") | None => Some((PointKind::Valid, None)),
             Some("upperlim") => Some((PointKind::UpperLimit, limits[row])),
-            // They are among the rows of `fp`.
+            // These are also among the rows of `fp`.
             Some("forced" | "badforced") => None,
             Some(_) => Some((PointKind::BadQuality, None)),
         })
     }
 
-    /// Takes rows of `fp`.
+    /// Adds rows of `fp`.
     pub fn take_forced(&mut self, rows: &RecordBatch) -> Result<()> {
         let withdrawn = numbers(rows, WITHDRAWN)?;
         let errors = numbers(rows, "r:psfFluxErr")?;
         let has_errors = rows.column_by_name("r:psfFluxErr").is_some();
-        let is_poor = |row: usize| {
-            let is_uncertain = errors[row].is_none_or(|error| error <= 0.0);
-            withdrawn[row].is_some() || has_errors && is_uncertain
-        };
+        let is_poor = |row: usize| says_nothing(withdrawn[row], has_errors.then_some(errors[row]));
         self.poor_forced += (0..rows.num_rows()).filter(|row| is_poor(*row)).count();
         self.take(rows, |row| (!is_poor(row)).then_some((PointKind::Forced, None)))
     }
 
-    /// `kind` tells what a row is, and its flux where that is not the measured one; `None` leaves it out.
+    /// Adds rows. `kind` gives the kind of a row, and its flux if that is not the measured one; `None` leaves the row out.
     fn take(
         &mut self,
         rows: &RecordBatch,
@@ -100,7 +101,14 @@ impl LightCurve {
     }
 }
 
-/// The values of a column that are numbers of a plausible size; none where there is no such column.
+/// Whether a forced measurement says nothing of its object: Rubin has withdrawn it, or its uncertainty is no number above zero, as the tag
+/// `badforced` has it (`sql/sources_withupperlim.sql`). Where a table has no uncertainties, `psf_flux_err` is `None`.
+pub fn says_nothing(withdrawn_mjd_tai: Option<f64>, psf_flux_err: Option<Option<f64>>) -> bool {
+    let is_uncertain = |error: Option<f64>| error.is_none_or(|error| error <= 0.0);
+    withdrawn_mjd_tai.is_some() || psf_flux_err.is_some_and(is_uncertain)
+}
+
+/// The numbers of a column that are of a plausible size; all `None` if there is no such column.
 fn numbers(rows: &RecordBatch, name: &str) -> Result<Vec<Option<f64>>> {
     let Some(column) = rows.column_by_name(name) else { return Ok(vec![None; rows.num_rows()]) };
     let column = cast(column, &DataType::Float64)?;
@@ -108,7 +116,7 @@ fn numbers(rows: &RecordBatch, name: &str) -> Result<Vec<Option<f64>>> {
     Ok(values.map(|value| value.filter(|value| value.abs() < MOST)).collect())
 }
 
-/// The values of a column as texts; none where there is no such column.
+/// The values of a column as texts; all `None` if there is no such column.
 fn texts(rows: &RecordBatch, name: &str) -> Result<Vec<Option<String>>> {
     let Some(column) = rows.column_by_name(name) else { return Ok(vec![None; rows.num_rows()]) };
     let column = cast(column, &DataType::Utf8)?;

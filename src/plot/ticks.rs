@@ -1,15 +1,16 @@
-//! The dates on an axis of time. In: a range of MJD in TAI. Out: ticks at midnights of UTC, or at its whole hours, minutes or seconds,
-//! each with the date that it is there: a whole MJD in TAI is 37 s before midnight, and the day before.
+//! Ticks for an axis of time in MJD (TAI): at midnights of UTC, or at its whole hours, minutes or seconds, each with the date in UTC. A
+//! whole MJD in TAI is 37 s before midnight of UTC, on the day before.
 
 use std::ops::Range;
 
 use crate::astronomy::{mjd_to_iso_utc, utc_to_mjd_tai};
 
-/// A place on the axis.
+/// A tick on the axis.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tick {
+pub(crate) struct Tick {
+    /// Its place on the axis.
     pub mjd_tai: f64,
-    /// In UTC, as exact as the ticks are apart.
+    /// The date in UTC, as precise as the distance of the ticks requires.
     pub date: String,
 }
 
@@ -17,14 +18,14 @@ const SECOND_MS: i64 = 1000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// Of a time as a number, in whose texts there is no more.
+/// The digits of times: the texts of the axis have no more.
 const LEAST_MS: i64 = 1;
 
-/// After every date of the calendar.
+/// A time after every date of the calendar.
 const MOST_MJD: f64 = 1e8;
 
-/// At most so many ticks; none where the range has no dates.
-pub fn dates(range: &Range<f64>, most: usize) -> Vec<Tick> {
+/// At most `most` ticks for a range; none if it has no dates.
+pub(crate) fn dates(range: &Range<f64>, most: usize) -> Vec<Tick> {
     if !(range.start >= 0.0 && range.end < MOST_MJD) {
         return Vec::new();
     }
@@ -32,7 +33,7 @@ pub fn dates(range: &Range<f64>, most: usize) -> Vec<Tick> {
     let Some(step_ms) = steps_ms().find(|step| span_ms / *step as f64 <= most as f64) else {
         return Vec::new();
     };
-    // A step before the range, since TAI is ahead of UTC; by less than a minute, which may be many steps.
+    // Begins before the range, since TAI is ahead of UTC by less than a minute, which may be many steps.
     let start_ms = (range.start * DAY_MS as f64) as i64 - MINUTE_MS;
     let first = start_ms.div_euclid(step_ms);
     let last = first + MINUTE_MS / step_ms + most as i64 + 2;
@@ -44,7 +45,8 @@ pub fn dates(range: &Range<f64>, most: usize) -> Vec<Tick> {
     ticks.filter(|tick| range.contains(&tick.mjd_tai)).collect()
 }
 
-/// 1, 2 and 5 of everything that divides what comes next, up to the days of a thousand years.
+/// The steps between ticks: those of seconds, minutes, hours and days that divide the next unit, then 1, 2 and 5 times powers of ten of
+/// days.
 fn steps_ms() -> impl Iterator<Item = i64> {
     let below_second = [1, 2, 5, 10, 20, 50, 100, 200, 500].map(|n| n * LEAST_MS);
     let sixtieths = [1, 2, 5, 10, 20, 30];

@@ -130,7 +130,7 @@ impl Engine {
         let (planner, tables) = (prepared.planner(), prepared.tables());
         let (Planned { plan, schema }, unknown_columns) = planner.plan(query, tables).await?;
         let versions = prepared.versions();
-        let schema = schema::of_answer(&schema, query.table(), &versions.to_string());
+        let schema = schema::answer_schema(&schema, query.table(), &versions.to_string());
         let is_large = match &plan {
             Some(plan) => large::is_large(plan).await?,
             None => false,

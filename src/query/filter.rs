@@ -94,7 +94,7 @@ static OF_ASTRONOMY: LazyLock<Vec<String>> = LazyLock::new(|| {
 pub(crate) fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Result<Expr> {
     bounds::tokens("filter", text)?;
     let schema = DFSchema::try_from_qualified_schema(table.table.name(), &table.schema)?;
-    let wrong = |error| Error::of_statement(error).context("filter");
+    let wrong = |error| Error::from_statement(error).context("filter");
     let expression = state.create_logical_expr(text, &schema).map_err(wrong)?;
     check(&expression)
         .map_err(|reason| Error::argument(format!("filter: {reason}: {text:.100}")))?;

@@ -1,35 +1,39 @@
-//! What an argument of REST is, and those that several requests have. In: nothing. Out: the name that requests take a value by, and what
-//! `/openapi.json` says of it. An argument of one request alone stands in the file of that request.
+//! The definition of an argument: the name by which requests take it, and what `/openapi.json` says of it. Arguments that several requests
+//! have stand here; one of a single request stands in the file of that request.
 
-/// An argument that some endpoint has.
+/// An argument of some endpoint.
 #[derive(Debug)]
 pub struct Argument {
+    /// Its name.
     pub name: &'static str,
-    /// Sentences.
+    /// Its description, in sentences.
     pub about: &'static str,
+    /// The values that it takes.
     pub takes: Takes,
-    /// Without it, a request is refused.
+    /// Whether a request without it is refused.
     pub is_required: bool,
-    /// A value as it stands in a query string; empty where only the data can tell one.
+    /// A value as in a query string; empty if the example is an id, which depends on the data.
     pub example: &'static str,
 }
 
-/// The values of an argument.
+/// The values that an argument takes.
 #[derive(Debug)]
 pub enum Takes {
-    /// Integers, or their digits; one, several separated by commas, or an array.
+    /// Integers, as numbers or texts: one, several separated by commas, or an array.
     Ids,
-    /// Names; one, several separated by commas, or an array.
+    /// Names: one, several separated by commas, or an array.
     Names,
-    /// One of these.
+    /// One of these words.
     Word(fn() -> Vec<&'static str>),
+    /// True or false.
     Flag,
-    /// A number whose digits count.
+    /// A time as a decimal number, whose digits count.
     Decimal,
     /// A number or an RFC 3339 time.
     VersionOrTime,
 }
 
+/// The ids of objects.
 pub static ID: Argument = Argument {
     name: "diaObjectId",
     about: "The object or objects: an id, several separated by commas, or an array. `objectId` is the same. An id that nobody \
@@ -39,6 +43,7 @@ pub static ID: Argument = Argument {
     example: "",
 };
 
+/// The columns to return.
 pub static COLUMNS: Argument = Argument {
     name: "columns",
     about: "The columns, with their family, in the order wanted: `r:` Rubin's, `f:` Fink's, `v:` computed by the server, which are \
@@ -48,6 +53,7 @@ pub static COLUMNS: Argument = Argument {
     example: "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr,v:abMag",
 };
 
+/// A time, or a range of times.
 pub static MIDPOINT_MJD_TAI: Argument = Argument {
     name: "midpointMjdTai",
     about: "Only the measurements at this time, MJD in TAI: those whose own value truncated or rounded to as many decimals is equal.",
@@ -56,6 +62,7 @@ pub static MIDPOINT_MJD_TAI: Argument = Argument {
     example: "61105.0936434868",
 };
 
+/// Whether upper limits are among the rows.
 pub static WITH_UPPER_LIMITS: Argument = Argument {
     name: "withupperlim",
     about: "Also what is no clean detection, told apart by `v:tag`: `valid`, a diaSource that passes the quality cuts; `badquality`, one \
@@ -67,6 +74,7 @@ pub static WITH_UPPER_LIMITS: Argument = Argument {
     example: "true",
 };
 
+/// An older version of the table.
 pub static AS_OF: Argument = Argument {
     name: "as_of",
     about: "Answers as the table was at a version, or at a time, while its files exist; or as it was when a name was kept.",

@@ -1,5 +1,5 @@
-//! The arguments of a request by name, whatever door they came through: from its [`Body`] and, where there is one, its query
-//! string, to [`Arguments`], from which a request type takes what it knows by name.
+//! The [`Arguments`] of a request by name, from its [`Body`] and, where there is one, its query string. A request type takes those that it
+//! knows.
 //!
 //! The query string wins over the body, argument by argument. Within one of them, `diaObjectId` and `columns`
 //! given again add up; of any other argument the first counts, and the warning says so. What nobody asks for is read over: its name is told, with the one
@@ -19,11 +19,11 @@ use crate::nearest::nearest;
 pub enum Body<'a> {
     /// An object whose members are arguments.
     Json(&'a [u8]),
-    /// What stands in a query string elsewhere: `a=1&b=2`, as HTML forms and curl's `-d` send it.
+    /// Pairs as in a query string, `a=1&b=2`: HTML forms and curl's `-d` send them.
     Form(&'a [u8]),
 }
 
-/// Values by argument name.
+/// The arguments of a request.
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
     values: HashMap<&'static str, Value<'a>>,
@@ -31,7 +31,7 @@ pub struct Arguments<'a> {
     unknown: Ignored,
 }
 
-/// The arguments of these names in a body and a query string (`a=1&b=2`).
+/// Reads the arguments with these names from a body and a query string (`a=1&b=2`).
 pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Result<Arguments<'a>> {
     let mut arguments = Arguments::default();
     let mut wanted = |name: &str| {
@@ -68,20 +68,22 @@ fn pairs<'a>(
 }
 
 impl<'a> Arguments<'a> {
+    /// Whether an argument is given.
     pub fn contains_key(&self, name: &str) -> bool {
         self.values.contains_key(name)
     }
 
+    /// Takes an argument out.
     pub fn remove(&mut self, name: &str) -> Option<Value<'a>> {
         self.values.remove(name)
     }
 
-    /// Nothing at all was given.
+    /// Whether no argument was given, known or unknown.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.unknown.is_empty()
     }
 
-    /// The names that are left, sorted, and those that nobody knows.
+    /// The known arguments that were not taken out, sorted, and the unknown ones.
     pub fn into_names(self) -> (Vec<&'static str>, Ignored) {
         let mut names: Vec<_> = self.values.into_keys().collect();
         names.sort_unstable();

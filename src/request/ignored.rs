@@ -1,17 +1,16 @@
-//! What of a request was ignored. In: names. Out: a warning of bounded length, in printable ASCII.
+//! Lists the parts of a request that were ignored, in a warning of bounded length and printable ASCII.
 
 use chrono::Utc;
 
 use crate::query::UnknownColumn;
 use crate::warehouse::AsOf;
 
-/// As many names are told, the others counted.
+/// As many names are listed; the others are counted.
 const SHOWN_NAMES: usize = 20;
 /// A longer name is cut.
 const SHOWN_BYTES: usize = 60;
 
-/// Names to tell the client about, in the order in which they came, percent-encoded where a
-/// character is not printable ASCII.
+/// Names that were ignored, in the order in which they came. Characters that are not printable ASCII are percent-encoded.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ignored {
     shown: Vec<String>,
@@ -19,11 +18,12 @@ pub struct Ignored {
 }
 
 impl Ignored {
+    /// Adds a name.
     pub fn push(&mut self, name: &str) {
         self.push_near(name, || None);
     }
 
-    /// The same with the name that was perhaps meant, looked for only where it is told.
+    /// Adds a name with the name that was perhaps meant. That is looked for only if the name is listed.
     pub fn push_near<'a>(&mut self, name: &str, meant: impl FnOnce() -> Option<&'a str>) {
         if self.shown.len() == SHOWN_NAMES {
             self.more += 1;
@@ -43,11 +43,12 @@ impl Ignored {
         self.shown.push(shown);
     }
 
-    /// The one that came first.
+    /// The first name.
     pub fn first(&self) -> Option<&str> {
         self.shown.first().map(String::as_str)
     }
 
+    /// Whether nothing was ignored.
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()
     }
@@ -80,18 +81,21 @@ impl<S: AsRef<str>> FromIterator<S> for Ignored {
     }
 }
 
-/// What an answer says beside its rows.
+/// The warning of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Warning {
-    /// What stands among the ids without being one.
+    /// Texts among the ids that are no ids.
     pub ids: Ignored,
+    /// Columns that the table does not have.
     pub columns: Ignored,
+    /// Arguments that the request does not have.
     pub arguments: Ignored,
+    /// The version that was asked for.
     pub as_of: Option<AsOf>,
 }
 
 impl Warning {
-    /// `None` without anything to say.
+    /// The text of the warning; `None` if there is nothing to warn of.
     pub fn text(&self) -> Option<String> {
         let sentences = [
             self.ids.sentence("no diaObjectId (digits within 64 bits)"),
@@ -105,7 +109,7 @@ impl Warning {
 }
 
 impl Warning {
-    /// What is read today is not what will be read then.
+    /// A warning that `as_of` is in the future: the same request will read other rows then.
     fn future(&self) -> Option<String> {
         let AsOf::Time(time) = self.as_of.as_ref()? else { return None };
         let text = "as_of is in the future: this is the newest version, and later ones will differ";

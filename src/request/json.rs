@@ -1,5 +1,5 @@
-//! The JSON body of a request. In: its bytes, and the names that are wanted. Out: the members of one object that have these
-//! names, each with its value as the client wrote it: an id of any size keeps its digits, a time its decimals.
+//! Reads the JSON body of a request: the members of one object that have the wanted names, each with its value as the client wrote it. An
+//! id of any size keeps its digits, a time its decimals.
 //!
 //! Every byte is looked at once, nothing is kept of what is not wanted, and depth costs nothing but a byte a level.
 
@@ -10,27 +10,32 @@ use json_event_parser::{JsonEvent, JsonSyntaxError, SliceJsonParser};
 
 use crate::error::{Error, Result};
 
-/// One JSON value without parts of its own.
+/// A JSON value that is not an array or an object.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
-    /// The text of the number.
+    /// A number, as its text.
     Number(Cow<'a, str>),
+    /// A string, without its escapes.
     Text(Cow<'a, str>),
-    /// An object, or an array within an array: no argument takes one, so its contents are not kept.
+    /// An object, or an array within an array. No argument takes one, so its contents are not kept.
     Nested,
 }
 
 /// The value of an argument.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value<'a> {
+    /// A single value.
     One(Scalar<'a>),
+    /// An array of single values.
     List(Vec<Scalar<'a>>),
 }
 
 impl<'a> Value<'a> {
-    /// The same list, with these values at its end.
+    /// The values followed by others.
     pub fn add(&mut self, more: Self) {
         let mut scalars = std::mem::replace(self, Value::List(Vec::new())).into_scalars();
         scalars.append(&mut more.into_scalars());
@@ -67,7 +72,7 @@ impl fmt::Display for Value<'_> {
     }
 }
 
-/// Reads a JSON object, of whose members `wanted` names those to keep. Anything else is an `Argument` error.
+/// Reads a JSON object, and keeps the members that `wanted` names. Anything but an object is an `Argument` error.
 pub fn members<'a>(
     body: &'a [u8],
     mut wanted: impl FnMut(&str) -> Option<&'static str>,
@@ -128,7 +133,7 @@ fn scalar<'a>(
     })
 }
 
-/// Reads on to the end of the object or array just begun, however deep.
+/// Skips to the end of the object or array that has just begun.
 fn skip(events: &mut SliceJsonParser<'_>) -> Result<(), JsonSyntaxError> {
     let mut depth = 1;
     while depth > 0 {

@@ -1,5 +1,5 @@
-//! What a client asks for, understood; nothing of HTTP or gRPC: from arguments by name, of a JSON object, a form or a query
-//! string, to a [`RowRequest`], or the error that names the argument and what would be right.
+//! Parses what a client asks for, whether it came by REST or Flight, into typed requests; an error names the argument and says what would
+//! be right.
 
 pub mod argument;
 pub mod arguments;

@@ -1,5 +1,4 @@
-//! A request for a picture, understood. In: the merged arguments. Out: a [`PlotRequest`], or the error that names the argument and
-//! what would be right.
+//! Reads the arguments of a request for a picture into a [`PlotRequest`], or an error that names the argument and what would be right.
 
 use super::argument::{Argument, ID, Takes};
 use super::arguments::Arguments;
@@ -8,8 +7,8 @@ use super::json::{Scalar, Value};
 use super::query::{Asked, query, wrong};
 use super::rows::missing_id;
 use crate::error::{Error, Result};
-use crate::plot::{Picture, Quantity, WITHDRAWN};
-use crate::query::{Columns, ObjectIds, Order, Query};
+use crate::plot::{Picture, Quantity};
+use crate::query::{ObjectIds, Order};
 use crate::schema::Table;
 
 static OUTPUT_FORMAT: Argument = Argument {
@@ -31,20 +30,20 @@ static QUANTITY: Argument = Argument {
 /// The arguments of `/api/v1/plot`.
 #[derive(Debug)]
 pub struct PlotRequest {
+    /// The object to draw.
     pub dia_object_id: i64,
+    /// The format of the picture.
     pub picture: Picture,
+    /// What to draw of the object.
     pub quantity: Quantity,
-    /// The detections told apart by quality, and the upper limits among them.
-    pub detections: Query,
-    /// The detections alone, for tables without the columns that tell them apart.
-    pub untagged: Query,
-    pub forced: Query,
     ignored_arguments: Ignored,
 }
 
 impl PlotRequest {
+    /// The arguments of `/api/v1/plot`.
     pub const ARGUMENTS: &[&Argument] = &[&ID, &OUTPUT_FORMAT, &QUANTITY];
 
+    /// Reads the merged arguments of a request.
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
             return Err(missing_id("give the id of an object", arguments));
@@ -60,33 +59,17 @@ impl PlotRequest {
         };
         let picture = word(&OUTPUT_FORMAT, Picture::ALL, Picture::name, &mut arguments)?;
         let quantity = word(&QUANTITY, Quantity::ALL, Quantity::name, &mut arguments)?;
-        let named =
-            |names: &[&str]| Columns::Named(names.iter().map(|name| name.to_string()).collect());
-        let measured = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
-        let tagged = [&measured[..], &["v:tag", "v:fluxLimit"]].concat();
-        let of = |table, columns| Query::newest_first(table, vec![dia_object_id], named(columns));
-        let detections = Query::with_upper_limits(vec![dia_object_id], named(&tagged));
-        let untagged = of(Table::Sources, &measured);
-        let forced = of(Table::Fp, &[&measured[..], &[WITHDRAWN]].concat());
         let (_, ignored_arguments) = arguments.into_names();
-        Ok(Self {
-            dia_object_id,
-            picture,
-            quantity,
-            detections,
-            untagged,
-            forced,
-            ignored_arguments,
-        })
+        Ok(Self { dia_object_id, picture, quantity, ignored_arguments })
     }
 
-    /// What to tell beside the picture.
+    /// The warning to send with the picture.
     pub fn warning(&self) -> Option<String> {
         Warning { arguments: self.ignored_arguments.clone(), ..Warning::default() }.text()
     }
 }
 
-/// The one of `all` that an argument names; the first where it is not given.
+/// The one of `all` that an argument names; the first if the argument is not given.
 fn word<T: Copy, const N: usize>(
     argument: &Argument,
     all: [T; N],
@@ -107,7 +90,6 @@ fn word<T: Copy, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Rows;
     use crate::request::arguments::{self, Body};
 
     fn parsed(query: &str) -> Result<PlotRequest> {
@@ -119,11 +101,9 @@ mod tests {
     fn one_object_is_drawn_as_asked() {
         let plain = parsed("diaObjectId=7").unwrap();
         assert_eq!((plain.picture, plain.quantity), (Picture::Svg, Quantity::Flux));
-        let upper_limits = Rows::SourcesWithUpperLimits { time: None, fp_version: None };
-        assert_eq!(plain.detections.rows, upper_limits);
         let asked = parsed("objectId=+7&output-format=png&quantity=magnitude").unwrap();
         assert_eq!((asked.picture, asked.quantity), (Picture::Png, Quantity::Magnitude));
-        assert_eq!(asked.forced.ids, ObjectIds::Listed(vec![7]));
+        assert_eq!(asked.dia_object_id, 7);
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! The arguments that say which rows and columns of a table: the same ones, with the same rules, through every door.
-//! In: the merged arguments. Out: a [`Query`], or the error that names the argument and what would be right.
+//! Reads the arguments that select rows and columns of a table into a [`Query`]. The rules are the same for REST and Flight.
 
 use std::collections::HashSet;
 
@@ -12,21 +11,22 @@ use crate::query::{Columns, ObjectIds, Order, Query, Rows, TimeMatch};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 
-/// Names of columns in one request: some times as many as any table has.
+/// The most names of columns in one request: several times as many as any table has.
 const MAX_NAMES: usize = 2000;
 
-/// The arguments that say which rows, understood.
+/// The arguments of a query, parsed.
 #[derive(Debug)]
 pub struct Asked {
+    /// The query that the arguments ask for.
     pub query: Query,
-    /// The version of the forced photometry, where `as_of` has one beside that of the sources.
+    /// The version of the forced photometry, if `as_of` has one beside that of the sources.
     pub fp_version: Option<u64>,
-    /// What stands among the ids without being one.
+    /// Texts among the ids that are no ids.
     pub ignored_ids: Ignored,
 }
 
-/// Takes the arguments of a query. The ids are sorted, each once;
-/// without `diaObjectId`, the rows are those of every object.
+/// Takes the arguments of a query out of those of a request. The ids are sorted and unique; without `diaObjectId`, the rows are those of
+/// every object.
 pub fn query(table: Table, order: Order, arguments: &mut Arguments<'_>) -> Result<Asked> {
     let mut take = |argument: &Argument| arguments.remove(argument.name);
     let (ids, ignored_ids) = match take(&ID) {
@@ -47,17 +47,17 @@ pub fn query(table: Table, order: Order, arguments: &mut Arguments<'_>) -> Resul
     Ok(Asked { query, fp_version, ignored_ids })
 }
 
-/// The refusal of an argument's value.
+/// The error for the value of an argument.
 pub fn wrong(argument: &str, right: &str, value: impl std::fmt::Display) -> Error {
     Error::argument(format!("{argument} must be {right}, not {value}"))
 }
 
-/// The id that a text is: digits alone, within 64 bits.
+/// Parses an id: digits only, within 64 bits.
 pub fn id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// The ids, and what stands in their place without being one.
+/// The ids, and the texts among them that are no ids.
 fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
     let (mut ids, mut ignored) = (Vec::new(), Ignored::default());
     let scalars = value.into_scalars();
@@ -88,7 +88,7 @@ fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
     Ok((ids, ignored))
 }
 
-/// The names, in the order asked, each once.
+/// The names in the order given, each once.
 fn columns(value: Option<Value<'_>>) -> Result<Columns> {
     let scalars = match value {
         None | Some(Value::One(Scalar::Null)) => return Ok(Columns::All),
@@ -122,7 +122,8 @@ fn decimal(value: Value<'_>) -> Result<String> {
     }
 }
 
-/// A version or a time; or the versions of the sources and of the forced photometry, as the header of an answer has them (`12; fp=7`).
+/// Parses a version, a time or a name; or the versions of the sources and of the forced photometry, as the header of an answer has them
+/// (`12; fp=7`).
 fn as_of(table: Table, value: Value<'_>) -> Result<(Option<AsOf>, Option<u64>)> {
     let text = version_or_time(value)?;
     let both = text.split_once("; fp=").map(|(sources, fp)| (sources.parse(), fp.parse()));

@@ -1,5 +1,4 @@
-//! A request of REST for rows, understood. In: the merged arguments. Out: a [`Query`] and how to answer
-//! it, or the error that names the argument and what would be right.
+//! Reads the arguments of a REST request for rows into a [`Query`] and how to answer it.
 
 use super::argument::{AS_OF, Argument, COLUMNS, ID, MIDPOINT_MJD_TAI, Takes, WITH_UPPER_LIMITS};
 use super::arguments::Arguments;
@@ -9,7 +8,7 @@ use super::query::{Asked, query, wrong};
 use crate::encode::Format;
 use crate::error::{Error, Result};
 use crate::query::{Columns, Order, Query, Rows, UnknownColumn};
-use crate::schema::Table;
+use crate::schema::{TAG, Table};
 
 static OUTPUT_FORMAT: Argument = Argument {
     name: "output-format",
@@ -30,21 +29,26 @@ static EXPLAIN: Argument = Argument {
 /// The arguments of `/api/v1/{sources,objects,fp}`.
 #[derive(Debug)]
 pub struct RowRequest {
-    /// Ids are sorted, each once.
+    /// The rows to answer with. Its ids are sorted and unique.
     pub query: Query,
+    /// The format of the answer.
     pub format: Format,
-    /// The plan is asked for, not the rows.
+    /// Whether the plan is asked for, not the rows.
     pub explain: bool,
+    /// Texts among the ids that are no ids.
     pub ignored_ids: Ignored,
+    /// Arguments that the request does not have.
     pub ignored_arguments: Ignored,
 }
 
 impl RowRequest {
+    /// The arguments of `/api/v1/objects` and `/api/v1/fp`.
     pub const ARGUMENTS: &[&Argument] = &[&ID, &COLUMNS, &OUTPUT_FORMAT, &AS_OF, &EXPLAIN];
-    /// Those of `/api/v1/sources`.
+    /// The arguments of `/api/v1/sources`.
     pub const ARGUMENTS_OF_SOURCES: &[&Argument] =
         &[&ID, &COLUMNS, &OUTPUT_FORMAT, &MIDPOINT_MJD_TAI, &WITH_UPPER_LIMITS, &AS_OF, &EXPLAIN];
 
+    /// Reads the merged arguments of a request for a table's rows.
     pub fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
         if !arguments.contains_key(ID.name) {
             return Err(missing_id(
@@ -60,7 +64,7 @@ impl RowRequest {
             table == Table::Sources && flag(&WITH_UPPER_LIMITS, &mut arguments)?;
         let (_, mut ignored_arguments) = arguments.into_names();
         if with_upper_limits {
-            // Rows that nothing tells apart would be taken for detections.
+            // Without the column of tags, upper limits would be taken for detections.
             match shows_tags(&query.columns) {
                 true => {
                     let time = query.rows.time().cloned();
@@ -72,7 +76,7 @@ impl RowRequest {
         Ok(Self { query, format, explain, ignored_ids, ignored_arguments })
     }
 
-    /// What to tell beside the rows.
+    /// The warning to send with the rows.
     pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         let as_of = self.query.as_of.clone();
@@ -80,8 +84,8 @@ impl RowRequest {
     }
 }
 
-/// The refusal of a request without an object, and what stands in its place, perhaps.
-pub fn missing_id(right: &str, arguments: Arguments<'_>) -> Error {
+/// The error of a request without an object. It suggests the argument that was perhaps meant.
+pub(crate) fn missing_id(right: &str, arguments: Arguments<'_>) -> Error {
     let unknown = arguments.into_names().1.sentence("; unknown arguments").unwrap_or_default();
     Error::argument(format!("diaObjectId is missing: {right}{unknown}"))
 }
@@ -89,7 +93,7 @@ pub fn missing_id(right: &str, arguments: Arguments<'_>) -> Error {
 fn shows_tags(columns: &Columns) -> bool {
     match columns {
         Columns::All => true,
-        Columns::Named(names) => names.iter().any(|name| name == "v:tag"),
+        Columns::Named(names) => names.iter().any(|name| name == TAG),
     }
 }
 
@@ -104,8 +108,8 @@ fn format(value: Value<'_>) -> Result<Format> {
     })
 }
 
-/// The value of a flag, false where it is not given. Python's spelling is as good as JSON's.
-pub fn flag(argument: &Argument, arguments: &mut Arguments<'_>) -> Result<bool> {
+/// The value of a flag, false if it is not given. Python's spelling (`True`) is accepted, too.
+pub(crate) fn flag(argument: &Argument, arguments: &mut Arguments<'_>) -> Result<bool> {
     let Some(value) = arguments.remove(argument.name) else { return Ok(false) };
     match &value {
         Value::One(Scalar::Bool(flag)) => Ok(*flag),

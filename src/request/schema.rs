@@ -1,5 +1,4 @@
-//! A request for the fields of an endpoint, understood. In: the merged arguments. Out: a [`SchemaRequest`], or the error that names
-//! the argument and what would be right.
+//! Reads the arguments of a request for the columns of an endpoint into a [`SchemaRequest`].
 
 use super::argument::{Argument, Takes};
 use super::arguments::Arguments;
@@ -25,16 +24,21 @@ static COMPUTED: Argument = Argument {
     example: "true",
 };
 
-/// The endpoint whose fields are asked for.
+/// The argument that names the endpoint.
 pub struct SchemaRequest {
+    /// The table of the endpoint.
     pub table: Table,
+    /// Whether the columns that the server computes are asked for, too.
     pub computed: bool,
+    /// What was ignored of the request.
     pub warning: Option<String>,
 }
 
 impl SchemaRequest {
+    /// The arguments of `/api/v1/schema`.
     pub const ARGUMENTS: &[&Argument] = &[&ENDPOINT, &COMPUTED];
 
+    /// Reads the merged arguments of a request.
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         let table = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
         let computed = flag(&COMPUTED, &mut arguments)?;

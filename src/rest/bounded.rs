@@ -1,7 +1,7 @@
-//! A request that does work, within the limits. In: the request, whole. Out: its answer, or the refusal that names the limit.
+//! Runs requests that do work within the limits; one that exceeds a limit is refused with its name.
 //!
 //! A request has a [`Placement`], which its handler finds among the extensions: where the answer turns out to be a large one, it goes
-//! on among the large ones, on the workers.
+//! on with a permit for large answers, on the workers.
 //!
 //! A streamed answer is pulled by a task of its own, which holds the request's place until the last
 //! chunk is handed over. When time is up or the client is gone the task ends, and with it the
@@ -25,39 +25,39 @@ use crate::error::{Error, Result};
 use crate::limits::{Client, Limits, Permit, deadline, too_slow};
 use crate::workers::Workers;
 
-/// Marks a large answer, for what compresses it.
+/// Marks a large answer, for the layers that compress it.
 #[derive(Clone, Copy)]
-pub struct Large;
+pub(crate) struct Large;
 
-/// Where a request is worked on.
+/// Which permit a request holds, and which threads work on it.
 #[derive(Clone)]
-pub struct Placement {
+pub(crate) struct Placement {
     limits: Limits,
-    /// For large answers.
+    /// The threads for large answers.
     workers: Workers,
     current: Arc<Mutex<Current>>,
-    /// Set once it is among the large answers: parts of one answer wait for one place.
+    /// Set once the request has a permit for large answers. Several parts of one answer share it.
     large: Arc<OnceCell<()>>,
 }
 
 struct Current {
-    /// `None` on the way from one place to another.
-    _place: Option<Permit>,
-    /// Whose threads make the answer.
+    /// `None` while the request waits for a permit for large answers.
+    _permit: Option<Permit>,
+    /// The threads that make the answer.
     threads: Workers,
 }
 
 impl Placement {
-    /// Among the requests.
+    /// Waits for a permit for a request.
     async fn take(limits: Limits, workers: Workers) -> Result<Self> {
-        let _place = Some(limits.requests.enter().await?);
-        let current = Current { _place, threads: Workers::of_caller() };
+        let _permit = Some(limits.requests.enter().await?);
+        let current = Current { _permit, threads: Workers::current() };
         let current = Arc::new(Mutex::new(current));
         Ok(Self { limits, workers, current, large: Arc::default() })
     }
 
-    /// Does a part of the work: where it is large, among the large answers and on the workers.
-    pub async fn work<T: Send + 'static>(
+    /// Runs a part of the work. Large work first gets a permit for large answers, and then runs on the workers.
+    pub(crate) async fn work<T: Send + 'static>(
         &self,
         is_large: bool,
         work: impl Future<Output = Result<T>> + Send + 'static,
@@ -69,12 +69,12 @@ impl Placement {
         self.workers.run(work).await
     }
 
-    /// Leaves the place among the requests, and waits for one among the large answers.
+    /// Gives the request's permit back, and waits for one for large answers.
     async fn move_to_large(&self) -> Result<()> {
         let moved = self.large.get_or_try_init(async || {
-            self.current()._place = None;
-            let _place = Some(self.limits.large_answers.enter().await?);
-            *self.current() = Current { _place, threads: self.workers.clone() };
+            self.current()._permit = None;
+            let _permit = Some(self.limits.large_answers.enter().await?);
+            *self.current() = Current { _permit, threads: self.workers.clone() };
             Ok(())
         });
         moved.await.copied()
@@ -89,13 +89,13 @@ impl Placement {
     }
 }
 
-/// Middleware for the paths that do work.
-pub async fn limit(
+/// Middleware for the endpoints that do work.
+pub(crate) async fn limit(
     State((limits, workers)): State<(Limits, Workers)>,
     mut request: Request,
     next: Next,
 ) -> Result<Response> {
-    let limits = limits.for_caller(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::from_extensions(request.extensions()));
     let (time_limit, stall_limit) = (limits.options.time_limit, limits.stall_limit());
     let placement = Placement::take(limits, workers).await?;
     request.extensions_mut().insert(placement.clone());
@@ -109,12 +109,12 @@ pub async fn limit(
     }))
 }
 
-/// The same body, pulled by a task that ends at the deadline, or when nothing is taken of it for too long.
+/// The same body, pulled by a task that ends at the deadline, or when the client has read nothing for too long.
 fn pulled(body: Body, placement: Placement, deadline: Instant, stall_limit: Duration) -> Body {
     let (sender, receiver) = mpsc::channel(1);
     let threads = placement.threads();
     let pull = async move {
-        let _seat = placement;
+        let _placement = placement;
         tokio::select! {
             sent = timeout_at(deadline, pull(body, &sender, stall_limit)) => match sent {
                 Ok(Ok(())) => {}
@@ -128,7 +128,7 @@ fn pulled(body: Body, placement: Placement, deadline: Instant, stall_limit: Dura
     Body::from_stream(received(receiver))
 }
 
-/// Sends chunks as they come, then `None`: only that is a clean end.
+/// Sends chunks as they come, and then `None`, which marks a complete answer.
 async fn pull(
     body: Body,
     sender: &mpsc::Sender<Option<Bytes>>,
@@ -138,7 +138,7 @@ async fn pull(
     while let Some(chunk) = chunks.next().await {
         let sent = timeout(stall_limit, sender.send(chunk?)).await;
         let sent = sent.map_err(|_| too_slow(stall_limit, "take the answer as it comes"));
-        // The receiver may be gone: then nobody cares how it ends.
+        // If the receiver is gone, the client is gone, and there is nobody to tell.
         if sent.map_err(axum::Error::new)?.is_err() {
             return Ok(());
         }

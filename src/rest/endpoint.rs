@@ -1,5 +1,5 @@
-//! What an endpoint is: its path, its arguments, what it answers and how. In: a line of [`endpoints`](super::endpoints). Out: its
-//! route, and for its handler the request that came, understood.
+//! What an endpoint is made of (see [`endpoints`](super::endpoints)): its path, its arguments, its answers, its handlers. A handler gets
+//! the request of its endpoint as a type, already parsed.
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -14,26 +14,29 @@ use crate::schema::Table;
 
 /// An endpoint: what the router, `/openapi.json` and the text of `/` are made from.
 pub struct Endpoint {
+    /// Its path.
     pub path: &'static str,
     /// A few words for the list of all endpoints.
     pub summary: &'static str,
-    /// One line for a GET without arguments.
+    /// The text that answers a GET without arguments, in one line.
     pub about: &'static str,
-    /// Whose rows it answers with or shows.
+    /// The table whose rows it returns or shows.
     pub table: Table,
+    /// Its arguments.
     pub arguments: &'static [&'static Argument],
+    /// The contents of a 200.
     pub returns: Returns,
-    /// What is told of arguments that it cannot take, and of what it does not have: a kind of error, and an example.
+    /// The errors that are its own: a kind, and an example of its text.
     pub errors: &'static [(Kind, &'static str)],
     /// Its handlers.
     pub methods: fn() -> MethodRouter<EndpointState>,
 }
 
-/// What comes with a 200.
+/// The contents of a 200.
 pub enum Returns {
     /// Rows of the table, in every format.
     Rows,
-    /// Of one of these media types.
+    /// A picture, in one of these media types.
     Bytes(&'static [&'static str]),
 }
 
@@ -47,12 +50,14 @@ impl Endpoint {
 /// An endpoint of a running server.
 #[derive(Clone)]
 pub struct EndpointState {
+    /// What all handlers share.
     pub app: App,
+    /// The endpoint that is served.
     pub endpoint: &'static Endpoint,
 }
 
 impl EndpointState {
-    /// The arguments of a request as `parse` understands them; `None` for a GET without any.
+    /// Parses the arguments of a request; `None` for a GET without any.
     pub async fn parse<T: Send + 'static>(
         &self,
         request: Request,

@@ -1,5 +1,5 @@
-//! The list of endpoints. In: nothing. Out: each path with its arguments, its answers and its handlers. The router, `/openapi.json`,
-//! `/docs` and the text of `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
+//! The list of endpoints: each path with its arguments, its answers and its handlers. The router, `/openapi.json`, `/docs` and the text of
+//! `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
 
 use super::endpoint::{Endpoint, Returns};
 use super::{plot, rows, schema};
@@ -13,7 +13,8 @@ const MISSING_ID: (Kind, &str) = (
     "diaObjectId is missing: give one id, several separated by commas, or an array",
 );
 
-pub static ENDPOINTS: [Endpoint; 5] = [
+/// The endpoints, in the order in which documents list them.
+pub(crate) static ENDPOINTS: [Endpoint; 5] = [
     Endpoint {
         path: Table::Sources.path(),
         summary: "the light curves of objects",
@@ -79,8 +80,8 @@ pub static ENDPOINTS: [Endpoint; 5] = [
     },
 ];
 
-/// What there is, as text for clients that do not read HTML.
-pub fn list() -> String {
+/// The list as text, for clients that do not read HTML.
+pub(crate) fn list() -> String {
     let endpoints = ENDPOINTS
         .iter()
         .map(|endpoint| format!("GET or POST {:<18} {}\n", endpoint.path, endpoint.summary));

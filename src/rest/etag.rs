@@ -1,35 +1,35 @@
-//! Entity tags: whether a client already has an answer. In: what the answer depends on. Out: a tag: strong, since equal questions have
-//! equal bytes, and made [`weak`] where the answer goes out compressed.
+//! Entity tags, by which a client says which answer it already has. A tag is a hash of all that an answer depends on. It is strong, since
+//! equal questions have equal bytes, and is made [`weak`] where the answer goes out compressed.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::http::header::{CONTENT_ENCODING, ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{CONTENT_ENCODING, ETAG};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::query::{Query, Versions};
 use crate::request::RowRequest;
 
-/// The tag of the answer to a question from one version of its tables: equal for equal questions,
-/// however they were written. `instance` stands for the running server: versions of two servers' tables are
-/// not comparable, nor are the bytes of two releases.
-pub fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Result<HeaderValue> {
+/// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written.
+/// `instance` is the id of the running server: the versions of two servers cannot be compared, nor the bytes of two releases.
+pub(crate) fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Result<ETag> {
     let mut hash = DefaultHasher::new();
     (instance, versions, question).hash(&mut hash);
     let text = format!("\"{}-{:016x}\"", versions.table, hash.finish());
-    HeaderValue::try_from(text).map_err(|error| Error::internal(format!("making an ETag: {error}")))
+    text.parse().map_err(|_| Error::internal(format!("{text} is no entity tag")))
 }
 
-/// What makes the answer to a request for rows another one, its table's version aside.
-pub fn question(request: &RowRequest) -> impl Hash {
+/// All that the answer to a request for rows depends on, except the versions of the tables.
+pub(crate) fn question(request: &RowRequest) -> impl Hash {
     let Query { rows, ids, columns, .. } = &request.query;
     (rows, ids, columns, request.format)
 }
 
-/// Layer outside of compression: the same rows go out under several content codings.
-pub async fn weak(mut response: Response) -> Response {
+/// Layer outside of compression: makes the tag of a compressed answer weak, since the same rows are sent in several content codings.
+pub(crate) async fn weak(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if headers.contains_key(CONTENT_ENCODING)
         && let Some(tag) = headers.get(ETAG).and_then(|tag| tag.to_str().ok())
@@ -41,23 +41,21 @@ pub async fn weak(mut response: Response) -> Response {
     response
 }
 
-/// Whether `If-Match` is not given or holds the tag, by strong comparison (RFC 9110, 13.1.1).
-pub fn is_met(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let values = headers.get_all(IF_MATCH).iter().filter_map(|value| value.to_str().ok());
-    let mut held = values.flat_map(|value| value.split(',')).map(str::trim).peekable();
-    held.peek().is_none() || held.any(|held| held == "*" || held.as_bytes() == tag.as_bytes())
+/// Whether the answer of a tag may be sent: `If-Match` is not given, is `*`, or lists the tag (RFC 9110, 13.1.1).
+pub(crate) fn is_met(headers: &HeaderMap, tag: &ETag) -> bool {
+    headers.typed_get::<IfMatch>().is_none_or(|listed| listed.precondition_passes(tag))
 }
 
-/// Whether `If-None-Match` holds the tag, by weak comparison (RFC 9110, 13.1.2). `*` is any.
-pub fn matches(headers: &HeaderMap, tag: &HeaderValue) -> bool {
-    let opaque = |text: &str| text.trim().trim_start_matches("W/").to_string();
-    let tag = tag.to_str().map(opaque).unwrap_or_default();
-    let values = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|held| held.trim() == "*" || opaque(held) == tag)
+/// Whether the client has the answer of a tag already: `If-None-Match` is `*` or lists the tag, weak or not (RFC 9110, 13.1.2).
+pub(crate) fn is_held(headers: &HeaderMap, tag: &ETag) -> bool {
+    headers.typed_get::<IfNoneMatch>().is_some_and(|listed| !listed.precondition_passes(tag))
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderName;
+    use axum::http::header::{IF_MATCH, IF_NONE_MATCH};
+
     use super::*;
 
     #[test]
@@ -67,14 +65,35 @@ mod tests {
             for value in values {
                 headers.append(IF_NONE_MATCH, HeaderValue::from_str(value).unwrap());
             }
-            matches(&headers, &HeaderValue::from_static("W/\"3-ab\""))
+            is_held(&headers, &"W/\"3-ab\"".parse().unwrap())
         };
-        for values in [&["W/\"3-ab\""][..], &["\"3-ab\""], &["\"x\", W/\"3-ab\""], &["\"x\"", "*"]]
-        {
+        for values in [
+            &["W/\"3-ab\""][..],
+            &["\"3-ab\""],
+            &["\"x\", W/\"3-ab\""],
+            &["\"x\"", "\"3-ab\""],
+            &["*"],
+        ] {
             assert!(matching(values), "{values:?}");
         }
-        for values in [&[][..], &["W/\"3-ac\""], &["3-ab"], &["\"x\""]] {
+        for values in [&[][..], &["W/\"3-ac\""], &["3-ab"], &["\"x\""], &["\"a b"], &["\u{e9}"]] {
             assert!(!matching(values), "{values:?}");
         }
+    }
+
+    #[test]
+    fn if_match_is_strong() {
+        let met = |values: &[(HeaderName, &str)], tag: &str| {
+            let values = values.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
+            is_met(&values.collect(), &tag.parse().unwrap())
+        };
+        assert!(met(&[], "\"3-ab\""));
+        for value in ["\"3-ab\"", "*", "\"x\", \"3-ab\""] {
+            assert!(met(&[(IF_MATCH, value)], "\"3-ab\""), "{value}");
+        }
+        for value in ["W/\"3-ab\"", "\"x\"", "3-ab", ""] {
+            assert!(!met(&[(IF_MATCH, value)], "\"3-ab\""), "{value}");
+        }
+        assert!(!met(&[(IF_MATCH, "\"3-ab\"")], "W/\"3-ab\""));
     }
 }

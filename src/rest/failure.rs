@@ -1,6 +1,5 @@
-//! Errors as clients see them: `{"status": "error", "text": "..."}`, or a page with that text, whatever layer they come from.
-//! In: an [`Error`] of a handler, or a bare status of the router. Out: the body, and the
-//! details of what is ours to mend in the log, under the request id that the client is told.
+//! Errors as clients see them, whichever layer they come from: `{"status": "error", "text": "..."}`, or a page with that text. Details of
+//! what the server has to mend go to the log, under the request id that the client is told.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use tower_http::request_id::RequestId;
 use crate::error::Error;
 use crate::failure;
 
-/// The status, and the error itself for [`describe`].
+/// An answer with the status of the error. [`describe`] writes its body from the error, which is among the extensions.
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.kind().http_status());
@@ -27,17 +26,17 @@ impl IntoResponse for Error {
     }
 }
 
-/// Writes the page of an error, from its status and text: put by a route into its answers for clients that read HTML.
+/// Writes the page of an error from its status and text. A route puts this into the extensions of an answer for clients that read HTML.
 #[derive(Clone, Copy)]
-pub struct ErrorPage(pub fn(StatusCode, &str) -> String);
+pub(crate) struct ErrorPage(pub fn(StatusCode, &str) -> String);
 
-/// The client gets a 500.
-pub fn of_panic(panic: Box<dyn Any + Send>) -> Response {
-    failure::of_panic(panic).into_response()
+/// The answer for a panic: a 500.
+pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
+    failure::from_panic(panic).into_response()
 }
 
-/// Gives every error answer its body.
-pub async fn describe(request: Request, next: Next) -> Response {
+/// Middleware: gives every error answer its body.
+pub(crate) async fn describe(request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(RequestId::header_value);
     let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).unwrap_or_default();
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
@@ -64,7 +63,7 @@ pub async fn describe(request: Request, next: Next) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-/// For the router's own refusals. It adds the `Allow` header of a 405 only later.
+/// The text for an error of the router itself. The router adds the `Allow` header of a 405 later.
 fn text_of_status(status: StatusCode, method: &Method, path: &str) -> String {
     match status {
         StatusCode::METHOD_NOT_ALLOWED => {

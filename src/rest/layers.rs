@@ -1,5 +1,5 @@
-//! What every answer goes through. In: the routes. Out: the same, whose panics and errors leave in one shape, whose bodies are
-//! compressed as the client asks, and which pages of any origin may read.
+//! The layers that every answer goes through: panics and errors get one shape, bodies are compressed as the client asks, and pages of any
+//! origin may read them (CORS).
 
 use std::time::Duration;
 
@@ -21,26 +21,26 @@ use crate::encode::Format;
 /// Smaller bodies are not worth compressing.
 const COMPRESSED_FROM_BYTES: u64 = 1 << 10;
 
-/// The first of these is the innermost.
-pub fn around(router: Router) -> Router {
+/// Adds the layers. The first is the innermost.
+pub(crate) fn around(router: Router) -> Router {
     router
-        .layer(CatchPanicLayer::custom(failure::of_panic))
+        .layer(CatchPanicLayer::custom(failure::from_panic))
         .layer(compression())
         .layer(map_response(etag::weak))
         .layer(from_fn(failure::describe))
         .layer(cors())
 }
 
-/// As the client asks, but for what is small or has its own compression.
+/// Compresses as the client asks, except bodies that are small or have their own compression.
 fn compression() -> CompressionLayer<impl Predicate> {
     let parquet = NotForContentType::const_new(Format::Parquet.content_type());
-    // Quickly: it is done on threads that serve, and unread answers keep what it needs.
+    // The fastest level: compression runs on the serving threads, and its buffers are held while an answer is unread.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
     compression.compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES).and(parquet))
 }
 
-/// The same of large answers alone.
-pub fn compression_of_large() -> CompressionLayer<impl Predicate> {
+/// Compresses large answers only. This layer is within the limits, so it runs on the workers.
+pub(crate) fn compression_of_large() -> CompressionLayer<impl Predicate> {
     let is_large = |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| {
         extensions.get::<bounded::Large>().is_some()
     };
@@ -48,7 +48,7 @@ pub fn compression_of_large() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new().compress_when(is_large.and(parquet))
 }
 
-/// Pages of any origin may ask and see every header.
+/// Lets pages of any origin send requests and read every header.
 fn cors() -> CorsLayer {
     let request_id = HeaderName::from_static("x-request-id");
     CorsLayer::new()

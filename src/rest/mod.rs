@@ -1,5 +1,5 @@
-//! The documented REST API over the query engine, what documents it, and the pages for people. In: HTTP requests. Out: rows as
-//! streams of bytes, pictures, pages, or errors in one shape.
+//! The REST API over the query engine, its documentation, and the pages for people. Answers are streams of rows, pictures, pages, or errors
+//! in one shape.
 //!
 //! A request goes through the [`layers`] (CORS, errors, compression), is [`received`] whole, goes through
 //! [`bounded`] if it does work, and reaches its handler with its arguments already understood.
@@ -10,6 +10,7 @@ mod endpoints;
 mod etag;
 mod failure;
 mod layers;
+mod light_curve;
 mod monitoring;
 mod openapi;
 mod pages;
@@ -44,11 +45,11 @@ use crate::workers::Workers;
 pub struct App {
     engine: Engine,
     limits: Limits,
-    /// For large bodies and answers.
+    /// Run large bodies and answers.
     workers: Workers,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
-    /// This run of the server.
+    /// The id of this run of the server.
     instance: Uuid,
     origins: Arc<Origins>,
 }
@@ -67,20 +68,20 @@ impl App {
         Self { engine, limits, workers, metrics, draining, instance, origins }
     }
 
-    /// What bounds the work of a request.
+    /// The state of the [`bounded`] middleware.
     fn bounded(&self) -> (Limits, Workers) {
         (self.limits.clone(), self.workers.clone())
     }
 }
 
-/// Every route.
+/// The router of all routes.
 pub fn router(app: App) -> Router {
     let work = ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
         let served = EndpointState { app: app.clone(), endpoint };
         router.route(endpoint.path, (endpoint.methods)().with_state(served))
     });
     let work = work
-        // Within the limits, where it is pulled by the workers.
+        // Within the limits, so that the workers do it.
         .route_layer(layers::compression_of_large())
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
         .route_layer(from_fn_with_state(app.limits.clone(), received::whole));
@@ -95,7 +96,7 @@ pub fn router(app: App) -> Router {
     layers::around(router.with_state(app))
 }
 
-/// Middleware for all but health and metrics: a request has a place among those that are open.
+/// Middleware for all but health and metrics: takes a permit for an open request.
 async fn open(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
     limits.open(request.extensions()).await?;
     Ok(next.run(request).await)

@@ -1,5 +1,4 @@
-//! `/api/v1/plot`: the light curve of one object as a picture, for notebooks, chats and pages without scripts. In: a
-//! [`PlotRequest`]. Out: SVG or PNG.
+//! `/api/v1/plot`: the light curve of one object as a picture (SVG or PNG), for notebooks, chats and pages without scripts.
 
 use std::mem;
 
@@ -13,15 +12,21 @@ use futures::TryStreamExt;
 
 use super::bounded::Placement;
 use super::endpoint::EndpointState;
+use super::light_curve::{detections, forced, missing};
 use super::rows::{validators, warned};
 use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;
 use crate::plot::{self, LightCurve, Picture};
-use crate::query::{Query, Rows, Versions};
+use crate::query::{Query, Versions};
 use crate::request::PlotRequest;
+use crate::schema::{FLUX_LIMIT, TAG};
 
-pub fn methods() -> MethodRouter<EndpointState> {
+/// The columns of a measurement that are drawn.
+const MEASURED: [&str; 4] = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
+
+/// The handlers of the endpoint.
+pub(crate) fn methods() -> MethodRouter<EndpointState> {
     get(answer).post(answer)
 }
 
@@ -42,23 +47,25 @@ async fn answer(
 ) -> Result<Response> {
     let Some(request) = request else { return Ok(served.about()) };
     let app = &served.app;
-    let question = (request.dia_object_id, request.picture, request.quantity);
-    let detections = drawable(app, &request).await?;
+    let id = request.dia_object_id;
+    let question = (id, request.picture, request.quantity);
+    let detections = detections(&app.engine, id, &MEASURED, &[TAG, FLUX_LIMIT]).await?;
     if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
-        let versions = app.engine.versions(detections).await.map_err(failure::of_reading)?;
+        let versions =
+            app.engine.versions(&detections.query).await.map_err(failure::from_reading)?;
         let tag = etag::tag(app.instance, versions, question)?;
-        if etag::matches(&headers, &tag) {
+        if etag::is_held(&headers, &tag) {
             return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
         }
     }
     let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
-    let versions = drawing.read(app, &placement, detections, LightCurve::take_sources).await?;
-    drawing.read(app, &placement, &request.forced, LightCurve::take_forced).await?;
-    if !matches!(detections.rows, Rows::SourcesWithUpperLimits { .. }) {
-        drawing.missing.push("the quality flags of sources".to_string());
-    }
+    let versions =
+        drawing.read(app, &placement, &detections.query, LightCurve::take_sources).await?;
+    let forced = forced(id, &MEASURED);
+    drawing.read(app, &placement, &forced, LightCurve::take_forced).await?;
+    drawing.missing.extend(detections.missing());
     if drawing.curve.points.is_empty() && drawing.curve.unplaced == 0 {
-        let text = format!("diaObjectId {}: there is no measurement of it", request.dia_object_id);
+        let text = format!("diaObjectId {id}: there is no measurement of it");
         return Err(Error::new(Kind::NotFound, text));
     }
     let tag = etag::tag(app.instance, versions, question)?;
@@ -67,20 +74,11 @@ async fn answer(
     Ok((validators(versions, tag)?, warned(warning), picture).into_response())
 }
 
-/// The detections with what they are worth; foreign tables may lack what tells it.
-async fn drawable<'a>(app: &App, request: &'a PlotRequest) -> Result<&'a Query> {
-    match app.engine.versions(&request.detections).await {
-        Err(error) if error.kind() == Kind::Argument => Ok(&request.untagged),
-        Err(error) => Err(failure::of_reading(error)),
-        Ok(_) => Ok(&request.detections),
-    }
-}
-
 /// What is to be drawn.
 #[derive(Default)]
 struct Drawing {
     curve: LightCurve,
-    /// What the tables lack for it.
+    /// The columns that the tables lack for it.
     missing: Vec<String>,
     synthetic: bool,
 }
@@ -95,10 +93,9 @@ impl Drawing {
         query: &Query,
         take: Take,
     ) -> Result<Versions> {
-        let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
-        let table = query.table().name();
-        let missing = answer.unknown_columns.iter().filter(|column| column.name != plot::WITHDRAWN);
-        self.missing.extend(missing.map(|column| format!("{table} {}", column.name)));
+        let answer = app.engine.run(query).await.map_err(failure::from_reading)?;
+        let unknown = answer.unknown_columns.into_iter().map(|column| column.name);
+        self.missing.extend(missing(query, unknown));
         let (mut rows, mut curve) = (answer.rows, mem::take(&mut self.curve));
         let read = async move {
             while let Some(rows) = rows.try_next().await.map_err(Error::from)? {
@@ -107,7 +104,7 @@ impl Drawing {
             Ok(curve)
         };
         let read = placement.work(answer.is_large, read).await;
-        self.curve = read.map_err(failure::of_reading)?;
+        self.curve = read.map_err(failure::from_reading)?;
         Ok(answer.versions)
     }
 
@@ -123,7 +120,7 @@ impl Drawing {
     }
 }
 
-/// Work that nothing can stop: it holds its place until it is done, whether or not somebody waits.
+/// Runs work that cannot be interrupted. It keeps its permit until it is done, even if the client has gone.
 async fn in_place<T: Send + 'static>(
     placement: Placement,
     work: impl FnOnce() -> Result<T> + Send + 'static,
@@ -163,7 +160,7 @@ mod tests {
                 Ok("drawn")
             })
         };
-        let state = (limits.clone(), Workers::of_caller());
+        let state = (limits.clone(), Workers::current());
         let router = Router::new().route("/", get(handler));
         let router = router.layer(from_fn_with_state(state, bounded::limit));
         let asked = tokio::spawn(router.oneshot(Request::new(Body::empty())));

@@ -1,31 +1,31 @@
-//! Pieces of an answer, for clients that read a file by its ends and columns: polars, DuckDB and others ask for the length of a URL, then
-//! for ranges of it. In: an answer that is there as a whole, and the `Range` of its request. Out: the piece, or all of it. Who wants all
-//! pieces of one answer says so by its tag, in `If-Match` or `If-Range`.
+//! Sends one range of an answer, or all of it. Clients that read a file by its ends and columns (polars, DuckDB and others) ask for the
+//! length of a URL, then for ranges of it. A client that wants all ranges from one and the same answer gives its entity tag in
+//! `If-Match` or `If-Range`.
 
 use std::convert::Infallible;
 use std::ops::{Bound, Range};
 
 use axum::body::Body;
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, IF_RANGE, RANGE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::header::RANGE;
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use headers::{ContentRange, HeaderMapExt};
+use headers::{AcceptRanges, ContentLength, ContentRange, ETag, HeaderMapExt, IfRange};
 
-/// Whether the client wants the length of an answer, or a piece of it.
-pub fn are_asked_for(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether the client asks for the length of an answer, or for a range of it.
+pub(crate) fn are_asked_for(method: &Method, headers: &HeaderMap) -> bool {
     method == Method::HEAD || headers.contains_key(RANGE)
 }
 
-/// Bytes that go out as they are: the connection has them at once. Of more the request holds its place until the last is sent.
+/// A body up to this size is sent as one piece. A larger one is a stream, so that the request holds its permit until the last byte is sent.
 const AT_ONCE_BYTES: usize = 64 << 10;
 
-/// The one range that is asked for; all where none is, several are, it is not a GET (RFC 9110, 14.2) or `If-Range` names another answer
-/// than this one, of the tag `tag`.
-pub fn response(method: &Method, headers: &HeaderMap, tag: &HeaderValue, whole: Bytes) -> Response {
+/// The answer to a request for one range. It is the whole body if no range or several ranges are asked for, if the method is not GET (RFC
+/// 9110, 14.2), or if `If-Range` does not match `tag`.
+pub(crate) fn response(method: &Method, headers: &HeaderMap, tag: &ETag, whole: Bytes) -> Response {
     let length = whole.len() as u64;
-    let wanted = method == Method::GET && headers.get(IF_RANGE).is_none_or(|of| of == tag);
+    let wanted = method == Method::GET && is_of(headers, tag);
     let range = headers.typed_get::<headers::Range>().filter(|_| wanted);
     let Some(range) = range else { return with_length(StatusCode::OK, whole) };
     let mut ranges = range.satisfiable_ranges(length);
@@ -44,10 +44,18 @@ pub fn response(method: &Method, headers: &HeaderMap, tag: &HeaderValue, whole: 
         (None, _) if range.satisfiable_ranges(u64::MAX).next().is_none() => {
             with_length(StatusCode::OK, whole) // it is no range of anything
         }
-        // The last bytes, more than there are: RFC 9110 (14.1.2) has all of them.
+        // More of the last bytes than there are: then all of them (RFC 9110, 14.1.2).
         (None, _) if is_of_last(headers) && length > 0 => piece(whole, 0..length),
         (None, _) => unsatisfiable(length),
         _ => with_length(StatusCode::OK, whole),
+    }
+}
+
+/// Whether `If-Range` is not given, or matches the tag. An invalid value does not match.
+fn is_of(headers: &HeaderMap, tag: &ETag) -> bool {
+    match headers.typed_try_get::<IfRange>() {
+        Ok(given) => given.is_none_or(|given| !given.is_modified(Some(tag), None)),
+        Err(_) => false,
     }
 }
 
@@ -66,8 +74,9 @@ fn piece(whole: Bytes, of: Range<u64>) -> Response {
 }
 
 fn with_length(status: StatusCode, bytes: Bytes) -> Response {
-    let headers =
-        [(ACCEPT_RANGES, HeaderValue::from_static("bytes")), (CONTENT_LENGTH, bytes.len().into())];
+    let mut headers = HeaderMap::new();
+    headers.typed_insert(AcceptRanges::bytes());
+    headers.typed_insert(ContentLength(bytes.len() as u64));
     let body = match bytes.len() {
         0..=AT_ONCE_BYTES => Body::from(bytes),
         length => {
@@ -95,7 +104,7 @@ mod tests {
         let headers = range.iter().map(|(name, value)| {
             (name.parse::<axum::http::HeaderName>().unwrap(), value.parse().unwrap())
         });
-        let tag = HeaderValue::from_static("\"3-ab\"");
+        let tag = "\"3-ab\"".parse().unwrap();
         let whole = Bytes::from_static(b"0123456789");
         let response = response(&Method::GET, &headers.collect(), &tag, whole);
         let range =
@@ -121,7 +130,11 @@ mod tests {
             assert_eq!(answered(&[("range", asked)]).await, whole, "{asked}");
         }
         assert_eq!(answered(&[]).await, whole);
-        assert_eq!(answered(&[("range", "bytes=2-4"), ("if-range", "\"x\"")]).await, whole);
+        let other = ["\"x\"", "W/\"3-ab\"", "3-ab", "Sun, 06 Nov 1994 08:49:37 GMT", ""];
+        for other in other {
+            let asked = [("range", "bytes=2-4"), ("if-range", other)];
+            assert_eq!(answered(&asked).await, whole, "{other}");
+        }
         let same = answered(&[("range", "bytes=2-4"), ("if-range", "\"3-ab\"")]).await;
         assert_eq!((same.0, &same.2[..]), (206, &b"234"[..]));
         for asked in ["bytes=10-", "bytes=100-200"] {

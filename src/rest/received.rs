@@ -1,4 +1,4 @@
-//! A request taken to its end, and its [`Arguments`]: those of its query string and of its body, JSON or a form.
+//! Reads the query string and the body of a request, JSON or a form, into [`Arguments`].
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use crate::request::argument::Argument;
 use crate::request::arguments::{self, Arguments, Body};
 use crate::workers::Workers;
 
-/// A larger body is parsed on the workers: some hundred microseconds on a thread that serves.
+/// A larger body is parsed on the workers. One of this size takes some hundred microseconds on a serving thread.
 const PARSED_HERE_BYTES: usize = 32 << 10;
 
 /// What a body of another media type is told.
-pub const MEDIA_TYPES: &str = "a body must be JSON, and say so: send the header `Content-Type: application/json`; or a form, as in a query \
+pub(crate) const MEDIA_TYPES: &str = "a body must be JSON, and say so: send the header `Content-Type: application/json`; or a form, as in a query \
     string: `application/x-www-form-urlencoded`";
 
-/// What a client sent, before anything of it is understood.
+/// What a client sent, not parsed yet.
 #[derive(Default)]
-pub struct Sent {
+pub(crate) struct Sent {
     method: Method,
     query: String,
     media_type: MediaType,
     body: Whole,
 }
 
-/// Of a body.
+/// The media type of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum MediaType {
     #[default]
@@ -39,12 +39,16 @@ enum MediaType {
     Form,
 }
 
-/// Middleware: takes the request to its end before anything is done for it, and leaves it for [`Sent::from_extensions`].
-pub async fn whole(State(limits): State<Limits>, request: Request, next: Next) -> Result<Response> {
+/// Middleware: receives the whole request before any work is done for it, and puts it into the extensions for [`Sent::from_extensions`].
+pub(crate) async fn whole(
+    State(limits): State<Limits>,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
     if ![Method::GET, Method::HEAD, Method::POST].contains(request.method()) {
         return Ok(next.run(request).await); // refused by the route
     }
-    let limits = limits.for_caller(Client::of_request(request.extensions()));
+    let limits = limits.for_caller(Client::from_extensions(request.extensions()));
     let (mut parts, body) = incoming::receive(request, &limits).await?;
     let query = parts.uri.query().unwrap_or_default().to_string();
     let media_type = MediaType::from_headers(&parts.headers, &body.bytes)?;
@@ -87,9 +91,8 @@ impl Sent {
         extensions.get().cloned().unwrap_or_default()
     }
 
-    /// The arguments as `parse` understands them; `None` for a GET without any. A large body is read on
-    /// `workers`.
-    pub async fn parse<T: Send + 'static>(
+    /// Parses the arguments; `None` for a GET without any. A large body is parsed on `workers`.
+    pub(crate) async fn parse<T: Send + 'static>(
         self: Arc<Self>,
         known: &[&'static Argument],
         workers: &Workers,
@@ -122,7 +125,7 @@ mod tests {
     async fn a_get_without_arguments_asks_what_the_endpoint_is() {
         let parsed = async |method| {
             let sent = Arc::new(Sent { method, ..Sent::default() });
-            sent.parse(&[], &Workers::of_caller(), |_| Ok(())).await.unwrap()
+            sent.parse(&[], &Workers::current(), |_| Ok(())).await.unwrap()
         };
         assert_eq!(parsed(Method::GET).await, None);
         assert_eq!(parsed(Method::POST).await, Some(()));

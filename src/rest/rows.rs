@@ -1,5 +1,4 @@
-//! The mechanism of the endpoints that answer with rows. In: a [`RowRequest`]. Out: its rows as a
-//! stream in the asked format, with the headers that say what they are.
+//! Answers a [`RowRequest`]: streams its rows in the format that it asks for, with headers that say what they are.
 //!
 //! An answer is held back until [`HELD_BYTES`] or its end: what fails before that is an error
 //! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a
@@ -10,9 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
-};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -21,6 +18,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
+use headers::{CacheControl, ETag, HeaderMapExt};
 
 use super::bounded::{Large, Placement};
 use super::endpoint::EndpointState;
@@ -32,16 +30,19 @@ use crate::query::{ObjectIds, Query, Versions};
 use crate::request::RowRequest;
 use crate::telemetry::RowsSent;
 
-pub const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
-pub const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
+/// Names the versions of the tables that an answer was made from.
+pub(crate) const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
+/// Says what was ignored of a request.
+pub(crate) const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
 
-/// Bytes of an answer to have before the first of them is sent.
+/// As many bytes of an answer are held back before the first is sent.
 const HELD_BYTES: usize = 64 << 10;
 
-/// The same where the client asks for its length, or for a piece.
+/// The same if the client asks for the length, or for a range.
 const PIECES_BYTES: usize = 4 << 20;
 
-pub fn methods() -> MethodRouter<EndpointState> {
+/// The handlers of the endpoint.
+pub(crate) fn methods() -> MethodRouter<EndpointState> {
     get(answer).post(answer)
 }
 
@@ -68,13 +69,13 @@ async fn answer(
         return explanation(app, query, &placement).await;
     }
     if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
-        let versions = app.engine.versions(query).await.map_err(failure::of_reading)?;
+        let versions = app.engine.versions(query).await.map_err(failure::from_reading)?;
         let tag = etag::tag(app.instance, versions, etag::question(&request))?;
-        if etag::matches(&headers, &tag) {
+        if etag::is_held(&headers, &tag) {
             return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
         }
     }
-    let answer = app.engine.run(query).await.map_err(failure::of_reading)?;
+    let answer = app.engine.run(query).await.map_err(failure::from_reading)?;
     let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
     if !etag::is_met(&headers, &tag) {
@@ -85,7 +86,7 @@ async fn answer(
     let mut begun = placement.work(answer.is_large, first).await?;
     if let HeldAnswer::Part(held, chunks) = begun {
         begun = match ranges::are_asked_for(&method, &headers) {
-            // What is held then is as much as a large answer has.
+            // Then as much is held as for a large answer.
             true => placement.work(true, self::begun(held, chunks, PIECES_BYTES)).await?,
             false => HeldAnswer::Part(held, chunks),
         };
@@ -93,7 +94,7 @@ async fn answer(
     let mut response = match begun {
         HeldAnswer::Whole(body) => ranges::response(&method, &headers, &tag, body),
         HeldAnswer::Part(held, chunks) => {
-            // Compression asks once more after the end.
+            // Compression polls once more after the end.
             let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
             Body::from_stream(all).into_response()
         }
@@ -108,32 +109,33 @@ async fn answer(
     Ok(response)
 }
 
-/// It says which pages are read, of each row group: with many objects that takes long to tell.
+/// Answers with the plan. It lists the pages that are read, of each row group, which takes long with many objects.
 async fn explanation(app: &App, query: &Query, placement: &Placement) -> Result<Response> {
     let (engine, query) = (app.engine.clone(), query.clone());
     let text = async move { engine.explain(&query).await };
-    let text = placement.work(true, text).await.map_err(failure::of_reading)?;
+    let text = placement.work(true, text).await.map_err(failure::from_reading)?;
     Ok(text.into_response())
 }
 
-/// What a client needs to ask again only for what changed.
-pub fn validators(versions: Versions, tag: HeaderValue) -> Result<[(HeaderName, HeaderValue); 4]> {
+/// The headers by which a client can ask whether an answer has changed.
+pub(crate) fn validators(versions: Versions, tag: ETag) -> Result<HeaderMap> {
     let snapshot = HeaderValue::try_from(versions.to_string());
-    Ok([
+    let mut headers = HeaderMap::from_iter([
         (SNAPSHOT, snapshot.map_err(|error| Error::internal(error.to_string()))?),
-        (ETAG, tag),
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (VARY, HeaderValue::from_static("accept-encoding")),
-    ])
+    ]);
+    headers.typed_insert(tag);
+    headers.typed_insert(CacheControl::new().with_no_cache());
+    Ok(headers)
 }
 
-/// What was ignored of a request.
-pub fn warned(warning: Option<String>) -> HeaderMap {
+/// The header of a warning.
+pub(crate) fn warned(warning: Option<String>) -> HeaderMap {
     let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
     warning.map(|warning| (WARNING, warning)).into_iter().collect()
 }
 
-/// What the body is; a file name for what is saved rather than read at once.
+/// The headers for the type of the body, with a file name for formats that are saved.
 fn content(query: &Query, format: Format) -> Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
@@ -152,7 +154,7 @@ fn content(query: &Query, format: Format) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// The same rows, counted as they go by.
+/// The same rows, with a counter of those that have passed.
 fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsSent) {
     let sent = RowsSent(Arc::new(AtomicU64::new(0)));
     let (schema, count) = (rows.schema(), sent.0.clone());
@@ -163,14 +165,14 @@ fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsS
     (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), sent)
 }
 
-/// An answer that can be sent.
+/// The beginning of an answer.
 enum HeldAnswer {
     Whole(Bytes),
-    /// What is there, and what follows.
+    /// The bytes so far, and the stream of the rest.
     Part(BytesMut, BoxStream<'static, Result<Bytes>>),
 }
 
-/// An answer of which all is there, or `most` bytes.
+/// Reads an answer to its end, or up to `most` bytes.
 async fn begun(
     mut held: BytesMut,
     mut chunks: BoxStream<'static, Result<Bytes>>,
@@ -178,7 +180,7 @@ async fn begun(
 ) -> Result<HeldAnswer> {
     while held.len() < most {
         match chunks.next().await {
-            Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::of_reading)?),
+            Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::from_reading)?),
             None => return Ok(HeldAnswer::Whole(held.freeze())),
         }
     }
@@ -205,7 +207,7 @@ mod tests {
         let time_limit = std::time::Duration::from_millis(100);
         let limits =
             Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::DEFAULT });
-        let (workers, metrics) = (Workers::of_caller(), Arc::new(Metrics::default()));
+        let (workers, metrics) = (Workers::current(), Arc::new(Metrics::default()));
         let (draining, origins) = (CancellationToken::new(), Origins::default());
         let app = App::new(engine, limits.clone(), workers, metrics, draining, origins);
         let router = crate::rest::router(app);

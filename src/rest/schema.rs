@@ -1,6 +1,5 @@
-//! `/api/v1/schema`: the fields of one endpoint. In: its path. Out: a JSON object with one block
-//! per family of columns, names sorted and without prefix: those that a request for all columns gets, and with `computed` also
-//! those that the server computes.
+//! `/api/v1/schema`: the columns of one endpoint, as a JSON object with one block per family. Names are sorted and have no prefix. The
+//! columns are those of a request that names none, and with `computed` also those that the server computes.
 
 use arrow::datatypes::Schema;
 use axum::extract::{OptionalFromRequest, Request, State};
@@ -18,11 +17,12 @@ use crate::warehouse::LeftOut;
 
 const BLOCKS: [(&str, &str); 2] =
     [("r:", "LSST original fields (r:)"), ("f:", "Fink science module outputs (f:)")];
-/// Of other people's files: each column with why it is not among the fields.
+/// The block of columns that are not served, each with the reason. Only tables of others have it.
 const LEFT_OUT_BLOCK: &str = "Not served";
 const COMPUTED_BLOCK: (&str, &str) = ("v:", "Computed by the server (v:)");
 
-pub fn methods() -> MethodRouter<EndpointState> {
+/// The handlers of the endpoint.
+pub(crate) fn methods() -> MethodRouter<EndpointState> {
     get(answer).post(answer)
 }
 

@@ -1,5 +1,5 @@
-//! The known columns of the tables: LSST schema 10.0 with Fink's, and what earlier schemas had besides.
-//! In: `catalog.csv`, compiled in. Out: [`catalog`], [`describe`] and the schema of a new table.
+//! The known columns of the tables, from `catalog.csv`: those of LSST schema 10.0 and of Fink, and what earlier schemas had besides. It
+//! describes columns, and gives the schema of a new table.
 //!
 //! The file has one line per column, sorted by table and `family:name`: table, family, name, type (as
 //! alert schemas name it), unit (VOUnit), UCD (UCD1+), the last LSST schema that had the field (empty: it
@@ -28,8 +28,11 @@ const TYPES: [(&str, DataType); 6] = [
 /// One line of the catalog.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CatalogColumn {
+    /// The family of the column.
     pub family: Family,
+    /// The name without the family.
     pub name: &'static str,
+    /// The stored type.
     pub data_type: DataType,
     /// VOUnit; empty: dimensionless.
     pub unit: &'static str,
@@ -42,7 +45,7 @@ pub struct CatalogColumn {
 }
 
 impl CatalogColumn {
-    /// Where the column sorts: byte-wise by its served name.
+    /// The key for sorting: the served name.
     fn key(&self) -> (&'static str, &'static str) {
         (self.family.prefix(), self.name)
     }
@@ -51,7 +54,7 @@ impl CatalogColumn {
 /// The known columns of a table, in byte-wise order of `family:name`.
 pub fn catalog(table: Table) -> &'static [CatalogColumn] {
     static COLUMNS: OnceLock<[Vec<CatalogColumn>; 3]> = OnceLock::new();
-    // A line that does not parse is left out: the columns lose a description, and a test fails.
+    // A line that does not parse is left out. Its column then has no description, and a test fails.
     let columns = COLUMNS.get_or_init(|| {
         let lines = || CSV.lines().skip(1).filter_map(parse_line);
         Table::ALL.map(|table| lines().filter(|(of, _)| *of == table).map(|(_, c)| c).collect())
@@ -85,8 +88,7 @@ pub fn new_table_schema(table: Table) -> SchemaRef {
     Arc::new(Schema::new(served.chain(provenance::fields(table)).collect::<Vec<_>>()))
 }
 
-/// A stored field with unit, UCD and description where known. What it says of itself stands where the catalog
-/// says nothing.
+/// A stored field with its unit, UCD and description from the catalog, or else from its own metadata.
 pub fn described(table: Table, field: &Field) -> Field {
     let Some(family) = family(field) else { return field.clone() };
     let mut metadata = field.metadata().clone();
@@ -98,7 +100,7 @@ pub fn described(table: Table, field: &Field) -> Field {
     field.clone().with_metadata(metadata)
 }
 
-/// The same under its served name, `r:psfFlux`; `None` for columns that are not served.
+/// The same field with its served name, `r:psfFlux`; `None` for a column that is not served.
 pub fn describe(table: Table, field: &Field) -> Option<Field> {
     Some(described(table, field).with_name(served_name(field)?))
 }

@@ -5,15 +5,20 @@ use arrow::datatypes::{DataType, Field};
 
 use super::{DESCRIPTION, FAMILY, UCD, UNIT};
 
-/// `v`, the family of every one of them.
+/// The family of the computed columns.
 pub const COMPUTED: &str = "v";
+
+/// The served name of the column that tells good detections, poor ones and forced photometry apart.
+pub const TAG: &str = "v:tag";
+/// The served name of the column with the flux of an upper limit.
+pub const FLUX_LIMIT: &str = "v:fluxLimit";
 
 /// A computed column.
 #[derive(Clone, Debug)]
 pub struct ComputedColumn {
     /// Without the family.
     pub name: &'static str,
-    /// What the SQL makes of our own tables' columns.
+    /// The type of the SQL for our own tables.
     pub data_type: DataType,
     /// VOUnit; empty: dimensionless.
     pub unit: &'static str,
@@ -25,7 +30,7 @@ pub struct ComputedColumn {
     pub sql: &'static str,
 }
 
-/// Of every table that has the columns.
+/// The computed columns of every table that has the columns in their SQL.
 pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     ComputedColumn {
         name: "abMag",
@@ -69,7 +74,7 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     },
 ];
 
-/// Of a light curve with its upper limits, whose own SQL computes them.
+/// The computed columns of light curves with upper limits, whose statement computes them.
 pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
     ComputedColumn {
         name: "fluxLimit",
@@ -92,7 +97,7 @@ pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
 ];
 
 impl ComputedColumn {
-    /// The served field as documents have it, where no table is at hand.
+    /// The served field for documents, when there is no table.
     pub fn documented(&self) -> Field {
         self.field(self.data_type.clone())
     }

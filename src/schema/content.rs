@@ -1,4 +1,4 @@
-//! What a row contains, as one number. In: the columns of rows. Out: a hash of each.
+//! Hashes the content of rows, each into one number.
 //!
 //! Two rows with the same measured values hash alike, whatever the order of their columns, which of them are null or absent, and the
 //! width of their types: an integer and the float of the same value are the same. So a row has one hash, whichever file it came in
@@ -11,7 +11,7 @@ use twox_hash::XxHash3_64;
 use super::family;
 use crate::error::{Error, Result};
 
-/// The hash of each row, of its columns that have a family; provenance has no part in it. `columns` are the first of `schema`'s.
+/// The hash of each row, over the columns that have a family; provenance columns do not count. `columns` are the first ones of `schema`.
 pub fn content_hash(schema: &Schema, columns: &[ArrayRef]) -> Result<Int64Array> {
     let mut sums = vec![0; columns.first().map_or(0, |column| column.len())];
     for (field, column) in schema.fields().iter().zip(columns) {
@@ -43,7 +43,7 @@ fn add(sums: &mut [u64], hash: ValueHash, column: &ArrayRef) -> Result<()> {
     Ok(())
 }
 
-/// Nulls add nothing.
+/// Adds the hashes of one column to those of the rows. A null adds nothing.
 fn add_each<A: ArrayAccessor>(sums: &mut [u64], column: A, hash: impl Fn(A::Item) -> u64) {
     for (at, sum) in sums.iter_mut().enumerate() {
         if column.is_valid(at) {
@@ -52,7 +52,7 @@ fn add_each<A: ArrayAccessor>(sums: &mut [u64], column: A, hash: impl Fn(A::Item
     }
 }
 
-/// Hashes the values of one column. Each kind of value has a seed of its own: 1 is not true, nor "1".
+/// Hashes the values of one column. Each kind of value has its own seed, so that 1, true and "1" differ.
 #[derive(Clone, Copy)]
 struct ValueHash {
     seed: u64,
@@ -64,29 +64,29 @@ impl ValueHash {
     }
 
     fn integer(self, value: i64) -> u64 {
-        self.of(0, &value.to_le_bytes())
+        self.bytes(0, &value.to_le_bytes())
     }
 
-    /// Zero and minus zero differ; all values that are no number are one.
+    /// Zero and minus zero differ; all NaNs are the same.
     fn float(self, value: f64) -> u64 {
         let integer = value as i64;
-        // The greatest integer is where larger floats end up.
+        // A larger float would be cast to the greatest integer, so that one is excluded.
         if (integer as f64).to_bits() == value.to_bits() && integer != i64::MAX {
             return self.integer(integer);
         }
         let value = if value.is_nan() { f64::NAN } else { value };
-        self.of(1, &value.to_le_bytes())
+        self.bytes(1, &value.to_le_bytes())
     }
 
     fn boolean(self, value: bool) -> u64 {
-        self.of(2, &[value.into()])
+        self.bytes(2, &[value.into()])
     }
 
     fn text(self, value: &str) -> u64 {
-        self.of(3, value.as_bytes())
+        self.bytes(3, value.as_bytes())
     }
 
-    fn of(self, kind: u64, bytes: &[u8]) -> u64 {
+    fn bytes(self, kind: u64, bytes: &[u8]) -> u64 {
         XxHash3_64::oneshot_with_seed(self.seed.wrapping_add(kind), bytes)
     }
 }

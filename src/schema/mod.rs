@@ -15,22 +15,26 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
-pub use computed::{COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
+pub use computed::{COMPUTED, ComputedColumn, FLUX_LIMIT, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, TAG};
 pub use content::content_hash;
 
-/// Field metadata keys.
+/// The key of the family in the metadata of a field.
 pub const FAMILY: &str = "family";
+/// The key of the unit (VOUnit) in the metadata of a field.
 pub const UNIT: &str = "unit";
+/// The key of the UCD in the metadata of a field.
 pub const UCD: &str = "ucd";
+/// The key of the description in the metadata of a field.
 pub const DESCRIPTION: &str = "description";
 
-/// Schema metadata keys of an answer: the name of its table, and the versions it is from, as the header `X-Diaflight-Snapshot` has them.
+/// The key of the table's name, in the metadata of the schema of an answer.
 pub const TABLE: &str = "table";
+/// The key of the versions that an answer is from, as the header `X-Diaflight-Snapshot` has them, in the metadata of its schema.
 pub const SNAPSHOT: &str = "snapshot";
 
 /// The object every row of every table belongs to: `int64`, first of every sort order.
 pub const KEY: &str = "diaObjectId";
-/// Middle of the exposure, MJD in TAI: `float64`.
+/// The middle of the exposure, MJD in TAI: `float64`.
 pub const TIME: &str = "midpointMjdTai";
 
 /// A table of the warehouse, and the endpoint of the same name.
@@ -58,7 +62,7 @@ impl Table {
         }
     }
 
-    /// Its endpoint of REST.
+    /// The path of its REST endpoint.
     pub const fn path(self) -> &'static str {
         match self {
             Table::Sources => "/api/v1/sources",
@@ -67,6 +71,7 @@ impl Table {
         }
     }
 
+    /// The table of a name.
     pub fn from_name(name: &str) -> Option<Table> {
         Table::ALL.into_iter().find(|table| table.name() == name)
     }
@@ -90,16 +95,17 @@ impl Table {
     }
 }
 
-/// Who made a column's values.
+/// The origin of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Family {
-    /// `r:` the Rubin alert packet.
+    /// `r:`, the Rubin alert packet.
     Rubin,
-    /// `f:` Fink's science modules.
+    /// `f:`, Fink's science modules.
     Fink,
 }
 
 impl Family {
+    /// The prefix of served names: `r` or `f`.
     pub fn prefix(self) -> &'static str {
         match self {
             Family::Rubin => "r",
@@ -107,6 +113,7 @@ impl Family {
         }
     }
 
+    /// The family of a prefix.
     pub fn from_prefix(prefix: &str) -> Option<Family> {
         [Family::Rubin, Family::Fink].into_iter().find(|family| family.prefix() == prefix)
     }
@@ -139,8 +146,8 @@ pub fn served_columns(stored: &Schema) -> Vec<(String, usize)> {
     columns
 }
 
-/// The schema of an answer, which says what it is from wherever it is kept.
-pub fn of_answer(fields: &Schema, table: Table, snapshot: &str) -> SchemaRef {
+/// The schema of an answer, with the table and the versions that it is from, so that a saved answer still says so.
+pub fn answer_schema(fields: &Schema, table: Table, snapshot: &str) -> SchemaRef {
     let about = [(TABLE, table.name()), (SNAPSHOT, snapshot)];
     let about = about.map(|(key, value)| (key.to_string(), value.to_string()));
     Arc::new(Schema::new_with_metadata(fields.fields().clone(), about.into()))

@@ -45,8 +45,8 @@ pub const ALERT_SCIENCE: &str = "alertFinkScienceVersion";
 /// `contentHash` of the alert's source.
 pub const ALERT_CONTENT_HASH: &str = "alertContentHash";
 
-/// Times that a measurement may have, and its processing, as MJD: from 1968-05-24 to 2132-09-01. Others, such as seconds since 1970, are
-/// kept as they are, and win over nothing.
+/// The times that a measurement, or its processing, may have, as MJD: from 1968-05-24 to 2132-09-01. Rows with other times, such as seconds
+/// since 1970, are kept as they are, but lose to any other copy.
 pub const PLAUSIBLE_MJD: RangeInclusive<f64> = 40_000.0..=100_000.0;
 
 const ALL: [(&str, DataType); 8] = [
@@ -70,12 +70,12 @@ pub fn fields(table: Table) -> Vec<Field> {
     all().take(count).collect()
 }
 
-/// The provenance column of that name, whatever table has it.
+/// The provenance column of a name, of whichever table.
 pub fn field(name: &str) -> Option<Field> {
     all().find(|field| field.name() == name)
 }
 
-/// Those of all tables: names that no column of a packet may have.
+/// The provenance columns of all tables. No column of a packet may have such a name.
 pub fn all() -> impl Iterator<Item = Field> {
     ALL.into_iter().map(|(name, data_type)| Field::new(name, data_type, true))
 }

@@ -1,4 +1,4 @@
-//! What a connection is at. In: its requests and their answers, as they go by. Out: until when it may go on like this.
+//! What a connection is doing, and until when it may go on like this.
 //!
 //! A connection is without a request, or a request waits for its client, to send more of it or to take more of its answer, or the server
 //! works on it. The first two have a limit; a client that reads slowly and goes on reading is within it. Bytes prove nothing: a head
@@ -11,9 +11,9 @@ use std::time::Duration;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-/// How long a connection may be at the same.
+/// How long a connection may stay in one state.
 #[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
+pub(crate) struct Timeouts {
     /// Until its first request is there.
     pub first: Duration,
     /// Between two requests.
@@ -23,30 +23,30 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// Looking again after this, nothing is overlooked for longer than its own limit.
-    pub fn shortest(&self) -> Duration {
+    /// The shortest limit. With checks at this interval, no state lasts for more than twice its own limit.
+    pub(crate) fn shortest(&self) -> Duration {
         self.first.min(self.idle).min(self.stalled)
     }
 }
 
 #[derive(Debug)]
-pub struct Activity(Mutex<ConnectionState>);
+pub(crate) struct Activity(Mutex<ConnectionState>);
 
 #[derive(Debug)]
 struct ConnectionState {
-    /// Of each request, since when it waits for its client; `None` while the server works on it.
+    /// For each request, since when it waits for its client; `None` while the server works on it.
     requests: HashMap<u64, Option<Instant>>,
     begun: u64,
-    /// Since when the client takes nothing of what is to be written; `None` while it does.
+    /// Since when the client has read nothing although there is something to write; `None` while it reads.
     stuck_since: Option<Instant>,
-    /// When the last answer was written, or the connection began.
+    /// When the last answer was written, or the connection was opened.
     quiet_since: Instant,
-    /// The client left a body of a request that nobody took.
+    /// Whether the body of a request was left unread.
     left_over: bool,
 }
 
 impl Activity {
-    pub fn begin() -> Arc<Self> {
+    pub(crate) fn begin() -> Arc<Self> {
         Arc::new(Self(Mutex::new(ConnectionState {
             requests: HashMap::new(),
             begun: 0,
@@ -60,8 +60,8 @@ impl Activity {
         self.0.lock()
     }
 
-    /// A request is there, until the guard is dropped.
-    pub fn request(self: &Arc<Self>) -> Answering {
+    /// Begins a request. It ends when the guard is dropped.
+    pub(crate) fn request(self: &Arc<Self>) -> Answering {
         let mut state = self.state();
         state.begun += 1;
         let number = state.begun;
@@ -69,26 +69,26 @@ impl Activity {
         Answering { activity: self.clone(), number }
     }
 
-    /// Since when there is no request; `None` while there is one, or its answer is still being written.
-    pub fn quiet_since(&self) -> Option<Instant> {
+    /// Since when the connection has no request; `None` while it has one, or the answer is still being written.
+    pub(crate) fn quiet_since(&self) -> Option<Instant> {
         let state = self.state();
         (state.requests.is_empty() && state.stuck_since.is_none()).then_some(state.quiet_since)
     }
 
-    /// Since when nothing is asked of the server: there is no request, or all of them wait for the client.
-    pub fn idle_since(&self) -> Option<Instant> {
+    /// Since when the server has nothing to do: there is no request, or all of them wait for the client.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
         self.quiet_since().or_else(|| self.state().waiting_since())
     }
 
-    /// The client takes nothing of what is to be written, or again something.
-    pub fn set_stuck(&self, stuck: bool) {
+    /// Records that the client has stopped, or started, reading what is written.
+    pub(crate) fn set_stuck(&self, stuck: bool) {
         let (mut state, now) = (self.state(), Instant::now());
         state.stuck_since = stuck.then_some(now);
         state.quiet_since = now;
     }
 
-    /// When the first of its timeouts ends, unless it goes on before.
-    pub fn due(&self, timeouts: &Timeouts) -> Option<Instant> {
+    /// When the first of the timeouts expires, unless the state changes before.
+    pub(crate) fn due(&self, timeouts: &Timeouts) -> Option<Instant> {
         let state = self.state();
         if state.requests.is_empty() && state.stuck_since.is_none() {
             let limit = if state.begun == 0 { timeouts.first } else { timeouts.idle };
@@ -97,8 +97,8 @@ impl Activity {
         Some(state.waiting_since()? + timeouts.stalled)
     }
 
-    /// Whether a body of a request was left where it was.
-    pub fn left_over(&self) -> bool {
+    /// Whether the body of a request was left unread.
+    pub(crate) fn left_over(&self) -> bool {
         self.state().left_over
     }
 }
@@ -115,18 +115,18 @@ impl ConnectionState {
 
 /// A request, until the last byte of its answer is handed over.
 #[derive(Debug)]
-pub struct Answering {
+pub(crate) struct Answering {
     activity: Arc<Activity>,
     number: u64,
 }
 
 impl Answering {
-    /// Whether it waits for its client from now on.
+    /// Sets whether the request waits for its client from now on.
     pub(super) fn set_waiting(&self, waiting: bool) {
         self.activity.state().requests.insert(self.number, waiting.then(Instant::now));
     }
 
-    /// The body of the request is left where it is.
+    /// Records that the body of the request was left unread.
     pub(super) fn leave_over(&self) {
         self.activity.state().left_over = true;
     }

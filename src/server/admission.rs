@@ -1,5 +1,5 @@
-//! The connections that are open. In: a client that connects. Out: a [`Slot`] for its connection, if need be in place of one for
-//! which the server does nothing: silence keeps nobody out.
+//! The open connections. A new one gets a [`Slot`]; if all are taken, it replaces one for which the server does nothing, so that idle
+//! clients keep nobody out.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -12,11 +12,11 @@ use super::activity::Activity;
 use crate::limits::{Client, ServerOptions, share_of};
 use crate::telemetry::Metrics;
 
-/// Every connection of a server.
+/// The open connections of a server.
 #[derive(Clone)]
-pub struct Connections {
+pub(crate) struct Connections {
     most: usize,
-    /// Connections of one client.
+    /// How many connections one client may have.
     most_each: usize,
     held: Arc<Mutex<OpenConnections>>,
     metrics: Arc<Metrics>,
@@ -34,11 +34,11 @@ struct Connection {
     evicted: CancellationToken,
 }
 
-/// Connections that are evicted and not yet closed; more would be more than the limit says by too much.
+/// How many connections may be evicted and not yet closed: so many more than the limit can be open for a moment.
 const MOST_CLOSING: usize = 64;
 
-/// The place of a connection; free again when dropped.
-pub struct Slot {
+/// The place of a connection, free again when it is dropped.
+pub(crate) struct Slot {
     connections: Connections,
     number: u64,
     pub client: Client,
@@ -48,7 +48,7 @@ pub struct Slot {
 }
 
 impl Connections {
-    pub fn new(options: &ServerOptions, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(options: &ServerOptions, metrics: Arc<Metrics>) -> Self {
         let most = options.max_connections;
         let most_each = share_of(most, options.max_share_percent);
         Self { most, most_each, held: Arc::default(), metrics }
@@ -58,8 +58,8 @@ impl Connections {
         self.held.lock()
     }
 
-    /// `None` where the server works for every connection that could be evicted.
-    pub fn admit(&self, client: Client) -> Option<Slot> {
+    /// Takes a slot; `None` if the server is working for every connection that could be evicted.
+    pub(crate) fn admit(&self, client: Client) -> Option<Slot> {
         let mut held = self.held();
         let of_client = held.of_clients();
         let own = of_client.get(&client).copied().unwrap_or_default();
@@ -86,7 +86,7 @@ impl Connections {
 }
 
 impl OpenConnections {
-    /// Those that are not being closed.
+    /// The number of connections that are not being closed.
     fn staying(&self) -> impl Iterator<Item = (&u64, &Connection)> {
         self.connections.iter().filter(|(_, connection)| !connection.evicted.is_cancelled())
     }
@@ -99,8 +99,8 @@ impl OpenConnections {
         counts
     }
 
-    /// Evicts the connection, of one client or of all, whose client has the most of them and that has been idle for the longest. `false`
-    /// where there is none, or where those evicted before are still there.
+    /// Evicts the connection that has been idle for the longest, of the given client, or else of the client with the most connections.
+    /// `false` if there is none, or if too many evicted ones are not closed yet.
     fn evict(&mut self, of_client: &HashMap<Client, usize>, own: Option<Client>) -> bool {
         if self.connections.len() - self.staying().count() >= MOST_CLOSING {
             return false;

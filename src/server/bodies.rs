@@ -1,4 +1,4 @@
-//! The bodies of a request and of its answer, which tell whether they wait for the client. In: a body. Out: the same body.
+//! Wraps the bodies of a request and of its answer, and reports whether they wait for the client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use http_body::{Frame, SizeHint};
 use super::activity::Answering;
 use crate::limits::UntilAnswered;
 
-/// The body of a request: while more of it is asked for, the request waits for its client.
-pub struct RequestBody<B: HttpBody> {
+/// The body of a request. While a handler waits for more of it, the request waits for its client.
+pub(crate) struct RequestBody<B: HttpBody> {
     pub body: B,
     pub state: Received,
     pub answering: Arc<Answering>,
 }
 
-/// How much of a request's body has come.
+/// How much of the body of a request has arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Received {
+pub(crate) enum Received {
     Part,
-    /// As much as well, and more is waited for.
+    /// A part has arrived, and a handler waits for more.
     Awaited,
     Whole,
 }
@@ -65,19 +65,19 @@ impl<B: HttpBody> Drop for RequestBody<B> {
     }
 }
 
-/// The body of an answer: from one piece of it to the next, the request waits for its client.
-pub struct AnswerBody<B> {
+/// The body of an answer. Between two pieces of it the request waits for its client.
+pub(crate) struct AnswerBody<B> {
     pub body: B,
     pub request: Arc<OpenRequest>,
 }
 
-/// A request that is open, and what it holds until it is answered.
-pub struct OpenRequest {
+/// An open request, and what it holds until it is answered.
+pub(crate) struct OpenRequest {
     pub answering: Arc<Answering>,
     pub _held: UntilAnswered,
 }
 
-/// A piece of an answer. HTTP/2 keeps it until its client has room for it, and the request is open as long.
+/// A piece of an answer. HTTP/2 keeps it until the client's window has room for it; until then the request is open.
 struct AnswerPiece {
     bytes: Bytes,
     _request: Arc<OpenRequest>,

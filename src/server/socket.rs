@@ -1,5 +1,5 @@
-//! The two ends of a conversation that hyper leaves to us. In: a connection, encrypted or not. Out: the same, which says why a head
-//! cannot be taken, and which closes so that a client that is still sending gets to read its answer.
+//! Two things about a connection that hyper leaves to us: it tells why a request's head is refused, and closes so that a client that is
+//! still sending gets to read its answer.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,26 +14,26 @@ use tokio::time::{Sleep, sleep};
 
 use super::activity::Activity;
 
-/// How long what a client is still sending is thrown away. A connection closed with bytes unread is reset, and the answer
-/// with it.
+/// How long to read and discard what a client is still sending. A connection that is closed with unread bytes is reset, and the client may
+/// lose the answer.
 const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
-/// hyper's own answers to a head that it cannot take; they have no text.
+/// hyper's own answers to a head that it refuses. They have no text.
 const REFUSED: [(&str, &str); 3] = [
     ("HTTP/1.1 400 Bad Request", NOT_HTTP),
     ("HTTP/1.1 414 URI Too Long", TOO_LONG),
     ("HTTP/1.1 431 Request Header Fields Too Large", TOO_LONG),
 ];
-const NOT_HTTP: &str = "this is no request of HTTP/1.1; in a URL, encode what is neither a letter, a digit nor one of -._~:/?&=,@ (a blank is %20, \" is \
-    %22, < is %3C, > is %3E)";
+const NOT_HTTP: &str = "this is not HTTP/1.1; in a URL, characters other than letters, digits and -._~:/?&=,@ must be encoded (a blank is \
+    %20, \" is %22, < is %3C, > is %3E)";
 const TOO_LONG: &str = "the URL and headers are over the limit of 65536 bytes; send the arguments as JSON in the body of a POST";
-/// Of the answers above, their first bytes.
+/// The length of the status in front of these.
 const STATUS_BYTES: usize = "HTTP/1.1 400".len();
 
-pub struct Socket<S> {
+pub(crate) struct Socket<S> {
     inner: S,
     activity: Arc<Activity>,
-    /// The last bytes are not yet taken.
+    /// Whether bytes are still to be written.
     stuck: bool,
     /// What is left to write in place of hyper's answer.
     refusal: Option<Bytes>,
@@ -41,13 +41,13 @@ pub struct Socket<S> {
 }
 
 impl<S> Socket<S> {
-    pub fn new(inner: S, activity: Arc<Activity>) -> Self {
+    pub(crate) fn new(inner: S, activity: Arc<Activity>) -> Self {
         Self { inner, activity, stuck: false, refusal: None, lingering: None }
     }
 }
 
 impl<S: AsyncWrite + Unpin> Socket<S> {
-    /// Tells whether the client takes what is written.
+    /// Reports whether the client reads what is written.
     fn note<T>(&mut self, written: &Poll<T>) {
         if self.stuck != written.is_pending() {
             self.stuck = written.is_pending();
@@ -55,7 +55,7 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
         }
     }
 
-    /// Writes our refusal where hyper would write its own: where a head is refused, there is no request.
+    /// Replaces hyper's answer to a refused head by ours: no handler can, since there is no request.
     fn poll_refuse(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
         if self.refusal.is_none() {
             let is_written = |(status, _): &&(&str, &str)| {
@@ -80,7 +80,7 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
 }
 
 impl<S: AsyncRead + Unpin> Socket<S> {
-    /// Throws away what comes until the client is done, or has had time to be.
+    /// Reads and discards input until the client is done or the time is up.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let limit = self.lingering.get_or_insert_with(|| Box::pin(sleep(LINGER_LIMIT)));
         let mut thrown = [0; 16 << 10];

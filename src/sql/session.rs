@@ -162,6 +162,6 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
 }
 
 async fn view(state: &SessionState, text: &str) -> Result<Arc<dyn TableProvider>> {
-    let plan = state.create_logical_plan(text).await.map_err(Error::of_statement)?;
+    let plan = state.create_logical_plan(text).await.map_err(Error::from_statement)?;
     Ok(Arc::new(ViewTable::new(plan, Some(text.to_string()))))
 }

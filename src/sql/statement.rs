@@ -109,7 +109,7 @@ impl Statement {
         let cast =
             |(parameter, value): (&StatementParameter, ScalarValue)| match &parameter.data_type {
                 Some(data_type) => value.cast_to(data_type).map_err(|error| {
-                    Error::of_statement(error).context(format!("parameter {}", parameter.name))
+                    Error::from_statement(error).context(format!("parameter {}", parameter.name))
                 }),
                 None => Ok(value),
             };
@@ -117,7 +117,7 @@ impl Statement {
         extent::check_values(&self.plan, &names.zip(&values).collect())?;
         let values = self.parameters.iter().zip(values).map(cast).collect::<Result<Vec<_>>>()?;
         let plan = self.plan.with_param_values(ParamValues::from(values));
-        Self::from_plan(self.session, self.text, self.run, plan.map_err(Error::of_statement)?)
+        Self::from_plan(self.session, self.text, self.run, plan.map_err(Error::from_statement)?)
     }
 
     /// Waits for a place (`Busy` when none gets free), then streams. A failure midway is an error in the
@@ -136,7 +136,7 @@ impl Statement {
                 let plan = state.create_physical_plan(&plan).await?;
                 execute_stream(plan, state.task_ctx())
             };
-            Ok(plain(rows.await.map_err(Error::of_statement)?, schema))
+            Ok(plain(rows.await.map_err(Error::from_statement)?, schema))
         };
         let limit = Limit::total(self.run.time_limit);
         Ok(self.run.workers.stream(self.schema.clone(), place, limit, rows))
@@ -146,9 +146,9 @@ impl Statement {
 /// The plan of a text that is within bounds, as it is before it is optimized.
 async fn first_plan(state: &SessionState, text: &str) -> Result<LogicalPlan> {
     let dialect = state.config_options().sql_parser.dialect;
-    let statement = state.sql_to_statement(text, &dialect).map_err(Error::of_statement)?;
+    let statement = state.sql_to_statement(text, &dialect).map_err(Error::from_statement)?;
     extent::check_text(&statement)?;
-    state.statement_to_plan(statement).await.map_err(Error::of_statement)
+    state.statement_to_plan(statement).await.map_err(Error::from_statement)
 }
 
 /// Nothing is defined, changed, copied or set: judged by the plan, whatever the text looks like.
@@ -156,12 +156,12 @@ fn only_reads(plan: &LogicalPlan) -> Result<()> {
     let only_queries =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     only_queries.verify_plan(plan).map_err(|error| {
-        Error::of_statement(error).context("only statements that read are answered")
+        Error::from_statement(error).context("only statements that read are answered")
     })
 }
 
 fn parameters(plan: &LogicalPlan) -> Result<Vec<StatementParameter>> {
-    let types = plan.get_parameter_types().map_err(Error::of_statement)?;
+    let types = plan.get_parameter_types().map_err(Error::from_statement)?;
     let mut parameters: Vec<_> =
         types.into_iter().map(|(name, data_type)| StatementParameter { name, data_type }).collect();
     parameters.sort_by_key(|parameter| position(&parameter.name));
@@ -182,7 +182,7 @@ fn position(name: &str) -> Option<usize> {
 fn plain(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
     let told = schema.clone();
     let rows = rows.map(move |batch| {
-        let batch = batch.map_err(|error| DataFusionError::from(Error::of_statement(error)))?;
+        let batch = batch.map_err(|error| DataFusionError::from(Error::from_statement(error)))?;
         Ok(plain_batch(&batch, &told)?)
     });
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))

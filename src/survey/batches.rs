@@ -1,5 +1,4 @@
-//! The survey as a stream of batches. In: the number of objects and the seed. Out: for each run of objects,
-//! in order of their ids, a batch of each table.
+//! Generates the survey as a stream of batches: for each run of objects, in order of their ids, a batch of each table.
 //!
 //! Object `j` has its own stream of random numbers and is found first by a visit that depends on `j` alone:
 //! the visits that find objects are taken in steps of the golden ratio, so that any number of objects is
@@ -22,7 +21,7 @@ use crate::schema::provenance::CONTENT_HASH;
 use crate::schema::{Table, new_table_schema};
 
 /// Batches of the same objects, and the objects themselves.
-pub struct SurveyBatch {
+pub(crate) struct SurveyBatch {
     pub rows: SurveyRows,
     pub sources: RecordBatch,
     pub fp: RecordBatch,
@@ -34,16 +33,16 @@ struct Finder {
     visit: u32,
     /// The first object it finds; the others follow in steps of the number of finders.
     first_object: u64,
-    /// Its place among the finders of its field, and their number: what ids are counted by.
+    /// Its place among the finders of its field, and their number, from which ids are counted.
     in_field: u64,
     of_field: u64,
 }
 
-pub struct Survey {
+pub(crate) struct Survey {
     plan: Plan,
     finders: Vec<Finder>,
     next_finder: usize,
-    /// Still to live, of the finder before.
+    /// Objects of the finder before that are still to be generated.
     births: std::vec::IntoIter<Birth>,
     objects: u64,
     rows_per_batch: usize,
@@ -55,7 +54,7 @@ const DEEP_STEP: usize = 20;
 
 impl Survey {
     /// Batches hold at least `rows_per_batch` sources and forced measurements, and whole objects.
-    pub fn new(objects: u64, seed: u64, rows_per_batch: usize) -> Result<Self> {
+    pub(crate) fn new(objects: u64, seed: u64, rows_per_batch: usize) -> Result<Self> {
         let rng = ChaCha8Rng::seed_from_u64(seed);
         let plan = Plan::new(&mut rng.clone());
         let finders = finders(&plan);
@@ -69,7 +68,7 @@ impl Survey {
     }
 
     /// The next batches; `None` at the end.
-    pub fn next_batch(&mut self) -> Result<Option<SurveyBatch>> {
+    pub(crate) fn next_batch(&mut self) -> Result<Option<SurveyBatch>> {
         let mut rows = SurveyRows::default();
         while rows.sources.len() + rows.forced.len() < self.rows_per_batch {
             let Some(birth) = self.next_birth() else { break };
@@ -107,7 +106,7 @@ impl Survey {
         let objects = (finder.first_object..self.objects).step_by(self.finders.len());
         let births = objects.enumerate().map(|(turn, object)| {
             let mut rng = self.rng.clone();
-            // The plan has stream 0.
+            // Stream 0 is that of the plan.
             rng.set_stream(object + 1);
             let counter = turn as u64 * finder.of_field + finder.in_field;
             Birth::draw(&self.plan, finder.visit, counter, rng)

@@ -1,20 +1,20 @@
-//! LSSTCam's focal plane: 189 detectors in 21 rafts of 3 by 3, a 5 by 5 square without its corners.
-//! In: a place on the focal plane. Out: the detector and the pixel there, or nothing (a gap, or outside).
+//! LSSTCam's focal plane: 189 detectors in 21 rafts of 3 by 3, a 5 by 5 square without its corners. It finds the detector and the pixel at
+//! a point of the focal plane, if there is one.
 //!
 //! Detectors are numbered as Rubin's are, raft by raft. Sizes: 0.2 arcsec pixels, 42.25 mm from detector
 //! to detector at 20 arcsec per mm (LSE-349).
 
 /// A pixel of a detector.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pixel {
+pub(crate) struct Pixel {
     pub detector: u8,
     pub x: f32,
     pub y: f32,
 }
 
-pub const DETECTORS: u8 = 189;
-pub const WIDTH_PIXELS: f64 = 4072.0;
-pub const HEIGHT_PIXELS: f64 = 4000.0;
+pub(crate) const DETECTORS: u8 = 189;
+pub(crate) const WIDTH_PIXELS: f64 = 4072.0;
+pub(crate) const HEIGHT_PIXELS: f64 = 4000.0;
 
 const PIXEL_DEG: f64 = 0.2 / 3600.0;
 const PITCH_DEG: f64 = 845.0 / 3600.0;
@@ -25,7 +25,7 @@ const RAFT_ROWS: [(usize, usize, usize); 5] =
     [(0, 1, 4), (3, 0, 5), (8, 0, 5), (13, 0, 5), (18, 1, 4)];
 
 /// The pixel at degrees (right, up) from the centre of the focal plane.
-pub fn pixel_at([right_deg, up_deg]: [f64; 2]) -> Option<Pixel> {
+pub(crate) fn pixel_at([right_deg, up_deg]: [f64; 2]) -> Option<Pixel> {
     let (column, x_deg) = cell(right_deg)?;
     let (row, y_deg) = cell(up_deg)?;
     let (before, first, end) = RAFT_ROWS[row / 3];
@@ -42,7 +42,7 @@ pub fn pixel_at([right_deg, up_deg]: [f64; 2]) -> Option<Pixel> {
 }
 
 /// Degrees (right, up) from the centre of the focal plane to a pixel: the inverse of [`pixel_at`].
-pub fn place_of(detector: u8, x: f64, y: f64) -> [f64; 2] {
+pub(crate) fn place_of(detector: u8, x: f64, y: f64) -> [f64; 2] {
     let (raft, within) = (usize::from(detector) / 9, usize::from(detector) % 9);
     let raft_row = RAFT_ROWS.iter().rposition(|(before, ..)| *before <= raft).unwrap_or(0);
     let (before, first, _) = RAFT_ROWS[raft_row];

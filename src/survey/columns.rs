@@ -13,7 +13,10 @@ use crate::schema::content_hash;
 use crate::schema::provenance::CONTENT_HASH;
 
 /// A batch with the columns of a schema; every one of them must have values, but for the hash of each row's content.
-pub fn batch(schema: &SchemaRef, column: impl Fn(&str) -> Option<ArrayRef>) -> Result<RecordBatch> {
+pub(crate) fn batch(
+    schema: &SchemaRef,
+    column: impl Fn(&str) -> Option<ArrayRef>,
+) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = Vec::new();
     for field in schema.fields() {
         let missing =
@@ -27,52 +30,52 @@ pub fn batch(schema: &SchemaRef, column: impl Fn(&str) -> Option<ArrayRef>) -> R
 }
 
 /// The rows of a batch. Each method makes a column of one type; a closure that gives an `Option` makes nulls.
-pub struct ColumnMaker<'a, T>(pub &'a [T]);
+pub(crate) struct ColumnMaker<'a, T>(pub &'a [T]);
 
 impl<'a, T> ColumnMaker<'a, T> {
-    pub fn booleans<V: Into<Option<bool>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+    pub(crate) fn booleans<V: Into<Option<bool>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         Arc::new(self.0.iter().map(|row| value(row).into()).collect::<BooleanArray>())
     }
 
-    pub fn ints<V: Into<Option<i32>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+    pub(crate) fn ints<V: Into<Option<i32>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         Arc::new(self.0.iter().map(|row| value(row).into()).collect::<Int32Array>())
     }
 
-    pub fn longs<V: Into<Option<i64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+    pub(crate) fn longs<V: Into<Option<i64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         Arc::new(self.0.iter().map(|row| value(row).into()).collect::<Int64Array>())
     }
 
     /// Single precision, from double.
-    pub fn floats<V: Into<Option<f64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+    pub(crate) fn floats<V: Into<Option<f64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         let values = self.0.iter().map(|row| value(row).into().map(|value| value as f32));
         Arc::new(values.collect::<Float32Array>())
     }
 
-    pub fn doubles<V: Into<Option<f64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+    pub(crate) fn doubles<V: Into<Option<f64>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         Arc::new(self.0.iter().map(|row| value(row).into()).collect::<Float64Array>())
     }
 
-    pub fn strings<V: Into<Option<&'a str>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
+    pub(crate) fn strings<V: Into<Option<&'a str>>>(&self, value: impl Fn(&'a T) -> V) -> ArrayRef {
         Arc::new(self.0.iter().map(|row| value(row).into()).collect::<StringArray>())
     }
 
-    pub fn constant_boolean(&self, value: bool) -> ArrayRef {
+    pub(crate) fn constant_boolean(&self, value: bool) -> ArrayRef {
         Arc::new(BooleanArray::from(vec![value; self.0.len()]))
     }
 
-    pub fn constant_int(&self, value: i32) -> ArrayRef {
+    pub(crate) fn constant_int(&self, value: i32) -> ArrayRef {
         Arc::new(Int32Array::from_value(value, self.0.len()))
     }
 
-    pub fn constant_long(&self, value: i64) -> ArrayRef {
+    pub(crate) fn constant_long(&self, value: i64) -> ArrayRef {
         Arc::new(Int64Array::from_value(value, self.0.len()))
     }
 
-    pub fn null_floats(&self) -> ArrayRef {
+    pub(crate) fn null_floats(&self) -> ArrayRef {
         Arc::new(Float32Array::new_null(self.0.len()))
     }
 
-    pub fn null_doubles(&self) -> ArrayRef {
+    pub(crate) fn null_doubles(&self) -> ArrayRef {
         Arc::new(Float64Array::new_null(self.0.len()))
     }
 }

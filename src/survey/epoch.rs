@@ -3,17 +3,17 @@
 use rand::Rng;
 
 use super::camera::Pixel;
-use super::draw::normal;
 use super::field::Field;
 use super::light_curve::FluxModel;
+use super::normal;
 use super::plan::Plan;
 use super::visit::{BANDS, Visit};
 
 /// Signal to noise ratio of a detection, a little above Rubin's 5 so that rounding does not cross it.
-pub const THRESHOLD: f64 = 5.05;
+pub(crate) const THRESHOLD: f64 = 5.05;
 
 /// A visit that has the object on a detector.
-pub struct Epoch<'a> {
+pub(crate) struct Epoch<'a> {
     /// Index in the plan's visits.
     pub index: u32,
     pub visit: &'a Visit,
@@ -27,7 +27,7 @@ pub struct Epoch<'a> {
 
 impl<'a> Epoch<'a> {
     /// The visits from `first` on that have a place of the field on a detector, in order of time.
-    pub fn all(
+    pub(crate) fn all(
         plan: &'a Plan,
         field: &Field,
         first: u32,
@@ -53,20 +53,20 @@ impl<'a> Epoch<'a> {
     }
 
     /// The measured difference flux and its uncertainty.
-    pub fn flux_njy(&self, amplitude_njy: f64) -> (f64, f64) {
+    pub(crate) fn flux_njy(&self, amplitude_njy: f64) -> (f64, f64) {
         let flux = amplitude_njy * self.shape;
         let uncertainty = self.uncertainty_njy(flux);
         (flux + self.error_sigma * uncertainty, uncertainty)
     }
 
     /// The amplitude from which the object is detected, given this error.
-    pub fn needed_njy(&self) -> f64 {
+    pub(crate) fn needed_njy(&self) -> f64 {
         let uncertainty = self.uncertainty_njy(THRESHOLD * self.uncertainty_njy(0.0));
         let missing_sigma = THRESHOLD - self.error_sigma * self.shape.signum();
         (missing_sigma * uncertainty / self.shape.abs().max(1e-9)).max(1e-3)
     }
 
-    /// Of a difference flux: noise of the sky, and of the photons of template and source.
+    /// The uncertainty of a difference flux: noise of the sky, and photon noise of template and source.
     fn uncertainty_njy(&self, flux_njy: f64) -> f64 {
         let band = &BANDS[usize::from(self.visit.band)];
         let sky = band.sky_noise_njy * self.visit.sky;

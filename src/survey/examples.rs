@@ -10,11 +10,14 @@ use super::rows::Object;
 /// An object to show someone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
+    /// The id of the object.
     #[serde(rename = "diaObjectId")]
     pub dia_object_id: i64,
+    /// Its number of sources.
     pub sources: usize,
     /// Number of bands it has sources in.
     pub bands: usize,
+    /// What it is an example of.
     pub what: &'static str,
 }
 
@@ -32,6 +35,7 @@ impl fmt::Display for Example {
 pub struct Examples([Option<Example>; 4]);
 
 impl Examples {
+    /// Takes an object if it is a better example than those so far.
     pub fn consider(&mut self, object: &Object) {
         let sources = object.sources.len();
         let bands = object.summary.bands.iter().filter(|band| band.count > 0).count();
@@ -49,7 +53,7 @@ impl Examples {
         }
     }
 
-    /// Each object once, for the first of its reasons.
+    /// The examples, each object once, for the first of its reasons.
     pub fn chosen(self) -> Vec<Example> {
         let mut chosen: Vec<Example> = Vec::new();
         for example in self.0.into_iter().flatten() {

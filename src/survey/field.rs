@@ -2,9 +2,9 @@
 
 use rand::{Rng, RngExt};
 
-/// A place on the sky that is visited again and again.
+/// A field on the sky that is visited repeatedly.
 #[derive(Clone, Debug)]
-pub struct Field {
+pub(crate) struct Field {
     pub ra_deg: f64,
     pub dec_deg: f64,
     pub deep: bool,
@@ -14,9 +14,9 @@ pub struct Field {
     pub visits: Vec<u32>,
 }
 
-pub const WIDE_FIELDS: usize = 192;
+pub(crate) const WIDE_FIELDS: usize = 192;
 /// The deep drilling fields: name, right ascension and declination in degrees.
-pub const DEEP_FIELDS: [(&str, f64, f64); 6] = [
+pub(crate) const DEEP_FIELDS: [(&str, f64, f64); 6] = [
     ("ddf_elaiss1", 9.45, -44.02),
     ("ddf_xmm_lss", 35.57, -4.82),
     ("ddf_ecdfs", 52.98, -28.12),
@@ -27,7 +27,7 @@ pub const DEEP_FIELDS: [(&str, f64, f64); 6] = [
 impl Field {
     /// Right ascension and declination of a place: degrees (east, north) from the centre, on the
     /// tangent plane.
-    pub fn position(&self, place_deg: [f64; 2]) -> (f64, f64) {
+    pub(crate) fn position(&self, place_deg: [f64; 2]) -> (f64, f64) {
         let [east, north] = place_deg.map(f64::to_radians);
         let (sin, cos) = self.dec_deg.to_radians().sin_cos();
         let along = cos - north * sin;
@@ -38,7 +38,7 @@ impl Field {
 }
 
 /// Wide fields on a golden spiral, which spaces them evenly, then the deep ones.
-pub fn fields(rng: &mut impl Rng) -> Vec<Field> {
+pub(crate) fn fields(rng: &mut impl Rng) -> Vec<Field> {
     let (south, north) = ((-70f64).to_radians().sin(), 5f64.to_radians().sin());
     let start_deg = rng.random_range(0.0..360.0);
     let wide = (0..WIDE_FIELDS).map(|i| {

@@ -4,23 +4,23 @@ use std::f64::consts::TAU;
 
 use rand::{Rng, RngExt};
 
-use super::draw::log_normal;
+use super::log_normal;
 use super::visit::BANDS;
 
-/// What an object is.
+/// The kind of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ObjectKind {
     /// A steady difference from the template, seen when noise allows.
     Constant,
     /// Rises within days and fades within weeks, once.
     Transient,
-    /// A star that repeats itself.
+    /// A periodic star.
     Periodic,
 }
 
 /// Difference fluxes over time, in units of an amplitude.
 #[derive(Clone, Copy, Debug)]
-pub enum FluxModel {
+pub(crate) enum FluxModel {
     Constant { sign: f64 },
     Transient { peak_mjd: f64, rise_days: f64, fall_days: f64 },
     Periodic { zero_mjd: f64, period_days: f64 },
@@ -31,7 +31,7 @@ const PULSATION: [f64; 6] = [1.0, 1.2, 1.0, 0.8, 0.7, 0.65];
 
 impl FluxModel {
     /// Draws one that is near maximum, or rising, at its first detection.
-    pub fn draw(first_mjd: f64, rng: &mut impl Rng) -> Self {
+    pub(crate) fn draw(first_mjd: f64, rng: &mut impl Rng) -> Self {
         match rng.random::<f64>() {
             ..0.2 => {
                 let rise_days = rng.random_range(2.0..8.0);
@@ -50,14 +50,14 @@ impl FluxModel {
 
     /// Draws the flux of the template in the r band, in nJy: a star's where the flux may fall below it,
     /// else that of whatever lies there.
-    pub fn draw_template(&self, rng: &mut impl Rng) -> f64 {
+    pub(crate) fn draw_template(&self, rng: &mut impl Rng) -> f64 {
         let is_star = self.most_of_template().is_finite();
         let (median, sigma) = if is_star { (36_000.0, 1.0) } else { (5_000.0, 1.4) };
         log_normal(median, sigma, rng).min(5e5)
     }
 
-    /// The greatest amplitude against the template at which the total flux stays positive.
-    pub fn most_of_template(&self) -> f64 {
+    /// The greatest amplitude, relative to the template, at which the total flux stays positive.
+    pub(crate) fn most_of_template(&self) -> f64 {
         match self {
             Self::Periodic { .. } => 0.4,
             Self::Constant { sign } if *sign < 0.0 => 0.9,
@@ -65,7 +65,7 @@ impl FluxModel {
         }
     }
 
-    pub fn kind(&self) -> ObjectKind {
+    pub(crate) fn kind(&self) -> ObjectKind {
         match self {
             Self::Constant { .. } => ObjectKind::Constant,
             Self::Transient { .. } => ObjectKind::Transient,
@@ -73,8 +73,8 @@ impl FluxModel {
         }
     }
 
-    /// The difference flux against the amplitude, in a band (index in [`BANDS`]).
-    pub fn at(&self, mjd: f64, band: u8) -> f64 {
+    /// The difference flux relative to the amplitude, in a band (index in [`BANDS`]).
+    pub(crate) fn at(&self, mjd: f64, band: u8) -> f64 {
         let band = usize::from(band);
         match *self {
             Self::Constant { sign } => sign * BANDS[band].colour,
@@ -94,7 +94,7 @@ impl FluxModel {
 
 /// The amplitude at which `count` epochs are detected, given for each the amplitude it needs. Between
 /// that of the last epoch detected and the next; below all of them for a `count` of 0.
-pub fn amplitude_for(count: usize, needed: &mut [f64]) -> f64 {
+pub(crate) fn amplitude_for(count: usize, needed: &mut [f64]) -> f64 {
     if needed.is_empty() {
         return 1.0;
     }

@@ -3,8 +3,8 @@
 
 use rand::{Rng, RngExt};
 
-use super::draw::{log_normal, normal};
 use super::light_curve::ObjectKind;
+use super::{log_normal, normal};
 
 /// Counterparts; `None`: no match, which is the rule.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,7 +26,7 @@ pub struct Matches {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gaia {
     pub name: String,
-    /// In mas; faint sources have none.
+    /// The parallax in mas; faint sources have none.
     pub parallax_and_error_mas: Option<(f32, f32)>,
     pub variable: bool,
 }
@@ -50,7 +50,7 @@ pub struct Mangrove {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tns {
     pub full_name: String,
-    /// `None` until a spectrum is taken.
+    /// The type; `None` before a spectrum is taken.
     pub class: Option<&'static str>,
     pub redshift: Option<f32>,
 }
@@ -66,7 +66,7 @@ pub struct Classification {
     pub elephant: Option<(f32, f32)>,
 }
 
-/// Sources that CATS wants to see.
+/// CATS needs so many sources to classify an object.
 const CATS_LEAST: usize = 5;
 
 impl Matches {

@@ -1,13 +1,12 @@
 //! A synthetic survey with the real columns: seeded, in constant memory, written straight to a warehouse.
 //!
-//! In: a number of objects and a seed. Out: the three tables, one commit each. `plan` says where the camera
-//! looks and when, `object` lives each object through its visits, `batches` puts the objects in the order of
-//! their ids and makes columns of them; nothing needs sorting.
+//! A number of objects and a seed give the three tables, one commit each. `plan` says where the camera looks and when, `object` takes
+//! each object through its visits, and `batches` puts the objects in the order of their ids and makes columns of them, so that nothing
+//! needs sorting.
 
 mod batches;
 mod camera;
 mod columns;
-mod draw;
 mod epoch;
 mod examples;
 mod field;
@@ -26,6 +25,8 @@ mod visit;
 
 use std::fmt;
 
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -36,6 +37,7 @@ use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Ware
 use batches::{Survey, SurveyBatch};
 pub use examples::{Example, Examples};
 
+/// What to generate.
 #[derive(Clone, Debug)]
 pub struct SurveyOptions {
     /// How many objects; there are about 20 sources to each, and 60 forced measurements.
@@ -49,21 +51,27 @@ pub struct SurveyOptions {
 pub struct SurveyProgress {
     /// Written, of [`SurveyOptions::objects`].
     pub objects: u64,
+    /// Sources written so far.
     pub sources: u64,
+    /// Forced measurements written so far.
     pub fp: u64,
 }
 
 /// A survey that was written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Generated {
+    /// The tables that were written.
     pub tables: Vec<GeneratedTable>,
     /// Objects worth looking at.
     pub examples: Vec<Example>,
 }
 
+/// A table that was written.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GeneratedTable {
+    /// Its name.
     pub table: &'static str,
+    /// Its number of rows.
     pub rows: u64,
     /// The version of the table that holds them.
     pub version: u64,
@@ -177,4 +185,14 @@ async fn commit(
 fn is_of(table: &Snapshot, files: &[DataFile]) -> bool {
     let like = |file: &DataFile| (file.size_bytes, file.rows, file.keys.clone(), file.ids.clone());
     table.files.iter().map(like).eq(files.iter().map(like))
+}
+
+/// A random number of the normal distribution with mean 0 and standard deviation 1.
+fn normal(rng: &mut impl Rng) -> f64 {
+    rng.sample(StandardNormal)
+}
+
+/// A random number of a log-normal distribution; `sigma` is the standard deviation of its natural logarithm.
+fn log_normal(median: f64, sigma: f64, rng: &mut impl Rng) -> f64 {
+    median * (sigma * normal(rng)).exp()
 }

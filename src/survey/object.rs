@@ -1,5 +1,5 @@
-//! One object's life. In: its place in the survey's plan and its own random numbers. Out: its sources,
-//! its forced measurements and what Fink says of it.
+//! Generates one object through all its visits, from its place in the survey's plan and its own random numbers: its sources, its forced
+//! measurements and what Fink says of it.
 //!
 //! The number of sources is log-normal, with a median of 7 in the wide survey and of 150 in the deep fields
 //! (standard deviation of the logarithm: 1), at most 2,000 and no more than there are visits: about 20
@@ -10,7 +10,6 @@ use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
 use super::camera;
-use super::draw::{log_normal, normal};
 use super::epoch::{Epoch, THRESHOLD};
 use super::light_curve::{FluxModel, amplitude_for};
 use super::matches::{Classification, Matches};
@@ -19,6 +18,7 @@ use super::rows::{Forced, Object, SurveyRows};
 use super::source::{GeneratedSource, Noise};
 use super::summary::summarize;
 use super::visit::IDS_PER_DETECTOR;
+use super::{log_normal, normal};
 
 const WIDE_MEDIAN: f64 = 7.0;
 const DEEP_MEDIAN: f64 = 150.0;
@@ -26,13 +26,13 @@ const MOST_SOURCES: usize = 2000;
 /// The brightest amplitude: about magnitude 16.
 const MOST_NJY: f64 = 1e6;
 
-/// Where an object enters the survey.
-pub struct Birth {
+/// The first detection of an object, which decides its id and place.
+pub(crate) struct Birth {
     /// Its `diaObjectId`, which is the `diaSourceId` of its first source.
     pub id: i64,
     /// Index of the visit that finds it first, in the plan.
     visit: u32,
-    /// Tells its ids from those of other objects in the same detector.
+    /// Distinguishes its ids from those of other objects in the same detector.
     counter: u64,
     /// Degrees (east, north) from the centre of the field.
     place_deg: [f64; 2],
@@ -40,7 +40,7 @@ pub struct Birth {
 }
 
 impl Birth {
-    pub fn draw(plan: &Plan, visit: u32, counter: u64, mut rng: ChaCha8Rng) -> Self {
+    pub(crate) fn draw(plan: &Plan, visit: u32, counter: u64, mut rng: ChaCha8Rng) -> Self {
         let first = &plan.visits[visit as usize];
         let detector = rng.random_range(0..camera::DETECTORS);
         let [x, y] = [camera::WIDTH_PIXELS, camera::HEIGHT_PIXELS]
@@ -49,8 +49,8 @@ impl Birth {
         Self { id: first.pack(detector, counter), visit, counter, place_deg, rng }
     }
 
-    /// Lives the object and appends its rows.
-    pub fn live(mut self, plan: &Plan, rows: &mut SurveyRows) {
+    /// Generates the rows of the object and appends them.
+    pub(crate) fn live(mut self, plan: &Plan, rows: &mut SurveyRows) {
         let rng = &mut self.rng;
         let first = &plan.visits[self.visit as usize];
         let field = &plan.fields[first.field as usize];
@@ -69,7 +69,7 @@ impl Birth {
             let history = rows.sources.len() - first_source;
             let mut flux = epoch.flux_njy(amplitude);
             if history == 0 {
-                // The first is a detection, or there would be no object.
+                // The first epoch is a detection, or there would be no object.
                 let least = (THRESHOLD + 0.2 * epoch.error_sigma.abs()) * flux.1;
                 flux.0 = flux.0.abs().max(least).copysign(epoch.shape);
             }
@@ -85,7 +85,7 @@ impl Birth {
                 last_forced = rows.forced.len();
             }
         }
-        // Forced photometry comes with alerts: what was measured after the newest one is not known yet.
+        // Forced photometry comes with alerts, so there is none after the newest alert.
         rows.forced.truncate(last_forced);
         let summary = summarize(plan, &rows.sources[first_source..]);
         let sources = first_source..rows.sources.len();
@@ -132,7 +132,7 @@ impl Birth {
             object,
             visit: epoch.index,
             detector: epoch.pixel.detector,
-            // Counted from the other end than sources are.
+            // Their ids count from the other end than those of sources.
             id: epoch.visit.pack(epoch.pixel.detector, IDS_PER_DETECTOR - 1 - self.counter),
             flux_njy: flux_njy + moved * uncertainty_njy,
             uncertainty_njy,
@@ -141,7 +141,7 @@ impl Birth {
     }
 }
 
-/// The amplitude at which the object has as many sources as it draws, the first included.
+/// Draws the number of sources, including the first, and gives the amplitude at which the object has as many.
 fn draw_amplitude(deep: bool, epochs: &[Epoch], rng: &mut impl Rng) -> f64 {
     let median = if deep { DEEP_MEDIAN } else { WIDE_MEDIAN };
     let later = (log_normal(median, 1.0, rng) as usize).clamp(1, MOST_SOURCES) - 1;

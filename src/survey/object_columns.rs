@@ -13,8 +13,8 @@ use crate::schema::provenance::{
     ALERT_TIME,
 };
 
-/// `hashes` are those of the sources' content.
-pub fn object_column(
+/// The columns of objects. `hashes` are those of the content of the sources.
+pub(crate) fn object_column(
     name: &str,
     plan: &Plan,
     rows: &SurveyRows,
@@ -73,7 +73,7 @@ fn band_column(name: &str, c: &ColumnMaker<Object>) -> Option<ArrayRef> {
     })
 }
 
-pub fn forced_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<ArrayRef> {
+pub(crate) fn forced_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<ArrayRef> {
     let c = ColumnMaker(&rows.forced);
     let visit = |f: &Forced| &plan.visits[f.visit as usize];
     let object = |f: &Forced| &rows.objects[f.object as usize];

@@ -1,4 +1,4 @@
-//! Where and when the survey looks. In: the seed. Out: fields of the footprint, and every visit to them.
+//! The plan of the survey, made from the seed: the fields of its footprint, and every visit to them.
 //!
 //! A wide survey of 192 fields spread evenly over -70 to +5 degrees of declination, visited in pairs of
 //! adjacent filters half an hour apart every three to eight clear nights of their season (about 80 visits
@@ -7,13 +7,13 @@
 
 use rand::{Rng, RngExt};
 
-use super::draw::{log_normal, normal};
 use super::field::{DEEP_FIELDS, Field, WIDE_FIELDS, fields};
 use super::visit::Visit;
+use super::{log_normal, normal};
 
 /// The whole survey's pointings, a few MB whatever the number of objects.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     pub fields: Vec<Field>,
     /// In order of time, which is the order of their ids.
     pub visits: Vec<Visit>,
@@ -41,7 +41,7 @@ const SLOT_DAYS: f64 = 40.0 / 86400.0;
 const BLOB: usize = 40;
 
 impl Plan {
-    pub fn new(rng: &mut impl Rng) -> Self {
+    pub(crate) fn new(rng: &mut impl Rng) -> Self {
         let mut plan = Plan { fields: fields(rng), visits: Vec::new() };
         let mut due_night = vec![0; plan.fields.len()];
         for night in 0..NIGHTS {
@@ -54,14 +54,14 @@ impl Plan {
     }
 
     /// Why the scheduler took a visit.
-    pub fn reason(&self, visit: &Visit) -> &str {
+    pub(crate) fn reason(&self, visit: &Visit) -> &str {
         match PAIRS.get(usize::from(visit.reason)) {
             Some((.., reason)) => reason,
             None => DEEP_FIELDS[usize::from(visit.reason) - PAIRS.len()].0,
         }
     }
 
-    pub fn target_name(&self, visit: &Visit) -> &str {
+    pub(crate) fn target_name(&self, visit: &Visit) -> &str {
         &self.fields[visit.field as usize].target_name
     }
 

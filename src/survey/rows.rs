@@ -9,7 +9,7 @@ use super::summary::SourceSummary;
 
 /// Whole objects in order of their ids, with the rows of each in order of time.
 #[derive(Default)]
-pub struct SurveyRows {
+pub(crate) struct SurveyRows {
     pub objects: Vec<Object>,
     pub sources: Vec<GeneratedSource>,
     pub forced: Vec<Forced>,
@@ -25,7 +25,7 @@ pub struct Object {
 }
 
 /// A forced measurement. Fluxes are in nJy.
-pub struct Forced {
+pub(crate) struct Forced {
     pub object: u32,
     pub visit: u32,
     pub detector: u8,

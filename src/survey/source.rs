@@ -3,11 +3,11 @@
 use rand::{Rng, RngExt};
 
 use super::camera::Pixel;
-use super::draw::normal;
 use super::matches::Classification;
+use super::normal;
 
 /// A detection. Fluxes are in nJy.
-pub struct GeneratedSource {
+pub(crate) struct GeneratedSource {
     /// Index in [`SurveyRows::objects`](super::rows::SurveyRows::objects).
     pub object: u32,
     /// Index in the plan's visits.
@@ -18,7 +18,7 @@ pub struct GeneratedSource {
     pub dec_deg: f64,
     /// Uncertainty along either axis.
     pub position_error_deg: f64,
-    /// On the difference image.
+    /// The flux on the difference image.
     pub flux_njy: f64,
     pub uncertainty_njy: f64,
     pub template_njy: f64,
@@ -27,18 +27,18 @@ pub struct GeneratedSource {
 }
 
 impl GeneratedSource {
-    pub fn snr(&self) -> f64 {
+    pub(crate) fn snr(&self) -> f64 {
         self.flux_njy.abs() / self.uncertainty_njy
     }
 
     /// Forced flux on the visit image: template and difference.
-    pub fn science_njy(&self) -> f64 {
+    pub(crate) fn science_njy(&self) -> f64 {
         self.template_njy + self.flux_njy + 0.2 * self.uncertainty_njy * self.noise.science
     }
 }
 
-/// The random part of what is measured on one source: normal deviates, and what happens to some.
-pub struct Noise {
+/// The random part of the measurements of one source: normal deviates, and flags that are set by chance.
+pub(crate) struct Noise {
     pub east: f64,
     pub north: f64,
     pub aperture: f64,
@@ -59,7 +59,7 @@ pub struct Noise {
 }
 
 impl Noise {
-    pub fn draw(rng: &mut impl Rng) -> Self {
+    pub(crate) fn draw(rng: &mut impl Rng) -> Self {
         let mut next = || normal(rng);
         let [east, north, aperture, science, fit] = std::array::from_fn(|_| next());
         let [trail, shape, reliability] = std::array::from_fn(|_| next());

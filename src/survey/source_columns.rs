@@ -10,14 +10,14 @@ use super::visit::{BANDS, Visit};
 use crate::schema::provenance::{ALERT_ENRICHED, ALERT_ID, ALERT_TIME};
 
 /// Of Fink, as in the real alerts.
-pub const BROKER_VERSION: &str = "4.1";
-pub const SCIENCE_VERSION: &str = "8.39.0";
+pub(crate) const BROKER_VERSION: &str = "4.1";
+pub(crate) const SCIENCE_VERSION: &str = "8.39.0";
 
 /// Pixels of the square that the point source model is fitted to.
 const FIT_PIXELS: i32 = 41 * 41;
 const PIXEL_ARCSEC: f64 = 0.2;
 
-pub fn source_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<ArrayRef> {
+pub(crate) fn source_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<ArrayRef> {
     let c = ColumnMaker(&rows.sources);
     let visit = |s: &GeneratedSource| &plan.visits[s.visit as usize];
     let object = |s: &GeneratedSource| &rows.objects[s.object as usize];
@@ -57,7 +57,7 @@ pub fn source_column(name: &str, plan: &Plan, rows: &SurveyRows) -> Option<Array
 }
 
 /// When the image of a source was processed: some minutes after it was taken.
-pub fn processed_mjd(visit: &Visit, source: &GeneratedSource) -> f64 {
+pub(crate) fn processed_mjd(visit: &Visit, source: &GeneratedSource) -> f64 {
     visit.midpoint_mjd_tai + source.noise.processing_days
 }
 

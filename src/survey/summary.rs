@@ -1,5 +1,5 @@
-//! What an object's record says of its sources. In: the sources, in order of time. Out: their mean
-//! position and the statistics of each band, computed as Rubin computes them.
+//! The columns of an object that summarise its sources: their mean position, and the statistics of each band, computed as Rubin computes
+//! them.
 
 use super::plan::Plan;
 use super::source::GeneratedSource;
@@ -36,7 +36,7 @@ pub struct BandSummary {
     pub max_slope: Option<f64>,
 }
 
-pub fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
+pub(crate) fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
     let time = |source: &GeneratedSource| plan.visits[source.visit as usize].midpoint_mjd_tai;
     let (Some(first), Some(last)) = (sources.first(), sources.last()) else {
         return SourceSummary::default();
@@ -49,12 +49,12 @@ pub fn summarize(plan: &Plan, sources: &[GeneratedSource]) -> SourceSummary {
         };
         let fluxes = sources.iter().filter(in_band).map(|s| Flux {
             mjd: time(s),
-            // As stored, so that readers who repeat the sums get the same.
+            // Computed from the stored single precision, so that a reader who repeats the sums gets the same.
             flux: f64::from(s.flux_njy as f32),
             uncertainty: f64::from(s.uncertainty_njy as f32),
             science: f64::from(s.science_njy() as f32),
         });
-        *summary = of_band(&fluxes.collect::<Vec<_>>());
+        *summary = band_summary(&fluxes.collect::<Vec<_>>());
     }
     summary
 }
@@ -66,7 +66,7 @@ fn position(sources: &[GeneratedSource]) -> SourceSummary {
     let offset = |s: &GeneratedSource| ((s.ra_deg - ra + 540.0) % 360.0 - 180.0, s.dec_deg - dec);
     let sum = |of: &dyn Fn((f64, f64)) -> f64| sources.iter().map(offset).map(of).sum::<f64>();
     let (east, north) = (sum(&|o| o.0) / n, sum(&|o| o.1) / n);
-    // One source has no scatter: its own uncertainty stands.
+    // A single source has no scatter, so its own uncertainty is taken.
     let single = sources[0].position_error_deg.powi(2);
     let of_mean = |sum: f64| if n > 1.0 { sum / (n - 1.0) / n } else { single };
     SourceSummary {
@@ -86,7 +86,7 @@ struct Flux {
     science: f64,
 }
 
-fn of_band(fluxes: &[Flux]) -> BandSummary {
+fn band_summary(fluxes: &[Flux]) -> BandSummary {
     let n = fluxes.len() as f64;
     let Some(first) = fluxes.first() else {
         return BandSummary::default();

@@ -5,7 +5,7 @@ use chrono::{Datelike, Days, NaiveDate};
 use super::camera::{self, Pixel};
 
 /// A filter of the camera.
-pub struct Band {
+pub(crate) struct Band {
     pub name: &'static str,
     /// Median uncertainty of a point source's flux under a typical sky, in nJy.
     pub sky_noise_njy: f64,
@@ -16,7 +16,7 @@ pub struct Band {
 }
 
 /// The noise of g, r, i and z is that of real alerts of March 2026.
-pub const BANDS: [Band; 6] = [
+pub(crate) const BANDS: [Band; 6] = [
     Band { name: "u", sky_noise_njy: 300.0, electrons_per_njy: 0.33, colour: 0.45 },
     Band { name: "g", sky_noise_njy: 190.0, electrons_per_njy: 1.82, colour: 0.75 },
     Band { name: "r", sky_noise_njy: 250.0, electrons_per_njy: 1.53, colour: 1.0 },
@@ -27,7 +27,7 @@ pub const BANDS: [Band; 6] = [
 
 /// An exposure.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Visit {
+pub(crate) struct Visit {
     /// Index of its field in the plan.
     pub field: u32,
     /// Index in [`BANDS`].
@@ -57,11 +57,11 @@ const EPOCH_MJD: i32 = 55197;
 /// The bits that real alerts of 2026 have above the night: the release of the pipeline.
 const RELEASE: i64 = 2;
 /// Ids of one kind in one detector of one visit.
-pub const IDS_PER_DETECTOR: u64 = 1 << 19;
+pub(crate) const IDS_PER_DETECTOR: u64 = 1 << 19;
 
 impl Visit {
     /// `visit` for a night and sequence number.
-    pub fn id_of(night_mjd: i32, sequence: u16) -> i64 {
+    pub(crate) fn id_of(night_mjd: i32, sequence: u16) -> i64 {
         let since_epoch = Days::new(night_mjd.abs_diff(EPOCH_MJD).into());
         let epoch = NaiveDate::from_ymd_opt(2010, 1, 1).unwrap_or_default();
         let date = epoch.checked_add_days(since_epoch).unwrap_or_default();
@@ -71,21 +71,21 @@ impl Visit {
 
     /// A `diaSourceId` or `diaForcedSourceId` as Rubin packs it: release, night since 2010 (14 bits),
     /// sequence number (15), detector (8) and a counter (19).
-    pub fn pack(&self, detector: u8, counter: u64) -> i64 {
+    pub(crate) fn pack(&self, detector: u8, counter: u64) -> i64 {
         let night = i64::from(self.night_mjd - EPOCH_MJD);
         let exposure = ((RELEASE << 14 | night) << 15) | i64::from(self.sequence);
         ((exposure << 8 | i64::from(detector)) << 19) | counter as i64
     }
 
     /// The pixel on which a place of the field falls: degrees (east, north) from the field's centre.
-    pub fn pixel_of(&self, place_deg: [f64; 2]) -> Option<Pixel> {
+    pub(crate) fn pixel_of(&self, place_deg: [f64; 2]) -> Option<Pixel> {
         let [sin, cos] = self.rotation;
         let [east, north] = [place_deg[0] - self.dither_deg[0], place_deg[1] - self.dither_deg[1]];
         camera::pixel_at([cos * east + sin * north, cos * north - sin * east])
     }
 
     /// The place of the field that falls on a pixel: the inverse of [`Visit::pixel_of`].
-    pub fn place_of(&self, detector: u8, x: f64, y: f64) -> [f64; 2] {
+    pub(crate) fn place_of(&self, detector: u8, x: f64, y: f64) -> [f64; 2] {
         let [sin, cos] = self.rotation;
         let [right, up] = camera::place_of(detector, x, y);
         [cos * right - sin * up + self.dither_deg[0], sin * right + cos * up + self.dither_deg[1]]

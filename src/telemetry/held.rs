@@ -1,13 +1,13 @@
-//! What the engine holds in memory, as metrics. In: an [`EngineUse`]. Out: gauges of its figures.
+//! What the engine holds in memory, as metrics.
 
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::query::EngineUse;
 
-/// A gauge for each figure.
+/// A gauge for each figure of [`EngineUse`].
 #[derive(Default)]
-pub struct EngineGauges {
+pub(crate) struct EngineGauges {
     index_files: Gauge,
     index_file_bytes: Gauge,
     index_row_groups: Gauge,
@@ -21,7 +21,7 @@ pub struct EngineGauges {
 }
 
 impl EngineGauges {
-    pub fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         let mut count = |name: &str, help: &str, gauge: &Gauge| {
             registry.register(name, help, gauge.clone());
         };
@@ -40,7 +40,7 @@ impl EngineGauges {
         bytes("footer_cache", "Memory of the Parquet footers held for scans", &self.footer_bytes);
     }
 
-    pub fn set(&self, engine: EngineUse) {
+    pub(crate) fn set(&self, engine: EngineUse) {
         let EngineUse { index, footers, footer_bytes, plan_hits, plans_made } = engine;
         for (gauge, figure) in [
             (&self.index_files, index.files),

@@ -1,5 +1,5 @@
-//! What the server does, seen from outside: each request gets an id, a line in the log and its place in the counts, whatever door
-//! it comes through. In: a router. Out: the same, watched; and the counts as OpenMetrics text, which Prometheus reads.
+//! Watches what the server does. Each request, REST or Flight, gets an id, a line in the log and its place in the counts, which Prometheus
+//! reads as OpenMetrics text.
 //!
 //! Labels are bounded: an endpoint is a route of the router or a method of Flight, everything else is `unknown`.
 
@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::log;
 use crate::query::EngineUse;
 
-/// Of the name that a client gives its request.
+/// The longest request id that is taken from a client.
 const MOST_ID_BYTES: usize = 100;
 const REQUEST_ID: &str = "x-request-id";
 
@@ -42,7 +42,7 @@ pub fn watched(router: Router, metrics: Arc<Metrics>) -> Router {
         .layer(map_request(without_long_id))
 }
 
-/// A client may name its request, as long as the name does not fill the log.
+/// Drops an `x-request-id` that is too long for the log. The request then gets an id of ours.
 async fn without_long_id(mut request: Request) -> Request {
     let is_long = |id: &HeaderValue| id.len() > MOST_ID_BYTES;
     if request.headers().get(REQUEST_ID).is_some_and(is_long) {
@@ -51,35 +51,46 @@ async fn without_long_id(mut request: Request) -> Request {
     request
 }
 
+/// The endpoint of a request, as a label.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct EndpointLabel {
+    /// A route, a Flight method, or `unknown`.
     pub endpoint: String,
 }
 
+/// The endpoint and the outcome of a request, as labels.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct Outcome {
+    /// A route, a Flight method, or `unknown`.
     pub endpoint: String,
-    /// The HTTP status (499 where the client was gone before there was one) or, of Flight, the name of the gRPC code.
+    /// The HTTP status (499 if the client was gone before there was one), or for Flight the name of the gRPC code.
     pub status: String,
 }
 
-/// The counts of one server.
+/// The metrics of one server.
 pub struct Metrics {
     registry: Registry,
+    /// Requests, by outcome.
     pub requests: Family<Outcome, Counter>,
+    /// Answers that ended before their last byte.
     pub aborted: Family<EndpointLabel, Counter>,
+    /// Durations of requests, to the last byte.
     pub seconds: Family<EndpointLabel, Histogram, fn() -> Histogram>,
+    /// Rows sent.
     pub rows: Family<EndpointLabel, Counter>,
+    /// Bytes of bodies sent.
     pub bytes: Family<EndpointLabel, Counter>,
+    /// Requests that are open.
     pub in_flight: Gauge,
+    /// Connections that are open.
     pub connections: Gauge,
-    /// Ended before their time, or never let in, for others to have room.
+    /// Connections that were closed, or not accepted, to make room for others.
     pub evicted: Counter,
     log_lines_dropped: Counter,
     engine: EngineGauges,
 }
 
-/// From half a millisecond to about a minute.
+/// Bounds of the buckets for durations: from half a millisecond to about a minute.
 fn seconds() -> Histogram {
     Histogram::new(exponential_buckets(0.0005, 2.0, 18))
 }
@@ -128,7 +139,7 @@ impl Metrics {
         self.engine.register(registry);
     }
 
-    /// All of it as OpenMetrics text, with what the engine holds.
+    /// All metrics as OpenMetrics text, with what the engine holds in memory.
     pub fn text(&self, engine: EngineUse) -> Result<String> {
         self.engine.set(engine);
         let counted = self.log_lines_dropped.get();

@@ -20,7 +20,7 @@ use tracing::{Instrument, Span};
 
 use super::{EndpointLabel, Metrics, Outcome};
 
-/// As much of a path is logged.
+/// The longest path that is logged.
 const LOGGED_CHARS: usize = 200;
 
 const FLIGHT: &str = "/arrow.flight.protocol.FlightService/";
@@ -37,12 +37,16 @@ const FLIGHT_METHODS: [&str; 10] = [
     "ListActions",
 ];
 
-/// Set by a handler on its answer: the rows that went into it, counted while it is sent.
+/// The number of rows sent so far. A handler puts it among the extensions of its answer and counts while it is sent.
 #[derive(Clone)]
 pub struct RowsSent(pub Arc<AtomicU64>);
 
 /// Middleware around everything.
-pub async fn watch(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
+pub(crate) async fn watch(
+    State(metrics): State<Arc<Metrics>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let mut visit = Call::begin(metrics, &request);
     let (span, is_head) = (visit.span.clone(), request.method() == Method::HEAD);
     let mut response = next.run(request).instrument(span).await;
@@ -50,13 +54,13 @@ pub async fn watch(State(metrics): State<Arc<Metrics>>, request: Request, next: 
     visit.grpc_code = grpc_code(response.headers());
     visit.rows = response.extensions_mut().remove();
     response.map(|body| {
-        // To HEAD the heading is the whole answer.
+        // The answer to HEAD has no body: it is complete.
         visit.complete = is_head || body.is_end_stream();
         Body::new(Watched { body, visit })
     })
 }
 
-/// One request on its way. Dropping it writes it down.
+/// One request. When it is dropped, it is logged and counted.
 struct Call {
     metrics: Arc<Metrics>,
     began: Instant,
@@ -64,9 +68,9 @@ struct Call {
     method: String,
     path: String,
     endpoint: String,
-    /// `None` until there is an answer. Of a gRPC call, HTTP's is 200 whatever came of it.
+    /// The HTTP status; `None` until there is an answer. That of a gRPC call is always 200.
     status: Option<StatusCode>,
-    /// Of a gRPC call, in its trailers, or in its headers where it has no body.
+    /// The gRPC code, from the trailers of a call, or from its headers if it has no body.
     grpc_code: Option<Code>,
     rows: Option<RowsSent>,
     bytes: u64,
@@ -119,7 +123,7 @@ impl Drop for Call {
     }
 }
 
-/// The route, or the method of Flight.
+/// The label of a request: its route, or its Flight method.
 fn endpoint(request: &Request) -> String {
     let method = request.uri().path().strip_prefix(FLIGHT);
     match (method, request.extensions().get::<MatchedPath>()) {
@@ -133,7 +137,7 @@ fn grpc_code(headers: &HeaderMap) -> Option<Code> {
     headers.get("grpc-status").map(|code| Code::from_bytes(code.as_bytes()))
 }
 
-/// A body that counts what goes out.
+/// A body that counts the bytes sent.
 struct Watched {
     body: Body,
     visit: Call,

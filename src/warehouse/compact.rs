@@ -1,15 +1,17 @@
 //! Compaction: many small, overlapping or unsorted files into few large ones with disjoint key ranges, in one commit.
-//! Which files go together is [`plan`]'s to say, how their rows come together [`merge`](super::merge)'s.
+//! [`plan`] says which files go together, [`merge`] merges their rows.
 
-use super::layout::FileSize;
-use super::merge::merge;
-use super::{Change, DataFile, Operation, Snapshot, Warehouse, described};
-use crate::error::{Error, Kind, Result};
+mod kway_merge;
+
+use self::kway_merge::merge;
+use super::{Change, DataFile, FileSize, Operation, Snapshot, Warehouse, described};
+use crate::error::{Kind, Result};
 use crate::schema::Table;
 
 /// How often to start over when files vanish under a compaction, as they do under another one.
 const ATTEMPTS: usize = 3;
 
+/// How to compact.
 #[derive(Clone, Debug, Default)]
 pub struct CompactOptions {
     /// What the files grow to.
@@ -19,8 +21,11 @@ pub struct CompactOptions {
 /// What a compaction did.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Compacted {
+    /// Files that were merged.
     pub files_removed: usize,
+    /// Files that they were merged into.
     pub files_added: usize,
+    /// Rows in these files.
     pub rows: u64,
 }
 
@@ -78,14 +83,9 @@ impl Warehouse {
         self.commit(base.table, Some(base), change).await?;
         Ok(Compacted { files_removed, files_added: add.len(), rows })
     }
-
-    pub(super) fn no_table(&self, table: Table) -> Error {
-        let message = format!("{}: there is no table {}", self.location.url, table.name());
-        Error::new(Kind::NotFound, message)
-    }
 }
 
-/// The files to merge, group by group. In: files by `keys.start()`. Files whose keys overlap go
+/// The files to merge, group by group, of files sorted by `keys.start()`. Files whose keys overlap go
 /// together, and so do their neighbours as long as these overlap, are small or not sorted themselves. The last file
 /// of a group may come out small, and has large neighbours then: nothing is left to do.
 fn plan(files: &[DataFile], full: FileSize) -> Vec<Vec<DataFile>> {

@@ -1,5 +1,5 @@
-//! A plain folder or prefix of flat Parquet files that someone else wrote, as a read-only [`Snapshot`].
-//! In: a location. Out: the union of the files' columns, and the files with their key ranges.
+//! Reads a plain folder or prefix of flat Parquet files that someone else wrote, as a read-only [`Snapshot`]: the union of the files'
+//! columns, and the files with their key ranges.
 
 mod columns;
 mod data;
@@ -14,17 +14,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use twox_hash::XxHash3_64;
 
 use self::columns::Union;
-pub use self::columns::stored_table;
+pub(crate) use self::columns::stored_table;
 use self::data::DataObject;
-use super::file::to_millis;
-use super::listing::{Listing, is_data};
-use super::reader::footer;
-use super::{DataFile, Location, Snapshot};
+use super::delta_log::DELTA_LOG;
+use super::files::to_millis;
+use super::storage::{Listing, is_data};
+use super::{DataFile, Location, Snapshot, footer};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, Table};
 
 const FOOTERS_AT_ONCE: usize = 16;
-/// What stands for the id of a table: a folder has none, and its versions are never the same twice.
+/// A folder has no table id. None is needed, since its versions are digests, which do not repeat.
 const FOLDER: u64 = 0;
 
 impl Snapshot {
@@ -36,10 +36,10 @@ impl Snapshot {
     ///
     /// Names that begin with `_` or `.` are passed over; any other file that is not flat Parquet is an
     /// `Input` error naming it, and a location without files a `NotFound` error.
-    pub async fn of_folder(table: Table, location: &Location) -> Result<Snapshot> {
+    pub async fn from_folder(table: Table, location: &Location) -> Result<Snapshot> {
         let listing = location.list().await?;
         let version = digest(location, &listing);
-        of_objects(table, location, data::data(location, listing)?, version).await
+        from_objects(table, location, data::data(location, listing)?, version).await
     }
 
     /// Whether it is one of a plain folder, which has no log and no older versions.
@@ -53,10 +53,10 @@ impl Snapshot {
     }
 }
 
-/// Of the data below a location, in the order of names, and of the log that makes a table of it. JSON's readers may hold numbers as
-/// doubles, which are exact to 53 bits.
+/// The digest of the data files below a location and of a log, if there is one, in the order of names. It has 53 bits, since readers of
+/// JSON may hold numbers as doubles.
 fn digest(location: &Location, listing: &Listing) -> u64 {
-    let counts = |name: &str| is_data(name) || name.starts_with("_delta_log/");
+    let counts = |name: &str| is_data(name) || name.split('/').next() == Some(DELTA_LOG);
     let objects = listing.objects.iter();
     let mut objects: Vec<_> =
         objects.filter(|object| counts(location.below(object.location.as_ref()))).collect();
@@ -75,7 +75,7 @@ fn digest(location: &Location, listing: &Listing) -> u64 {
     digest.finish() >> 11
 }
 
-async fn of_objects(
+async fn from_objects(
     table: Table,
     location: &Location,
     objects: Vec<DataObject>,
@@ -94,18 +94,18 @@ async fn of_objects(
         let file = DataFile::from_footer(table, &of.object, footer.metadata());
         let generation = of.object.e_tag.as_deref().unwrap_or_default();
         let file = DataFile { generation: XxHash3_64::oneshot(generation.as_bytes()), ..file };
-        // What has no rows says nothing of the others' columns: often all of its own are of no type.
+        // A file without rows does not decide the types of columns: often all of its own are of the null type.
         match file.is_empty() {
             true => empty.push((of, footer, file)),
             false => {
-                union.add(&of, &footer)?;
+                union.add(&of.object.location, &footer)?;
                 files.push((of.told, file));
             }
         }
     }
     if files.is_empty() {
         for (of, footer, file) in empty {
-            union.add(&of, &footer)?;
+            union.add(&of.object.location, &footer)?;
             files.push((of.told, file));
         }
     }
@@ -124,7 +124,7 @@ async fn of_objects(
     Ok(Snapshot { table, version, synthetic, table_id, entry, schema, left_out, files, store })
 }
 
-/// What Parquet cannot read is not the storage's fault.
+/// A file that is not readable as Parquet is an `Input` error, not one of the storage.
 fn as_input(error: Error) -> Error {
     use std::error::Error as _;
     let storage = error.source().is_some_and(|source| source.is::<object_store::Error>());

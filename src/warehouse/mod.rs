@@ -1,55 +1,37 @@
 //! Where the tables live: a URL prefix holding the Delta tables `sources`, `fp` and `objects`,
 //! each a set of Parquet files sorted by [`Table::sort_columns`](crate::schema::Table::sort_columns).
 //!
-//! In: a URL (`file`, `s3`, `memory`, or a path), sorted batches, commits. Out: [`Snapshot`]s, which
-//! name the files of one version and the key range of each, so that a reader opens only those it needs.
+//! A [`SortedWriter`] makes files of sorted batches, and [`Warehouse::commit`] adds them to a table, all or none. A [`Snapshot`] names
+//! the files of one version and the key range of each, so that a reader opens only those it needs. A [`Source`] gives the snapshots
+//! that are served, of a warehouse or of tables that others wrote. [`Warehouse::compact`] and [`Warehouse::vacuum`] tidy up.
 
-mod actions;
-mod bucket;
-mod commit;
+mod as_of;
 mod compact;
-mod durable;
-mod file;
+mod delta_log;
+mod files;
 mod folder;
-mod gather;
-mod kept;
-mod layout;
-mod listing;
-mod local;
-mod location;
-mod log;
-mod merge;
-mod patience;
-mod reader;
 mod snapshot;
-mod sort;
 mod source;
-mod stored_names;
-mod unfinished;
+mod storage;
 mod uncommitted;
-mod upload;
 mod vacuum;
-mod versions;
 mod writable;
-mod writer;
 
-pub use commit::{Change, Operation};
+pub use as_of::AsOf;
 pub use compact::{CompactOptions, Compacted};
-pub use file::{DataFile, described};
-pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
-pub use layout::FileSize;
-pub use location::Location;
-pub use reader::{footer, read};
-pub use snapshot::{AsOf, LeftOut, Snapshot};
-pub use sort::{ASCENDING, DESCENDING, Sorter};
+pub use delta_log::{Change, History, Operation};
+pub use files::{
+    ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, Gatherer, SortedWriter, Sorter,
+    StoredNames, bytes_of, described, footer, read, stored_name,
+};
+pub use snapshot::{LeftOut, Snapshot};
 pub use source::Source;
-pub use stored_names::{StoredNames, stored_name};
+pub use storage::Location;
 pub use vacuum::{VacuumOptions, Vacuumed};
-pub use versions::History;
-pub use writer::SortedWriter;
 
-use crate::error::Result;
-use uncommitted::Uncommitted;
+use self::uncommitted::Uncommitted;
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
 
 /// The three tables under one prefix. Cheap to clone; clones share the files that no commit has named yet, which
 /// [`discard_uncommitted`](Self::discard_uncommitted) deletes.
@@ -65,7 +47,13 @@ impl Warehouse {
         Ok(Self { location: Location::parse(url)?, uncommitted: Uncommitted::default() })
     }
 
+    /// The prefix that holds the tables.
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    fn no_table(&self, table: Table) -> Error {
+        let message = format!("{}: there is no table {}", self.location.url, table.name());
+        Error::new(Kind::NotFound, message)
     }
 }

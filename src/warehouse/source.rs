@@ -1,18 +1,18 @@
-//! Where the snapshots that are served come from. In: the tables of a warehouse, or a folder that someone else wrote: a Delta table, or
-//! Parquet files alone. Out: [`Snapshot`]s, the newest or older ones, in which every column has its stored name.
+//! Gives the snapshots that are served, the newest or older ones: of a warehouse, of one Delta table that someone else wrote, or of a plain
+//! folder of Parquet. Every column has its stored name.
 
 use chrono::{DateTime, Utc};
 
+use super::delta_log::{Log, gone, newer, older, version_named};
 use super::folder::stored_table;
-use super::kept::version_named;
-use super::log::Log;
-use super::versions::{History, gone, newer, older};
-use super::{AsOf, Location, Snapshot, Warehouse};
+use super::{AsOf, History, Location, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
+/// Where the snapshots of a table come from.
 #[derive(Clone, Debug)]
 pub enum Source {
+    /// A warehouse of ours.
     Warehouse(Warehouse),
     /// A folder of flat Parquet, or one Delta table; read-only.
     Folder(Location),
@@ -25,20 +25,20 @@ impl Source {
             return self.served(snapshot).map(Some);
         }
         let Self::Folder(location) = self else { return Ok(None) };
-        match Snapshot::of_folder(table, location).await {
+        match Snapshot::from_folder(table, location).await {
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             found => found.map(Some),
         }
     }
 
-    /// The newest state where it is not that of a snapshot. A table that is gone is a `Storage` error.
+    /// The newest state, if it is newer than a snapshot. A table that is gone is a `Storage` error.
     pub async fn newer(&self, known: &Snapshot) -> Result<Option<Snapshot>> {
         match self {
             Self::Folder(location) if known.is_folder() => {
                 if !known.has_changed(location).await? {
                     return Ok(None);
                 }
-                // It may have become a table.
+                // The folder may have become a Delta table.
                 let newest = self.newest(known.table).await?;
                 newest.map(Some).ok_or_else(|| gone(location))
             }
@@ -115,7 +115,7 @@ impl Source {
         }
     }
 
-    /// A snapshot of a log as it is served. Those of other people's tables have their own names and types.
+    /// A snapshot of a Delta table as it is served: columns of someone else's table get our names and types.
     fn served(&self, snapshot: Snapshot) -> Result<Snapshot> {
         match self {
             Self::Warehouse(_) => snapshot.in_order(),

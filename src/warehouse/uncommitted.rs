@@ -1,5 +1,4 @@
-//! The files that this process has begun and no commit has named. In: files as they are begun, and those of a commit. Out: at
-//! the end of a command, however it ends, nothing of them.
+//! The files that this process has begun and no commit has named yet. They are deleted at the end of a command, however it ends.
 //!
 //! But for vacuum, nothing else deletes a file of a warehouse: what a commit has named, or may have, is not here any more.
 
@@ -10,21 +9,21 @@ use futures::{StreamExt, stream};
 use object_store::path::Path;
 use parking_lot::{Mutex, MutexGuard};
 
-use super::upload::Upload;
+use super::storage::Upload;
 use super::{DataFile, Warehouse};
 
 const DISCARDED_AT_ONCE: usize = 16;
 
-/// Clones share their files.
+/// The uncommitted files of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Uncommitted(Arc<Mutex<HashMap<Path, Upload>>>);
 
-/// Some of them, for a commit that may name them.
+/// Files taken out for a commit that may name them.
 pub(super) struct Taken(Vec<(Path, Upload)>);
 
 impl Uncommitted {
-    /// Those of some files that are here, which are then not here any more.
-    pub fn take(&self, files: &[DataFile]) -> Taken {
+    /// Takes out those of the given files that are uncommitted here.
+    pub(crate) fn take(&self, files: &[DataFile]) -> Taken {
         let mut all = self.lock();
         Taken(files.iter().filter_map(|file| all.remove_entry(&file.path)).collect())
     }
@@ -33,8 +32,8 @@ impl Uncommitted {
         Taken(self.lock().remove_entry(path).into_iter().collect())
     }
 
-    /// The commit was another's: nobody names them.
-    pub fn put_back(&self, taken: Taken) {
+    /// Puts files back: another writer's commit was first, so no version names them.
+    pub(crate) fn put_back(&self, taken: Taken) {
         self.lock().extend(taken.0);
     }
 
@@ -51,7 +50,7 @@ impl Warehouse {
         upload
     }
 
-    /// Deletes those of the files that were written here and that no commit has named.
+    /// Deletes those of the given files that were written here and not committed.
     pub async fn discard(&self, files: &[DataFile]) {
         discard(self.uncommitted.take(files)).await;
     }
@@ -61,14 +60,14 @@ impl Warehouse {
         discard(self.uncommitted.take_one(path)).await;
     }
 
-    /// Deletes all files that were written, or begun, here and that no commit has named.
+    /// Deletes all files that were begun here and not committed.
     pub async fn discard_uncommitted(&self) {
         let all = self.uncommitted.lock().drain().collect();
         discard(Taken(all)).await;
     }
 }
 
-/// What cannot be deleted is left to vacuum.
+/// Deletes files. Vacuum deletes later what cannot be deleted now.
 async fn discard(files: Taken) {
     let discarded = stream::iter(files.0).map(|(path, upload)| async move {
         if let Err(error) = upload.discard().await {

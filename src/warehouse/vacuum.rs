@@ -9,50 +9,60 @@ use deltalake_core::table::state::DeltaTableState;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, path::Path};
 
-use super::log::Log;
-use super::unfinished::end_old_uploads;
-use super::{Warehouse, kept};
+use super::Warehouse;
+use super::delta_log::{DELTA_LOG, Log, kept_snapshots};
+use super::storage::end_old_uploads;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How long a file that no version has named is left, whatever the grace period: it may be of an ingest under way, whose
-/// commit is yet to come. One that takes longer is refused its commit, see [`Warehouse::commit`].
+/// How long a file that no version has named is left, whatever the grace period: an ingest may be about to commit it. An ingest that takes
+/// longer cannot commit, see [`Warehouse::commit`].
 const WRITING: Duration = DAY;
 
+/// Which files a vacuum spares.
 #[derive(Clone, Debug)]
 pub struct VacuumOptions {
-    /// For files that a version removed: up to 30 days, for which the log knows when that was.
+    /// How long a file that a version removed is left for readers of older versions, up to [`MAX_GRACE`](Self::MAX_GRACE).
     pub grace: Duration,
+}
+
+impl VacuumOptions {
+    /// The log of a table of ours knows for this long when a file was removed.
+    pub const MAX_GRACE: Duration = DAY.saturating_mul(30);
+    /// A week.
+    pub const DEFAULT: Self = Self { grace: DAY.saturating_mul(7) };
 }
 
 impl Default for VacuumOptions {
     fn default() -> Self {
-        Self { grace: 7 * DAY }
+        Self::DEFAULT
     }
 }
 
 /// What a vacuum removed.
 #[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
 pub struct Vacuumed {
+    /// Files that were deleted.
     pub files_deleted: usize,
+    /// Their size in all.
     pub bytes_deleted: u64,
     /// Uploads in parts that were begun before the grace period and never completed.
     pub uploads_ended: usize,
 }
 
 impl Warehouse {
-    /// Deletes the files of a table that the newest version does not refer to and that were removed from
-    /// it before the grace period, or if they never were in it written before that and a day ago. Fails with `NotFound` where there
-    /// is no table, and with `Argument` for a grace period that is too long.
+    /// Deletes files that the newest version of a table does not refer to: those that were removed from the table before the grace period,
+    /// and those that never were in it and are older than the grace period and a day. Fails with `NotFound` if there is no table, and with
+    /// `Argument` if the grace period is too long.
     pub async fn vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
-        if options.grace > 30 * DAY {
+        if options.grace > VacuumOptions::MAX_GRACE {
             return Err(Error::argument("grace: at most 30 days"));
         }
         let now = Utc::now();
         let (expired, abandoned) = (now - options.grace, now - options.grace.max(WRITING));
         let log = Log::new(&self.location, table)?;
-        // Listed before the log is read: a file that is committed in between is known.
+        // The files are listed before the log is read, so that a file that is committed in between is known as live.
         let objects = data_files(&log).await?;
         let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
         let known = state.table_properties().deleted_file_retention_duration();
@@ -64,7 +74,7 @@ impl Warehouse {
         }
         let snapshot = log.snapshot(&state)?;
         let removed = removed(&log, DeltaTableState::new(state)).await?;
-        let kept = kept::snapshots(&log, &snapshot).await?;
+        let kept = kept_snapshots(&log, &snapshot).await?;
         let files = kept.iter().chain([&snapshot]).flat_map(|snapshot| &snapshot.files);
         let live: HashSet<_> = files.map(|file| &file.path).collect();
         let unused = |object: &ObjectMeta| {
@@ -91,8 +101,8 @@ impl Warehouse {
     }
 }
 
-/// Everything in the table's folder but the log and what else begins with `_`. Of the log, what a writer that died left under
-/// a temporary name. A name that no path can have is none of the table's.
+/// Everything in the table's folder, except what begins with `_`. Of the log, only temporary files that a killed writer left. Names that no
+/// object_store path can have are none of the table's files.
 async fn data_files(log: &Log) -> Result<Vec<ObjectMeta>> {
     let mut objects = log.location.list().await?.objects;
     objects.retain(|object| {
@@ -100,7 +110,7 @@ async fn data_files(log: &Log) -> Result<Vec<ObjectMeta>> {
         let parts: Vec<_> = below.collect();
         let temporary = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
         match &parts[..] {
-            [folder, name] if folder.as_ref() == "_delta_log" => temporary(name.as_ref()),
+            [folder, name] if folder.as_ref() == DELTA_LOG => temporary(name.as_ref()),
             parts => !parts.iter().any(|part| part.as_ref().starts_with('_')),
         }
     });
@@ -112,7 +122,7 @@ async fn removed(log: &Log, state: DeltaTableState) -> Result<HashMap<Path, Date
     let tombstones = state.all_tombstones(log.delta.as_ref());
     let removed = tombstones.map_ok(|tombstone| {
         let path = log.full_path(&tombstone.path());
-        // Without a time, as others may write it, the file may have been removed just now.
+        // Other writers may leave the time out. Then the file may have been removed just now.
         let time = tombstone.deletion_timestamp().filter(|time| *time > 0);
         let time = time.and_then(DateTime::from_timestamp_millis).unwrap_or_else(Utc::now);
         (path, time)

@@ -95,7 +95,7 @@ async fn a_page_shows_what_there_is_and_names_what_there_is_not() {
         "no band",
         "-500.0 to 1231.0",
         "sources r:visit, sources r:psfFluxErr",
-        "what the quality cuts and upper limits take",
+        "the columns of the quality cuts and upper limits",
     ] {
         assert!(few.contains(part), "{part} is not in {few}");
     }
@@ -128,7 +128,7 @@ async fn a_picture_shows_what_there_is_and_names_what_there_is_not() {
     let (few, tag) = picture(FEW, "flux").await;
     for part in [
         "other or no band",
-        "not in the tables: sources r:psfFluxErr, fp r:psfFluxErr, the quality flags of sources",
+        "not in the tables: sources r:psfFluxErr, fp r:psfFluxErr, the columns of the quality cuts and upper limits",
         "2025-11-",
     ] {
         assert!(few.contains(part), "{part} is not in {few}");

@@ -1,5 +1,4 @@
-//! The prompt's own commands: lines that begin with `\`. In: such a line. Out: what it asks for, or which commands
-//! there are. Most of them ask a statement of their own.
+//! The commands of the prompt: lines that begin with `\`. Most of them run a statement of their own.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::config::SqlFormat;
 use crate::error::{Error, Result};
 use crate::schema;
 
-pub const HELP: &str = r"statements end with ; and may have many lines; Ctrl-C abandons one, Ctrl-D leaves
+pub(crate) const HELP: &str = r"statements end with ; and may have many lines; Ctrl-C abandons one, Ctrl-D leaves
 \d            tables and views
 \d NAME       columns of a table or view: type, unit, description
 \df           functions
@@ -28,7 +27,7 @@ pub const HELP: &str = r"statements end with ; and may have many lines; Ctrl-C a
 \q            leave";
 
 /// A command of the prompt.
-pub enum Command {
+pub(crate) enum Command {
     Show(Question),
     Timing,
     Format(SqlFormat),
@@ -36,8 +35,8 @@ pub enum Command {
     Quit,
 }
 
-/// What there is to see.
-pub enum Question {
+/// A listing.
+pub(crate) enum Question {
     Relations,
     Columns(TableReference),
     Functions,
@@ -45,8 +44,8 @@ pub enum Question {
 }
 
 impl Command {
-    /// `None` for a line that is no command.
-    pub fn parse(line: &str) -> Option<Result<Self>> {
+    /// Parses a line; `None` if it is no command.
+    pub(crate) fn parse(line: &str) -> Option<Result<Self>> {
         let line = line.trim().trim_end_matches(';');
         if !line.starts_with('\\') {
             return None;
@@ -54,7 +53,7 @@ impl Command {
         let words: Vec<_> = line.split_whitespace().collect();
         Some(match words[..] {
             [r"\d"] => Ok(Command::Show(Question::Relations)),
-            // Names are case-sensitive in statements, too.
+            // Names are case-sensitive, as in statements.
             [r"\d", name] => Ok(Command::Show(Question::Columns(
                 TableReference::parse_str_normalized(name, true),
             ))),
@@ -76,7 +75,7 @@ fn format(name: &str) -> Result<SqlFormat> {
 }
 
 impl Question {
-    pub async fn rows(&self, door: &Door) -> Result<SendableRecordBatchStream> {
+    pub(crate) async fn rows(&self, door: &Door) -> Result<SendableRecordBatchStream> {
         match self {
             Question::Relations => {
                 let statement = "SELECT table_name AS name, table_type AS kind \

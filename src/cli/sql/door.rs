@@ -1,5 +1,4 @@
-//! Where statements go: to tables read in this process, or to a server. In: the text of a statement. Out: its rows
-//! as they come.
+//! Runs statements, against tables read in this process or against a server, and streams their rows.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -29,14 +28,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 type FlightSqlClient = FlightSqlServiceClient<Channel>;
 
-pub enum Door {
+pub(crate) enum Door {
     Local(Sql),
     Remote { url: String, client: FlightSqlClient },
 }
 
 impl Door {
     /// Opens the warehouse, or connects to the server.
-    pub async fn open(arguments: &SqlArgs) -> Result<Self> {
+    pub(crate) async fn open(arguments: &SqlArgs) -> Result<Self> {
         match (&arguments.warehouse, &arguments.server) {
             (Some(url), None) => local(url, arguments.memory_mib).await,
             (None, Some(url)) => remote(url, arguments.token.as_ref()).await,
@@ -45,7 +44,7 @@ impl Door {
     }
 
     /// Starts a statement. Dropping the rows stops it.
-    pub async fn run(&self, statement: &str) -> Result<SendableRecordBatchStream> {
+    pub(crate) async fn run(&self, statement: &str) -> Result<SendableRecordBatchStream> {
         match self {
             Door::Local(sql) => sql.prepare(statement, None).await?.run().await,
             Door::Remote { url, client } => fetch(url, client.clone(), statement).await,
@@ -53,7 +52,7 @@ impl Door {
     }
 }
 
-/// Whoever waits for a statement here can end it: there is no limit of time.
+/// There is no time limit: the person who waits can stop the statement.
 async fn local(url: &str, memory_mib: u64) -> Result<Door> {
     let warehouse = Warehouse::open(url)?;
     let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await?;
@@ -76,7 +75,7 @@ async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
         let cause = cause.map_or(error.to_string(), ToString::to_string);
         Error::new(Kind::NotReady, format!("--server {url}: {cause}"))
     })?;
-    // The server bounds its messages by rows, and a row may be long.
+    // The server limits its messages by rows, and a row may be long.
     let client = FlightServiceClient::new(channel).max_decoding_message_size(usize::MAX);
     let mut client = FlightSqlServiceClient::new_from_inner(client);
     if let Some(token) = token {
@@ -131,7 +130,7 @@ async fn open_part(
     client.do_get(ticket).await
 }
 
-/// What a server says stands for itself; of what happens on the way to it, a cause is known.
+/// The error of a call: the message of the server as it is, or the cause of a failed connection.
 fn failure(url: &str, error: FlightError) -> Error {
     match &error {
         FlightError::Tonic(status) if status.source().is_none() => Error::from(error),

@@ -1,5 +1,5 @@
-//! The line editor of the prompt. In: keys. Out: whole statements, of any number of lines, and commands. What was
-//! typed is kept in `$XDG_STATE_HOME/diaflight/sql_history`, by default under `~/.local/state`.
+//! The line editor of the prompt. It yields whole statements, of any number of lines, and commands. The history is kept in
+//! `$XDG_STATE_HOME/diaflight/sql_history`, by default under `~/.local/state`.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -18,14 +18,14 @@ use crate::error::{Error, Result};
 
 const HISTORY_ENTRIES: usize = 1000;
 
-pub struct LineEditor {
+pub(crate) struct LineEditor {
     editor: Editor<StatementEnds, FileHistory>,
-    /// `None` where no history can be kept.
+    /// The file of the history; `None` if none can be kept.
     history: Option<PathBuf>,
 }
 
 impl LineEditor {
-    pub fn open() -> Result<Self> {
+    pub(crate) fn open() -> Result<Self> {
         let config = Config::builder().max_history_size(HISTORY_ENTRIES).map_err(failed)?;
         let mut editor = Editor::with_config(config.build()).map_err(failed)?;
         editor.set_helper(Some(StatementEnds));
@@ -37,8 +37,8 @@ impl LineEditor {
         Ok(lines)
     }
 
-    /// `None` at the end of input. Ctrl-C throws away what was typed; an empty line asks nothing.
-    pub fn next(&mut self) -> Result<Option<String>> {
+    /// The next statement or command; `None` at the end of input. Ctrl-C discards what was typed; empty lines are skipped.
+    pub(crate) fn next(&mut self) -> Result<Option<String>> {
         loop {
             match tokio::task::block_in_place(|| self.editor.readline("diaflight> ")) {
                 Ok(line) if line.trim().is_empty() => {}
@@ -54,7 +54,7 @@ impl LineEditor {
         }
     }
 
-    /// Work on the history; where it fails, the prompt goes on without, and says so once.
+    /// Does work on the history. If it fails, the prompt goes on without a history, and says so once.
     fn keep_history(
         &mut self,
         work: impl FnOnce(&mut Editor<StatementEnds, FileHistory>, &Path) -> rustyline::Result<()>,
@@ -77,7 +77,7 @@ fn failed(error: ReadlineError) -> Error {
     Error::internal(format!("reading from the terminal: {error}"))
 }
 
-/// What the editor needs to know of statements: where they end.
+/// Tells the editor where statements end.
 struct StatementEnds;
 
 impl Helper for StatementEnds {}
@@ -100,14 +100,14 @@ impl Validator for StatementEnds {
     }
 }
 
-/// A statement ends with `;`, outside of texts, names in quotes and comments; a command with its line.
+/// A statement ends with `;` outside of texts, quoted names and comments; a command ends with its line.
 fn is_complete(input: &str) -> bool {
     let input = input.trim();
     if input.is_empty() || input.starts_with('\\') {
         return true;
     }
     let tokens = Tokenizer::new(&GenericDialect {}, input).tokenize();
-    // What cannot be cut into tokens is a quote or comment without its end.
+    // If the tokenizer fails, a quote or a comment has no end yet.
     let tokens = tokens.unwrap_or_default();
     let last = tokens.iter().rfind(|token| !matches!(token, Token::Whitespace(_)));
     matches!(last, Some(Token::SemiColon))

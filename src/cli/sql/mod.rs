@@ -1,5 +1,5 @@
-//! `diaflight sql`: one statement, a listing (`\d`), or a prompt, over a warehouse or a server. In: the statement, from the command
-//! line, a file or standard input. Out: its rows on standard output.
+//! `diaflight sql`: runs one statement, a listing (`\d`) or a prompt, against a warehouse or a server. A statement comes from the command
+//! line, a file or standard input; its rows go to standard output.
 
 mod commands;
 mod door;
@@ -16,6 +16,7 @@ use door::Door;
 use crate::config::SqlArgs;
 use crate::error::{Error, Result};
 
+/// Runs the command.
 pub async fn sql(arguments: SqlArgs) -> Result<ExitCode> {
     let statement = statement(&arguments)?;
     output::check(arguments.format)?;
@@ -37,8 +38,8 @@ pub async fn sql(arguments: SqlArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The statement from where it stands; `None` for somebody at a terminal. Standard input is left alone where the
-/// statement stands elsewhere: it may be another program's.
+/// The statement, from the command line, a file or standard input; `None` if standard input is a terminal. Standard input is not read if
+/// the statement is given otherwise: another program may need it.
 fn statement(arguments: &SqlArgs) -> Result<Option<String>> {
     let text = match (&arguments.statement, &arguments.file) {
         (Some(_), Some(_)) => {

@@ -1,5 +1,5 @@
-//! Rows on standard output. In: a format and a stream of rows. Out: how many were written. All formats but the
-//! table stream in constant memory; the table's columns are as wide as their widest cell.
+//! Writes rows to standard output in the asked format, and counts them. Every format but the table streams in constant memory; the columns
+//! of a table are as wide as their widest cell.
 
 use std::collections::HashSet;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -16,15 +16,15 @@ use crate::config::SqlFormat;
 use crate::encode::{self, Format};
 use crate::error::{Error, Result};
 
-/// What was written.
-pub struct Written {
+/// How many rows were written.
+pub(crate) struct Written {
     pub rows: usize,
-    /// Whether the table was cut: there are more rows.
+    /// Whether there are more rows than the table shows.
     pub more: bool,
 }
 
-/// Refuses what a terminal cannot show.
-pub fn check(format: SqlFormat) -> Result<()> {
+/// Refuses to write binary formats to a terminal.
+pub(crate) fn check(format: SqlFormat) -> Result<()> {
     match format {
         SqlFormat::Parquet | SqlFormat::Arrow if io::stdout().is_terminal() => {
             let message = "parquet and arrow are no text: send standard output to a file, \
@@ -35,8 +35,8 @@ pub fn check(format: SqlFormat) -> Result<()> {
     }
 }
 
-/// Writes the rows to their end; of a table, `most` rows at most.
-pub async fn write(
+/// Writes all rows; of a table, at most `most` rows.
+pub(crate) async fn write(
     format: SqlFormat,
     rows: SendableRecordBatchStream,
     most: Option<usize>,
@@ -79,7 +79,7 @@ async fn table(mut rows: SendableRecordBatchStream, most: usize) -> Result<Writt
     Ok(Written { rows: shown, more })
 }
 
-/// A join's columns may have equal names, of which a reader of these formats finds one.
+/// Refuses equal names of columns, as a join may have: readers of these formats find only one of them.
 fn refuse_equal_names(schema: &Schema, format: Format) -> Result<()> {
     let mut names = HashSet::new();
     match schema.fields().iter().find(|field| !names.insert(field.name())) {
@@ -100,7 +100,7 @@ fn counted(rows: SendableRecordBatchStream, count: Arc<AtomicUsize>) -> Sendable
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
-/// Whether the reader of standard output wants more: one that has seen enough is no failure.
+/// Whether the reader of standard output is still there. If it has closed the pipe, that is no failure.
 fn print(bytes: &[u8]) -> Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

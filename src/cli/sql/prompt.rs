@@ -1,5 +1,5 @@
-//! The prompt: statements and commands, one after the other, until Ctrl-D. In: lines from a terminal. Out: rows, and
-//! after each statement how many there are and how long it took.
+//! The prompt: it runs statements and commands one after the other, until Ctrl-D, and says after each statement how many rows there are and
+//! how long it took.
 
 use std::io::{self, Write};
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use crate::error::Result;
 const SHOWN_ROWS: usize = 100;
 
 /// Reads and answers until the end of input. Ctrl-C stops what is at work, and the prompt goes on.
-pub async fn run(door: &Door, format: SqlFormat) -> Result<()> {
+pub(crate) async fn run(door: &Door, format: SqlFormat) -> Result<()> {
     let mut lines = LineEditor::open()?;
     let mut prompt = Prompt { door, format, timing: true };
     say(r"statements end with ;  \? lists the commands  Ctrl-D leaves")?;

@@ -34,7 +34,7 @@ fn wrapped(cause: fn() -> Boxed) -> Vec<DataFusionError> {
 
 #[test]
 fn a_store_that_fails_is_no_bug_however_it_is_wrapped() {
-    for of in [Error::from, Error::of_statement] {
+    for of in [Error::from, Error::from_statement] {
         for error in wrapped(|| Box::new(lost())) {
             let name = format!("{error:?}");
             let error = of(error);
@@ -46,7 +46,7 @@ fn a_store_that_fails_is_no_bug_however_it_is_wrapped() {
 
 #[test]
 fn our_own_errors_are_found_again_however_they_are_wrapped() {
-    for of in [Error::from, Error::of_statement] {
+    for of in [Error::from, Error::from_statement] {
         for error in wrapped(|| Box::new(Error::new(Kind::Timeout, "over the limit"))) {
             let error = of(error);
             assert_eq!(
@@ -68,7 +68,7 @@ fn what_is_used_up_is_busy_in_our_words_and_of_a_statement_too_much() {
         assert!(!error.to_string().contains("ExternalSorter"), "{error}");
     }
     for error in wrapped(exhausted) {
-        assert_eq!(Error::of_statement(error).kind(), Kind::TooLarge);
+        assert_eq!(Error::from_statement(error).kind(), Kind::TooLarge);
     }
 }
 
@@ -85,7 +85,7 @@ fn a_spill_that_finds_no_room_is_exhausted_and_a_store_that_fails_is_not() {
         D::ResourcesExhausted("ExternalSorter[0]".into()).context("sort"),
     ] {
         assert!(Error::is_exhausted(&error), "{error:?}");
-        assert_eq!(Error::of_statement(error).kind(), Kind::TooLarge);
+        assert_eq!(Error::from_statement(error).kind(), Kind::TooLarge);
     }
     for error in wrapped(|| Box::new(lost())) {
         assert!(!Error::is_exhausted(&error), "{error:?}");
@@ -100,10 +100,10 @@ fn a_damaged_file_is_the_stores_and_a_value_is_the_clients() {
         DataFusionError::from(ArrowError::from(damaged())),
         DataFusionError::from(ParquetError::from(ArrowError::from(damaged()))),
     ] {
-        assert_eq!(Error::of_statement(error).kind(), Kind::Storage);
+        assert_eq!(Error::from_statement(error).kind(), Kind::Storage);
     }
     let value = ParquetError::from(ArrowError::ComputeError("1 / 0".into()));
-    assert_eq!(Error::of_statement(value.into()).kind(), Kind::Argument);
+    assert_eq!(Error::from_statement(value.into()).kind(), Kind::Argument);
     assert_eq!(Error::from(DataFusionError::Internal("bug".into())).kind(), Kind::Internal);
     let cast = || ArrowError::CastError("x is no number".into());
     for error in [DataFusionError::from(cast()), ParquetError::from(cast()).into()] {

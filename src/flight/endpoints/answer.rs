@@ -10,16 +10,16 @@ use crate::limits::Limits;
 use crate::query::{Answer, Engine, Query};
 use crate::workers::Workers;
 
-/// Plans and starts a query. Errors of its rows are meant for the client, whose filter may fail at a value.
+/// Plans and starts a query. Its rows fail in the words for a client: what a filter cannot compute is the client's to mend.
 pub(crate) async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
-    let answer = engine.run(query).await.map_err(failure::of_reading)?;
+    let answer = engine.run(query).await.map_err(failure::from_reading)?;
     let of_rows = match query.filter {
-        Some(_) => Error::of_statement,
+        Some(_) => Error::from_statement,
         None => Error::from,
     };
-    let rows = encode::served(answer.rows).map_err(failure::of_reading)?;
+    let rows = encode::served(answer.rows).map_err(failure::from_reading)?;
     let schema = rows.schema();
-    let rows = rows.map_err(move |error| failure::of_reading(of_rows(error)).into());
+    let rows = rows.map_err(move |error| failure::from_reading(of_rows(error)).into());
     let rows = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows));
     Ok(Answer { schema, rows, ..answer })
 }

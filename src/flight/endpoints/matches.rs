@@ -89,7 +89,7 @@ mod tests {
         let few: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
         ids.add(&RecordBatch::try_from_iter([(KEY, few)]).unwrap()).unwrap();
         let query = Query::newest_first(Table::Sources, Vec::new(), Columns::All);
-        let (ids, workers) = (ids.sorted(), Workers::of_caller());
+        let (ids, workers) = (ids.sorted(), Workers::current());
         let (mut rows, _) = rows(engine, workers, query, ids, Arc::new(Schema::empty()));
         assert!(budget.free_bytes() < all);
         assert!(rows.next().await.unwrap().is_err(), "there is no table");

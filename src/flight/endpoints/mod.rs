@@ -48,7 +48,7 @@ pub(crate) struct EndpointService {
 impl EndpointService {
     /// Lookups run on the threads of the caller.
     pub(crate) fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
-        Self { engine, limits, serving: Workers::of_caller(), workers }
+        Self { engine, limits, serving: Workers::current(), workers }
     }
 
     /// The limits that the calls share with REST.

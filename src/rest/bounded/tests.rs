@@ -35,7 +35,7 @@ fn served(limits: &Limits) -> (Router, Senders) {
         Body::from_stream(receiver)
     };
     let router = Router::new().route("/", get(handler)).route("/never", get(never));
-    let state = (limits.clone(), Workers::of_caller());
+    let state = (limits.clone(), Workers::current());
     (router.layer(from_fn_with_state(state, limit)), senders)
 }
 
@@ -110,7 +110,7 @@ async fn over_the_time_limit_nothing_was_sent() {
 #[tokio::test]
 async fn over_the_time_limit_midway_the_body_is_aborted_even_if_nobody_reads() {
     let limits = limits(1, LONG);
-    let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
+    let placement = Placement::take(limits.clone(), Workers::current()).await.unwrap();
     let first = stream::iter([Ok::<_, Error>(Bytes::from_static(b"rows"))]);
     let body = Body::from_stream(first.chain(stream::pending()));
     let mut body = pulled(body, placement, Instant::now(), LONG).into_data_stream();
@@ -123,7 +123,7 @@ async fn over_the_time_limit_midway_the_body_is_aborted_even_if_nobody_reads() {
 async fn a_reader_that_stalls_frees_its_place_and_stops_the_work() {
     for chunks in [1, 3] {
         let limits = limits(1, LONG);
-        let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
+        let placement = Placement::take(limits.clone(), Workers::current()).await.unwrap();
         let chunks = stream::iter(vec![Bytes::from_static(b"rows"); chunks]);
         let body = Body::from_stream(chunks.map(Ok::<_, Error>));
         let body = pulled(body, placement, deadline(LONG), Duration::from_millis(1));
@@ -139,7 +139,7 @@ async fn a_large_answer_leaves_its_place_to_small_ones() {
     let options =
         ServerOptions { memory_bytes: 0, max_concurrent_requests: 1, ..ServerOptions::DEFAULT };
     let limits = Limits::new(options);
-    let placement = Placement::take(limits.clone(), Workers::of_caller()).await.unwrap();
+    let placement = Placement::take(limits.clone(), Workers::current()).await.unwrap();
     assert_eq!((limits.requests.free(), limits.large_answers.free()), (0, 1));
     placement.move_to_large().await.unwrap();
     assert_eq!((limits.requests.free(), limits.large_answers.free()), (1, 0));

@@ -1,5 +1,5 @@
-//! `/openapi.json`, what the endpoints are for programs. In: the list of endpoints,
-//! the columns of the catalog, the kinds of errors. Out: an OpenAPI document, with an object of the data in its examples.
+//! `/openapi.json`, the description of the endpoints for programs. It is made of the list of endpoints, the columns of the catalog and the
+//! kinds of errors; its examples have an object of the data.
 
 mod operation;
 mod row;
@@ -23,10 +23,11 @@ const ABOUT: &str = "The light curves of Rubin's alerts: all measurements of an 
     arguments in the query string, and `POST` with the same arguments in a JSON object. Integers are exact and floats have the fewest digits \
     that read back; times are MJD in TAI, fluxes nJy, positions degrees. Arrow Flight and Flight SQL answer on the same port.";
 
-pub async fn answer(State(app): State<App>) -> Result<Response> {
+/// Answers with the document.
+pub(crate) async fn answer(State(app): State<App>) -> Result<Response> {
     let mut examples = Vec::new();
     for table in Table::ALL {
-        // Without them the document is as good.
+        // The document is complete without examples.
         let objects = app.engine.some_objects(table, 1).await.unwrap_or_default();
         let schema = app.engine.schema(table).ok();
         let is_there =
@@ -39,14 +40,14 @@ pub async fn answer(State(app): State<App>) -> Result<Response> {
     Ok(([(CONTENT_TYPE, "application/json")], text).into_response())
 }
 
-/// What stands in the examples of a table: an object and columns that it has.
-pub struct TableExamples {
+/// The object and the columns in the examples of a table.
+pub(crate) struct TableExamples {
     table: Table,
     object: String,
     columns: String,
 }
 
-/// Columns to begin with, as far as the table has them.
+/// Columns for the examples, as far as the table has them.
 fn example_columns(table: Table, is_there: impl Fn(&str) -> bool) -> String {
     let names: &[&str] = match table {
         Table::Sources | Table::Fp => &["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"],

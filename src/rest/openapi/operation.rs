@@ -1,4 +1,4 @@
-//! One endpoint as OpenAPI has it. In: its line in the list. Out: its operations, with examples and errors.
+//! The OpenAPI operations of one endpoint, with examples and errors.
 
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
@@ -13,7 +13,7 @@ use crate::request::argument::{Argument, Takes};
 use crate::rest::endpoint::{Endpoint, Returns};
 use crate::rest::received;
 
-/// What every client has to be ready for, with an example of what it is told.
+/// The errors that every endpoint may answer with, each with an example of its text.
 const ERRORS: [(Kind, &str); 8] = [
     (
         Kind::TooSlow,
@@ -31,8 +31,8 @@ const ERRORS: [(Kind, &str); 8] = [
     (Kind::Internal, "internal error; please report it with the request id 5f0c"),
 ];
 
-/// `object` and `columns` stand in its examples.
-pub fn get(endpoint: &Endpoint, object: &str, columns: &str) -> Operation {
+/// The GET operation of an endpoint, with `object` and `columns` in its examples.
+pub(crate) fn get(endpoint: &Endpoint, object: &str, columns: &str) -> Operation {
     let operation = endpoint.arguments.iter().fold(operation(endpoint), |operation, argument| {
         let parameter = ParameterBuilder::new()
             .name(argument.name)
@@ -46,7 +46,7 @@ pub fn get(endpoint: &Endpoint, object: &str, columns: &str) -> Operation {
     operation.operation_id(Some(format!("get_{}", endpoint.name()))).build()
 }
 
-pub fn post(endpoint: &Endpoint, object: &str) -> Operation {
+pub(crate) fn post(endpoint: &Endpoint, object: &str) -> Operation {
     let mut body = ObjectBuilder::new();
     let mut asked = serde_json::Map::new();
     for argument in endpoint.arguments {
@@ -79,7 +79,7 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
     })
 }
 
-/// What comes with a 200, by media type.
+/// The contents of a 200 by media type.
 fn contents(endpoint: &Endpoint) -> Vec<(&'static str, Content)> {
     let bytes = || Content::new(None::<Schema>);
     let row = RefOr::Ref(Ref::from_schema_name(row::name(endpoint.table)));
@@ -95,8 +95,8 @@ fn contents(endpoint: &Endpoint) -> Vec<(&'static str, Content)> {
     }
 }
 
-/// The body of every error.
-pub fn error() -> Schema {
+/// The schema of the body of every error.
+pub(crate) fn error() -> Schema {
     let text =
         |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
     let body = ObjectBuilder::new()
@@ -121,7 +121,7 @@ fn required(argument: &Argument) -> Required {
     }
 }
 
-/// The page fills in examples when it is tried out: those that would leave out rows are told in words.
+/// Swagger UI fills in the examples when an endpoint is tried out. Examples that would leave rows out are therefore given in words.
 fn prefilled(argument: &Argument) -> bool {
     matches!(argument.takes, Takes::Ids | Takes::Names | Takes::Word(_))
 }
@@ -133,7 +133,7 @@ fn about(argument: &Argument) -> String {
     }
 }
 
-/// Its values in a query string.
+/// The schema of its values in a query string.
 fn text(argument: &Argument) -> Schema {
     match argument.takes {
         Takes::Ids | Takes::Names | Takes::VersionOrTime => {
@@ -143,7 +143,7 @@ fn text(argument: &Argument) -> Schema {
     }
 }
 
-/// Its values in a JSON object.
+/// The schema of its values in a JSON object.
 fn values(argument: &Argument) -> Schema {
     let one = |of: Type| ObjectBuilder::new().schema_type(of);
     let any = |types: &[Type]| {

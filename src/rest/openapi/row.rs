@@ -1,5 +1,4 @@
-//! A row of a table as OpenAPI has it. In: the columns of the schema room. Out: an object schema with their types, units and
-//! descriptions.
+//! The OpenAPI schema of a row of a table: its columns with types, units and descriptions.
 
 use arrow::datatypes::{DataType, Field};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
@@ -8,8 +7,8 @@ use crate::schema::{
     self, ComputedColumn, DESCRIPTION, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, Table, UNIT,
 };
 
-/// What it is called among the components: `sources`' row is a `diaSource`.
-pub fn name(table: Table) -> &'static str {
+/// The name of the schema among the components: a row of `sources` is a `diaSource`.
+pub(crate) fn name(table: Table) -> &'static str {
     match table {
         Table::Sources => "diaSource",
         Table::Objects => "diaObject",
@@ -17,7 +16,7 @@ pub fn name(table: Table) -> &'static str {
     }
 }
 
-pub fn schema(table: Table) -> Schema {
+pub(crate) fn schema(table: Table) -> Schema {
     let stored = schema::new_table_schema(table);
     let stored = stored.fields().iter().filter_map(|field| schema::describe(table, field));
     let computed: Vec<&ComputedColumn> = match table {

@@ -1,5 +1,5 @@
-//! `/assets/...`: the files that pages need, part of the program. In: a name. Out: the file, compressed once for all
-//! requests, under a path that changes with its contents, so that a browser never asks for it twice.
+//! `/assets/...`: the scripts and styles of the pages, compiled into the program. Each is compressed once. Their path changes with their
+//! contents, so that a browser never asks for one twice.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -18,7 +18,7 @@ use flate2::write::GzEncoder;
 use super::palette;
 use crate::error::{Error, Kind, Result};
 
-/// A file as it is in the program.
+/// A file of the program.
 struct Asset {
     name: &'static str,
     content_type: &'static str,
@@ -62,7 +62,7 @@ fn all() -> Vec<Asset> {
 struct Assets {
     folder: String,
     files: Vec<Asset>,
-    /// In the order of the files.
+    /// The compressed contents, in the order of `files`.
     compressed: Vec<Bytes>,
 }
 
@@ -76,21 +76,21 @@ static SERVED: LazyLock<Assets> = LazyLock::new(|| {
     }
 });
 
-/// Empty where compression fails, as it does only without memory.
+/// Compresses with gzip; empty if that fails, as it does only without memory.
 fn compressed(contents: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     let written = encoder.write_all(contents).and_then(|()| encoder.finish());
     written.map(Bytes::from).unwrap_or_default()
 }
 
-/// Where they are below the root of the pages, without a slash at either end: scripts name each other beside themselves.
-pub fn folder() -> &'static str {
+/// The path of the folder with the files, relative to the root of the pages. Scripts import each other relative to themselves.
+pub(crate) fn folder() -> &'static str {
     &SERVED.folder
 }
 
-/// One file. Under the path of another release it is answered all the same, but not to be kept: a page may come from one
-/// server and its files from the next.
-pub async fn asset(
+/// Answers with one file. Under the path of another release it is sent, too, but must not be cached: behind a balancer a page may come from
+/// one server and its files from another.
+pub(crate) async fn asset(
     Path((version, name)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response> {

@@ -1,4 +1,4 @@
-//! What an object is in each band. In: its measurements in sum. Out: a line per band, as a table.
+//! A table with one line per band of an object, from the summaries of its measurements.
 
 use askama::Template;
 
@@ -7,8 +7,8 @@ use super::tally::Tally;
 use crate::plot::{self, BANDS};
 
 /// One band of one object.
-pub struct BandTally<'a> {
-    /// `None` of the measurements that have none.
+pub(crate) struct BandTally<'a> {
+    /// Its name; `None` for measurements without a band.
     name: Option<&'a str>,
     detections: &'a Tally,
     forced: &'a Tally,
@@ -17,23 +17,23 @@ pub struct BandTally<'a> {
 static NONE: Tally = Tally::NONE;
 
 impl BandTally<'_> {
-    /// As it stands in the rows; empty where there is none.
-    pub fn value(&self) -> &str {
+    /// The name as in the rows; empty for measurements without a band.
+    pub(crate) fn value(&self) -> &str {
         self.name.unwrap_or_default()
     }
 
-    pub fn label(&self) -> &str {
+    pub(crate) fn label(&self) -> &str {
         self.name.unwrap_or("no band")
     }
 
     /// The name of its colour and symbol.
-    pub fn mark(&self) -> &'static str {
+    pub(crate) fn mark(&self) -> &'static str {
         plot::named(self.value()).name
     }
 }
 
-/// The bands that an object was measured in, from the bluest; those of other cameras after them.
-pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<BandTally<'a>> {
+/// The bands that an object was measured in, from blue to red; bands of other cameras come last.
+pub(crate) fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<BandTally<'a>> {
     let names = detections.bands.keys().chain(forced.bands.keys());
     let mut names: Vec<&Option<String>> = names.collect();
     let place = |name: &Option<String>| {
@@ -68,7 +68,7 @@ pub fn bands<'a>(detections: &'a Series, forced: &'a Series) -> Vec<BandTally<'a
 <p class="hint">Dates are in UTC. Detections of poor quality count, and their fluxes are left out here.</p>
 "##
 )]
-pub struct Bands<'a> {
+pub(crate) struct Bands<'a> {
     pub bands: &'a [BandTally<'a>],
 }
 

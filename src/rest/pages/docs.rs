@@ -1,5 +1,4 @@
-//! `/docs/`: what the endpoints are and a form to try each, for people. In: nothing. Out: a page in which Swagger UI shows `openapi.json`,
-//! and the two files of Swagger UI that it takes.
+//! `/docs/`: the endpoints and a form to try each, for people. Swagger UI shows `openapi.json`; its two files are served from here.
 
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ use crate::error::{Error, Kind, Result};
 )]
 struct Docs;
 
-/// The page's own style comes after Swagger UI's.
+/// Elements of the document's head. The page's own style overrides Swagger UI's.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -37,21 +36,21 @@ struct DocsHead {
     assets: &'static str,
 }
 
-pub async fn page() -> Result<Response> {
+pub(crate) async fn page() -> Result<Response> {
     let head = written(&DocsHead { assets: assets::folder() })?;
     let layout =
         Layout { title: "API · diaflight", head: &head, root: "../", ..Layout::default() };
     layout.answer(&Docs)
 }
 
-/// Below which path the server stands is the client's to know.
-pub async fn with_slash() -> Redirect {
+/// Redirects to the path with a slash, relatively: the server may be below a path that it does not know.
+pub(crate) async fn with_slash() -> Redirect {
     Redirect::to("docs/")
 }
 
 const FILES: [&str; 2] = ["swagger-ui.css", "swagger-ui-bundle.js"];
 
-pub async fn file(Path(name): Path<String>) -> Result<Response> {
+pub(crate) async fn file(Path(name): Path<String>) -> Result<Response> {
     let known = FILES.contains(&&name[..]);
     let file = known.then(|| serve(&name, Arc::new(Config::default()))).transpose();
     let file = file.map_err(|error| Error::internal(format!("reading {name}: {error}")))?;

@@ -1,4 +1,4 @@
-//! The page of what went wrong. In: a status, and what the client is told. Out: HTML that says it, with a way on.
+//! The page that shows an error, with its status, its text and links onwards.
 
 use askama::Template;
 use axum::http::StatusCode;
@@ -22,8 +22,8 @@ struct Message<'a> {
     text: &'a str,
 }
 
-/// `text` is for the reader, and says what would be right.
-pub fn page(status: StatusCode, text: &str) -> String {
+/// The page of an error. `text` says what would be right.
+pub(crate) fn page(status: StatusCode, text: &str) -> String {
     let title = match status {
         StatusCode::NOT_FOUND => "Not here",
         StatusCode::TOO_MANY_REQUESTS => "Busy",

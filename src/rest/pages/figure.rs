@@ -6,8 +6,8 @@ use askama::Template;
 use super::bands::BandTally;
 use crate::plot::WITHDRAWN;
 
-/// The shapes of RTN-045, as the plot has them.
-pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
+/// The symbols of the bands (RTN-045) and of the kinds of points, as in the plot.
+pub(crate) const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
 <symbol id="band-u" viewBox="-6 -6 12 12"><circle r="4.6"/></symbol>
 <symbol id="band-g" viewBox="-6 -6 12 12"><path d="M0-5.2 5 3.8H-5Z"/></symbol>
 <symbol id="band-r" viewBox="-6 -6 12 12"><path d="M0 5.2 5-3.8H-5Z"/></symbol>
@@ -22,15 +22,15 @@ pub const MARKS: &str = r#"<svg class="unseen" aria-hidden="true"><defs>
 </defs></svg>
 "#;
 
-/// The rows that scripts draw.
-pub struct FigureData {
+/// The requests for the rows that the scripts draw.
+pub(crate) struct FigureData {
     sources: String,
     fp: String,
 }
 
 impl FigureData {
-    /// `tagged`: whether the tables have what tells good detections from poor ones.
-    pub fn new(id: i64, tagged: bool) -> Self {
+    /// `tagged`: whether detections are tagged as good or poor.
+    pub(crate) fn new(id: i64, tagged: bool) -> Self {
         let columns =
             "r:midpointMjdTai,r:band,r:visit,r:psfFlux,r:psfFluxErr,v:abMag,v:abMagErr,v:dateUtc";
         let [sources, fp] = ["sources", "fp"]
@@ -41,7 +41,7 @@ impl FigureData {
     }
 }
 
-/// What the document's head says of them, so that everything is under way before the page is read to its end.
+/// Elements of the document's head that let the browser fetch rows and scripts before it has read the page to its end.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -51,7 +51,7 @@ impl FigureData {
 {% for module in MODULES %}<link rel="modulepreload" href="{{ assets }}/{{ module }}">
 {% endfor %}"#
 )]
-pub struct ObjectHead<'a> {
+pub(crate) struct ObjectHead<'a> {
     pub data: &'a FigureData,
     pub assets: &'static str,
 }
@@ -96,14 +96,14 @@ const MODULES: [&str; 9] = [
 <script type="module" async src="{{ assets }}/light_curve.js"></script>
 "##
 )]
-pub struct Figure<'a> {
+pub(crate) struct Figure<'a> {
     pub id: i64,
     pub data: &'a FigureData,
     pub assets: &'static str,
     pub bands: &'a [BandTally<'a>],
 }
 
-/// What a point may be.
+/// The kinds of points.
 const SHOWN: [(&str, &str); 4] = [
     ("detection", "detections"),
     ("poor", "poor quality"),

@@ -1,5 +1,5 @@
-//! `/`: where everyone begins. In: nothing. Out: what this is, a search box, what there is to see, and how to ask from a program;
-//! for clients that do not read HTML, the list of what there is as text. It does no work, so it answers at any load.
+//! `/`: what this server is, a search box, the state of the tables, and how to ask from a program. Clients that do not read HTML get the
+//! list of endpoints as text. It does no work, so it answers at any load.
 
 use askama::Template;
 use axum::extract::State;
@@ -52,7 +52,7 @@ light_curve = pandas.read_parquet(
 )]
 struct Home {
     examples: Vec<i64>,
-    /// Stands in the requests.
+    /// The origin for the requests.
     example: String,
     tables: [Shown; 3],
     newest: String,
@@ -60,7 +60,7 @@ struct Home {
     origin: String,
 }
 
-/// A table as it is told of.
+/// The state of a table, as text.
 struct Shown {
     what: &'static str,
     rows: String,
@@ -73,7 +73,7 @@ const TABLES: [(Table, &str); 3] = [
     (Table::Fp, "Forced measurements"),
 ];
 
-pub async fn page(
+pub(crate) async fn page(
     State(app): State<App>,
     headers: HeaderMap,
     asked_at: AskedAt,
@@ -86,7 +86,7 @@ pub async fn page(
     let newest = of(Table::Sources).and_then(|sources| sources.newest_mjd_tai);
     let date = newest.map(utc);
     let (night, time) = date.as_deref().and_then(|date| date.split_once(' ')).unzip();
-    // Without them the page is as good.
+    // The page is complete without examples.
     let examples = app.engine.some_objects(Table::Sources, 3).await.unwrap_or_default();
     let body = Home {
         example: examples.first().map_or("313897383979122767".to_string(), i64::to_string),
@@ -94,7 +94,7 @@ pub async fn page(
         tables: TABLES.map(|(table, what)| Shown::new(table, what, of(table))),
         newest: night.unwrap_or(NOTHING).to_string(),
         newest_time: format!("{} UTC, MJD {}", time.unwrap_or(NOTHING), fixed(newest, 5)),
-        origin: app.origins.of(&asked_at).http(),
+        origin: app.origins.origin(&asked_at).http(),
     };
     let layout = Layout {
         title: "diaflight: light curves of Rubin alerts",

@@ -1,4 +1,4 @@
-//! What Fink says of an object. In: its row of `objects`, and the described columns. Out: each label with its value and meaning.
+//! The labels that Fink gives an object, each with its value and meaning.
 
 use arrow::datatypes::Schema;
 use askama::Template;
@@ -7,15 +7,15 @@ use serde_json::{Map, Value};
 use super::text::{NOTHING, fixed, utc};
 use crate::schema::DESCRIPTION;
 
-/// One of Fink's columns.
-pub struct Label {
+/// One of Fink's columns with its value.
+pub(crate) struct Label {
     name: String,
     value: String,
     about: String,
 }
 
-/// Those of the table, in its order.
-pub fn labels(row: &Map<String, Value>, schema: &Schema) -> Vec<Label> {
+/// The labels of an object, in the order of the columns.
+pub(crate) fn labels(row: &Map<String, Value>, schema: &Schema) -> Vec<Label> {
     let fields = schema.fields().iter();
     let label = |(name, field): (&str, &arrow::datatypes::FieldRef)| Label {
         name: name.to_string(),
@@ -65,6 +65,6 @@ fn cats(class: Option<i64>) -> Option<&'static str> {
 {% endfor %}</dl>
 "#
 )]
-pub struct Labels {
+pub(crate) struct Labels {
     pub labels: Vec<Label>,
 }

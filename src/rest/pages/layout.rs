@@ -1,4 +1,4 @@
-//! What every page has around its body. In: a title and a body. Out: an HTML document as an answer.
+//! The HTML document around the body of every page.
 
 use askama::Template;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -57,17 +57,17 @@ struct Document<'a> {
     version: &'static str,
 }
 
-/// A page to be.
-pub struct Layout<'a> {
+/// The parts of a page.
+pub(crate) struct Layout<'a> {
     pub title: &'a str,
-    /// More of the document's head, as HTML.
+    /// HTML to add to the document's head.
     pub head: &'a str,
     /// Whether there is a search box above the body.
     pub search: bool,
-    /// Whether the page shows rows that are made up.
+    /// Whether the page shows made-up rows.
     pub synthetic: bool,
-    /// The way from the page to where the server's paths begin. Everything is named relative to it: behind a proxy they may begin below a
-    /// path that the server does not know of.
+    /// The relative path from the page to the root of the server. All links are relative to it, since behind a proxy the server may be
+    /// below a path that it does not know.
     pub root: &'a str,
 }
 
@@ -78,8 +78,8 @@ impl Default for Layout<'_> {
 }
 
 impl Layout<'_> {
-    /// The document with a body.
-    pub fn document(&self, body: &impl Template) -> Result<String> {
+    /// Renders the document with a body.
+    pub(crate) fn document(&self, body: &impl Template) -> Result<String> {
         let Self { title, head, search, synthetic, root } = *self;
         let body = written(body)?;
         let (assets, version) = (assets::folder(), env!("CARGO_PKG_VERSION"));
@@ -88,14 +88,14 @@ impl Layout<'_> {
         written(&document)
     }
 
-    /// The same as an answer.
-    pub fn answer(&self, body: &impl Template) -> Result<Response> {
+    /// Answers with the document.
+    pub(crate) fn answer(&self, body: &impl Template) -> Result<Response> {
         let headers = [(CONTENT_TYPE, "text/html; charset=utf-8"), (CACHE_CONTROL, "no-cache")];
         Ok((headers, self.document(body)?).into_response())
     }
 }
 
-/// A template as text.
-pub fn written(template: &impl Template) -> Result<String> {
+/// Renders a template.
+pub(crate) fn written(template: &impl Template) -> Result<String> {
     template.render().map_err(|error| Error::internal(format!("writing a page: {error}")))
 }

@@ -1,15 +1,15 @@
-//! Values whose types a foreign table chose. In: JSON. Out: a number or a text, or nothing where it is none: a page shows a dash then, and
-//! is not refused.
+//! Reads JSON values whose type a table of others chose: a number or a text, or `None` where it is neither. A page then shows a dash
+//! instead of an error.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Number, Value};
 
-pub fn number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(value: D) -> Result<Option<f64>, D::Error> {
     Ok(Value::deserialize(value)?.as_f64())
 }
 
-/// A whole number is the same text whatever its type, as it is in JavaScript.
-pub fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+/// A text, or a number as text. A whole number has no decimals, whatever its type, as in JavaScript.
+pub(crate) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     Ok(match Value::deserialize(value)? {
         Value::String(text) => Some(text),
         Value::Number(number) => Some(digits(&number)),

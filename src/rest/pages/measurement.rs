@@ -1,13 +1,14 @@
-//! One measurement of an object. In: its row of `sources` or `fp`. Out: its values as people read them.
+//! One measurement of an object: a row of `sources` or `fp`, and its values as people read them.
 
 use serde::{Deserialize, Deserializer};
 
 use super::loose::{number, text};
 use super::text::{self, NOTHING, fixed};
+use crate::plot;
 
 /// A diaSource or a forced measurement.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Measurement {
+pub(crate) struct Measurement {
     #[serde(rename = "r:midpointMjdTai", default, deserialize_with = "number")]
     pub midpoint_mjd_tai: Option<f64>,
     #[serde(rename = "r:band", default, deserialize_with = "text")]
@@ -31,8 +32,8 @@ pub struct Measurement {
     tag: Option<String>,
 }
 
-/// Those of every table; `v:tag` is there with upper limits alone.
-pub const COLUMNS: [&str; 8] = [
+/// The columns of a detection and of forced photometry alike.
+pub(crate) const COLUMNS: [&str; 8] = [
     "r:midpointMjdTai",
     "r:band",
     "r:visit",
@@ -42,72 +43,70 @@ pub const COLUMNS: [&str; 8] = [
     "v:abMagErr",
     "v:dateUtc",
 ];
-pub const TAG: &str = "v:tag";
 
 fn number_of_column<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<f64>>, D::Error> {
     number(value).map(Some)
 }
 
 impl Measurement {
-    /// A detection that does not pass the quality cuts.
-    pub fn is_poor(&self) -> bool {
+    /// Whether it is a detection that does not pass the quality cuts.
+    pub(crate) fn is_poor(&self) -> bool {
         self.tag.as_deref() == Some("badquality")
     }
 
-    /// Of a forced measurement: withdrawn by Rubin, or without an uncertainty above zero where the table has uncertainties: it says nothing of the object.
-    pub fn says_nothing(&self) -> bool {
-        let is_uncertain = |error: Option<f64>| error.is_none_or(|error| error <= 0.0);
-        self.withdrawn_mjd_tai.is_some() || self.psf_flux_err.is_some_and(is_uncertain)
+    /// Whether it [says nothing](plot::says_nothing) of the object.
+    pub(crate) fn says_nothing(&self) -> bool {
+        plot::says_nothing(self.withdrawn_mjd_tai, self.psf_flux_err)
     }
 
     /// Its uncertainty, where it is known.
-    pub fn psf_flux_err(&self) -> Option<f64> {
+    pub(crate) fn psf_flux_err(&self) -> Option<f64> {
         self.psf_flux_err.flatten()
     }
 
-    /// Where detections stand beside what was forced where there is none.
-    pub fn is_forced(&self) -> bool {
+    /// Whether it is forced photometry among tagged detections.
+    pub(crate) fn is_forced(&self) -> bool {
         matches!(self.tag.as_deref(), Some("upperlim" | "forced" | "badforced"))
     }
 
-    pub fn date(&self) -> String {
+    pub(crate) fn date(&self) -> String {
         self.date_utc.as_deref().map_or_else(|| NOTHING.to_string(), text::date)
     }
 
-    pub fn mjd(&self) -> String {
+    pub(crate) fn mjd(&self) -> String {
         fixed(self.midpoint_mjd_tai, 6)
     }
 
-    pub fn band(&self) -> &str {
+    pub(crate) fn band(&self) -> &str {
         self.band.as_deref().unwrap_or(NOTHING)
     }
 
-    pub fn flux(&self) -> String {
+    pub(crate) fn flux(&self) -> String {
         fixed(self.psf_flux, 1)
     }
 
-    pub fn flux_err(&self) -> String {
+    pub(crate) fn flux_err(&self) -> String {
         fixed(self.psf_flux_err(), 1)
     }
 
-    pub fn mag(&self) -> String {
+    pub(crate) fn mag(&self) -> String {
         fixed(self.ab_mag, 3)
     }
 
-    pub fn mag_err(&self) -> String {
+    pub(crate) fn mag_err(&self) -> String {
         fixed(self.ab_mag_err, 3)
     }
 
-    pub fn snr(&self) -> String {
+    pub(crate) fn snr(&self) -> String {
         let known = self.psf_flux_err().filter(|error| *error > 0.0);
         fixed(self.psf_flux.zip(known).map(|(flux, error)| flux / error), 1)
     }
 
-    pub fn visit(&self) -> &str {
+    pub(crate) fn visit(&self) -> &str {
         self.visit.as_deref().unwrap_or(NOTHING)
     }
 
-    pub fn quality(&self) -> &str {
+    pub(crate) fn quality(&self) -> &str {
         let is_poor = match self.tag {
             Some(_) => self.is_poor(),
             None => self.says_nothing(),

@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::series::Series;
 
-/// The table, under its name.
+/// The table of measurements.
 #[derive(Template)]
 #[template(
     ext = "html",
@@ -23,14 +23,14 @@ use super::series::Series;
 </details>
 "#
 )]
-pub struct Measurements<'a> {
+pub(crate) struct Measurements<'a> {
     pub name: &'static str,
     pub series: &'a Series,
     /// Whether the table is shown at first.
     pub open: bool,
 }
 
-/// A table that has more is laid out when it comes into view, in a frame of its own.
+/// A table with more rows scrolls in a frame of its own, and is laid out when it comes into view.
 const LONG_ROWS: usize = 15;
 
 impl Measurements<'_> {

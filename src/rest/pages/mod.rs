@@ -1,5 +1,5 @@
-//! The pages for people with a browser. In: requests that accept HTML. Out: pages that are whole without scripts, and the
-//! scripts, styles and plot library that make more of them, all from this program.
+//! The pages for people with a browser. A page is complete without scripts; scripts, styles and the plot library add to it, and all come
+//! from this program.
 //!
 //! A page is a [`layout::Layout`] around a body; each part of a body is a template beside the code that fills it.
 
@@ -40,7 +40,7 @@ use axum::routing::get;
 use super::failure::ErrorPage;
 use super::{App, bounded, received};
 
-/// Everything comes from this server; plotly sets styles as it draws.
+/// Everything comes from this server. Inline styles are allowed since plotly sets them.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
     base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
 
@@ -51,8 +51,8 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
     (VARY, HeaderValue::from_static("accept")),
 ];
 
-/// The routes of the pages: those that look something up are within the limits, as other lookups are.
-pub fn router(app: &App) -> Router<App> {
+/// The routes of the pages. Those that read tables are within the limits, as other lookups are.
+pub(crate) fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/objects", get(objects::page).post(objects::page))
         .route("/{diaObjectId}", get(object::page))
@@ -66,7 +66,7 @@ pub fn router(app: &App) -> Router<App> {
         .route("/assets/{version}/{name}", get(assets::asset))
 }
 
-/// Gives every answer the headers of a page, and its errors the form of one where that is what the client can read.
+/// Middleware: gives every answer the headers of a page, and makes errors pages for clients that read HTML.
 async fn for_people(request: Request, next: Next) -> Response {
     let html = accepts_html(request.headers());
     let mut response = next.run(request).await;
@@ -77,7 +77,7 @@ async fn for_people(request: Request, next: Next) -> Response {
     response
 }
 
-/// Whether a client says that it reads HTML, as browsers do and programs do not: `*/*` says nothing.
+/// Whether a client says that it reads HTML, as browsers do and programs do not. `*/*` does not count.
 fn accepts_html(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut types = values.flat_map(|value| value.split(','));

@@ -1,5 +1,4 @@
-//! `/{diaObjectId}`: everything about one object. In: its id. Out: its light curve, what it is, its measurements, and how to
-//! have them.
+//! `/{diaObjectId}`: the page of one object, with its light curve, its summary, its measurements, and requests for them.
 
 use askama::Template;
 use axum::extract::{Extension, Path, RawQuery, State};
@@ -61,7 +60,7 @@ struct ObjectPage<'a> {
     tables: [Measurements<'a>; 2],
 }
 
-pub async fn page(
+pub(crate) async fn page(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
     Path(text): Path<String>,
@@ -95,7 +94,7 @@ pub async fn page(
         summary: SummaryList::new(row.unwrap_or(&empty), &detections, &forced),
         labels: Labels { labels: labels(row.unwrap_or(&empty), &object.schema) },
         bands: Bands { bands: &bands },
-        requests: Requests::new(id, &app.origins.of(&asked_at)),
+        requests: Requests::new(id, &app.origins.origin(&asked_at)),
         tables: [
             Measurements { name: "Detections", series: &detections, open: true },
             Measurements { name: "Forced photometry", series: &forced, open: false },

@@ -1,10 +1,10 @@
-//! The colours of the bands as a style sheet, one set for each background. In: the bands of pictures. Out: CSS.
+//! The colours of the bands as a style sheet, one set for each background.
 
 use plotters::style::RGBColor;
 
 use crate::plot::{BANDS, BandStyle, OTHER};
 
-pub fn style() -> String {
+pub(crate) fn style() -> String {
     let bands = || BANDS.iter().chain([&OTHER]);
     let fill = |BandStyle { name, .. }: &BandStyle| {
         format!(".band-{name} {{ fill: var(--band-{name}); }}\n")

@@ -1,18 +1,18 @@
-//! A place on the sky in the notations of astronomers. In: degrees. Out: `10h00m27.917s` and `+02°12′21.00″`.
+//! A position on the sky in the notation of astronomers: `10h00m27.917s` and `+02°12′21.00″`.
 
-/// Milliseconds of time in a turn, and hundredths of an arc second in a degree.
+/// Milliseconds of time in a full turn, and hundredths of an arc second in a degree.
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const DEGREE_CAS: f64 = 3600.0 * 100.0;
 
 /// Right ascension in hours, to a millisecond of time.
-pub fn hms(ra_deg: f64) -> String {
+pub(crate) fn hms(ra_deg: f64) -> String {
     let ms = (ra_deg.rem_euclid(360.0) / 360.0 * DAY_MS as f64).round() as u64 % DAY_MS;
     let (seconds, ms) = (ms / 1000, ms % 1000);
     format!("{:02}h{:02}m{:02}.{ms:03}s", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
 /// Declination in degrees, to a hundredth of an arc second.
-pub fn dms(dec_deg: f64) -> String {
+pub(crate) fn dms(dec_deg: f64) -> String {
     let sign = if dec_deg.is_sign_negative() { '−' } else { '+' };
     let cas = (dec_deg.abs() * DEGREE_CAS).round() as u64;
     let (seconds, cas) = (cas / 100, cas % 100);

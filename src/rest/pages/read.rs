@@ -1,4 +1,4 @@
-//! Rows for a page. In: a query. Out: its rows as values of a type that names the columns it knows, and what they are from.
+//! Reads the rows of a query into a type that names the columns it knows.
 //!
 //! They go through the JSON that clients get, so that a page shows the digits that an answer has; batch after batch, so that memory is
 //! what is made of them.
@@ -16,19 +16,19 @@ use crate::failure;
 use crate::query::{Engine, Query};
 use crate::rest::bounded::Placement;
 
-/// What was made of the rows of an answer.
-pub struct Read<T> {
+/// The rows of an answer, and what they are from.
+pub(crate) struct Read<T> {
     pub rows: T,
-    /// Served names, described.
+    /// The served columns with their descriptions.
     pub schema: SchemaRef,
-    /// Of the table.
+    /// The version of the table.
     pub version: u64,
-    /// Columns that were asked for and are not in the table.
+    /// Columns that were asked for and that the table does not have.
     pub missing: Vec<String>,
 }
 
-/// All rows: for queries that are bounded.
-pub async fn read<T: DeserializeOwned + Send + 'static>(
+/// Reads all rows. For queries with a bounded number of rows.
+pub(crate) async fn read<T: DeserializeOwned + Send + 'static>(
     engine: &Engine,
     placement: &Placement,
     query: &Query,
@@ -37,14 +37,14 @@ pub async fn read<T: DeserializeOwned + Send + 'static>(
 }
 
 /// Gives each row to `take`, in order.
-pub async fn fold<S: Send + 'static, T: DeserializeOwned + Send + 'static>(
+pub(crate) async fn fold<S: Send + 'static, T: DeserializeOwned + Send + 'static>(
     engine: &Engine,
     placement: &Placement,
     query: &Query,
     mut state: S,
     take: fn(&mut S, T),
 ) -> Result<Read<S>> {
-    let answer = engine.run(query).await.map_err(failure::of_reading)?;
+    let answer = engine.run(query).await.map_err(failure::from_reading)?;
     let (schema, version) = (answer.schema, answer.versions.table);
     let (mut batches, table) = (answer.rows, query.table().name());
     let rows = async move {
@@ -55,7 +55,7 @@ pub async fn fold<S: Send + 'static, T: DeserializeOwned + Send + 'static>(
         }
         Ok(state)
     };
-    let rows = placement.work(answer.is_large, rows).await.map_err(failure::of_reading)?;
+    let rows = placement.work(answer.is_large, rows).await.map_err(failure::from_reading)?;
     Ok(Read {
         rows,
         schema,

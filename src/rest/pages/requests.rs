@@ -1,12 +1,11 @@
-//! How to have an object's rows in one's own program. In: the object, and where the server is. Out: links to download, and
-//! requests to copy.
+//! How to get the rows of an object elsewhere: links to download, and requests to copy into a program.
 
 use askama::Template;
 
 use crate::encode::Format;
 use crate::origin::Origin;
 
-/// The rows of one endpoint, to download.
+/// A link to download the rows of one endpoint.
 struct Download {
     name: &'static str,
     about: &'static str,
@@ -37,12 +36,12 @@ const DOWNLOADS: [Download; 3] = [
 {% endfor %}<p class="unseen" id="copied" aria-live="polite"></p>
 "#
 )]
-pub struct Requests {
+pub(crate) struct Requests {
     id: i64,
     requests: Vec<Snippet>,
 }
 
-/// A request to copy.
+/// A request to copy into a program.
 struct Snippet {
     id: &'static str,
     name: &'static str,
@@ -50,7 +49,7 @@ struct Snippet {
 }
 
 impl Requests {
-    pub fn new(id: i64, origin: &Origin) -> Self {
+    pub(crate) fn new(id: i64, origin: &Origin) -> Self {
         let http = origin.http();
         let python = format!(
             r#"import pandas
@@ -64,7 +63,7 @@ light_curve = pandas.read_parquet(
             Snippet { id: "python", name: "Python, pandas", text: python },
             Snippet { id: "curl", name: "curl", text: curl },
         ];
-        // Flight's addresses have no paths: below one, nobody here knows where it is.
+        // A Flight address has no path. If the server is below a path, its Flight address is not known.
         if let Some(grpc) = origin.grpc() {
             requests.push(Snippet {
                 id: "flight",

@@ -1,59 +1,62 @@
-//! The measurements of one kind that an object has. In: its id. Out: the newest as they are, for a table, and what is told of all of them,
-//! however many there are.
+//! The detections or the forced photometry of an object: the newest rows, for a table, and a summary of all of them, however many there
+//! are.
 
 use std::collections::BTreeMap;
 
-use super::measurement::{COLUMNS, Measurement, TAG};
+use super::measurement::{COLUMNS, Measurement};
 use super::read::fold;
 use super::tally::Tally;
 use super::text;
-use crate::error::{Error, Kind, Result};
-use crate::plot::WITHDRAWN;
-use crate::query::{Columns, Engine, Query};
+use crate::error::Result;
+use crate::query::{Engine, Query};
 use crate::rest::bounded::Placement;
-use crate::schema::Table;
+use crate::rest::light_curve;
+use crate::schema::TAG;
 
-/// As many rows are shown, the newest; a page says so where there are more.
+/// As many of the newest rows are shown; the page says so if there are more.
 const MOST_SHOWN: usize = 10_000;
 
+/// The measurements of one kind of an object.
 #[derive(Default)]
-pub struct Series {
-    /// Of the measurements, the newest first.
+pub(crate) struct Series {
+    /// The newest measurements, newest first.
     pub newest: Vec<Measurement>,
+    /// The summary of all.
     pub all: Tally,
-    /// By the name of their band, where they have one.
+    /// The summaries by band; `None` is of measurements without a band.
     pub bands: BTreeMap<Option<String>, Tally>,
-    /// The times of the newest and the oldest.
+    /// The time of the newest.
     pub last_mjd_tai: Option<f64>,
+    /// The time of the oldest.
     pub first_mjd_tai: Option<f64>,
-    /// Whether they are told apart by quality.
+    /// Whether they are tagged as good or poor.
     pub tagged: bool,
-    /// What the table lacks of what is shown.
+    /// The columns that the tables lack.
     pub missing: Vec<String>,
 }
 
 impl Series {
-    /// The detections, each with what it is worth where the tables have the columns that tell.
-    pub async fn detections(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        let tagged = Query::with_upper_limits(vec![id], columns(Some(TAG)));
-        match Self::read(engine, placement, &tagged, Self::take_detection).await {
-            Err(error) if error.kind() == Kind::Argument => {
-                let plain = Query::newest_first(Table::Sources, vec![id], columns(None));
-                let mut found = Self::read(engine, placement, &plain, Self::take_detection).await?;
-                found.missing.push(unjudged(&error));
-                Ok(found)
-            }
-            found => Ok(Self { tagged: true, ..found? }),
-        }
+    /// The detections of an object, each tagged as good or poor where the tables have the columns for it.
+    pub(crate) async fn detections(
+        engine: &Engine,
+        placement: &Placement,
+        id: i64,
+    ) -> Result<Self> {
+        let detections = light_curve::detections(engine, id, &COLUMNS, &[TAG]).await?;
+        let mut found =
+            Self::read(engine, placement, &detections.query, Self::take_detection).await?;
+        found.missing.extend(detections.missing());
+        Ok(Self { tagged: detections.are_tagged, ..found })
     }
 
-    pub async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
-        let query = Query::newest_first(Table::Fp, vec![id], columns(Some(WITHDRAWN)));
-        let mut found = Self::read(engine, placement, &query, Self::take_forced).await?;
-        found.missing.retain(|column| !column.ends_with(WITHDRAWN));
+    /// The forced photometry of an object.
+    pub(crate) async fn forced(engine: &Engine, placement: &Placement, id: i64) -> Result<Self> {
+        let query = light_curve::forced(id, &COLUMNS);
+        let found = Self::read(engine, placement, &query, Self::take_forced).await?;
         Ok(Self { tagged: true, ..found })
     }
 
+    /// Reads all rows, without a limit: only a row that is read shows whether it is a detection or an upper limit.
     async fn read(
         engine: &Engine,
         placement: &Placement,
@@ -61,13 +64,11 @@ impl Series {
         take: fn(&mut Self, Measurement),
     ) -> Result<Self> {
         let found = fold(engine, placement, query, Self::default(), take).await?;
-        let named = |column: String| format!("{} {column}", query.table().name());
-        let missing = found.missing.into_iter().map(named).collect();
-        Ok(Self { missing, ..found.rows })
+        Ok(Self { missing: light_curve::missing(query, found.missing), ..found.rows })
     }
 
-    /// Forced measurements are read on their own, too.
     fn take_detection(&mut self, row: Measurement) {
+        // Forced photometry is shown on its own.
         if !row.is_forced() {
             self.bands.entry(row.band.clone()).or_default().take(&row);
             self.take(row);
@@ -90,27 +91,15 @@ impl Series {
         }
     }
 
-    /// Whether there are older ones than those shown.
-    pub fn has_more(&self) -> bool {
+    /// Whether there are older rows than those shown.
+    pub(crate) fn has_more(&self) -> bool {
         self.all.count > self.newest.len() as u64
     }
 
-    pub fn shown(&self) -> String {
+    /// How many are shown.
+    pub(crate) fn shown(&self) -> String {
         text::count(self.newest.len() as u64)
     }
-}
-
-/// Without a limit: an upper limit is no detection, and which rows are is known when they come.
-fn columns(more: Option<&str>) -> Columns {
-    Columns::Named(COLUMNS.into_iter().chain(more).map(String::from).collect())
-}
-
-/// The first column that the quality cuts miss is reason enough; the error goes on with those that there are.
-fn unjudged(error: &Error) -> String {
-    let error = error.to_string();
-    let why = error.split(['.', '\n']).next().unwrap_or_default();
-    let why = why.rsplit(": ").next().unwrap_or_default();
-    format!("what the quality cuts and upper limits take ({why:.100})")
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! What there is to see, without reading a row. In: the snapshots in memory. Out: how much each table holds, and how new it is.
+//! How many rows each table holds and how new it is, from the snapshots in memory.
 
 use crate::query::Engine;
 use crate::schema::Table;
 use crate::warehouse::Snapshot;
 
-/// One table, as its files' statistics have it.
-pub struct TableState {
+/// The state of one table, by the statistics of its files.
+pub(crate) struct TableState {
     pub table: Table,
-    /// `None` where a file of another writer does not say.
+    /// The number of rows; `None` if a file of another writer does not tell.
     pub rows: Option<u64>,
     pub version: u64,
-    /// The newest `midpointMjdTai`; `None` where a file does not say.
+    /// The newest `midpointMjdTai`; `None` if a file does not tell.
     pub newest_mjd_tai: Option<f64>,
 }
 
@@ -29,7 +29,7 @@ impl TableState {
 }
 
 /// The tables that exist, in the order of [`Table::ALL`].
-pub fn tables(engine: &Engine) -> Vec<TableState> {
+pub(crate) fn tables(engine: &Engine) -> Vec<TableState> {
     let mut tables: Vec<_> =
         engine.tables().iter().map(|table| TableState::from_snapshot(table.snapshot())).collect();
     tables.sort_by_key(|state| state.table);

@@ -1,5 +1,4 @@
-//! An object at a glance. In: its row of `objects` and its measurements, newest first. Out: where it is, when it was seen and
-//! how often, with links to what others know of the place.
+//! The summary of an object: its position, when and how often it was observed, and links to what other services know of the position.
 
 use askama::Template;
 use serde_json::{Map, Value};
@@ -26,13 +25,13 @@ use super::text::{self, count, counted, fixed};
 </dl>
 "#
 )]
-pub struct SummaryList {
+pub(crate) struct SummaryList {
     place: Option<Position>,
     first: When,
     last: When,
     detections: String,
     poor: Option<String>,
-    /// `nDiaSources`, where the table has another number of them.
+    /// `nDiaSources` of the object, if the table has another number of sources.
     counted: Option<String>,
     forced: String,
 }
@@ -52,7 +51,7 @@ struct When {
 }
 
 impl SummaryList {
-    pub fn new(object: &Map<String, Value>, detections: &Series, forced: &Series) -> Self {
+    pub(crate) fn new(object: &Map<String, Value>, detections: &Series, forced: &Series) -> Self {
         let number = |name| object.get(name).and_then(Value::as_f64);
         let rubin = object.get("r:nDiaSources").and_then(Value::as_u64);
         let Tally { count: found, poor, .. } = detections.all;

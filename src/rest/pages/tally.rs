@@ -1,12 +1,12 @@
-//! Measurements in sum. In: one after the other, the newest first. Out: how many there are, and the latest, the peak and the range of
-//! their fluxes. There is no mean: that of an object which varies would tell of no measurement.
+//! Summarises measurements, newest first: how many there are, and the latest, the peak and the range of their fluxes. There is no mean: for
+//! a variable object it would describe no measurement.
 
 use super::measurement::Measurement;
 use super::text::{self, NOTHING, fixed};
 
-/// Fluxes of poor quality are counted, and not told of.
+/// Counts a measurement. Its flux counts only if its quality is good.
 #[derive(Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub count: u64,
     pub poor: u64,
     latest: Option<Measurement>,
@@ -15,9 +15,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub const NONE: Self = Self { count: 0, poor: 0, latest: None, peak: None, least_njy: None };
+    pub(crate) const NONE: Self =
+        Self { count: 0, poor: 0, latest: None, peak: None, least_njy: None };
 
-    pub fn take(&mut self, measurement: &Measurement) {
+    pub(crate) fn take(&mut self, measurement: &Measurement) {
         self.count += 1;
         self.poor += u64::from(measurement.is_poor());
         let Some(njy) = measurement.psf_flux.filter(|_| !measurement.is_poor()) else { return };
@@ -28,32 +29,32 @@ impl Tally {
         self.least_njy = Some(self.least_njy.map_or(njy, |least| least.min(njy)));
     }
 
-    pub fn count(&self) -> String {
+    pub(crate) fn count(&self) -> String {
         text::count(self.count)
     }
 
-    pub fn latest(&self) -> String {
+    pub(crate) fn latest(&self) -> String {
         flux(self.latest.as_ref())
     }
 
-    pub fn latest_date(&self) -> String {
+    pub(crate) fn latest_date(&self) -> String {
         self.latest.as_ref().map(Measurement::date).unwrap_or_default()
     }
 
-    pub fn peak(&self) -> String {
+    pub(crate) fn peak(&self) -> String {
         flux(self.peak.as_ref())
     }
 
-    pub fn peak_date(&self) -> String {
+    pub(crate) fn peak_date(&self) -> String {
         self.peak.as_ref().map(Measurement::date).unwrap_or_default()
     }
 
-    pub fn peak_mag(&self) -> String {
+    pub(crate) fn peak_mag(&self) -> String {
         self.peak.as_ref().map_or_else(|| NOTHING.to_string(), Measurement::mag)
     }
 
-    /// From the least to the greatest.
-    pub fn range(&self) -> String {
+    /// The range of the fluxes.
+    pub(crate) fn range(&self) -> String {
         let most_njy = self.peak.as_ref().and_then(|peak| peak.psf_flux);
         match self.least_njy.zip(most_njy) {
             Some((least, most)) => format!("{least:.1} to {most:.1}"),

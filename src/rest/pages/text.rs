@@ -1,17 +1,17 @@
-//! Values as people read them. In: numbers and times. Out: texts, a dash where there is nothing to tell.
+//! Formats numbers and times for people; a dash where there is no value.
 
 use crate::astronomy;
 
-pub const NOTHING: &str = "–";
+pub(crate) const NOTHING: &str = "–";
 
-/// With so many decimals.
-pub fn fixed(value: Option<f64>, decimals: usize) -> String {
+/// A number with so many decimals.
+pub(crate) fn fixed(value: Option<f64>, decimals: usize) -> String {
     let value = value.filter(|value| value.is_finite());
     value.map_or_else(|| NOTHING.to_string(), |value| format!("{value:.decimals$}"))
 }
 
-/// A count, its thousands apart.
-pub fn count(value: u64) -> String {
+/// A count, with its thousands separated.
+pub(crate) fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -23,18 +23,18 @@ pub fn count(value: u64) -> String {
     text
 }
 
-/// So many things, by the name of one.
-pub fn counted(number: u64, one: &str) -> String {
+/// A count of things, with their name in the singular or plural.
+pub(crate) fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// A time as ISO 8601 has it, to the second and without the `T`.
-pub fn date(iso: &str) -> String {
+/// A time in ISO 8601 to the second, with a space in place of the `T`.
+pub(crate) fn date(iso: &str) -> String {
     iso.split('.').next().unwrap_or_default().replace('T', " ")
 }
 
 /// The date in UTC of an MJD in TAI.
-pub fn utc(mjd_tai: f64) -> String {
+pub(crate) fn utc(mjd_tai: f64) -> String {
     astronomy::mjd_to_iso_utc(mjd_tai).map_or_else(|| NOTHING.to_string(), |iso| date(&iso))
 }
 

@@ -49,7 +49,7 @@ impl PlanExtent {
         plan.apply_expressions(|expr| {
             expr.apply(|part| self.check_part(part).map(|()| TreeNodeRecursion::Continue))
         })
-        .map_err(Error::of_statement)?;
+        .map_err(Error::from_statement)?;
         plan.apply_subqueries(|subquery| {
             self.add_plan(subquery)?;
             Ok(TreeNodeRecursion::Continue)

@@ -36,7 +36,7 @@ pub(crate) fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarVal
             })
         })
     })
-    .map_err(Error::of_statement)?;
+    .map_err(Error::from_statement)?;
     for (bytes, of, most) in [
         (copied, "bytes of texts", MOST_COPIED_BYTES),
         (all, "bytes of values, wherever they stand", MOST_VALUE_BYTES),

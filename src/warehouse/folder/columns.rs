@@ -1,26 +1,27 @@
-//! The columns of other people's files under our names and in our types. In: the footers of files, or the schema of a table. Out: the
-//! stored columns, of types that hold every value of every file, and those that are left out, each with why.
+//! The columns of someone else's files, under our names and in types that hold every value of every file. A column that cannot be served is
+//! left out, with the reason.
 
 use arrow::datatypes::{DataType, Field, Schema};
+use object_store::path::Path;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::parquet_to_arrow_schema;
 
-use super::data::DataObject;
-use super::types::{Numbers, both, holds, is_int96, of_column, of_type, served_type, wider};
+use super::types::{
+    Numbers, both, holds, is_int96, numbers_of_column, numbers_of_type, served_type, wider,
+};
 use crate::error::{Error, Result};
 use crate::schema::{self, Family, TIME, Table, catalog, provenance, stored_field};
-use crate::warehouse::snapshot::LeftOut;
-use crate::warehouse::{Snapshot, stored_name};
+use crate::warehouse::{LeftOut, Snapshot, stored_name};
 
 /// The columns of some files.
-pub struct Union {
+pub(crate) struct Union {
     table: Table,
     columns: Vec<Found>,
 }
 
 struct Found {
     field: Field,
-    /// The whole numbers that it may have.
+    /// The integers that it may have.
     numbers: Numbers,
     /// How many files have it.
     files: usize,
@@ -29,13 +30,14 @@ struct Found {
 }
 
 impl Union {
-    pub fn new(table: Table) -> Self {
+    /// No columns yet.
+    pub(crate) fn new(table: Table) -> Self {
         Self { table, columns: Vec::new() }
     }
 
-    /// Adds those of a file. A column that is not what the table needs is an error that names the file.
-    pub fn add(&mut self, of: &DataObject, footer: &ArrowReaderMetadata) -> Result<()> {
-        let name = format!("/{}", of.object.location);
+    /// Adds the columns of the file of a path. A column that is not what the table needs is an error that names the file.
+    pub(crate) fn add(&mut self, path: &Path, footer: &ArrowReaderMetadata) -> Result<()> {
+        let name = format!("/{path}");
         let own = self.own(footer).map_err(|error| error.context(&name))?;
         own.into_iter().for_each(|column| self.join(&name, column));
         Ok(())
@@ -49,7 +51,7 @@ impl Union {
         let mut own: Vec<Found> = Vec::new();
         for (root, field) in footer.schema().fields().iter().enumerate() {
             let hint = described.as_ref().and_then(|hint| hint.field_with_name(field.name()).ok());
-            let numbers = of_column(footer, root, field.data_type());
+            let numbers = numbers_of_column(footer, root, field.data_type());
             let mut found = found(self.table, field, hint, numbers);
             if is_int96(footer, root) {
                 let why = "it is an INT96 time, of which no type is known to hold every value: write it as a TIMESTAMP";
@@ -82,13 +84,13 @@ impl Union {
     }
 
     /// How many of the files have a column.
-    pub fn files_with(&self, name: &str) -> usize {
+    pub(crate) fn files_with(&self, name: &str) -> usize {
         let known = self.columns.iter().find(|column| column.field.name() == name);
         known.map_or(0, |column| column.files)
     }
 
-    /// The columns that are served, and those that are not. One that is null in all files is what the catalog says it is.
-    pub fn columns(&self) -> Result<(Vec<Field>, Vec<LeftOut>)> {
+    /// The columns that are served, and those that are not. A column that is null in all files has the type of the catalog.
+    pub(crate) fn columns(&self) -> Result<(Vec<Field>, Vec<LeftOut>)> {
         let (mut columns, mut left_out) = (Vec::new(), Vec::new());
         for found in &self.columns {
             let (field, column) = (&found.field, found.field.name().clone());
@@ -125,12 +127,12 @@ impl Found {
     }
 }
 
-/// A snapshot of someone else's table, its columns as they are stored here.
-pub fn stored_table(snapshot: Snapshot) -> Result<Snapshot> {
+/// The snapshot of someone else's Delta table, with our names and types of columns.
+pub(crate) fn stored_table(snapshot: Snapshot) -> Result<Snapshot> {
     check_sort_columns(snapshot.table, &snapshot.schema)?;
     let (mut columns, mut left_out) = (Vec::new(), Vec::new());
     for field in snapshot.schema.fields() {
-        let found = found(snapshot.table, field, Some(field), of_type(field.data_type()));
+        let found = found(snapshot.table, field, Some(field), numbers_of_type(field.data_type()));
         match found.why_left_out() {
             Some(why) => left_out.push(LeftOut { column: found.field.name().clone(), why }),
             None => columns.push(found.field),
@@ -148,7 +150,7 @@ pub fn stored_table(snapshot: Snapshot) -> Result<Snapshot> {
     Ok(Snapshot { schema: Schema::new(columns).into(), left_out, files, ..snapshot })
 }
 
-/// The key and the ids are looked for in the files as they are.
+/// Checks the columns by which rows are found. They are read as they are in the files, so their types must be ours.
 fn check_sort_columns(table: Table, schema: &Schema) -> Result<()> {
     for name in table.sort_columns() {
         let expected = if *name == TIME { DataType::Float64 } else { DataType::Int64 };
@@ -166,7 +168,8 @@ fn check_sort_columns(table: Table, schema: &Schema) -> Result<()> {
     Ok(())
 }
 
-/// A file's column as it is served, or left out. Parquet has no word for some times: without what their writer says, they are bare numbers.
+/// A file's column as it is served, or left out. Parquet has no type for some times: if the writer's hint says so, the column is a time in
+/// what looks like a number.
 fn found(table: Table, field: &Field, hint: Option<&Field>, numbers: Numbers) -> Found {
     let is_time = |field: &Field| field.data_type().is_temporal();
     let served = match hint.filter(|hint| is_time(hint) && !is_time(field)) {
@@ -181,8 +184,8 @@ fn found(table: Table, field: &Field, hint: Option<&Field>, numbers: Numbers) ->
     Found { field: stored_column(table, &field, hint), numbers, files: 1, left_out }
 }
 
-/// The stored column of a file's column, whose writer may have left a hint of its family.
-pub fn stored_column(table: Table, field: &Field, hint: Option<&Field>) -> Field {
+/// The stored column of a file's column; its writer may have left a hint of its family.
+pub(crate) fn stored_column(table: Table, field: &Field, hint: Option<&Field>) -> Field {
     let (named, name) = stored_name(field.name());
     if let Some(provenance) = provenance::field(name) {
         return provenance;

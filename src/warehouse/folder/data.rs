@@ -1,5 +1,5 @@
-//! Which objects of a folder hold its rows, and what their paths say of them. In: a listing. Out: the objects, and the columns that
-//! stand in their paths alone (`year=2026/month=3/x.parquet`), or the error that names what would bring rows twice.
+//! Finds the objects of a folder that hold its rows, and the columns that stand only in their paths (`year=2026/month=3/x.parquet`). A
+//! folder in which rows would be read twice is refused.
 
 use std::str::FromStr;
 
@@ -13,26 +13,27 @@ use super::columns::{Union, stored_column};
 use super::hats;
 use crate::error::{Error, Result};
 use crate::schema::{Table, catalog};
-use crate::warehouse::listing::Listing;
-use crate::warehouse::log::{DELTA_LOG, of_text};
+use crate::warehouse::delta_log::{DELTA_LOG, value_from_text};
+use crate::warehouse::storage::Listing;
 use crate::warehouse::{Location, stored_name};
 
 /// A file that holds rows.
 #[derive(Debug)]
-pub struct DataObject {
+pub(crate) struct DataObject {
+    /// The object in the store.
     pub object: ObjectMeta,
     /// The columns in its path.
     pub told: Told,
 }
 
 /// Names and values as a path has them; `None` is null.
-pub type Told = Vec<(String, Option<String>)>;
+pub(crate) type Told = Vec<(String, Option<String>)>;
 
-/// How Hive and all who follow it write a null into a path.
+/// A null in a path, as Hive and its followers write it.
 const NULL: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// The objects with rows, in the order of names.
-pub fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
+pub(crate) fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
     let objects = listing.objects.iter().map(|object| object.location.as_ref());
     for name in objects.chain(listing.unreadable.iter().map(String::as_str)) {
         refuse_table_within(location, name)?;
@@ -45,7 +46,7 @@ pub fn data(location: &Location, listing: Listing) -> Result<Vec<DataObject>> {
     Ok(objects.into_iter().map(data).collect())
 }
 
-/// Tables keep files that are no part of them any more: only their logs know which ones hold their rows.
+/// Refuses a folder that contains a table. Tables keep files that are not part of them any more, and only the log knows which ones are.
 fn refuse_table_within(location: &Location, name: &str) -> Result<()> {
     let name = location.below(name);
     let (kind, table) = if let Some(table) = folder_of(name, DELTA_LOG) {
@@ -64,7 +65,7 @@ fn refuse_table_within(location: &Location, name: &str) -> Result<()> {
     Err(Error::input(format!("{}{table} is {kind}", location.url)))
 }
 
-/// The folder that has a folder of this name, through which a name leads; empty where that is the location itself.
+/// The parent of a folder of this name within a path, if there is one; empty if the parent is the location itself.
 fn folder_of<'a>(name: &'a str, folder: &str) -> Option<&'a str> {
     let mut begin = 0;
     for part in name.split('/') {
@@ -87,14 +88,16 @@ fn told(name: &str) -> Told {
 }
 
 /// The columns in the paths, and their values for each file.
-pub struct PathColumns {
+pub(crate) struct PathColumns {
+    /// The columns as stored here.
     pub fields: Vec<Field>,
+    /// For each file, the values by column name.
     pub values: Vec<Vec<(String, ScalarValue)>>,
 }
 
-/// Those that no file has: where all have one, theirs counts. They are of the catalog's type, else whole numbers, floats or texts: the first
-/// that holds all values exactly.
-pub fn path_columns(table: Table, told: &[&Told], union: &Union) -> Result<PathColumns> {
+/// The columns that are only in paths. If all files have a column, that of the files counts. The type is that of the catalog, else long,
+/// double or text: the first that holds all values exactly.
+pub(crate) fn path_columns(table: Table, told: &[&Told], union: &Union) -> Result<PathColumns> {
     let mut columns = PathColumns { fields: Vec::new(), values: vec![Vec::new(); told.len()] };
     let mut names: Vec<&String> =
         told.iter().flat_map(|told| told.iter()).map(|(name, _)| name).collect();
@@ -141,7 +144,7 @@ fn typed(
             return Ok((data_type, values));
         }
     }
-    let values = texts.iter().map(|text| of_text(text.clone(), &DataType::Utf8));
+    let values = texts.iter().map(|text| value_from_text(text.clone(), &DataType::Utf8));
     Ok((DataType::Utf8, values.collect::<Result<_, _>>()?))
 }
 

@@ -1,14 +1,14 @@
-//! HATS catalogues: rows in a tree of sky pixels, and files about them. In: the objects of a folder. Out: those with its rows, or the error
-//! that names what is neither.
+//! Recognises HATS catalogues: rows in a tree of sky pixels, beside files about them. It keeps the objects that hold rows, and refuses a
+//! folder that holds anything else.
 
 use object_store::ObjectMeta;
 
 use crate::error::{Error, Result};
 use crate::warehouse::Location;
 
-/// The outermost part of the path of a HATS catalogue's rows.
+/// The first part of the paths of files with rows in a HATS catalogue.
 const ROWS: &str = "Norder=";
-/// What stands in such a catalogue beside its rows, without what begins with `_`; that of its predecessor (HiPSCat), too.
+/// The other files of a HATS catalogue, or of its predecessor HiPSCat, except those that begin with `_`.
 const ABOUT: [&str; 9] = [
     "hats.properties",
     "properties",
@@ -21,8 +21,8 @@ const ABOUT: [&str; 9] = [
     "data_thumbnail.parquet",
 ];
 
-/// The objects with the rows of the catalogue that a folder holds; all of them where it holds none.
-pub fn rows(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
+/// The objects with the rows of the HATS catalogue in a folder; all objects if there is no catalogue.
+pub(crate) fn rows(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
     let mut bases: Vec<_> = objects.iter().filter_map(|object| base(location, object)).collect();
     bases.dedup();
     let of_rows = match bases[..] {
@@ -50,8 +50,7 @@ pub fn rows(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<ObjectM
     Ok(rows)
 }
 
-/// Where the HATS catalogue begins that an object has rows of. Beside these it has files about them: margins and thumbnails hold
-/// rows a second time.
+/// The folder of the HATS catalogue that an object has rows of. Its margins and thumbnails would hold rows a second time.
 fn base<'a>(location: &Location, object: &'a ObjectMeta) -> Option<&'a str> {
     let name = location.below(object.location.as_ref());
     let place = match name.starts_with(ROWS) {
@@ -61,11 +60,11 @@ fn base<'a>(location: &Location, object: &'a ObjectMeta) -> Option<&'a str> {
     Some(&name[..place])
 }
 
-/// Whether a file is one of those about a catalogue: in the folder of its rows, or in one around it.
+/// Whether a file is one of the other files of a catalogue: in the folder of its rows, or in one above it.
 fn is_about(base: &str, name: &str) -> bool {
     let (folder, file) =
         name.rsplit_once('/').map_or(("", name), |(folder, file)| (&name[..=folder.len()], file));
-    // A map of each order, beside that of the catalogue's own.
+    // There is a map for each order, beside that of the catalogue's own order.
     let is_map = file.starts_with("skymap.") && file.ends_with(".fits");
     format!("{base}/").starts_with(folder) && (is_map || ABOUT.contains(&file))
 }

@@ -1,5 +1,4 @@
-//! The types of other people's columns among ours. In: types of columns, and the footers of their files. Out: the type that they are
-//! served in, and whether it holds each of their values exactly.
+//! The type in which a column of someone else's files is served, and whether that type holds each of its values exactly.
 
 use std::ops::RangeInclusive;
 
@@ -8,16 +7,16 @@ use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::basic::Type as PhysicalType;
 use parquet::file::statistics::Statistics;
 
-/// The whole numbers that a column may have, which a type may not hold; times count in nanoseconds.
-pub type Numbers = RangeInclusive<i128>;
+/// The range of integers that a column may have, some of which a type may not hold. Times are in nanoseconds.
+pub(crate) type Numbers = RangeInclusive<i128>;
 
-/// Of a column without numbers, or of those alone that every type holds into which theirs widens.
+/// The range of a column without integers, or whose integers every wider type holds.
 const NONE: Numbers = 0..=0;
-/// From here on not every whole number is a double.
+/// From here on not every integer is a double.
 const EXACT_IN_DOUBLE: i128 = 1 << f64::MANTISSA_DIGITS;
 
 /// The type that a column is served in, or why there is none.
-pub fn served_type(data_type: &DataType) -> Result<DataType, String> {
+pub(crate) fn served_type(data_type: &DataType) -> Result<DataType, String> {
     use DataType as D;
     match data_type {
         D::Boolean | D::Int32 | D::Int64 | D::Float32 | D::Float64 | D::Utf8 | D::Null => {}
@@ -30,8 +29,8 @@ pub fn served_type(data_type: &DataType) -> Result<DataType, String> {
     Ok(data_type.clone())
 }
 
-/// The type that both widen to. Whether it holds all their numbers, [`holds`] tells.
-pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
+/// The type that both widen to. [`holds`] tells whether it holds all their numbers.
+pub(crate) fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
     use DataType as D;
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
@@ -48,22 +47,22 @@ pub fn wider(a: &DataType, b: &DataType) -> Option<DataType> {
 }
 
 /// Whether a type has an exact value for each of some numbers.
-pub fn holds(data_type: &DataType, numbers: &Numbers) -> bool {
+pub(crate) fn holds(data_type: &DataType, numbers: &Numbers) -> bool {
     let all = match data_type {
         DataType::Float64 => -EXACT_IN_DOUBLE..=EXACT_IN_DOUBLE,
-        DataType::Int64 | DataType::Timestamp(..) => of_type(data_type),
+        DataType::Int64 | DataType::Timestamp(..) => numbers_of_type(data_type),
         _ => return true,
     };
     all.contains(numbers.start()) && all.contains(numbers.end())
 }
 
-/// The numbers of either.
-pub fn both(a: &Numbers, b: &Numbers) -> Numbers {
+/// The range of both.
+pub(crate) fn both(a: &Numbers, b: &Numbers) -> Numbers {
     *a.start().min(b.start())..=*a.end().max(b.end())
 }
 
-/// All that a column of a type may have.
-pub fn of_type(data_type: &DataType) -> Numbers {
+/// The range of a type.
+pub(crate) fn numbers_of_type(data_type: &DataType) -> Numbers {
     match data_type {
         DataType::UInt64 => 0..=u64::MAX.into(),
         DataType::Int64 | DataType::Timestamp(..) => {
@@ -74,12 +73,16 @@ pub fn of_type(data_type: &DataType) -> Numbers {
     }
 }
 
-/// What a file's column may have by its statistics, or by its type where these do not tell.
-pub fn of_column(footer: &ArrowReaderMetadata, root: usize, data_type: &DataType) -> Numbers {
-    let all = of_type(data_type);
+/// The range of a column by its statistics, or by its type without any.
+pub(crate) fn numbers_of_column(
+    footer: &ArrowReaderMetadata,
+    root: usize,
+    data_type: &DataType,
+) -> Numbers {
+    let all = numbers_of_type(data_type);
     let unit = unit(data_type);
     let told = told(footer, root).map(|told| told.start() * unit..=told.end() * unit);
-    // Old writers took unsigned numbers for signed ones, and then the largest for the least.
+    // Old writers compared unsigned numbers as signed ones, so the minimum can be above the maximum.
     let told = told.filter(|told| all.contains(told.start()) && all.contains(told.end()));
     told.unwrap_or(all)
 }
@@ -109,7 +112,7 @@ fn told(footer: &ArrowReaderMetadata, root: usize) -> Option<Numbers> {
     })
 }
 
-/// The nanoseconds that a time counts, and 1 of all else.
+/// The unit of a time in nanoseconds; 1 for any other type.
 fn unit(data_type: &DataType) -> i128 {
     match data_type {
         DataType::Timestamp(TimeUnit::Second, _) => 1_000_000_000,

@@ -8,6 +8,8 @@ const SRC: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 pub struct File {
     /// `["rest", "pages", "home"]`; a `mod.rs` has the path of its folder.
     pub module: Vec<String>,
+    /// A `mod.rs`, which may do no more than name what is in its folder.
+    pub is_folder: bool,
     /// All of them, with comments and tests.
     pub lines: usize,
     code: String,
@@ -42,8 +44,10 @@ fn read(folder: &Path, files: &mut Vec<File>) {
             let text = fs::read_to_string(&path).unwrap();
             let module = path.strip_prefix(SRC).unwrap().with_extension("");
             let names = module.iter().map(|name| name.to_str().unwrap().to_string());
-            let module = names.filter(|name| name != "mod").collect();
-            files.push(File { module, lines: text.lines().count(), code: code(&text) });
+            let mut module: Vec<_> = names.collect();
+            let is_folder = module.pop_if(|name| name == "mod").is_some();
+            let lines = text.lines().count();
+            files.push(File { module, is_folder, lines, code: code(&text) });
         }
     }
 }

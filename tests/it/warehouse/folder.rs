@@ -36,7 +36,7 @@ fn location(folder: &TempDir) -> Location {
 }
 
 async fn refused(folder: &TempDir) -> diaflight::error::Error {
-    Snapshot::of_folder(Table::Sources, &location(folder)).await.unwrap_err()
+    Snapshot::from_folder(Table::Sources, &location(folder)).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_folder_of_other_peoples_files_is_a_snapshot() {
     std::fs::write(folder.path().join("_other/x.json"), "{}").unwrap();
 
     let location = location(&folder);
-    let snapshot = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
+    let snapshot = Snapshot::from_folder(Table::Sources, &location).await.unwrap();
     let keys: Vec<_> = snapshot.files.iter().map(|file| file.keys.clone()).collect();
     assert_eq!(keys, [5..=14, FIRST_ID..=FIRST_ID + 9]);
     let family = |name| family(snapshot.schema.field_with_name(name).unwrap());
@@ -107,7 +107,7 @@ async fn without_statistics_a_file_may_hold_any_key() {
     let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
-    let snapshot = Snapshot::of_folder(Table::Sources, &location(&folder)).await.unwrap();
+    let snapshot = Snapshot::from_folder(Table::Sources, &location(&folder)).await.unwrap();
     assert_eq!(snapshot.files[0].keys, i64::MIN..=i64::MAX);
     assert_eq!(snapshot.files[0].times_mjd, None);
 }
@@ -216,7 +216,7 @@ async fn nothing_beside_a_hats_catalogue_is_passed_over() {
                 assert!(error.to_string().contains(said), "{error}");
             }
             None => {
-                let snapshot = Snapshot::of_folder(Table::Sources, &location(&folder)).await;
+                let snapshot = Snapshot::from_folder(Table::Sources, &location(&folder)).await;
                 assert_eq!(snapshot.unwrap().files.len(), 1, "{other}");
             }
         }

@@ -48,10 +48,10 @@ async fn readers_pass_over_temporary_files() {
     std::fs::remove_dir_all(table.join("_delta_log")).unwrap();
     put(table.join(".part-1.parquet.6f1c2f6e.tmp"), 0);
     let location = diaflight::warehouse::Location::parse(table.to_str().unwrap()).unwrap();
-    let snapshot = Snapshot::of_folder(Table::Sources, &location).await.unwrap();
+    let snapshot = Snapshot::from_folder(Table::Sources, &location).await.unwrap();
     assert_eq!(snapshot.files.len(), 1);
     put(table.join("a\tb.parquet"), 0);
-    let error = Snapshot::of_folder(Table::Sources, &location).await.unwrap_err();
+    let error = Snapshot::from_folder(Table::Sources, &location).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Input);
     assert!(error.to_string().contains("a\\tb.parquet"), "{error}");
 }

@@ -1,5 +1,6 @@
-//! Files into fewer sorted files with the same rows. In: files of a snapshot, by key. Out: files disjoint in keys. Memory: one
-//! row group of each of at most [`FAN_IN`] files; files that are not sorted are sorted first, one at a time, in [`SORT_BYTES`].
+//! Merges files of a snapshot into fewer sorted files with the same rows, no two of which have keys in common. It reads at most
+//! [`FAN_IN`] files at once, and holds one row group of each in memory; files that are not sorted are sorted first, one at a time, in
+//! [`SORT_BYTES`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,25 +18,24 @@ use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
-use super::gather::BATCH_ROWS;
-use super::layout::FileSize;
-use super::reader::read;
-use super::writer::fit;
-use super::{DataFile, Snapshot, SortedWriter, Sorter, Warehouse};
 use crate::error::{Error, Result};
 use crate::schema::Table;
+use crate::warehouse::files::fit;
+use crate::warehouse::{
+    BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Sorter, Warehouse, read,
+};
 
 const FAN_IN: usize = 32;
 /// Memory for sorting a file; what does not fit goes to a temporary folder.
 const SORT_BYTES: usize = 256 << 20;
-/// Of [`Table::sort_columns`].
+/// The order of each of [`Table::sort_columns`].
 const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: true };
 
-/// Files whose keys follow one another: read one after the other, their rows are in order.
+/// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
 type Run = Vec<DataFile>;
 
-/// Writes the rows of the files, none more and none less, and checks that it did. The files are not
-/// committed. In: files as their footers [have](super::described) them.
+/// Merges files into new ones, and checks that these have as many rows. The given files must be [as their footers have
+/// them](crate::warehouse::described). The new ones are not committed.
 pub(super) async fn merge(
     warehouse: &Warehouse,
     base: &Snapshot,
@@ -54,7 +54,7 @@ pub(super) async fn merge(
     Ok(merged)
 }
 
-/// In rounds where there are many runs. Files of the rounds between go as soon as they are merged.
+/// Merges all files, in rounds if there are many runs. Files between two rounds are deleted as soon as they are merged.
 async fn merge_all(
     warehouse: &Warehouse,
     base: &Snapshot,
@@ -70,7 +70,7 @@ async fn merge_all(
         let last = runs.len() <= FAN_IN;
         let next: Vec<_> = runs.drain(..runs.len().min(FAN_IN)).collect();
         let merged = merge_runs(warehouse, base, &next, full).await?;
-        // The table's own files are not uncommitted: they stay.
+        // This deletes uncommitted files only: those of the table stay.
         warehouse.discard(&next.concat()).await;
         if last {
             return Ok(merged);
@@ -79,7 +79,7 @@ async fn merge_all(
     }
 }
 
-/// As few runs as the overlaps allow, so that no more files are open at once than overlap.
+/// Arranges files in as few runs as their overlaps allow, so that as few as possible are open at once.
 fn runs(files: &[DataFile]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for file in files {
@@ -149,7 +149,7 @@ fn merged_stream(
     let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, ASCENDING)));
     let order: Vec<_> = order.collect::<Result<_, DataFusionError>>()?;
     let order = LexOrdering::new(order).ok_or_else(|| Error::internal("a table has no order"))?;
-    // The streams hold a batch each: there is nothing to limit.
+    // Each stream holds one batch, so no limit is needed.
     let unlimited: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
     let merged = StreamingMergeBuilder::new()
         .with_streams(streams)

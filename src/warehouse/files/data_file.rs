@@ -1,61 +1,57 @@
-//! One Parquet file of a table. In: what the log says of it, and what its footer says, which is nearer the rows. Out: the
-//! ranges that tell a reader whether to open it, and whether its rows are sorted.
+//! What is known of one Parquet file of a table without reading its rows: from its footer, or from the log where that is all there is. The
+//! ranges of its ids and times tell a reader whether to open it.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::{ObjectMeta, ObjectStore, path::Path};
+use object_store::{ObjectMeta, path::Path};
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 
 use super::layout;
-use super::reader::footer;
 use super::stored_names::stored_name;
-use crate::error::Result;
 use crate::schema::{KEY, TIME, Table};
 
-/// A file, its size and the ranges of its ids, from the log's statistics.
+/// A Parquet file of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DataFile {
     /// The full path in the snapshot's store.
     pub path: Path,
+    /// Its size in the store.
     pub size_bytes: u64,
     /// When it was written, to the millisecond.
     pub modified: DateTime<Utc>,
-    /// Tells contents apart where path, size and time are the same: made of the store's ETag, or of the id of the table.
+    /// Distinguishes contents that have the same path, size and time: a hash of the store's ETag, or of the id of the table.
     pub generation: u64,
-    /// `None` where unknown: only files of other writers whose footer was not read.
+    /// The number of rows; `None` if it is unknown, as for a file of another writer whose footer was not read.
     pub rows: Option<u64>,
-    /// The `diaObjectId`s: inclusive. All of `i64` where unknown.
+    /// The range of the `diaObjectId`s, inclusive. All of `i64` if it is unknown.
     pub keys: RangeInclusive<i64>,
-    /// The LSST ids of the rows ([`Table::id_column`](crate::schema::Table::id_column)): inclusive.
-    /// All of `i64` where unknown.
+    /// The range of the LSST ids of the rows ([`Table::id_column`](crate::schema::Table::id_column)), inclusive. All of `i64` if it is
+    /// unknown.
     pub ids: RangeInclusive<i64>,
-    /// `midpointMjdTai`: inclusive. `None` where unknown, or some are null.
+    /// The range of `midpointMjdTai`, inclusive. `None` if it is unknown, or some values are null.
     pub times_mjd: Option<RangeInclusive<f64>>,
-    /// Whether some `midpointMjdTai` may be NaN, which no statistics count: only our writer says that none is.
+    /// Whether some `midpointMjdTai` may be NaN. Statistics do not count NaN, so only the mark of our writer excludes it.
     pub may_have_nan_times: bool,
     /// Whether some rows may have no `diaObjectId`.
     pub may_lack_keys: bool,
-    /// Whether the rows are known to be sorted by [`Table::sort_columns`], by the footer: the log does not tell.
+    /// Whether the footer says that the rows are sorted by [`Table::sort_columns`]. The log does not tell.
     pub sorted: bool,
-    /// Columns that are not in the file, since they have one value in all its rows: its path tells it, or the log.
+    /// The columns that are not in the file but in its path or in the log, each with the one value that all its rows have.
     pub partition_values: Vec<(String, ScalarValue)>,
 }
 
-/// What says that it has more rows than this is wrong: so the rows of many files can be added up.
+/// A file that claims to have more rows is not believed, so that the rows of many files can be added up.
 const MAX_ROWS: u64 = 1 << 44;
-const FOOTERS_AT_ONCE: usize = 16;
 
 const ANY_ID: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 impl DataFile {
-    /// Whether it is known to have no row: then whatever else is unknown of it does not matter.
+    /// Whether the file is known to have no row. Then all that is unknown of it does not matter.
     pub fn is_empty(&self) -> bool {
         self.rows == Some(0)
     }
@@ -79,7 +75,7 @@ impl DataFile {
     }
 
     /// From the statistics in a file's footer.
-    pub(super) fn from_footer(table: Table, object: &ObjectMeta, footer: &ParquetMetaData) -> Self {
+    pub(crate) fn from_footer(table: Table, object: &ObjectMeta, footer: &ParquetMetaData) -> Self {
         let path = object.location.clone();
         Self {
             sorted: layout::is_sorted(table, &path, footer),
@@ -93,7 +89,7 @@ impl DataFile {
         }
     }
 
-    /// The file as its footer has it, and as it was where the footer does not tell.
+    /// The file with what its footer says. What the footer does not say stays.
     pub fn described(&self, table: Table, footer: &ParquetMetaData) -> Self {
         let object = ObjectMeta {
             location: self.path.clone(),
@@ -117,7 +113,7 @@ impl DataFile {
     }
 
     /// From an entry of the log. Files of other writers may have no statistics.
-    pub(super) fn from_log(
+    pub(crate) fn from_log(
         table: Table,
         path: Path,
         size_bytes: u64,
@@ -145,7 +141,7 @@ impl DataFile {
     }
 
     /// The statistics of an entry of the log, by which every Delta reader skips files.
-    pub(super) fn log_stats(&self, table: Table) -> String {
+    pub(crate) fn log_stats(&self, table: Table) -> String {
         let mut stats = json!({"minValues": {}, "maxValues": {}, "nullCount": {}});
         if let Some(rows) = self.rows {
             stats["numRecords"] = rows.into();
@@ -167,24 +163,11 @@ impl DataFile {
     }
 }
 
-/// Some files of a table, as their footers have them.
-pub async fn described(
-    store: &Arc<dyn ObjectStore>,
-    table: Table,
-    files: Vec<DataFile>,
-) -> Result<Vec<DataFile>> {
-    let read = |file: DataFile| async move {
-        let footer = footer(store.clone(), &file.path, file.size_bytes).await?;
-        Ok(file.described(table, footer.metadata()))
-    };
-    stream::iter(files).map(read).buffered(FOOTERS_AT_ONCE).try_collect().await
-}
-
 fn known_rows(told: Option<u64>) -> Option<u64> {
     told.filter(|rows| *rows <= MAX_ROWS)
 }
 
-/// A number of the log, if it is exactly that as a double.
+/// A number of the log as a double, if the double is exactly that number.
 fn exact(number: &Value) -> Option<f64> {
     match number.as_i64() {
         Some(whole) => {
@@ -194,7 +177,7 @@ fn exact(number: &Value) -> Option<f64> {
     }
 }
 
-/// Writers do not tell the zeros apart: a least 0 may be -0, which sorts before it.
+/// Writers may write 0 for a minimum of -0, which sorts before it.
 fn at_most(least: f64) -> f64 {
     if least == 0.0 { -0.0 } else { least }
 }
@@ -204,7 +187,7 @@ fn at_least(greatest: f64) -> f64 {
 }
 
 /// The log keeps milliseconds.
-pub(super) fn to_millis(time: DateTime<Utc>) -> DateTime<Utc> {
+pub(crate) fn to_millis(time: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
 }
 
@@ -238,7 +221,7 @@ fn has_no_nulls(footer: &ParquetMetaData, name: &str) -> bool {
     column_statistics(footer, name).is_some_and(|all| all.into_iter().all(no_nulls))
 }
 
-/// Of every row group that has rows; `None` if one has none.
+/// The statistics of a column in every row group with rows; `None` if some are missing.
 fn column_statistics<'a>(footer: &'a ParquetMetaData, name: &str) -> Option<Vec<&'a Statistics>> {
     let columns = footer.file_metadata().schema_descr().columns();
     let is_it = |path: &ColumnPath| matches!(path.parts(), [own] if stored_name(own).1 == name);

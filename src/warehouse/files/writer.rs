@@ -1,5 +1,5 @@
-//! Sorted batches to Parquet files of bounded size. In: batches in the table's order. Out: the
-//! [`DataFile`]s to commit. Files that no commit names are the warehouse's to [discard](Warehouse::discard_uncommitted).
+//! Writes sorted batches to Parquet files of bounded size, as [`DataFile`]s to commit. Files that are not committed are
+//! [discarded](Warehouse::discard_uncommitted) by the warehouse.
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{Float64Type, Int64Type, Schema, SchemaRef};
@@ -11,11 +11,12 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
+use super::DataFile;
 use super::layout::{self, FileSize};
-use super::upload::Upload;
-use super::{DataFile, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{KEY, TIME, Table};
+use crate::warehouse::Warehouse;
+use crate::warehouse::storage::Upload;
 
 /// Writes one table's files in key order, in memory of one row group whatever the size. A new file begins once
 /// the current one is full and the object changes, so the files of one writer are disjoint in keys.
@@ -25,12 +26,13 @@ pub struct SortedWriter {
     schema: SchemaRef,
     full: FileSize,
     properties: WriterProperties,
-    order: Option<Order>,
+    order: Option<OrderCheck>,
     open: Option<OpenFile>,
     done: Vec<DataFile>,
 }
 
 impl SortedWriter {
+    /// A writer of files of the usual size.
     pub fn new(warehouse: &Warehouse, table: Table, schema: SchemaRef) -> Self {
         Self::with_file_size(warehouse, table, schema, FileSize::TARGET)
     }
@@ -63,7 +65,7 @@ impl SortedWriter {
         let mut rest = fit(batch, &self.schema)?;
         let order = match &mut self.order {
             Some(order) => order,
-            none => none.insert(Order::of(self.table, &self.schema)?),
+            none => none.insert(OrderCheck::new(self.table, &self.schema)?),
         };
         let mut last_key = order.last_key;
         order.check(&rest)?;
@@ -83,7 +85,7 @@ impl SortedWriter {
         Ok(())
     }
 
-    /// Completes the last file. Without any row there is no file.
+    /// Completes the last file, and returns all. There is none if no row was written.
     pub async fn finish(mut self) -> Result<Vec<DataFile>> {
         self.close().await?;
         Ok(self.done)
@@ -132,14 +134,14 @@ struct OpenFile {
 }
 
 impl OpenFile {
-    /// How many rows it still takes.
+    /// How many rows still fit.
     fn room(&self, full: FileSize) -> usize {
         let bytes = self.writer.bytes_written() + self.writer.in_progress_size();
         if bytes >= full.bytes { 0 } else { full.rows.saturating_sub(self.rows) }
     }
 }
 
-/// How many of the rows go into the current file: all that fit, and the rest of the last one's object.
+/// How many of the rows go into the current file: those that fit, and the other rows of the last object.
 fn cut(keys: &Int64Array, last_key: Option<i64>, room: usize) -> usize {
     if keys.len() <= room {
         return keys.len();
@@ -148,8 +150,8 @@ fn cut(keys: &Int64Array, last_key: Option<i64>, room: usize) -> usize {
     (room..keys.len()).find(|&i| before(i) != Some(keys.value(i))).unwrap_or(keys.len())
 }
 
-/// The batch with the columns of a schema, by name. Missing ones are null.
-pub(super) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+/// The batch with the columns of a schema, matched by name. Missing ones are null.
+pub(crate) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     for field in batch.schema_ref().fields() {
         schema.field_with_name(field.name())?;
     }
@@ -171,18 +173,18 @@ fn has_nan_times(batch: &RecordBatch) -> bool {
     times.is_some_and(|times| times.iter().flatten().any(f64::is_nan))
 }
 
-/// Checks that rows come in the table's order.
-struct Order {
+/// Checks that rows arrive in the table's order.
+struct OrderCheck {
     columns: Vec<usize>,
-    /// Of `columns`: key and id are never null.
+    /// The indices of the key and the id, which are never null.
     never_null: Vec<usize>,
     converter: RowConverter,
     last: Option<OwnedRow>,
     last_key: Option<i64>,
 }
 
-impl Order {
-    fn of(table: Table, schema: &Schema) -> Result<Self> {
+impl OrderCheck {
+    fn new(table: Table, schema: &Schema) -> Result<Self> {
         let index = |name: &&str| schema.index_of(name);
         let columns = table.sort_columns().iter().map(index).collect::<Result<Vec<_>, _>>()?;
         let fields = columns.iter().map(|&i| SortField::new(schema.field(i).data_type().clone()));

@@ -1,5 +1,5 @@
-//! How a table's Parquet files are named and laid out: size, row groups, pages, codec, statistics. In: a table
-//! and its schema. Out: the writer's properties, and whether a file is of such a writer.
+//! How the Parquet files of a table are named and laid out: size, row groups, pages, codec, statistics. It also tells whether a file was
+//! written in this way, and so is sorted.
 //!
 //! The layout serves lookups of a few hundred rows: pages are small, so that little is decoded beside
 //! what was asked for, and LZ4 costs next to nothing per page.
@@ -15,18 +15,21 @@ use uuid::Uuid;
 use crate::schema::{KEY, TIME, Table};
 
 const ROW_GROUP_ROWS: usize = 16_384;
-/// Far from reached but by rows with long texts: a row group is written from memory.
+/// The most bytes of a row group, which is written from memory. Only rows with long texts reach it.
 const ROW_GROUP_BYTES: usize = 128 << 20;
 const PAGE_ROWS: usize = 512;
 
-/// When a file is full. It is closed where the object changes, so it may be larger by one object.
+/// When a file is full. It is closed before the next object begins, so it may be larger by the rows of one object.
 #[derive(Clone, Copy, Debug)]
 pub struct FileSize {
+    /// The most rows of a file.
     pub rows: usize,
+    /// The most bytes of a file.
     pub bytes: usize,
 }
 
 impl FileSize {
+    /// The size that files grow to.
     pub const TARGET: FileSize = FileSize { rows: 4_000_000, bytes: 512 << 20 };
 
     /// Whether a file is worth merging with its neighbours: less than half full.
@@ -41,10 +44,9 @@ impl Default for FileSize {
     }
 }
 
-/// Texts have dictionaries, numbers do not: in real forced photometry these make fluxes a third larger.
-/// Only the key and the time have statistics per page: those of all columns would make the footer
-/// larger than the pages a lookup reads.
-pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
+/// Text columns have dictionaries; numbers have none, since with dictionaries the fluxes of real forced photometry take a third more. Only
+/// the key and the time have statistics per page: with those of all columns the footer would be larger than the pages that a lookup reads.
+pub(crate) fn properties(table: Table, schema: &Schema) -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::LZ4_RAW)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
@@ -66,26 +68,26 @@ pub(super) fn properties(table: Table, schema: &Schema) -> WriterProperties {
 }
 
 /// The name of a file of a table.
-pub(super) fn file_name(id: Uuid) -> String {
+pub(crate) fn file_name(id: Uuid) -> String {
     format!("part-{id}.parquet")
 }
 
-/// What our writer says in the footer of a file none of whose times is NaN: statistics pass over NaN.
+/// The footer's mark of a file without NaN times: statistics do not count NaN.
 const NO_NAN_TIMES: &str = "diaflight.noNanTimes";
 
-pub(super) fn no_nan_times() -> KeyValue {
+pub(crate) fn no_nan_times() -> KeyValue {
     KeyValue::new(NO_NAN_TIMES.to_string(), "true".to_string())
 }
 
 /// Whether a file is known to have no NaN among its times.
-pub(super) fn has_no_nan_times(footer: &ParquetMetaData) -> bool {
+pub(crate) fn has_no_nan_times(footer: &ParquetMetaData) -> bool {
     let said = footer.file_metadata().key_value_metadata();
     said.is_some_and(|said| said.contains(&no_nan_times()))
 }
 
-/// Whether a file comes from [`SortedWriter`](super::SortedWriter), which lets no row out of order through: its name and
-/// its footer say so. What another writer rewrote has another name, and in most cases no such order.
-pub(super) fn is_sorted(table: Table, path: &Path, footer: &ParquetMetaData) -> bool {
+/// Whether a file was written by [`SortedWriter`](super::SortedWriter), and so is sorted, by its name and footer. A file that another
+/// writer rewrote has another name, and mostly another order.
+pub(crate) fn is_sorted(table: Table, path: &Path, footer: &ParquetMetaData) -> bool {
     let id = path.filename().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));
     let id = id.and_then(|id| Uuid::try_parse(id).ok());
     let named = id.is_some_and(|id| path.filename() == Some(&file_name(id)));
@@ -98,7 +100,7 @@ pub(super) fn is_sorted(table: Table, path: &Path, footer: &ParquetMetaData) -> 
     named && own_crate && order.len() == table.sort_columns().len() && declared
 }
 
-/// `place` is that of a column in the file.
+/// The sort columns of a table; `place` gives the index of a column in the file.
 fn sorting_columns(table: Table, place: impl Fn(&str) -> Option<usize>) -> Vec<SortingColumn> {
     let indices = table.sort_columns().iter().map_while(|name| place(name));
     let ascending = |column: usize| SortingColumn {

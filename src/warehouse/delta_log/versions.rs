@@ -1,16 +1,16 @@
-//! Which version of a table to read. In: the newest, a number or a time. Out: its [`Snapshot`], if there is one.
+//! Finds a version of a table: the newest, or one by number, time or name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, MutexGuard};
 
+use super::Log;
 use super::kept::version_named;
-use super::log::Log;
-use super::snapshot::rfc3339;
-use super::{AsOf, Location, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
+use crate::warehouse::as_of::rfc3339;
+use crate::warehouse::{AsOf, Location, Snapshot, Warehouse};
 
 impl Warehouse {
     /// The newest state of a table, or an older one; `None` where the table does not exist yet.
@@ -24,12 +24,12 @@ impl Warehouse {
     }
 }
 
-/// The newest state of the table of a snapshot; `None` while that is the newest, which costs two requests to find out: one for
-/// the next entry of the log, and one that tells whether the table has been made anew. A table that is gone is a `Storage` error.
-pub(super) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Snapshot>> {
+/// The newest state of the table of a snapshot, or `None` if the snapshot is the newest. That takes two requests: one for the next log
+/// entry, and one to see whether another table has been created in its place. A table that is gone is a `Storage` error.
+pub(crate) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Snapshot>> {
     let next = log.entry(known.version + 1).await?;
     let same = next.is_none() && log.entry(known.version).await? == known.entry;
-    // An entry that is not there, as before, tells nothing: it was cleaned away after a checkpoint, or all of the table is gone.
+    // If the entry was missing before, too, it tells nothing: it was cleaned up after a checkpoint, or the table is gone.
     if same && (known.entry.is_some() || log.exists().await?) {
         return Ok(None);
     }
@@ -39,18 +39,18 @@ pub(super) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Snapshot
     }
 }
 
-/// Of a table that was there.
-pub(super) fn gone(location: &Location) -> Error {
+/// The error for a table that was there before.
+pub(crate) fn gone(location: &Location) -> Error {
     Error::new(Kind::Storage, format!("{}: the table that was here is gone", location.url))
 }
 
-/// What was looked up of a table's versions: a commit never changes. One that is made anew in its place has another history.
+/// What is known of the versions of a table. It is kept, since commits do not change. Another table in its place gets another history.
 #[derive(Debug, Default)]
 pub struct History(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// With the times of their files, ascending.
+    /// The versions, ascending, with the times of their files.
     versions: Vec<(u64, DateTime<Utc>)>,
     committed: HashMap<u64, DateTime<Utc>>,
 }
@@ -60,7 +60,7 @@ impl History {
         self.0.lock()
     }
 
-    /// The versions there are; those known of, if the newest of them was committed after a time: one that comes later is no answer.
+    /// All versions. The known ones are enough if the newest of them was committed after the time asked for.
     async fn versions(&self, log: &Log, time: &DateTime<Utc>) -> Result<Vec<(u64, DateTime<Utc>)>> {
         let known = self.known().versions.clone();
         if let Some(newest) = known.last()
@@ -74,7 +74,7 @@ impl History {
         Ok(versions)
     }
 
-    /// When a version was committed. Only where its commit does not say so its file's time counts: a copy of a table has new ones.
+    /// When a version was committed, as the commit says. Else the time of its file is taken, though a copy of a table has new ones.
     async fn committed(
         &self,
         log: &Log,
@@ -88,9 +88,9 @@ impl History {
         Ok(committed)
     }
 
-    /// The version that was the newest at a time; `None` where all are later. It is looked for by halves, in the entries that takes.
-    /// Where clocks differed and times go back, it is one that was made at or before the time, and followed by one made after it.
-    pub(super) async fn version_at(&self, log: &Log, time: &DateTime<Utc>) -> Result<Option<u64>> {
+    /// The version that was the newest at a time; `None` if all are later. It is found by bisection. If times are not in order, because the
+    /// clocks of writers differed, it is a version from before the time that is followed by one from after it.
+    pub(crate) async fn version_at(&self, log: &Log, time: &DateTime<Utc>) -> Result<Option<u64>> {
         let versions = self.versions(log, time).await?;
         let (mut before, mut after) = (0, versions.len());
         while before < after {
@@ -104,8 +104,8 @@ impl History {
     }
 }
 
-/// An older state; `None` where the table does not exist.
-pub(super) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<Option<Snapshot>> {
+/// An older state; `None` if the table does not exist.
+pub(crate) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<Option<Snapshot>> {
     let versions = log.versions().await?;
     let (Some(oldest), Some((newest, _))) = (versions.first(), versions.last()) else {
         return Ok(None);
@@ -127,14 +127,8 @@ pub(super) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<
     let there = |version: &u64| versions.iter().any(|(there, _)| there == version);
     let Some(version) = version.filter(there) else { return Err(kept().await?) };
     let Some(snapshot) = log.read(Some(version)).await? else { return Err(kept().await?) };
-    if version != *newest && !all_there(log, &snapshot).await? {
+    if version != *newest && !log.has_files_of(&snapshot).await? {
         return Err(gone("any more: vacuum has deleted its files".into()));
     }
     Ok(Some(snapshot))
-}
-
-pub(super) async fn all_there(log: &Log, snapshot: &Snapshot) -> Result<bool> {
-    let there = log.location.list().await?.objects.into_iter().map(|object| object.location);
-    let there: HashSet<_> = there.collect();
-    Ok(snapshot.files.iter().all(|file| there.contains(&file.path)))
 }

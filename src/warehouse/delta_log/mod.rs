@@ -1,7 +1,18 @@
-//! A table's Delta log: which versions there are, and what each holds. In: the table's location.
-//! Out: versions, snapshots, and whether rows changed between two of them.
+//! A table's Delta log: which versions there are, what each holds, and whether rows changed between two of them. `commit` adds a
+//! version to it, `versions` finds one by number, time or name, and `kept` gives a version a name.
 
-use std::collections::HashMap;
+mod actions;
+mod change;
+mod commit;
+mod kept;
+mod versions;
+
+pub use change::{Change, Operation};
+pub(super) use kept::{kept_snapshots, version_named};
+pub use versions::History;
+pub(super) use versions::{gone, newer, older};
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -15,44 +26,48 @@ use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
 use twox_hash::XxHash3_64;
 use url::Url;
 
-use super::Location;
-use super::actions::is_synthetic;
-use super::file::{DataFile, to_millis};
-use super::snapshot::Snapshot;
+use super::files::to_millis;
+use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
 /// The folder of a table's log.
 pub(super) const DELTA_LOG: &str = "_delta_log";
 
+/// The property, and its value, of a table that was created by `generate` and so holds made-up rows. It stays in the table's metadata
+/// even when the log entries are cleaned away.
+const SYNTHETIC: (&str, &str) = ("diaflight.synthetic", "true");
+
 /// The log of one table, which may not exist yet.
-pub(super) struct Log {
+pub(crate) struct Log {
+    /// Which table it is the log of.
     pub table: Table,
     /// The table's folder.
     pub location: Location,
+    /// deltalake-core's access to the log.
     pub delta: LogStoreRef,
 }
 
 impl Log {
-    /// Of a table in a warehouse.
-    pub fn new(warehouse: &Location, table: Table) -> Result<Self> {
+    /// The log of a table in a warehouse.
+    pub(crate) fn new(warehouse: &Location, table: Table) -> Result<Self> {
         Self::at(warehouse.join(table.name()), table)
     }
 
-    /// Of a table in a folder of its own.
-    pub fn at(location: Location, table: Table) -> Result<Self> {
+    /// The log of a table in a folder of its own.
+    pub(crate) fn at(location: Location, table: Table) -> Result<Self> {
         let store = PrefixStore::new(location.store.clone(), location.prefix.clone());
         let store: Arc<dyn ObjectStore> = Arc::new(store);
-        // To deltalake-core the table is the root of its storage: it would decode the names on the way there again. Under
+        // To deltalake-core the table is the root of its storage, so that it does not decode the names of the folders above once more. For
         // this scheme it sorts every listing itself.
         let root = Url::parse("file:///").map_err(|error| Error::internal(error.to_string()))?;
         let delta = default_logstore(store.clone(), store, &root, &StorageConfig::default());
         Ok(Self { table, location, delta })
     }
 
-    /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit of
-    /// a new one nothing is there but what its writer hides.
-    pub async fn exists(&self) -> Result<bool> {
+    /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit a
+    /// log has only hidden temporary files.
+    pub(crate) async fn exists(&self) -> Result<bool> {
         let is_table = self.delta.is_delta_table_location().await;
         if is_table.map_err(|error| self.failed(Error::from(error)))? {
             return Ok(true);
@@ -71,8 +86,8 @@ impl Log {
         Ok(false)
     }
 
-    /// The newest state, or that of a version; `None` where the table does not exist.
-    pub async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
+    /// The newest state, or that of a version; `None` if the table does not exist.
+    pub(crate) async fn state(&self, version: Option<u64>) -> Result<Option<EagerSnapshot>> {
         let failed = |error| self.failed(Error::from(error));
         if !self.exists().await? {
             return Ok(None);
@@ -86,7 +101,8 @@ impl Log {
         Ok(Some(state))
     }
 
-    pub fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
+    /// The snapshot of a state, without its entry of the log.
+    pub(crate) fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
         let schema = state.arrow_schema();
         let in_log = state.metadata().partition_columns();
         let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
@@ -107,7 +123,10 @@ impl Log {
             let told = if in_log.is_empty() { HashMap::new() } else { add.partition_values_map() };
             let value = |name: &String| {
                 let told = told.get(name).cloned().flatten();
-                Ok((name.clone(), of_text(told, schema.field_with_name(name)?.data_type())?))
+                Ok((
+                    name.clone(),
+                    value_from_text(told, schema.field_with_name(name)?.data_type())?,
+                ))
             };
             let partition_values = in_log.iter().map(value).collect::<DataFusionResult<_>>();
             let partition_values = partition_values.map_err(|error| failed(&error))?;
@@ -117,7 +136,7 @@ impl Log {
         Ok(Snapshot {
             table: self.table,
             version: state.version(),
-            synthetic: is_synthetic(state.metadata()),
+            synthetic: is_synthetic(state),
             table_id,
             entry: None,
             schema,
@@ -127,15 +146,15 @@ impl Log {
         })
     }
 
-    /// The state and the entry of the log that made it.
-    pub async fn read(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
+    /// The snapshot of the newest state, or of a version, with its log entry; `None` if the table does not exist.
+    pub(crate) async fn read(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
         let Some(state) = self.state(version).await? else { return Ok(None) };
         let entry = self.entry(state.version()).await?;
         Ok(Some(Snapshot { entry, ..self.snapshot(&state)? }))
     }
 
     /// The versions whose commit is still in the log, ascending, and the times of their files.
-    pub async fn versions(&self) -> Result<Vec<(u64, DateTime<Utc>)>> {
+    pub(crate) async fn versions(&self) -> Result<Vec<(u64, DateTime<Utc>)>> {
         let objects = self.location.store.list(Some(&self.log_path())).map_ok(|object| {
             let name = object.location.filename()?.strip_suffix(".json")?;
             let version = (name.len() == 20).then(|| name.parse().ok()).flatten()?;
@@ -149,7 +168,7 @@ impl Log {
     }
 
     /// When a version was committed, as its commit says; `None` where it does not.
-    pub async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
+    pub(crate) async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
         let actions = self.actions(version).await?.unwrap_or_default();
         let info = actions.into_iter().find_map(|action| match action {
             Action::CommitInfo(info) => Some(info),
@@ -159,8 +178,8 @@ impl Log {
         Ok(millis.and_then(DateTime::from_timestamp_millis))
     }
 
-    /// The entry of a version, if it has been committed: one request.
-    pub async fn entry(&self, version: u64) -> Result<Option<ObjectMeta>> {
+    /// The log entry of a version, if it has been committed. One request.
+    pub(crate) async fn entry(&self, version: u64) -> Result<Option<ObjectMeta>> {
         match self.location.store.head(&self.commit_path(version)).await {
             Ok(entry) => Ok(Some(entry)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -169,7 +188,7 @@ impl Log {
     }
 
     /// Whether all commits after `from`, up to `to`, only rearranged rows, as a compaction does.
-    pub async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
+    pub(crate) async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
         for version in from + 1..=to {
             let actions = self.actions(version).await?;
             let rearranges = |action: &Action| match action {
@@ -185,8 +204,15 @@ impl Log {
         Ok(true)
     }
 
+    /// Whether all files of a snapshot are still in the store: vacuum deletes those of old versions.
+    pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
+        let stored = self.location.list().await?.objects;
+        let stored: HashSet<_> = stored.into_iter().map(|object| object.location).collect();
+        Ok(snapshot.files.iter().all(|file| stored.contains(&file.path)))
+    }
+
     /// What a version changed; `None` where its commit is not in the log (any more).
-    pub async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
+    pub(crate) async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
         let entry = async {
             let bytes = self.delta.read_commit_entry(version).await?;
             bytes.map(|bytes| get_actions(version, &bytes)).transpose()
@@ -194,13 +220,14 @@ impl Log {
         entry.await.map_err(|error| self.failed(Error::from(error)))
     }
 
-    /// The path of a file in the store, of that in the log, which deltalake-core has decoded.
-    pub fn full_path(&self, relative: &str) -> Path {
+    /// The path of a file in the store, from its path in the log, which deltalake-core has decoded.
+    pub(crate) fn full_path(&self, relative: &str) -> Path {
         let relative = Path::parse(relative).unwrap_or_else(|_| Path::from(relative));
         self.location.prefix.parts().chain(relative.parts()).collect()
     }
 
-    pub fn failed(&self, error: Error) -> Error {
+    /// An error with the URL of the table.
+    pub(crate) fn failed(&self, error: Error) -> Error {
         error.context(&self.location.url)
     }
 
@@ -213,8 +240,16 @@ impl Log {
     }
 }
 
-/// A value that stands as text in a log or a path.
-pub(super) fn of_text(text: Option<String>, data_type: &DataType) -> DataFusionResult<ScalarValue> {
+fn is_synthetic(state: &EagerSnapshot) -> bool {
+    let value = state.metadata().configuration().get(SYNTHETIC.0);
+    value.is_some_and(|value| value == SYNTHETIC.1)
+}
+
+/// A value from its text in a log or a path; `None` is null.
+pub(super) fn value_from_text(
+    text: Option<String>,
+    data_type: &DataType,
+) -> DataFusionResult<ScalarValue> {
     match text {
         Some(text) => ScalarValue::try_from_string(text, data_type),
         None => ScalarValue::try_new_null(data_type),

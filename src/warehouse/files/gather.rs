@@ -1,5 +1,5 @@
-//! Rows gathered into batches of a good size. In: batches of any size. Out: the same rows, in the same order, in batches that
-//! are full: of [`BATCH_ROWS`], or of [`BATCH_BYTES`] where rows are long. Sorting and writing cost by the batch, memory by the byte.
+//! Gathers the rows of small batches into full ones, in the same order: of [`BATCH_ROWS`] rows, or of [`BATCH_BYTES`] where rows are long.
+//! Sorting and writing cost by the batch, memory by the byte.
 
 use arrow::array::{Array, BooleanArray, RecordBatch};
 use arrow::compute::{BatchCoalescer, filter_record_batch};
@@ -7,23 +7,25 @@ use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
 
-/// Rows of the batches that are staged, sorted and merged: about 1 MB of 120 columns.
+/// Rows of a full batch: about 1 MB of 120 columns.
 pub const BATCH_ROWS: usize = 1024;
-/// The bytes of a batch, unless one row has more. A sort within the least memory that can be given holds a few such batches.
-pub const BATCH_BYTES: usize = 4 << 20;
+/// The most bytes of a batch, unless a single row has more. A sort with the least memory that can be given holds a few such batches.
+pub(crate) const BATCH_BYTES: usize = 4 << 20;
 
-/// The rows of a full batch of rows as long as these.
-pub fn batch_rows(row_bytes: usize) -> usize {
+/// The rows of a full batch, for rows of this length.
+pub(crate) fn batch_rows(row_bytes: usize) -> usize {
     (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS)
 }
 
+/// Rows that wait to become a full batch.
 pub struct Gatherer {
     full: BatchCoalescer,
-    /// At most what the rows that wait take.
+    /// An upper bound of the bytes of the waiting rows.
     bytes: usize,
 }
 
 impl Gatherer {
+    /// A gatherer of rows of this schema.
     pub fn new(schema: SchemaRef) -> Self {
         Self { full: BatchCoalescer::new(schema, BATCH_ROWS), bytes: 0 }
     }
@@ -60,13 +62,13 @@ impl Gatherer {
         self.full.next_completed_batch()
     }
 
-    /// Makes the rows that are left a batch.
+    /// Makes a batch of the rows that are left.
     pub fn finish(&mut self) -> Result<()> {
         Ok(self.full.finish_buffered_batch()?)
     }
 }
 
-/// What the rows of a batch take, which may be a part of larger arrays.
+/// The bytes of the rows of a batch, which may be a slice of larger arrays.
 pub fn bytes_of(batch: &RecordBatch) -> Result<usize> {
     let mut bytes = 0;
     for column in batch.columns() {

@@ -1,5 +1,5 @@
-//! Uploads in parts that were never completed: a killed writer leaves them in a bucket, unseen and paid for. In: a folder and a
-//! time. Out: how many older ones were ended.
+//! Ends multipart uploads that were never completed. A writer that was killed leaves them in a bucket, where no listing shows them and they
+//! are paid for.
 
 use chrono::{DateTime, Utc};
 use object_store::multipart::MultipartStore;
@@ -12,15 +12,15 @@ use super::Location;
 use super::bucket::Bucket;
 use crate::error::{Error, Kind, Result};
 
-/// Ends the uploads below a location that were begun before `expired`: 0 where the store is not S3.
-pub(super) async fn end_old_uploads(folder: &Location, expired: DateTime<Utc>) -> Result<usize> {
+/// Ends the uploads below a location that were begun before `expired`, and returns their number: 0 if the store is not S3.
+pub(crate) async fn end_old_uploads(folder: &Location, expired: DateTime<Utc>) -> Result<usize> {
     let Some(bucket) = &folder.bucket else { return Ok(0) };
     let mut ended = 0;
     for upload in list(bucket, &folder.prefix).await? {
         if upload.initiated >= expired {
             continue;
         }
-        // A name that no path can have is none of ours.
+        // A name that no object_store path can have was not written by us.
         let Ok(path) = Path::parse(&upload.key) else { continue };
         match bucket.store.abort_multipart(&path, &upload.id).await {
             Ok(()) => ended += 1,
@@ -66,7 +66,7 @@ fn unexpected(why: &dyn std::fmt::Display) -> Error {
 #[derive(Debug, Default)]
 struct Page {
     uploads: Vec<Unfinished>,
-    /// Key and id of the last, where more follow.
+    /// The key and the id of the last upload, if more follow.
     next: Option<(String, String)>,
 }
 

@@ -1,4 +1,4 @@
-//! One file on its way into a store, which may be given up at any time. In: bytes. Out: an object, or nothing of it.
+//! Writes one file to a store. The file can be given up at any time, and then nothing of it is left.
 //!
 //! What is under way goes on when nobody waits for it any more: whoever gives the file up waits for it, so that no request
 //! arrives after the file's removal.
@@ -13,13 +13,13 @@ use parquet::errors::ParquetError;
 use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinSet};
 
-/// A file up to this size is one request; of a larger one each part, but for the last, is one.
+/// A file up to this size is sent in one request, a larger one in parts of this size.
 const PART_BYTES: usize = 10 << 20;
 const PARTS_AT_ONCE: usize = 8;
 
-/// Clones are of the same file.
+/// A file being written. Clones are the same file.
 #[derive(Clone, Debug)]
-pub(super) struct Upload(Arc<Mutex<State>>);
+pub(crate) struct Upload(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
@@ -27,7 +27,7 @@ struct State {
     path: Path,
     /// Not sent yet.
     pending: BytesMut,
-    /// Once the file is too large for one request.
+    /// The multipart upload, once the file is too large for one request.
     parts: Option<Parts>,
 }
 
@@ -38,13 +38,13 @@ struct Parts {
 }
 
 impl Upload {
-    /// Nothing is sent before there are bytes.
-    pub fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
+    /// Begins a file. Nothing is sent before there are bytes.
+    pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
         Self(Arc::new(Mutex::new(State { store, path, pending: BytesMut::new(), parts: None })))
     }
 
-    /// Does other work on the object, to its end; who gives the object up waits for that.
-    pub async fn hold<T: Send + 'static>(
+    /// Runs other work on the object to its end, even if the caller is dropped. [`discard`](Self::discard) waits for it.
+    pub(crate) async fn hold<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
@@ -57,8 +57,8 @@ impl Upload {
         work.await.map_err(stopped)
     }
 
-    /// Deletes what there is of it, finished or not.
-    pub async fn discard(self) -> Result<()> {
+    /// Deletes the file, finished or not.
+    pub(crate) async fn discard(self) -> Result<()> {
         self.0.lock().await.discard().await
     }
 }
@@ -81,7 +81,8 @@ impl AsyncFileWriter for Upload {
     }
 }
 
-/// Does work whether or not anyone waits for it. It holds the lock from before it begins, so that who gives the file up comes after it.
+/// Runs work to its end, even if the caller is dropped. The work holds the lock from its start, so that a discard of the file comes after
+/// it.
 async fn to_its_end(
     work: impl Future<Output = Result<()>> + Send + 'static,
 ) -> parquet::errors::Result<()> {

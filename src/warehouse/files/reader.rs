@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryFutureExt, TryStreamExt, stream};
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
@@ -17,9 +17,11 @@ use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 use super::DataFile;
 use super::stored_names::stored_schema;
 use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
 
 /// Enough for the footer of a small file; one more request reads a larger one.
 const FOOTER_BYTES: usize = 64 << 10;
+const FOOTERS_AT_ONCE: usize = 16;
 
 /// The rows of a file in its order, in batches of up to `batch_rows`, in memory of one row group of the
 /// columns asked for. Columns have their stored names; of those asked for, the ones the file does
@@ -70,8 +72,21 @@ pub async fn footer(
     read.map_err(|error| failed(path, error))
 }
 
-/// Types are those of Parquet itself: a hint of the writer's, such as a dictionary or a large string,
-/// does not make the files of a table differ.
+/// Some files of a table, as their footers have them.
+pub async fn described(
+    store: &Arc<dyn ObjectStore>,
+    table: Table,
+    files: Vec<DataFile>,
+) -> Result<Vec<DataFile>> {
+    let read = |file: DataFile| async move {
+        let footer = footer(store.clone(), &file.path, file.size_bytes).await?;
+        Ok(file.described(table, footer.metadata()))
+    };
+    stream::iter(files).map(read).buffered(FOOTERS_AT_ONCE).try_collect().await
+}
+
+/// Ignores the Arrow schema that a writer may have stored, so that the types are those of Parquet itself, and the files of a table do not
+/// differ by a dictionary or a large string.
 fn options() -> ArrowReaderOptions {
     ArrowReaderOptions::new().with_skip_arrow_metadata(true)
 }

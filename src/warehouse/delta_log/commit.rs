@@ -1,9 +1,8 @@
-//! Changes of a table: one atomic Delta commit each. In: files to add and to remove. Out: the version that names them, a conflict
-//! with another's, or an error that says whether anything may have been committed.
+//! Commits changes of a table, each as one version of its log. A commit that fails says whether anything may have been committed, and
+//! whether another writer was first.
 
 use std::collections::HashSet;
 
-use arrow::datatypes::SchemaRef;
 use deltalake_core::kernel::transaction::{
     CommitBuilder, CommitProperties, PreCommit, TableReference,
 };
@@ -13,51 +12,31 @@ use object_store::ObjectStoreExt;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::Log;
 use super::actions::{actions, creation, delta_operation};
-use super::log::Log;
-use super::{DataFile, Snapshot, Warehouse};
+use super::change::{Change, Operation};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
+use crate::warehouse::{DataFile, Snapshot, Warehouse};
 
-/// The name under which a commit finds itself in the log again.
+/// The key of the commit's own id in the log, by which it recognises its entry.
 const COMMIT_ID: &str = "diaflightCommit";
 const OPERATION: &str = "diaflightOperation";
 
-/// Losing against so many others in a row is reported rather than tried again.
+/// After losing to so many other writers in a row a commit fails.
 const ATTEMPTS: usize = 20;
 
-/// Files that are looked for at once.
+/// As many added files are checked at once.
 const FILES_AT_ONCE: usize = 16;
 
-/// What a commit does, for the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    Ingest,
-    Generate,
-    /// Rows stay the same: other writers need not start over because of it.
-    Compact,
-}
-
-/// A set of files to add and remove together.
-#[derive(Clone, Debug)]
-pub struct Change {
-    pub operation: Operation,
-    /// The stored schema after the change: that of the base, or that with columns added at its end.
-    /// A compaction changes no schema.
-    pub schema: SchemaRef,
-    pub add: Vec<DataFile>,
-    pub remove: Vec<DataFile>,
-}
-
 impl Warehouse {
-    /// Commits a change made against `base` (`None`: the table did not exist) and returns the new
-    /// version. Fails with [`Kind::Conflict`], having changed nothing, if
-    /// the rows of the table are not those of `base` any more, or files to remove have gone. A
-    /// compaction minds only the latter.
+    /// Commits a change made against `base` (`None`: the table did not exist) and returns the new version. Fails with [`Kind::Conflict`],
+    /// having changed nothing, if the rows of the table have changed since `base`, or files to remove are gone. A compaction fails only for
+    /// the latter reason.
     ///
-    /// Where the storage kept its answer to itself, the error says that the version may be there: its files
-    /// stay, and are not [uncommitted](Self::discard_uncommitted) any more. After all other errors nothing is committed; a file
-    /// that is not there as it was written is one of them.
+    /// If the response of the storage was lost, the error says that the version may exist: its files stay, and are not
+    /// [uncommitted](Self::discard_uncommitted) any more. After any other error nothing is committed. A file that is missing, or not of the
+    /// size that was written, is such an error.
     pub async fn commit(
         &self,
         table: Table,
@@ -88,11 +67,11 @@ impl Warehouse {
         let version = current.map_or(0, |state| state.version() + 1);
         let prepared = prepared(log, current, change, &id)?.into_prepared_commit_future();
         let prepared = prepared.await.map_err(|error| log.failed(Error::from(error)))?;
-        // From here on the log may name them.
+        // From here on the log may name the files.
         let named = self.uncommitted.take(&change.add);
         let error = match prepared.await {
             Ok(committed) => {
-                // The commit stands whatever becomes of the checkpoint: the next one makes up for it.
+                // The commit is done even if the checkpoint fails. The next commit writes one.
                 if let Err(error) = committed.await {
                     tracing::warn!(table = log.table.name(), version, %error, "no checkpoint written");
                 }
@@ -101,7 +80,7 @@ impl Warehouse {
             Err(error) => Error::from(error),
         };
         match is_ours(log, version, &id).await {
-            // A put that was repeated because its answer got lost finds its own first attempt there.
+            // If a response was lost, object_store repeats the put, and finds the entry of its own first attempt.
             Ok(true) => Ok(version),
             Ok(false) => {
                 self.uncommitted.put_back(named);
@@ -149,7 +128,7 @@ async fn check_base(
     }
 }
 
-/// That the files are there as they were written: those of an ingest that slept for longer than vacuum spares them are not.
+/// Checks that the files exist with the size that was written. Vacuum may have deleted those of an ingest that took too long.
 async fn check_added(log: &Log, files: &[DataFile]) -> Result<()> {
     let checked = stream::iter(files).map(|file| check_file(log, file));
     checked.buffer_unordered(FILES_AT_ONCE).try_collect().await
@@ -186,7 +165,7 @@ fn prepared<'a>(
     Ok(commit.build(current, log.delta.clone(), operation))
 }
 
-/// Whose a version is; an error where that cannot be read.
+/// Whether a version was committed by us; an error if its entry cannot be read.
 async fn is_ours(log: &Log, version: u64, id: &str) -> Result<bool> {
     let actions = log.actions(version).await?;
     let not_there = || Error::new(Kind::Storage, "its entry is not in the log");

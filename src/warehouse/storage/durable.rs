@@ -1,6 +1,6 @@
-//! Files that are there for good: whole and on the disk, or not at all. In: bytes, and the name to be. Out: a file under that name,
-//! once its contents and all folders on its way are synced. Until then it has a name that begins with `.` and ends with `.tmp`,
-//! which readers pass over and vacuum removes if it is left behind.
+//! Writes local files that are either whole and on the disk, or not there. A file gets its name once its contents and all folders above it
+//! are synced. Until then its name begins with `.` and ends with `.tmp`; readers ignore such names, and vacuum removes those that are left
+//! behind.
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Result};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// A file under its temporary name, which is gone once this is dropped.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     file: File,
     temporary: PathBuf,
     folder: PathBuf,
@@ -20,7 +20,8 @@ pub struct Draft {
 
 /// What becomes of a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Existing {
+pub(crate) enum Existing {
+    /// Replace it.
     Replace,
     /// Fails with [`ErrorKind::AlreadyExists`].
     Keep,
@@ -28,7 +29,7 @@ pub enum Existing {
 
 impl Draft {
     /// Begins a file, in folders that are made where they are missing.
-    pub fn begin(to: &Path) -> Result<Self> {
+    pub(crate) fn begin(to: &Path) -> Result<Self> {
         let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else {
             return Err(Error::new(ErrorKind::InvalidInput, "not the name of a file"));
         };
@@ -44,12 +45,13 @@ impl Draft {
         Ok(Self { file, temporary, folder: folder.to_owned(), to: to.to_owned() })
     }
 
-    pub fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
+    /// Writes bytes at an offset of the temporary file.
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<()> {
         self.file.write_all_at(bytes, offset)
     }
 
     /// Gives the file its name. On success it stays, whatever happens to the machine.
-    pub fn finish(&self, existing: Existing) -> Result<()> {
+    pub(crate) fn finish(&self, existing: Existing) -> Result<()> {
         self.file.sync_all()?;
         match existing {
             Existing::Replace => fs::rename(&self.temporary, &self.to)?,

@@ -1,5 +1,4 @@
-//! Sorting more rows than fit in memory, by DataFusion. In: a stream of rows and the columns to sort
-//! by. Out: the same rows in order.
+//! Sorts more rows than fit in memory, with DataFusion.
 //!
 //! Sorted runs that do not fit spill to a folder (Arrow IPC, lz4), then merge, in several passes if
 //! they must.
@@ -36,11 +35,11 @@ pub const DESCENDING: SortOptions = SortOptions { descending: true, nulls_first:
 /// Runs merged at once, at most: each is an open file.
 const MERGE_FAN_IN: usize = 128;
 
-/// The memory and the folder that sorts share. Meant for one sort at a time.
+/// The memory and the folder for sorts. Meant for one sort at a time.
 pub struct Sorter {
     runtime: Arc<RuntimeEnv>,
     config: SessionConfig,
-    /// What it may use, for errors: a full disk, or too little memory.
+    /// The limits, as an error names them when the disk is full or the memory too small.
     limits: String,
 }
 
@@ -53,7 +52,7 @@ impl Sorter {
             .with_max_temp_directory_size(u64::MAX)
             .with_max_spill_merge_fan_in(MERGE_FAN_IN)
             .build_arc()?;
-        // Set aside for merging batches into a run: their sort keys take as much again as narrow rows do.
+        // Memory kept for merging batches into a run: the sort keys of narrow rows take as much as the rows.
         let config = SessionConfig::new()
             .with_spill_compression(SpillCompression::Lz4Frame)
             .with_sort_spill_reservation_bytes(memory_bytes / 3);
@@ -71,7 +70,7 @@ impl Sorter {
         self.sort_long(input, by, 0)
     }
 
-    /// The same, of rows that may be as long as `row_bytes`: batches are of fewer rows, then.
+    /// The same for rows of up to `row_bytes` each: longer rows make batches of fewer rows.
     pub fn sort_long(
         &self,
         input: SendableRecordBatchStream,

@@ -1,5 +1,5 @@
-//! A place in storage, and the one function that makes names of what a person writes. In: a path or a URL. Out: the store, and the
-//! prefix in it as it is stored: no other code decodes or encodes a name.
+//! A place in storage: a store, and a prefix in it. Only [`Location`] turns the path or URL that a person writes into names; no other code
+//! decodes or encodes one.
 
 use std::collections::HashMap;
 use std::path::{self, Component, PathBuf};
@@ -41,14 +41,14 @@ impl Location {
             return Err(Error::argument(message));
         }
         match text.split_once("://") {
-            Some((scheme, rest)) => of_url(&scheme.to_ascii_lowercase(), rest),
-            None => of_path(text),
+            Some((scheme, rest)) => from_url(&scheme.to_ascii_lowercase(), rest),
+            None => from_path(text),
         }
         .map_err(|error| error.context(text))
     }
 
     /// The location of a folder in this one.
-    pub(super) fn join(&self, folder: &str) -> Self {
+    pub(crate) fn join(&self, folder: &str) -> Self {
         let prefix = self.prefix.clone().join(folder);
         let mut url = self.url_of(&prefix);
         if let Ok(mut segments) = url.path_segments_mut() {
@@ -77,7 +77,7 @@ impl Location {
     }
 }
 
-fn of_url(scheme: &str, rest: &str) -> Result<Location> {
+fn from_url(scheme: &str, rest: &str) -> Result<Location> {
     if rest.contains(['?', '#']) {
         let why = "a location has no ?query and no #fragment; in a name, ? is %3F and # is %23";
         return Err(Error::argument(why));
@@ -109,7 +109,7 @@ fn of_url(scheme: &str, rest: &str) -> Result<Location> {
     }
 }
 
-fn of_path(text: &str) -> Result<Location> {
+fn from_path(text: &str) -> Result<Location> {
     let folder = resolved(text)?;
     let folder = folder.to_str().ok_or_else(|| Error::argument("the path is not UTF-8"))?;
     let stored = Path::parse(folder);

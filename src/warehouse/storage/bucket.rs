@@ -1,4 +1,4 @@
-//! A bucket of S3. In: its name, and the `AWS_*` variables. Out: its store, and signed requests for what object_store has no call for.
+//! An S3 bucket, configured by the `AWS_*` variables: its store, and signed requests for calls that object_store does not have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,21 +19,21 @@ use url::Url;
 use super::patience::Patient;
 use crate::error::{Error, Kind, Result};
 
-/// Cheap to clone.
+/// An S3 bucket. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    pub(super) store: AmazonS3,
+    pub(crate) store: AmazonS3,
     client: HttpClient,
-    /// Of the bucket itself.
+    /// The URL of the bucket.
     url: Url,
     region: String,
     signed: bool,
 }
 
 impl Bucket {
-    /// Retries are few: a bucket that is not there, or refuses us, is reported within seconds. A commit is
-    /// a conditional put, so that of two writers one wins.
-    pub(super) fn open(name: &str) -> Result<Self> {
+    /// Opens a bucket. Retries are few, so that a bucket that does not exist, or refuses us, is reported within seconds. Commits are
+    /// conditional puts, so that one of two writers wins.
+    pub(crate) fn open(name: &str) -> Result<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(&c);
         if name.is_empty() || !name.chars().all(plain) {
             return Err(Error::argument("no bucket; give s3://bucket/prefix"));
@@ -43,7 +43,7 @@ impl Bucket {
             max_backoff: Duration::from_secs(2),
             base: 2.0,
         };
-        // Long enough to go on with a download that was cut off on its way.
+        // Long enough to resume a download that was cut off.
         let retry = RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(60) };
         let connector = Connector { here: Handle::try_current().ok(), last: Arc::default() };
         let last = connector.last.clone();
@@ -62,8 +62,8 @@ impl Bucket {
         Ok(Self { store, client, url, region, signed })
     }
 
-    /// The body of the answer to a GET of the bucket itself. Anything but 200 is a `Storage` error.
-    pub(super) async fn get(&self, query: &[(&str, &str)]) -> Result<Bytes> {
+    /// Sends a signed GET for the bucket itself and returns the body of the answer. Anything but 200 is a `Storage` error.
+    pub(crate) async fn get(&self, query: &[(&str, &str)]) -> Result<Bytes> {
         let mut url = self.url.clone();
         url.query_pairs_mut().extend_pairs(query);
         let mut request = HttpRequest::new(HttpRequestBody::empty());
@@ -86,7 +86,7 @@ fn failed(url: &Url, why: impl std::fmt::Display) -> Error {
     Error::new(Kind::Storage, format!("GET {url}: {why}"))
 }
 
-/// Where object_store finds the bucket with the same settings.
+/// The URL where object_store finds the bucket with the same settings.
 fn url(builder: &AmazonS3Builder, bucket: &str, region: &str) -> Result<Url> {
     use AmazonS3ConfigKey::{Endpoint, S3Endpoint, VirtualHostedStyleRequest};
     let setting = |key| builder.get_config_value(&key);
@@ -100,17 +100,17 @@ fn url(builder: &AmazonS3Builder, bucket: &str, region: &str) -> Result<Url> {
     Url::parse(&url).map_err(|error| Error::argument(format!("AWS_ENDPOINT_URL: {url}: {error}")))
 }
 
-/// Requests stay on the runtime that opened the location: on one that computes they would wait for it.
+/// Makes HTTP clients whose requests run on the runtime that opened the location. On the workers they would wait for computations.
 #[derive(Debug)]
 struct Connector {
     here: Option<Handle>,
-    /// The client made last, which is that of the bucket: clients for credentials are made before it.
+    /// The client that was made last. It is that of the bucket, since clients for credentials are made before it.
     last: Arc<Mutex<Option<HttpClient>>>,
 }
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        // A limit of the whole request would fail large ones on slow lines.
+        // A limit for a whole request would fail large requests on slow lines.
         let options = options.clone().with_timeout_disabled();
         let client = match &self.here {
             Some(here) => SpawnedReqwestConnector::new(here.clone()).connect(&options)?,

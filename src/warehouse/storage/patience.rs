@@ -1,5 +1,5 @@
-//! How long a request to a store may take: as long as it moves. In: requests. Out: their answers, or a timeout once nothing has
-//! come for a while. A limit of the whole request, as object_store has it, fails large objects on slow lines.
+//! Ends a request to a store when nothing has come for a while. A limit for a whole request, as object_store has it, fails large objects on
+//! slow lines.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,21 +13,22 @@ use object_store::client::{
 };
 use tokio::time::{Sleep, sleep, timeout};
 
-/// Nothing for so long is a stalled connection.
+/// A connection on which nothing comes for so long has stalled.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// What is sent cannot be seen moving; an upload may take as long as it does on a line as slow as this.
+/// The progress of an upload cannot be observed. It may take as long as it would at this rate.
 const SLOWEST_BYTES_PER_SECOND: u64 = 16 << 10;
 
-/// A client that gives up on a request that does not move, and on no other.
+/// An HTTP client that ends a request on which nothing comes, and no other.
 #[derive(Debug)]
-pub struct Patient {
+pub(crate) struct Patient {
     client: HttpClient,
     silence: Duration,
 }
 
 impl Patient {
-    pub fn new(client: HttpClient) -> Self {
+    /// Wraps an HTTP client.
+    pub(crate) fn new(client: HttpClient) -> Self {
         Self { client, silence: SILENCE }
     }
 }
@@ -49,11 +50,11 @@ impl HttpService for Patient {
     }
 }
 
-/// A body that fails once nothing has come for too long to one who waits for it.
+/// A body that fails once its reader has waited for too long.
 struct PatientBody {
     body: HttpResponseBody,
     silence: Duration,
-    /// Set while someone waits: a reader who pauses is not the store's fault.
+    /// Set while the reader waits: a reader that pauses is not the store's fault.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 

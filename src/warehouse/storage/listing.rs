@@ -1,5 +1,5 @@
-//! What lies below a location. In: the location. Out: its objects, and the names among them that no path can have: `a//b` and
-//! names with control characters are allowed by S3 and by file systems, and object_store's listings end at the first.
+//! Lists the objects below a location, and the names among them that no object_store path can have: S3 and file systems allow `a//b` and
+//! control characters, and object_store's own listings end at the first.
 
 use futures::StreamExt;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
@@ -12,8 +12,10 @@ use crate::error::{Error, Kind, Result};
 /// As many keys as S3 gives in one answer.
 const PAGE: usize = 1000;
 
+/// The objects below a location.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(crate) struct Listing {
+    /// The objects that can be read.
     pub objects: Vec<ObjectMeta>,
     /// Whole names, from the root of the store.
     pub unreadable: Vec<String>,
@@ -21,7 +23,7 @@ pub struct Listing {
 
 impl Location {
     /// Everything below, in any order.
-    pub(super) async fn list(&self) -> Result<Listing> {
+    pub(crate) async fn list(&self) -> Result<Listing> {
         self.list_objects().await.map_err(|error| Error::from(error).context(&self.url))
     }
 
@@ -32,7 +34,7 @@ impl Location {
     }
 
     /// A name in the store, seen from here.
-    pub(super) fn below<'a>(&self, name: &'a str) -> &'a str {
+    pub(crate) fn below<'a>(&self, name: &'a str) -> &'a str {
         let name = name.strip_prefix('/').unwrap_or(name);
         let name = name.strip_prefix(self.prefix.as_ref()).unwrap_or(name);
         name.strip_prefix('/').unwrap_or(name)
@@ -57,13 +59,13 @@ impl Location {
 }
 
 /// Whether a name, seen from a location, is none of those that mark what is no data.
-pub(super) fn is_data(name: &str) -> bool {
+pub(crate) fn is_data(name: &str) -> bool {
     !name.split('/').any(|part| part.starts_with(['.', '_']))
 }
 
 impl Listing {
     /// What [`list_data`](Location::list_data) gives of it.
-    pub(super) fn data(self, location: &Location) -> Result<Vec<ObjectMeta>> {
+    pub(crate) fn data(self, location: &Location) -> Result<Vec<ObjectMeta>> {
         let Self { mut objects, unreadable } = self;
         let shown = |name: &str| is_data(location.below(name));
         if let Some(name) = unreadable.iter().find(|name| shown(name)) {

@@ -1,5 +1,4 @@
-//! The columns of a snapshot's files under the names of its schema, for DataFusion's scan. In: expressions
-//! on stored columns (`psfFlux`). Out: expressions on those of a file, which may say `r:psfFlux`.
+//! Lets DataFusion's scan read a column under the name that it is stored by (`psfFlux`), from files that may call it `r:psfFlux`.
 
 use std::sync::Arc;
 
@@ -14,8 +13,8 @@ use datafusion::physical_expr_adapter::{
 
 use crate::schema::Family;
 
-/// The family, if the name of a file's column tells it, and the name of the stored column: `r:psfFlux`
-/// is Rubin's `psfFlux`. A table's own files have plain names.
+/// The family, if the name of a column in a file has it as its prefix, and the name of the stored column: `r:psfFlux` is Rubin's `psfFlux`.
+/// Files of our own tables have plain names.
 pub fn stored_name(file_column: &str) -> (Option<Family>, &str) {
     let served = file_column.split_once(':');
     match served.and_then(|(prefix, name)| Some((Family::from_prefix(prefix)?, name))) {
@@ -24,8 +23,8 @@ pub fn stored_name(file_column: &str) -> (Option<Family>, &str) {
     }
 }
 
-/// The schema of a file, its columns under the names they are stored by.
-pub(super) fn stored_schema(file: &Schema) -> Schema {
+/// The schema of a file, with stored names.
+pub(crate) fn stored_schema(file: &Schema) -> Schema {
     let rename = |field: &Arc<Field>| {
         let name = stored_name(field.name()).1.to_string();
         field.as_ref().clone().with_name(name)

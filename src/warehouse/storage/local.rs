@@ -1,6 +1,6 @@
-//! Files of this machine. In: ranges of a file. Out: their bytes: at once where the system has them in memory, else through
-//! the threads that may wait for a disk. A lookup whose pages are in memory is spared the way to such a thread and back.
-//! Writes are [`durable`](super::durable), and a listing goes on after a name that no path can have.
+//! Files on a local disk. Bytes that the system has in memory are read on the calling thread; all others on threads that may wait for a
+//! disk. That saves a lookup from memory two changes of thread. Writes are [`durable`](super::durable), and a listing goes on after a name
+//! that no object_store path can have.
 
 use std::fmt;
 use std::fs::File;
@@ -30,8 +30,9 @@ use super::durable::{Draft, Existing};
 /// More than this is copied on a thread of its own, whether or not it is in memory.
 const AT_ONCE_BYTES: u64 = 2 << 20;
 
+/// An object store on a local disk.
 #[derive(Debug, Default)]
-pub struct LocalFiles(LocalFileSystem);
+pub(crate) struct LocalFiles(LocalFileSystem);
 
 #[async_trait]
 impl ObjectStore for LocalFiles {
@@ -54,7 +55,7 @@ impl ObjectStore for LocalFiles {
         let existing = match options.mode {
             PutMode::Overwrite => Existing::Replace,
             PutMode::Create => Existing::Keep,
-            // It says that it cannot.
+            // object_store's own store refuses this mode with a clear error.
             PutMode::Update(_) => return self.0.put_opts(to, payload, options).await,
         };
         let path = self.0.path_to_filesystem(to)?;
@@ -77,7 +78,9 @@ impl ObjectStore for LocalFiles {
     ) -> Result<Box<dyn MultipartUpload>> {
         let path = self.0.path_to_filesystem(to)?;
         let begun = spawn_blocking(move || match Draft::begin(&path) {
-            Ok(draft) => Ok(Upload { to: path.into(), draft: Some(Arc::new(draft)), length: 0 }),
+            Ok(draft) => {
+                Ok(LocalUpload { to: path.into(), draft: Some(Arc::new(draft)), length: 0 })
+            }
             Err(error) => Err(failed(&path, error)),
         });
         Ok(Box::new(begun.await??))
@@ -110,7 +113,7 @@ impl ObjectStore for LocalFiles {
     }
 
     async fn copy_opts(&self, _: &Path, _: &Path, _: CopyOptions) -> Result<()> {
-        // Nobody copies; a copy that is not synced must not come about by accident.
+        // Nothing here copies files. A copy would not be synced, so it is refused.
         Err(Error::NotImplemented { operation: "copy_opts".into(), implementer: self.to_string() })
     }
 }
@@ -121,22 +124,22 @@ impl fmt::Display for LocalFiles {
     }
 }
 
-/// A file that is written in parts.
+/// A multipart upload to a local file.
 #[derive(Debug)]
-struct Upload {
+struct LocalUpload {
     to: Arc<FilePath>,
     draft: Option<Arc<Draft>>,
     length: u64,
 }
 
-impl Upload {
+impl LocalUpload {
     fn ended(&self) -> Error {
         failed(&self.to, io::Error::other("the upload has ended"))
     }
 }
 
 #[async_trait]
-impl MultipartUpload for Upload {
+impl MultipartUpload for LocalUpload {
     fn put_part(&mut self, data: PutPayload) -> UploadPart {
         let Some(draft) = self.draft.clone() else {
             return futures::future::ready(Err(self.ended())).boxed();
@@ -178,8 +181,7 @@ fn failed(path: &FilePath, error: io::Error) -> Error {
     }
 }
 
-/// All files below a folder, in any order. What is gone by the time it is looked at is left out, and so are the
-/// temporary files of other writers (`x#1`), as object_store has it.
+/// All files below a folder, in any order. Files that vanish meanwhile are left out, and so are object_store's temporary files (`x#1`).
 fn list(folder: &FilePath) -> Vec<Result<ObjectMeta>> {
     let entries = WalkDir::new(folder).follow_links(true).min_depth(1).into_iter();
     entries.filter_map(|entry| object(entry).transpose()).collect()
@@ -214,7 +216,7 @@ fn stored(path: &FilePath) -> Result<Path> {
     Ok(Path::parse(text)?)
 }
 
-/// The bytes of every range, if the system need not wait for a disk. Whatever goes wrong, the slow way will tell.
+/// The bytes of all ranges, if the system has them in memory. `None` after any error: the ordinary read reports it.
 fn in_memory(path: &FilePath, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
     let file = File::open(path).ok()?;
     let read = |range: &Range<u64>| {

@@ -1,4 +1,4 @@
-//! What a change is in the log. In: a [`Change`], and the table as it is. Out: Delta's actions, and the operation that they are of.
+//! Translates a [`Change`] of a table into the actions of a Delta commit, and its operation into Delta's.
 
 use arrow::datatypes::Schema;
 use chrono::Utc;
@@ -10,9 +10,10 @@ use deltalake_core::kernel::{
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use serde_json::json;
 
-use super::log::Log;
-use super::{Change, DataFile, FileSize, Operation};
+use super::change::{Change, Operation};
+use super::{Log, SYNTHETIC};
 use crate::error::{Error, Kind, Result};
+use crate::warehouse::{DataFile, FileSize};
 
 /// Properties of a new table. A reader replays at most ten commits after a checkpoint; what a commit
 /// removed is known for as long as its log entry is kept.
@@ -21,14 +22,7 @@ const TABLE_PROPERTIES: [(&str, &str); 2] = [
     ("delta.deletedFileRetentionDuration", "interval 30 days"),
 ];
 
-/// The property of a table that was begun by a survey that is made up. It stays with the table, whatever becomes of its log.
-const SYNTHETIC: (&str, &str) = ("diaflight.synthetic", "true");
-
-pub(super) fn is_synthetic(metadata: &Metadata) -> bool {
-    metadata.configuration().get(SYNTHETIC.0).is_some_and(|value| value == SYNTHETIC.1)
-}
-
-pub(super) fn delta_operation(operation: Operation) -> DeltaOperation {
+pub(crate) fn delta_operation(operation: Operation) -> DeltaOperation {
     match operation {
         Operation::Ingest | Operation::Generate => {
             DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
@@ -39,7 +33,7 @@ pub(super) fn delta_operation(operation: Operation) -> DeltaOperation {
     }
 }
 
-pub(super) fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, DeltaTableError> {
+pub(crate) fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, DeltaTableError> {
     Ok(DeltaOperation::Create {
         mode: SaveMode::ErrorIfExists,
         location: log.location.url.clone(),
@@ -64,7 +58,7 @@ fn kernel_schema(schema: &Schema) -> Result<StructType, DeltaTableError> {
     Ok(schema.try_into_kernel()?)
 }
 
-pub(super) fn actions(
+pub(crate) fn actions(
     log: &Log,
     current: Option<&EagerSnapshot>,
     change: &Change,

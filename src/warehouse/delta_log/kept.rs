@@ -6,17 +6,14 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, path::Path};
 use serde::{Deserialize, Serialize};
 
-use super::log::Log;
-use super::versions::all_there;
-use super::{Snapshot, Warehouse};
+use super::Log;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
+use crate::warehouse::as_of::{MOST_NAME_BYTES, NAME_SIGNS, is_name};
+use crate::warehouse::{Snapshot, Warehouse};
 
 /// Files read at once.
 const AT_ONCE: usize = 16;
-/// Names as `as_of` takes them: a letter, then letters, digits and these.
-const SIGNS: &str = "_-.";
-const MOST_BYTES: usize = 64;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
@@ -26,21 +23,13 @@ struct Kept {
     kept: DateTime<Utc>,
 }
 
-/// Whether a text can be a name: it is neither a version nor a time.
-pub fn is_name(text: &str) -> bool {
-    let rest = |c: char| c.is_ascii_alphanumeric() || SIGNS.contains(c);
-    text.len() <= MOST_BYTES
-        && text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(rest)
-}
-
 impl Warehouse {
     /// Gives the newest version of a table a name that is good for ever. `Argument` where the name is taken or is none, `NotFound`
     /// where there is no table.
     pub async fn keep(&self, table: Table, name: &str) -> Result<u64> {
         if !is_name(name) {
             return Err(Error::argument(format!(
-                "{name:.80} is no name: it begins with a letter and has at most {MOST_BYTES} letters, digits and {SIGNS}"
+                "{name:.80} is no name: it begins with a letter and has at most {MOST_NAME_BYTES} letters, digits and {NAME_SIGNS}"
             )));
         }
         let log = Log::new(&self.location, table)?;
@@ -59,7 +48,7 @@ impl Warehouse {
             Err(error) => return Err(log.failed(error.into())),
         }
         // A vacuum may have been at work that did not know of it.
-        if !all_there(&log, &snapshot).await? {
+        if !log.has_files_of(&snapshot).await? {
             self.forget(table, name).await?;
             let text = format!("files of version {version} are gone: keep a newer one");
             return Err(log.failed(Error::new(Kind::Gone, text)));
@@ -79,7 +68,7 @@ impl Warehouse {
 
 /// The version of a name. `Argument` where there is none, `Gone` where the table of this id is another one than was kept. One small
 /// file is read: anyone may ask for a name.
-pub(super) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
+pub(crate) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
     let kept = named(log, name).await.map_err(|error| error.context("as_of"))?;
     if kept.table_id != table_id {
         let text = format!("as_of: {name} is of a table in whose place there is another now");
@@ -104,7 +93,7 @@ async fn named(log: &Log, name: &str) -> Result<Kept> {
 }
 
 /// The snapshots of all names of the table as it is now.
-pub(super) async fn snapshots(log: &Log, newest: &Snapshot) -> Result<Vec<Snapshot>> {
+pub(crate) async fn kept_snapshots(log: &Log, newest: &Snapshot) -> Result<Vec<Snapshot>> {
     let snapshots = stream::iter(names(log).await?).map(async |name| {
         let kept = read(log, &path(log, &name)).await?;
         let Some(kept) = kept.filter(|kept| kept.table_id == newest.table_id) else {
@@ -150,20 +139,4 @@ fn folder(log: &Log) -> Path {
 
 fn path(log: &Log, name: &str) -> Path {
     folder(log).join(format!("{name}.json"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_neither_a_version_nor_a_time_nor_a_path() {
-        for name in ["dr1", "Smith-et-al.2026_v2", "x"] {
-            assert!(is_name(name), "{name}");
-        }
-        let long = "x".repeat(65);
-        for text in ["", "12", "2026-11-23T01:00:00Z", "../x", "a/b", "_x", "é", "a b", &long] {
-            assert!(!is_name(text), "{text}");
-        }
-    }
 }

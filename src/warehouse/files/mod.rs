@@ -1,0 +1,19 @@
+//! The Parquet files of a table: how they are laid out, written in order and read, and what is known of one without reading its rows.
+
+mod data_file;
+mod gather;
+mod layout;
+mod reader;
+mod sort;
+mod stored_names;
+mod writer;
+
+pub use data_file::DataFile;
+pub(super) use data_file::to_millis;
+pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
+pub use layout::FileSize;
+pub use reader::{described, footer, read};
+pub use sort::{ASCENDING, DESCENDING, Sorter};
+pub use stored_names::{StoredNames, stored_name};
+pub use writer::SortedWriter;
+pub(super) use writer::fit;
