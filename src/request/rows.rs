@@ -85,7 +85,7 @@ impl RowRequest {
 }
 
 /// The error of a request without an object. It suggests the argument that was perhaps meant.
-pub(crate) fn missing_id(right: &str, arguments: Arguments<'_>) -> Error {
+pub fn missing_id(right: &str, arguments: Arguments<'_>) -> Error {
     let unknown = arguments.into_names().1.sentence("; unknown arguments").unwrap_or_default();
     Error::argument(format!("diaObjectId is missing: {right}{unknown}"))
 }

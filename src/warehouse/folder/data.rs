@@ -150,7 +150,7 @@ fn typed(
 
 /// A value of a type that is what the text says: of floats, digit by digit.
 fn exactly(text: Option<&str>, data_type: &DataType) -> Option<ScalarValue> {
-    let value = of_text(text.map(str::to_string), data_type).ok()?;
+    let value = value_from_text(text.map(str::to_string), data_type).ok()?;
     let is_float = matches!(data_type, DataType::Float32 | DataType::Float64);
     let Some(text) = text.filter(|_| is_float) else { return Some(value) };
     let digits = |text: &str| BigDecimal::from_str(text).ok();
