@@ -5,7 +5,9 @@
 //! read:   rest | flight -> request -> query (a SQL statement + bound values) -> plan -> index -> scan -> encode | plot -> bytes
 //!         flight | prompt -> sql (any statement that reads) -> plan -> index -> scan, or DataFusion's Parquet source -> batches
 //! ```
-//! The rooms, in the order in which data flows; each uses only those above it.
+//! The rooms, in the order in which data flows; each uses only those above it. [`query::Engine`] answers queries.
+
+#![warn(missing_docs, unreachable_pub)]
 
 pub mod error;
 pub mod log;

@@ -16,6 +16,7 @@ const ENV_PREFIX: &str = "DIAFLIGHT_";
 pub enum Refusal {
     /// Help or version was asked for: the text, for standard output.
     Asked(String),
+    /// A file or a variable is wrong.
     Wrong(Error),
 }
 

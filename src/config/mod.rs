@@ -35,6 +35,7 @@ pub struct Cli {
     /// What to log: a `tracing` filter; by default warnings and, but for `sql`, what the program is at
     #[arg(long, global = true, value_name = "FILTER", env = "DIAFLIGHT_LOG")]
     pub log: Option<String>,
+    /// What to do.
     #[command(subcommand)]
     pub command: Task,
 }
@@ -50,6 +51,7 @@ impl Cli {
     }
 }
 
+/// What the program is asked to do: one subcommand each.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
     /// Serve a synthetic survey made on the spot
@@ -66,17 +68,21 @@ pub enum Task {
     Maintain(MaintainArgs),
 }
 
+/// The arguments of `demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
     /// Where to keep the survey; without it, in a temporary folder that is removed at the end
     #[arg(long, value_name = "DIR", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
+    /// How it is served.
     #[command(flatten)]
     pub http: HttpArgs,
 }
 
+/// The arguments of `generate`.
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
+    /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
     /// Number of objects; an object has about 20 sources
@@ -85,12 +91,15 @@ pub struct GenerateArgs {
     /// The same seed gives the same survey
     #[arg(long, value_name = "S", default_value_t = 0, env = "DIAFLIGHT_SEED")]
     pub seed: u64,
+    /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
+/// The arguments of `ingest`.
 #[derive(Clone, Debug, Args)]
 pub struct IngestArgs {
+    /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
     /// Take the history of each alert (prvDiaSources) as sources, too
@@ -103,6 +112,7 @@ pub struct IngestArgs {
     /// Folder for temporary files, by default the system's
     #[arg(long, value_name = "DIR", env = "DIAFLIGHT_TEMP_DIR")]
     pub temp_dir: Option<PathBuf>,
+    /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
     /// Avro or Parquet files of alerts, folders or object-store prefixes of them
@@ -110,6 +120,7 @@ pub struct IngestArgs {
     pub inputs: Vec<String>,
 }
 
+/// The arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
     /// URL or folder of the warehouse; not needed where the three tables are folders
@@ -124,10 +135,12 @@ pub struct ServeArgs {
     /// The same for the table `fp`
     #[arg(long = "fp", id = "fp_url", value_name = "URL", env = "DIAFLIGHT_FP_URL")]
     pub fp: Option<String>,
+    /// How it is served.
     #[command(flatten)]
     pub http: HttpArgs,
 }
 
+/// The arguments of `sql`.
 #[derive(Clone, Debug, Args)]
 pub struct SqlArgs {
     /// URL or folder of the warehouse to read in this process
@@ -163,10 +176,15 @@ pub struct SqlArgs {
 /// How the rows of a statement are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SqlFormat {
+    /// Aligned columns, for people.
     Table,
+    /// Comma-separated values.
     Csv,
+    /// A JSON array of objects.
     Json,
+    /// A Parquet file.
     Parquet,
+    /// An Arrow IPC stream.
     Arrow,
 }
 
@@ -177,12 +195,15 @@ impl Display for SqlFormat {
     }
 }
 
+/// The arguments of `maintain`.
 #[derive(Clone, Debug, Args)]
 pub struct MaintainArgs {
+    /// What to do to the tables.
     #[command(subcommand)]
     pub work: Maintenance,
 }
 
+/// What `maintain` does.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Maintenance {
     /// Merge small or overlapping files into big ones with disjoint key ranges
@@ -195,27 +216,35 @@ pub enum Maintenance {
     Forget(NameArgs),
 }
 
+/// The arguments of `maintain keep` and `maintain forget`.
 #[derive(Clone, Debug, Args)]
 pub struct NameArgs {
     /// Begins with a letter, and has letters, digits and _-. alone
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
+    /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
+/// The arguments of `maintain compact`.
 #[derive(Clone, Debug, Args)]
 pub struct CompactArgs {
+    /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
+    /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
+/// The arguments of `maintain vacuum`.
 #[derive(Clone, Debug, Args)]
 pub struct VacuumArgs {
+    /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
     /// Files that a version removed stay for this long, for readers of older ones; at most 30 days, for which the log
@@ -223,10 +252,12 @@ pub struct VacuumArgs {
     #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
           value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
     pub grace_hours: u64,
+    /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
+/// The warehouse of a command that writes.
 #[derive(Clone, Debug, Args)]
 pub struct WarehouseArg {
     /// URL or folder of the warehouse: a path, file://, s3://bucket/prefix
@@ -234,6 +265,7 @@ pub struct WarehouseArg {
     pub url: String,
 }
 
+/// How a command reports what it did.
 #[derive(Clone, Debug, Args)]
 pub struct OutputArgs {
     /// Print the summary as one JSON document

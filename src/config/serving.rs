@@ -81,6 +81,7 @@ pub struct HttpArgs {
     #[arg(long, value_name = "N", default_value_t = SERVER.max_concurrent_bulk_reads as u64, env = "DIAFLIGHT_MAX_CONCURRENT_BULK_READS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_concurrent_bulk_reads: u64,
+    /// How statements run.
     #[command(flatten)]
     pub sql: StatementArgs,
     /// Opens whole tables and SQL; without one, they are for everyone

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     /// A batch of one named column, with metadata.
-    pub fn column(name: &str, values: ArrayRef, metadata: &[(&str, &str)]) -> RecordBatch {
+    pub(crate) fn column(name: &str, values: ArrayRef, metadata: &[(&str, &str)]) -> RecordBatch {
         let metadata = metadata.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let field = Field::new(name, values.data_type().clone(), true);
         let field = field.with_metadata(metadata.collect::<HashMap<_, _>>());
@@ -147,7 +147,7 @@ mod tests {
     }
 
     /// Every type with its extremes, nulls and what is hard to write.
-    pub fn tricky() -> RecordBatch {
+    pub(crate) fn tricky() -> RecordBatch {
         let texts = [Some("a,\"b\"\n"), None, Some(""), Some(" ]]>&<é😀\t\r\u{1} ")];
         let doubles = [Some(f64::NAN), None, Some(-0.0), Some(5e-324)];
         let floats = [Some(0.1), None, Some(f32::INFINITY), Some(f32::NEG_INFINITY)];
@@ -170,7 +170,7 @@ mod tests {
     }
 
     /// The document of these rows.
-    pub fn document(format: Format, rows: &[RecordBatch]) -> Vec<u8> {
+    pub(crate) fn document(format: Format, rows: &[RecordBatch]) -> Vec<u8> {
         let mut out = Vec::new();
         let mut encoder = (format.definition().open)(&rows[0].schema(), &mut out).unwrap();
         rows.iter().for_each(|rows| encoder.write(rows, &mut out).unwrap());
@@ -178,7 +178,7 @@ mod tests {
         out
     }
 
-    pub fn text(format: Format, rows: &[RecordBatch]) -> String {
+    pub(crate) fn text(format: Format, rows: &[RecordBatch]) -> String {
         String::from_utf8(document(format, rows)).unwrap()
     }
 

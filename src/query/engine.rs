@@ -57,6 +57,31 @@ pub struct EngineUse {
 }
 
 /// Answers queries from the newest snapshots, or from older ones that are asked for. Cheap to clone: all clones share snapshots and caches.
+///
+/// ```
+/// use diaflight::query::{Columns, Engine, EngineOptions, Query};
+/// use diaflight::schema::Table;
+/// use diaflight::survey::{self, SurveyOptions};
+/// use diaflight::warehouse::Warehouse;
+/// use futures::TryStreamExt;
+///
+/// # #[tokio::main]
+/// # async fn main() -> diaflight::error::Result<()> {
+/// let warehouse = Warehouse::open("memory://example")?;
+/// survey::generate(&warehouse, &SurveyOptions { objects: 3, seed: 1 }, &|_| {}).await?;
+///
+/// let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await?;
+/// let ids = engine.some_objects(Table::Sources, 1).await?;
+/// let columns = Columns::Named(vec!["r:midpointMjdTai".into(), "r:psfFlux".into()]);
+/// let answer = engine.run(&Query::newest_first(Table::Sources, ids, columns)).await?;
+///
+/// let names: Vec<_> = answer.schema.fields().iter().map(|field| field.name().as_str()).collect();
+/// assert_eq!(names, ["r:midpointMjdTai", "r:psfFlux"]);
+/// let batches: Vec<_> = answer.rows.try_collect().await?;
+/// assert!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>() > 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Engine {
     tables: Arc<Tables>,
@@ -79,9 +104,7 @@ impl Engine {
         if let Some((_, error)) = tables.refresh().await.into_iter().next() {
             return Err(error);
         }
-        for table in Table::ALL.into_iter().filter(|table| tables.current(*table).is_none()) {
-            tracing::warn!("{}", tables.absent(table));
-        }
+        tables.warn_of_empty_folders();
         follow(&tables);
         Ok(Self { tables })
     }

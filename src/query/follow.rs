@@ -15,7 +15,7 @@ use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::plan::SnapshotTable;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, History, LeftOut, Snapshot};
+use crate::warehouse::{AsOf, History, LeftOut, Snapshot, Source};
 
 /// A server that could not look at a table for as long as so many refreshes take reports that it is not ready, so that clients are sent to
 /// another server.
@@ -66,6 +66,15 @@ impl Tables {
     /// The error of who asks for a table that is not there.
     pub(crate) fn absent(&self, table: Table) -> Error {
         Error::new(Kind::NotReady, self.options.source(table).absent(table))
+    }
+
+    /// Warehouses may begin empty; a folder without files is named by mistake, or not filled yet.
+    pub(crate) fn warn_of_empty_folders(&self) {
+        for table in Table::ALL.into_iter().filter(|table| self.current(*table).is_none()) {
+            if let Source::Folder(_) = self.options.source(table) {
+                tracing::warn!("{}", self.absent(table));
+            }
+        }
     }
 
     /// The newest snapshot seen; `None` where the table does not exist yet.

@@ -19,7 +19,7 @@ use crate::nearest::nearest;
 pub enum Body<'a> {
     /// An object whose members are arguments.
     Json(&'a [u8]),
-    /// Pairs as in a query string, `a=1&b=2`: HTML forms and curl's `-d` send them.
+    /// Pairs as in a query string, `a=1&b=2`: HTML forms send them.
     Form(&'a [u8]),
 }
 

@@ -43,7 +43,7 @@ const FLUSH_LIMIT: Duration = Duration::from_millis(50);
 
 /// What every connection needs.
 #[derive(Clone)]
-pub struct Handler {
+pub(crate) struct Handler {
     pub router: Router,
     pub tls: Option<TlsAcceptor>,
     pub timeouts: Timeouts,
@@ -52,7 +52,7 @@ pub struct Handler {
 
 impl Handler {
     /// A new connection, encrypted first if that is asked for.
-    pub async fn accept(self, stream: TcpStream, slot: Slot) {
+    pub(crate) async fn accept(self, stream: TcpStream, slot: Slot) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection without TCP_NODELAY");
         }

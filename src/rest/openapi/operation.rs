@@ -23,7 +23,7 @@ const ERRORS: [(Kind, &str); 8] = [
         Kind::TooLarge,
         "the body has 4194305 bytes; the limit is 4194304: ask for fewer objects at once",
     ),
-    (Kind::MediaType, received::MEDIA_TYPES),
+    (Kind::MediaType, received::NOT_JSON),
     (Kind::Gone, "as_of: dr1 is of a table in whose place there is another now"),
     (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
@@ -57,10 +57,8 @@ pub(crate) fn post(endpoint: &Endpoint, object: &str) -> Operation {
         }
     }
     let body = ContentBuilder::new().schema(Some(body.build())).example(Some(asked.into()));
-    let body = body.build();
     let body = RequestBodyBuilder::new()
-        .content("application/json", body.clone())
-        .content("application/x-www-form-urlencoded", body)
+        .content("application/json", body.build())
         .required(Some(Required::True));
     let id = format!("post_{}", endpoint.name());
     operation(endpoint).request_body(Some(body.build())).operation_id(Some(id)).build()

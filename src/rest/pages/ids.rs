@@ -19,7 +19,7 @@ const SHOWN_CHARACTERS: usize = 40;
 
 /// What stands in a search box.
 #[derive(Debug, Default, PartialEq)]
-pub struct Typed {
+pub(crate) struct Typed {
     /// In the order typed, each once.
     pub ids: Vec<i64>,
     /// The first words that are no ids.
@@ -31,7 +31,7 @@ pub struct Typed {
 }
 
 /// The ids of a request: what was typed into the search box.
-pub fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
+pub(crate) fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
     let Some(value) = arguments.remove(ID.name) else {
         return Err(missing_id("type one id, or several", arguments));
     };
@@ -47,7 +47,7 @@ pub fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
 }
 
 /// What a page says of the arguments that it does not take.
-pub fn ignored(arguments: &Ignored) -> Option<String> {
+pub(crate) fn ignored(arguments: &Ignored) -> Option<String> {
     arguments.sentence("Ignored, since a page shows the newest data and takes no arguments but ids")
 }
 
@@ -79,7 +79,7 @@ fn typed<'a>(words: impl Iterator<Item = &'a str>) -> Result<Typed> {
 }
 
 /// The refusal of what should be an id.
-pub fn malformed(text: &str) -> Error {
+pub(crate) fn malformed(text: &str) -> Error {
     let text = format!(
         "there is no /{text:.40}: an object's page is named by its diaObjectId, up to 19 digits such as 313897383979122767; \
          / lists what there is"
@@ -88,7 +88,7 @@ pub fn malformed(text: &str) -> Error {
 }
 
 /// The refusal of an id that the table has no object for.
-pub fn unknown(id: i64, version: u64) -> Error {
+pub(crate) fn unknown(id: i64, version: u64) -> Error {
     let text =
         format!("there is no diaObjectId {id} in the table objects, as of its version {version}");
     Error::new(Kind::NotFound, text)

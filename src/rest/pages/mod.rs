@@ -37,8 +37,10 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 
+use super::endpoint::{EndpointState, Returns};
+use super::endpoints::ENDPOINTS;
 use super::failure::ErrorPage;
-use super::{App, bounded, received};
+use super::{App, bounded, layers, received};
 
 /// Everything comes from this server. Inline styles are allowed since plotly sets them.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
@@ -56,14 +58,26 @@ pub(crate) fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/objects", get(objects::page).post(objects::page))
         .route("/{diaObjectId}", get(object::page))
+        .merge(downloads(app))
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
-        .route_layer(from_fn_with_state(app.limits.clone(), received::whole))
+        .route_layer(from_fn_with_state(app.limits.clone(), received::whole_form))
         .route("/", get(home::page))
         .route("/docs", get(docs::with_slash))
         .route("/docs/", get(docs::page))
         .route("/docs/{name}", get(docs::file))
         .route_layer(from_fn(for_people))
         .route("/assets/{version}/{name}", get(assets::asset))
+}
+
+/// The rows of listed objects, for the buttons of the list: a browser sends a form, and the API takes JSON alone.
+fn downloads(app: &App) -> Router<App> {
+    let of_rows = ENDPOINTS.iter().filter(|endpoint| matches!(endpoint.returns, Returns::Rows));
+    let downloads = of_rows.fold(Router::new(), |router, endpoint| {
+        let served = EndpointState { app: app.clone(), endpoint };
+        let path = format!("/objects/{}", endpoint.name());
+        router.route(&path, (endpoint.methods)().with_state(served))
+    });
+    downloads.route_layer(layers::compression_of_large())
 }
 
 /// Middleware: gives every answer the headers of a page, and makes errors pages for clients that read HTML.

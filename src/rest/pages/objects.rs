@@ -66,7 +66,7 @@ const COLUMNS: [&str; 5] =
 <input type="hidden" name="diaObjectId" value="{{ ids }}">
 <dl class="downloads">
 {% for table in Table::ALL %}<div><dt>{{ table.name() }}</dt><dd>
-{% for format in Format::ALL %}<button formaction="api/v1/{{ table.name() }}" name="output-format" value="{{ format.name() }}">{{ format.name() }}</button>
+{% for format in Format::ALL %}<button formaction="objects/{{ table.name() }}" name="output-format" value="{{ format.name() }}">{{ format.name() }}</button>
 {% endfor %}</dd></div>
 {% endfor %}</dl>
 </form>
@@ -102,7 +102,7 @@ impl ListedObject {
     }
 }
 
-pub async fn page(
+pub(crate) async fn page(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
     request: Request,

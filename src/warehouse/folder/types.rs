@@ -89,7 +89,7 @@ pub(crate) fn numbers_of_column(
 
 /// Whether a file's column is the time that Spark and Impala write: Arrow reads it in nanoseconds, into which most years do not go, it
 /// has no statistics, and readers let it overflow.
-pub fn is_int96(footer: &ArrowReaderMetadata, root: usize) -> bool {
+pub(crate) fn is_int96(footer: &ArrowReaderMetadata, root: usize) -> bool {
     let columns = footer.metadata().file_metadata().schema_descr();
     let mut leaves =
         (0..columns.num_columns()).filter(|leaf| columns.get_column_root_idx(*leaf) == root);

@@ -155,7 +155,7 @@ async fn the_search_box_leads_to_one_object_or_to_several() {
     assert!(html.contains("2 of 9102 objects") && html.contains("and 80 more"), "{html:.2000}");
     assert!(html.contains(">9000</span>"), "all that are unknown are named");
     let hidden = format!(r#"name="diaObjectId" value="{TWO},{ONE}">"#);
-    assert!(html.contains(&hidden) && html.contains(r#"formaction="api/v1/fp""#), "{html:.2000}");
+    assert!(html.contains(&hidden) && html.contains(r#"formaction="objects/fp""#), "{html:.2000}");
     let more: String = (1..=10_001).map(|id| format!(" {id}")).collect();
     let html = page(search(&more).await.unwrap(), 413).await;
     assert!(html.contains("10000 objects") && html.contains("/api/v1/objects"), "{html}");
@@ -163,15 +163,19 @@ async fn the_search_box_leads_to_one_object_or_to_several() {
     server.stop().await;
 }
 
-/// What the buttons of the list send, and `curl -d`.
+/// What the buttons of the list send. The API takes JSON alone.
 #[tokio::test]
-async fn a_form_asks_as_a_query_string_does() {
+async fn the_list_is_downloaded_by_a_form() {
     let server = Server::filled().await;
     let arguments = format!("diaObjectId={ONE},{TWO}&output-format=csv");
     let got = server.get(&format!("/api/v1/objects?{arguments}")).await.text().await.unwrap();
-    let form = server.request("POST", "/api/v1/objects").body(arguments);
-    let form = form.header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
-    let answer = form.send().await.unwrap();
+    let sent = async |path: &str| {
+        let form = server.request("POST", path).body(arguments.clone());
+        let form = form.header("Content-Type", "application/x-www-form-urlencoded; charset=utf-8");
+        form.send().await.unwrap()
+    };
+    assert_eq!(sent("/api/v1/objects").await.status(), 415);
+    let answer = sent("/objects/objects").await;
     assert_eq!(answer.status(), 200);
     assert!(header(&answer, "content-disposition").contains("objects-2-objects.csv"));
     assert_eq!(answer.text().await.unwrap(), got);

@@ -27,7 +27,7 @@ async fn what_was_perhaps_meant_is_named() {
         ("sources", "as_of=2999-01-01T00:00:00Z", "as_of is in the future"),
         ("schema", "endpoint=/api/v1/fp&as_of=0", "as_of"),
         ("sources", "as_of=0&as_of=1", "ignored arguments: as_of given again (the first counts)"),
-        ("sources", "columns=r:psfFlux&columns=r:band", ""),
+        ("sources", "columns=r:psfFlux&columns=r:diaObjectId", ""),
     ] {
         let path = format!("/api/v1/{endpoint}?diaObjectId={ONE}&{more}");
         let warning = warning(&server, &path).await;
