@@ -1,4 +1,4 @@
-"""SQL with parameters: the nights, and one object's light curve in AB magnitudes.
+"""Runs SQL with parameters: lists the nights, then reads one object's light curve in AB magnitudes.
 
 Usage: adbc_sql.py grpc://localhost:8080
 Needs: pip install adbc-driver-flightsql pyarrow pandas

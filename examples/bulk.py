@@ -1,4 +1,4 @@
-"""Reads a whole table as it comes, in constant memory: how many bright sources there are in each band.
+"""Reads a whole table as a stream, in constant memory, and counts the bright sources in each band.
 
 Usage: bulk.py grpc://localhost:8080
 Needs: pip install pyarrow
@@ -14,7 +14,7 @@ client = flight.connect(sys.argv[1])
 request = {
     "endpoint": "sources",
     "columns": ["r:band", "r:psfFlux"],
-    "filter": "psfFlux > 5 * psfFluxErr AND band IS NOT NULL",  # SQL, by the names without r: and f:
+    "filter": "psfFlux > 5 * psfFluxErr AND band IS NOT NULL",  # SQL, with the column names without r: and f:
 }
 info = client.get_flight_info(flight.FlightDescriptor.for_command(json.dumps(request)))
 

@@ -1,8 +1,8 @@
-"""DuckDB on the server's own files, with no server in between: the tables are Delta tables of plain Parquet.
+"""Reads the server's own files with DuckDB, without the server: the tables are Delta tables of plain Parquet.
 
-Counts the detections of each band in the files, and asks the server for the same of the same version.
+Counts the detections of each band in the files, and compares with the server's count for the same version.
 Usage: duckdb_files.py WAREHOUSE http://localhost:8080
-WAREHOUSE is a folder or s3://bucket/prefix, with the AWS_* variables the server has.
+WAREHOUSE is a folder or s3://bucket/prefix, with the same AWS_* variables as for the server.
 Needs: pip install duckdb deltalake pyarrow adbc-driver-flightsql
 """
 import os
@@ -18,7 +18,7 @@ warehouse, url = sys.argv[1:]
 settings = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
 table = DeltaTable(f"{warehouse}/sources", storage_options=settings)
 
-# The log says which files are the newest version, and between which ids each of them lies.
+# The Delta log lists the files of the newest version, and the range of ids in each of them.
 sources = table.to_pyarrow_dataset()
 connection = duckdb.connect()
 connection.register("sources", sources)

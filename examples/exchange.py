@@ -1,4 +1,4 @@
-"""Sends the ids of many objects, as from a catalogue or a cross-match, and gets the forced photometry of them all.
+"""Sends the ids of many objects, such as those of a catalogue or a cross-match, and reads their forced photometry.
 
 Usage: exchange.py grpc://localhost:8080
 Needs: pip install pyarrow
@@ -11,7 +11,7 @@ from pyarrow import flight
 
 client = flight.connect(sys.argv[1])
 
-# The ids: here those of every object, in the column that the server looks for.
+# The ids, here of all objects, in a column with the name that the server expects.
 request = json.dumps({"endpoint": "objects", "columns": "r:diaObjectId"})
 info = client.get_flight_info(flight.FlightDescriptor.for_command(request))
 ids = pa.concat_tables(client.do_get(endpoint.ticket).read_all() for endpoint in info.endpoints)
@@ -22,7 +22,7 @@ writer, reader = client.do_exchange(flight.FlightDescriptor.for_command(request)
 with writer:
     writer.begin(ids.schema)
     writer.write_table(ids)
-    writer.done_writing()  # the rows begin when all ids are there
+    writer.done_writing()  # the server sends rows once it has all ids
     rows = 0
     for chunk in reader:
         rows += chunk.data.num_rows

@@ -1,6 +1,6 @@
-"""Ten thousand objects to a table of light-curve features, one row for each object and band.
+"""Computes a table of light-curve features of ten thousand objects, with one row for each object and band.
 
-SQL chooses the objects, one exchange over Flight brings all their light curves, the light-curve package computes on all cores.
+SQL selects the objects, one exchange over Flight reads all their light curves, and the light-curve package computes on all cores.
 Usage: features.py grpc://localhost:8080 [OBJECTS [FILE.parquet]]
 Needs: pip install light-curve numpy pyarrow adbc-driver-flightsql
 """
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from adbc_driver_flightsql import dbapi
 from pyarrow import flight
 
-AT_LEAST = 5  # measurements in a band: the features need four
+AT_LEAST = 5  # measurements in a band; the features need at least four
 EXTRACTOR = light_curve.Extractor(
     light_curve.Amplitude(), light_curve.BeyondNStd(1.5), light_curve.EtaE(), light_curve.InterPercentileRange(0.25),
     light_curve.Kurtosis(), light_curve.LinearTrend(), light_curve.ReducedChi2(), light_curve.Skew(),
@@ -45,7 +45,7 @@ def light_curves(url, ids):
 
 
 def by_object_and_band(rows):
-    """Where each light curve begins and ends, and whose it is."""
+    """The object, the band, and the first and last row of each light curve."""
     ids, bands = rows["r:diaObjectId"].to_numpy(), rows["r:band"].to_numpy()
     changes = np.flatnonzero((ids[1:] != ids[:-1]) | (bands[1:] != bands[:-1])) + 1
     starts = np.concatenate([[0], changes])

@@ -1,4 +1,4 @@
-"""The light curves of some objects.
+"""Reads the light curves of some objects.
 
 Usage: lookup.py grpc://localhost:8080 [diaObjectId ...]
 Needs: pip install pyarrow pandas
@@ -10,7 +10,7 @@ from pyarrow import flight
 
 
 def read(client, request):
-    """A request is the JSON of the REST API, with the endpoint in it."""
+    """Reads the rows of a request: the JSON of the REST API, with the endpoint as one more member."""
     descriptor = flight.FlightDescriptor.for_command(json.dumps(request))
     info = client.get_flight_info(descriptor)
     return client.do_get(info.endpoints[0].ticket).read_all()

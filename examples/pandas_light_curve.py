@@ -1,5 +1,5 @@
-"""The light curve of one object as a picture: flux in each band with error bars; detections, those of bad quality, forced
-photometry and upper limits told apart.
+"""Draws the light curve of one object: flux in each band with error bars, and different symbols for clean detections, detections
+of bad quality, forced photometry and upper limits.
 
 Usage: pandas_light_curve.py http://localhost:8080 [diaObjectId] [PICTURE.png]
 Needs: pip install pandas pyarrow requests matplotlib adbc-driver-flightsql
@@ -12,11 +12,11 @@ import pandas
 import requests
 from adbc_driver_flightsql import dbapi
 
-matplotlib.use("Agg")  # a file, no window
+matplotlib.use("Agg")  # draws into a file, without a window
 from matplotlib import pyplot
 from matplotlib.markers import CARETDOWN
 
-# Rubin's own colours and markers, which the colour-blind can tell apart.
+# Rubin's own colours and markers, which colour-blind readers can distinguish.
 STYLES = {
     "u": ("#0c71ff", "o"), "g": ("#49be61", "^"), "r": ("#c61c00", "v"),
     "i": ("#ffc200", "s"), "z": ("#f341a2", "*"), "y": ("#5d0000", "p"),
@@ -25,7 +25,7 @@ COLUMNS = "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr"
 
 
 def most_measured(url):
-    """Any object with a long light curve: SQL finds it."""
+    """The id of the object with the most detections, found by SQL."""
     statement = "SELECT diaObjectId FROM objects ORDER BY nDiaSources DESC LIMIT 1"
     with dbapi.connect(url.replace("http", "grpc", 1), autocommit=True) as connection:
         return str(pandas.read_sql(statement, connection).iloc[0, 0])

@@ -1,4 +1,4 @@
-"""A statement's answer as a polars frame: the mean flux of each object in each band.
+"""Reads the result of a SQL statement as a polars frame: the mean flux of each object in each band.
 
 Usage: polars_frame.py grpc://localhost:8080
 Needs: pip install polars pyarrow adbc-driver-flightsql

@@ -1,4 +1,4 @@
-"""Some objects' light curves from REST as a polars frame: the colour of each object in each night.
+"""Reads some objects' light curves over REST as a polars frame, and computes the colour of each object in each night.
 
 Usage: polars_rest.py http://localhost:8080 [diaObjectId ...]
 Needs: pip install polars requests pyarrow adbc-driver-flightsql
@@ -25,7 +25,7 @@ print(f"{sources.height} detections of {sources['r:diaObjectId'].n_unique()} obj
 
 nights = (
     sources.filter(polars.col("r:psfFlux") > 0)
-    # Rubin's night is the date in UTC-12, and TAI is 37 seconds ahead of UTC.
+    # Rubin's observing night is the date in UTC-12. TAI is 37 seconds ahead of UTC.
     .with_columns(night=(polars.col("r:midpointMjdTai") - 37 / 86400 - 0.5).floor().cast(polars.Int32))
     .pivot("r:band", index=["r:diaObjectId", "night"], values="r:psfFlux", aggregate_function="median")
 )

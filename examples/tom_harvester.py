@@ -1,8 +1,8 @@
-"""Targets and photometry for a TOM: what a harvester and a broker of the TOM Toolkit answer, without Django around it.
+"""Targets and photometry for a TOM, as a harvester and a broker of the TOM Toolkit return them, but without Django.
 
-`Harvester` has the shape of tom_catalogs' AbstractHarvester: `query` finds, `to_target` gives the fields of a Target.
-`to_reduced_datums` gives the fields of ReducedDatum, one for each clean detection or upper limit. In a TOM, derive it from AbstractHarvester
-and wrap the dictionaries: `Target(**fields)`, `ReducedDatum(target=target, **fields)`.
+`Harvester` has the methods of tom_catalogs' AbstractHarvester: `query` finds an object, `to_target` returns the fields of a Target.
+`to_reduced_datums` returns the fields of a ReducedDatum for each clean detection or upper limit. In a TOM, derive the class from
+AbstractHarvester and wrap the dictionaries: `Target(**fields)`, `ReducedDatum(target=target, **fields)`.
 
 Usage: tom_harvester.py http://localhost:8080 [diaObjectId]
 Needs: pip install requests astropy pyarrow adbc-driver-flightsql
@@ -35,7 +35,7 @@ class Harvester:
         return {"name": f"LSST {row['r:diaObjectId']}", "type": "SIDEREAL", "ra": row["r:ra"], "dec": row["r:dec"]}
 
     def to_reduced_datums(self):
-        """The fields of a ReducedDatum for each clean detection that has a magnitude, and each upper limit, the oldest first."""
+        """The fields of a ReducedDatum for each clean detection that has a magnitude, and for each upper limit, oldest first."""
         columns = "r:diaSourceId,r:midpointMjdTai,r:band,v:tag,v:fluxLimit,v:abMag,v:abMagErr"
         dia_object_id = str(self.found()["r:diaObjectId"])
         rows = self.ask("sources", diaObjectId=dia_object_id, columns=columns, withupperlim=True)
@@ -51,7 +51,7 @@ class Harvester:
                 "filter": row["r:band"],
                 "magnitude": round(row["v:abMag"], 4),
                 "error": round(row["v:abMagErr"], 4),
-                "diaSourceId": str(row["r:diaSourceId"]),  # a long, which JavaScript would round
+                "diaSourceId": str(row["r:diaSourceId"]),  # text, since JavaScript would round an integer of 64 bits
             }
         time = Time(row["r:midpointMjdTai"], format="mjd", scale="tai").utc
         return {
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     url = sys.argv[1]
     if len(sys.argv) > 2:
         dia_object_id = sys.argv[2]
-    else:  # the newest object that rose, as a transient does, and was seen more than ten times
+    else:  # the newest object that brightened, as transients do, and has more than ten detections
         statement = (
             "SELECT diaObjectId FROM objects WHERE nDiaSources > 10 AND r_psfFluxMean > 0 "
             "ORDER BY firstDiaSourceMjdTai DESC LIMIT 1"

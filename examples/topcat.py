@@ -1,4 +1,4 @@
-"""Some objects' detections as a VOTable for TOPCAT, held against the standard by astropy's validator.
+"""Reads some objects' detections as a VOTable for TOPCAT, and checks the file with astropy's validator.
 
 Usage: topcat.py http://localhost:8080 [FILE.vot [diaObjectId ...]]
 Needs: pip install astropy requests pyarrow adbc-driver-flightsql
@@ -12,7 +12,7 @@ from astropy.io import votable
 
 
 def newest(url):
-    """Some objects that were seen more than once: SQL finds them."""
+    """The ids of some objects with more than one detection, found by SQL."""
     statement = "SELECT diaObjectId FROM newest_objects WHERE nDiaSources > 1 LIMIT 20"
     with dbapi.connect(url.replace("http", "grpc", 1), autocommit=True) as connection:
         with connection.cursor() as cursor:

@@ -84,7 +84,7 @@ fuzz_target!(|edits: &[u8]| {
         let warehouse = Warehouse::open("memory://pages/w").unwrap();
         let options = EngineOptions {
             sources: Source::Folder(folder),
-            ..EngineOptions::of_warehouse(&warehouse)
+            ..EngineOptions::from_warehouse(&warehouse)
         };
         let engine = Engine::open(options).await?;
         let query = Query::newest_first(Table::Sources, (0..ROWS / 9).collect(), Columns::All);
