@@ -18,6 +18,37 @@ const SMALL_FILE: usize = 25;
 const LARGE_FILE: usize = 300;
 const LONG_FUNCTION: usize = 60;
 
+const MOST_LINES_OF_ARCHITECTURE: usize = 150;
+/// Of a request's walk, from the query to the rows.
+const READ_ROOMS: [&str; 4] = ["query", "plan", "index", "scan"];
+const MOST_FILES_OF_WALK: usize = 15;
+
+#[test]
+fn the_architecture_names_files_that_there_are() {
+    let text = include_str!("../../ARCHITECTURE.md");
+    assert!(text.lines().count() <= MOST_LINES_OF_ARCHITECTURE);
+    let there: BTreeSet<String> =
+        source().iter().map(|file| format!("{}.rs", file.name())).collect();
+    let files = |text: &str| -> BTreeSet<String> {
+        let quoted = text.split('`').skip(1).step_by(2).filter(|quoted| quoted.ends_with(".rs"));
+        quoted.map(|file| file.trim_start_matches("src/").to_string()).collect()
+    };
+    let named = files(text);
+    assert!(named.len() > 40, "{named:?}");
+    let is_there = |file: &str| {
+        let module = file.replace("/mod.rs", ".rs");
+        there.iter().any(|there| *there == module || there.ends_with(&format!("/{module}")))
+    };
+    let gone: Vec<_> = named.iter().filter(|file| !is_there(file)).collect();
+    assert!(gone.is_empty(), "{gone:?} of {there:?}");
+    let walk = text.split("\n## ").find(|section| section.starts_with("A request")).unwrap();
+    let walk = files(walk);
+    let room = |file: &String| file.split('/').next().unwrap_or_default().to_string();
+    let read: Vec<_> =
+        walk.iter().filter(|file| READ_ROOMS.contains(&room(file).as_str())).collect();
+    assert!((8..=MOST_FILES_OF_WALK).contains(&read.len()), "{read:?}");
+}
+
 #[test]
 fn a_room_uses_only_those_before_it() {
     let rooms = rooms();
