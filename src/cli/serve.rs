@@ -22,7 +22,7 @@ use crate::workers::Workers;
 pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     let warehouse = arguments.warehouse.as_deref().map(Warehouse::open).transpose()?;
     let source = |folder: &Option<String>| match (folder, &warehouse) {
-        (Some(url), _) => Ok(Source::Folder(Location::parse(url)?)),
+        (Some(url), _) => Ok(Source::Folder(Location::parse_folder(url)?)),
         (None, Some(warehouse)) => Ok(Source::Warehouse(warehouse.clone())),
         (None, None) => Err(Error::argument(
             "--warehouse is missing: name one, or folders for --sources, --objects and --fp",

@@ -128,5 +128,9 @@ async fn from_objects(
 fn as_input(error: Error) -> Error {
     use std::error::Error as _;
     let storage = error.source().is_some_and(|source| source.is::<object_store::Error>());
-    if storage { error } else { error.with_kind(Kind::Input) }
+    if storage {
+        return error;
+    }
+    let other = "a folder that is served may hold other files only under names that begin with `_` or `.`";
+    Error::input(format!("{error}; {other}"))
 }

@@ -44,7 +44,7 @@ pub struct Warehouse {
 impl Warehouse {
     /// Opens a warehouse. Nothing is read or created yet, but the URL is checked.
     pub fn open(url: &str) -> Result<Self> {
-        Ok(Self { location: Location::parse(url)?, uncommitted: Uncommitted::default() })
+        Ok(Self { location: Location::parse_folder(url)?, uncommitted: Uncommitted::default() })
     }
 
     /// The prefix that holds the tables.

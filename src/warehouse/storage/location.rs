@@ -47,6 +47,15 @@ impl Location {
         .map_err(|error| error.context(text))
     }
 
+    /// The same for a folder: a file is an `Argument` error.
+    pub fn parse_folder(text: &str) -> Result<Self> {
+        let location = Self::parse(text)?;
+        if location.url.to_file_path().is_ok_and(|path| path.is_file()) {
+            return Err(Error::argument(format!("{text} is a file: name the folder that it is in")));
+        }
+        Ok(location)
+    }
+
     /// The location of a folder in this one.
     pub(crate) fn join(&self, folder: &str) -> Self {
         let prefix = self.prefix.clone().join(folder);

@@ -151,7 +151,11 @@ async fn what_cannot_be_served_is_refused_by_name() {
     std::fs::write(folder.path().join("notes.txt"), "not Parquet at all").unwrap();
     let error = refused(&folder).await;
     assert_eq!(error.kind(), Kind::Input);
-    assert!(error.to_string().contains("notes.txt"), "{error}");
+    let error = error.to_string();
+    assert!(error.contains("notes.txt") && error.contains("begin with `_`"), "{error}");
+    let file = folder.path().join("notes.txt");
+    let error = Location::parse_folder(file.to_str().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("notes.txt is a file"), "{error}");
 
     let batch = sources(1, 2, 1);
     let with = |name: &str, column: ArrayRef| {
