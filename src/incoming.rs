@@ -50,7 +50,7 @@ pub async fn receive(request: Request, limits: &Limits) -> Result<(Parts, Whole)
         let chunk = timeout_at(began + due, body.next()).await;
         let Some(chunk) = chunk.map_err(|_| too_slow(bytes.len(), due))? else { break };
         let chunk = chunk
-            .map_err(|error| Error::argument(format!("the body ended before its time: {error}")))?;
+            .map_err(|error| Error::argument(format!("the body is incomplete: {error}")))?;
         let length = bytes.len() + chunk.len();
         if length > most {
             return Err(too_large(format!("the body has {length} bytes or more"), most));

@@ -26,7 +26,7 @@ pub(crate) async fn clean<T>(
             // Where nobody reads it any more, it is deleted all the same.
             let _ = writeln!(
                 io::stderr(),
-                "diaflight: stopped by signal {signal}: what was not committed is deleted"
+                "diaflight: stopped by signal {signal}: uncommitted files are deleted"
             );
             Ok(Ended::Stopped(signal))
         }

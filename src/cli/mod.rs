@@ -46,6 +46,6 @@ fn say(line: impl Display) -> Result<()> {
 /// Prints a line about a server, which answers whether or not somebody reads it.
 fn announce(line: impl Display) {
     if let Err(error) = say(line) {
-        tracing::warn!(%error, "a line could not be printed");
+        tracing::warn!(%error, "a line could not be written to standard output");
     }
 }

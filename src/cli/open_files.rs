@@ -11,7 +11,7 @@ pub(crate) fn within(connections: usize) -> usize {
             tracing::warn!(
                 wanted = connections,
                 most,
-                "--max-connections is lowered to half of the files that may be open: raise `ulimit -n`"
+                "--max-connections is lowered to half of the limit on open files: raise it with `ulimit -n`"
             );
             most
         }

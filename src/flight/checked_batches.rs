@@ -78,7 +78,7 @@ fn check(message: &FlightData) -> Result<()> {
         (MessageHeader::RecordBatch, Some(batch)) => check_batch(&batch, body),
         (MessageHeader::NONE | MessageHeader::Schema, _) => Ok(()),
         (MessageHeader::DictionaryBatch, _) => {
-            Err(Error::argument("dictionaries are not taken; send the values themselves"))
+            Err(Error::argument("dictionary-encoded columns are not supported; send plain columns"))
         }
         _ => Err(Error::argument("a message is neither a schema nor a batch")),
     }
@@ -93,7 +93,7 @@ fn unverified(error: InvalidFlatbuffer) -> Error {
     };
     Error::new(
         Kind::TooLarge,
-        format!("a message has too much in its header ({error}); the limit is {most}"),
+        format!("the header of a message is too large ({error}); the limit is {most}"),
     )
 }
 
@@ -156,7 +156,7 @@ fn too_large(count: u64, of: &str, most: u64) -> Error {
 }
 
 fn damaged() -> Error {
-    Error::argument("a message is damaged: its bytes are not what its header says")
+    Error::argument("a message is damaged: its header does not match its bytes")
 }
 
 #[cfg(test)]

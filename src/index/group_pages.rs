@@ -272,7 +272,7 @@ fn decode(
     }
     match decoder.try_decode()? {
         DecodeResult::Data(footer) => Ok(footer),
-        _ => Err(parquet::errors::ParquetError::General("the page index is cut short".into())),
+        _ => Err(parquet::errors::ParquetError::General("the page index is truncated".into())),
     }
 }
 

@@ -78,7 +78,7 @@ impl TableIndex {
         while let Some((file, read)) = every.next().await {
             if let Err(error) = &read {
                 let table = table.name();
-                tracing::warn!(table, version, %error, "a file is not in the index");
+                tracing::warn!(table, version, %error, "a file could not be added to the index");
             }
             match read {
                 // An empty file has nothing to read. It has no range of keys either, by which files are put in order.
@@ -205,7 +205,7 @@ impl TableIndex {
 async fn fill(store: Arc<dyn ObjectStore>, cache: Arc<IndexCache>, files: Vec<Arc<FileIndex>>) {
     for file in files {
         if let Err(error) = cache.fill(&store, &file).await {
-            tracing::debug!(%error, "pages are left to the lookup that needs them");
+            tracing::debug!(%error, "pages were not read ahead; the first lookup that needs them reads them");
         }
     }
 }

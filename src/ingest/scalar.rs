@@ -130,7 +130,7 @@ fn narrowed(widest: &ArrayRef, found: &DataType, stored: &DataType) -> Result<Ar
             })?
         }
         (own, stored) => {
-            return Err(Error::internal(format!("no way from {own} to {stored}")).into());
+            return Err(Error::internal(format!("no conversion from {own} to {stored}")).into());
         }
     })
 }

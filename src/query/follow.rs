@@ -195,7 +195,7 @@ impl Tables {
 
 fn made_anew(table: Table) -> Error {
     let text = format!(
-        "the table {} has been made anew, and its former versions are gone: ask for the newest",
+        "the table {} has been created anew, and its earlier versions are gone: ask for the newest version",
         table.name()
     );
     Error::new(Kind::Gone, text)

@@ -36,8 +36,8 @@ pub enum Takes {
 /// The ids of objects.
 pub static ID: Argument = Argument {
     name: "diaObjectId",
-    about: "The object or objects: an id, several separated by commas, or an array. `objectId` is the same. An id that nobody \
-            knows has no rows.",
+    about: "The object or objects: an id, several separated by commas, or an array. `objectId` is the same. An unknown \
+            id has no rows.",
     takes: Takes::Ids,
     is_required: true,
     example: "",

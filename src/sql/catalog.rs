@@ -96,7 +96,7 @@ impl SchemaProvider for Catalog {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let left_out = self.left_out.read().get(name).cloned();
         if let Some(reason) = left_out {
-            return plan_err!("the view {name} is not there: {reason}");
+            return plan_err!("the view {name} is not available: {reason}");
         }
         let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
         let Some(table) = Table::from_name(table) else { return Ok(None) };
@@ -106,7 +106,7 @@ impl SchemaProvider for Catalog {
             && *time > Utc::now()
         {
             return plan_err!(
-                "{name} is in the future: name a time that has been, or {}",
+                "{name} is in the future: name a past time, or {}",
                 table.name()
             );
         }

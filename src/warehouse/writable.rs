@@ -47,7 +47,7 @@ async fn try_with(folder: &Location, probe: &Path) -> Result<()> {
     }
     if !is_listed(folder, probe).await? {
         let why =
-            "the store keeps this name under another one: what is written here would not be found";
+            "the store changes this name when it stores a file: a file written here would not be found again";
         return Err(Error::new(Kind::Storage, why));
     }
     Ok(())

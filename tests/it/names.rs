@@ -168,7 +168,7 @@ async fn any_key_is_a_warehouse() {
     let ingest = ["ingest", "--warehouse", &warehouse, night];
     let refused = finish(diaflight().args(ingest).envs(variables));
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("keeps this name under another one"), "{refused:?}");
+    assert!(refused.stderr.contains("changes this name when it stores a file"), "{refused:?}");
     // Of what tried the store it keeps an empty object, under the name that only it knows.
     let mut left = store.list(None).try_collect::<Vec<_>>().await.unwrap();
     left.retain(|object| !object.location.as_ref().contains(".writable."));

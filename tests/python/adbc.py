@@ -120,7 +120,7 @@ def what_does_not_fit_is_refused(connection):
     for parameters, text in [
         (None, "1 parameters, and 0 values"),
         ((1, 2), "1 parameters, and 2 values"),
-        ((1.5,), "$1: its values are to be whole numbers"),
+        ((1.5,), "$1: its values must be whole numbers"),
         (("abc",), "$1: Cast error: Cannot cast string 'abc'"),
     ]:
         refused(ProgrammingError, text, fetch, connection, one, parameters)

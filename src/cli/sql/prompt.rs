@@ -22,7 +22,7 @@ const SHOWN_ROWS: usize = 100;
 pub(crate) async fn run(door: &Door, format: SqlFormat) -> Result<()> {
     let mut lines = LineEditor::open()?;
     let mut prompt = Prompt { door, format, timing: true };
-    say(r"statements end with ;  \? lists the commands  Ctrl-D leaves")?;
+    say(r"statements end with ;  \? lists the commands  Ctrl-D quits")?;
     while let Some(line) = lines.next()? {
         let done = tokio::select! {
             done = prompt.answer(&line) => done,

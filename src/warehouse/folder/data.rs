@@ -51,14 +51,14 @@ fn refuse_table_within(location: &Location, name: &str) -> Result<()> {
     let name = location.below(name);
     let (kind, table) = if let Some(table) = folder_of(name, DELTA_LOG) {
         let kind = match table {
-            "" => "a Delta table whose log has no commit: mend its log, or move its files",
-            _ => "a Delta table: name it itself",
+            "" => "a Delta table whose log has no commit: repair its log, or move its files",
+            _ => "a Delta table: give the path of that table",
         };
         (kind, table)
     } else if let Some(table) = folder_of(name, ".hoodie") {
-        ("a Hudi table, which is not read: export it as Parquet", table)
+        ("a Hudi table, which is not supported: export it as Parquet", table)
     } else if name.ends_with(".metadata.json") {
-        ("of an Iceberg table, which is not read: export it as Parquet", name)
+        ("part of an Iceberg table, which is not supported: export it as Parquet", name)
     } else {
         return Ok(());
     };
@@ -110,7 +110,7 @@ pub(crate) fn path_columns(table: Table, told: &[&Told], union: &Union) -> Resul
             files if files == told.len() => continue,
             _ => {
                 return Err(Error::input(format!(
-                    "column {name} is in some files and only in the path of others; name the folder of the ones or the others"
+                    "column {name} is in some files and only in the path of others; give a folder with one kind of them"
                 )));
             }
         }

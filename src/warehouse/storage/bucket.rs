@@ -36,7 +36,7 @@ impl Bucket {
     pub(crate) fn open(name: &str) -> Result<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(&c);
         if name.is_empty() || !name.chars().all(plain) {
-            return Err(Error::argument("no bucket; give s3://bucket/prefix"));
+            return Err(Error::argument("not a valid bucket name; give s3://bucket/prefix"));
         }
         let backoff = BackoffConfig {
             init_backoff: Duration::from_millis(100),

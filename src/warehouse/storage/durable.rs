@@ -65,7 +65,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         match fs::remove_file(&self.temporary) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(path = %self.temporary.display(), %error, "a temporary file remains");
+                tracing::warn!(path = %self.temporary.display(), %error, "a temporary file could not be deleted");
             }
             _ => {}
         }

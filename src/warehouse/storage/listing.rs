@@ -112,7 +112,7 @@ async fn list_around(bucket: &Bucket, prefix: &Path) -> object_store::Result<Lis
             Err(object_store::Error::InvalidPath { source }) => {
                 let name = name_of(source);
                 if after.as_ref() >= Some(&name) {
-                    let why = format!("the store lists {name:?} again");
+                    let why = format!("the store lists {name:?} twice");
                     return Err(object_store::Error::Generic { store: "S3", source: why.into() });
                 }
                 listing.unreadable.push(name.clone());
