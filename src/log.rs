@@ -100,7 +100,7 @@ impl Write for LogWriter {
 fn write(lines: Receiver<Vec<u8>>) {
     while let Ok(line) = lines.recv() {
         write_line(&line);
-        // While lines keep coming, nobody who logs has to wake this thread up.
+        // While lines keep coming, logging threads need not wake this thread.
         while let Ok(line) = lines.try_recv().or_else(|_| {
             thread::sleep(LINES_PAUSE);
             lines.try_recv()

@@ -23,7 +23,7 @@ pub(crate) async fn clean<T>(
     let ended = tokio::select! {
         done = work => done.map(Ended::Done),
         Ok(signal) = stop => {
-            // Where nobody reads it any more, it is deleted all the same.
+            // If standard error is closed, the files are deleted all the same.
             let _ = writeln!(
                 io::stderr(),
                 "diaflight: stopped by signal {signal}: uncommitted files are deleted"
@@ -68,7 +68,7 @@ fn signals() -> Result<(oneshot::Receiver<u8>, JoinHandle<()>)> {
                 _ = terminated.recv() => terminate.as_raw_value() as u8,
             }
         };
-        // Nobody listens if the work has just ended.
+        // This fails if the work has just ended, which is no error.
         let _ = first.send(next().await);
         std::process::exit(128 + i32::from(next().await));
     });

@@ -4,7 +4,7 @@ use std::fs;
 
 /// Connections that there are files for. Says so in the log where they are fewer than wanted.
 pub(crate) fn within(connections: usize) -> usize {
-    // Where there is no such file, it is not Linux.
+    // The file exists only on Linux.
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     match soft_limit(&text).map(|files| files / 2).filter(|most| *most < connections) {
         Some(most) => {

@@ -41,13 +41,13 @@ pub(crate) fn batches(
     what: &'static str,
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    // A message may have nothing but a descriptor or metadata.
+    // A message may have only a descriptor or metadata.
     let messages = messages.try_filter(|message| future::ready(!message.data_header.is_empty()));
     let checked = messages.map_err(FlightError::from).and_then(|message| {
         let checked = future::ready(check(&message).map(|()| message));
         checked.map_err(|error| FlightError::ExternalError(Box::new(error)))
     });
-    // The decoder expects messages that are right. It panics at what the checks let through, such as an integer of 7 bits.
+    // The decoder expects valid messages. It panics on errors that the checks do not find, such as an integer of 7 bits.
     let batches = AssertUnwindSafe(FlightRecordBatchStream::new_from_flight_data(checked));
     let batches = batches.catch_unwind().map(|batch| match batch {
         Ok(batch) => batch.map_err(error),

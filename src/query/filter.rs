@@ -111,7 +111,7 @@ pub(crate) fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Resu
 /// `Ok` for a plain predicate, else why an expression is none.
 fn check(expression: &Expr) -> Result<(), String> {
     let mut checked = Ok(());
-    // `apply` itself cannot fail: it stops early at what is wrong.
+    // `apply` itself cannot fail: it stops at the first part that is not allowed.
     let _ = expression.apply(|part| {
         checked = plain(part);
         Ok(match (&checked, part) {

@@ -138,7 +138,7 @@ async fn pull(
     while let Some(chunk) = chunks.next().await {
         let sent = timeout(stall_limit, sender.send(chunk?)).await;
         let sent = sent.map_err(|_| too_slow(stall_limit, "read the answer without pauses"));
-        // If the receiver is gone, the client is gone, and there is nobody to tell.
+        // If the receiver is gone, the client has disconnected: there is nothing left to do.
         if sent.map_err(axum::Error::new)?.is_err() {
             return Ok(());
         }

@@ -1,5 +1,5 @@
-//! Names that file systems and S3 allow, and URLs, patterns and shells mean something else by: what is written under one is read
-//! under it, at every door.
+//! Names that file systems and S3 allow but that have a special meaning in URLs, patterns or shells: a table written under such a name
+//! can be read under it, over every protocol.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Tables whose versions are not what they were: made anew in place, asked for by time, and in a store that fails.
+//! Tables whose versions have changed: recreated in place, requested by time, and in a store that fails.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Tables that are not there any more, and values that are not what their table says: told as what they are.
+//! Tables that were deleted, and values that do not match their table's schema: each gets an error that says so.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-"""Uses a server through the Flight SQL driver of ADBC, as a person, a notebook or a tool would, and holds what it
-answers against the tables in storage.
+"""Uses a server through the Flight SQL driver of ADBC, as a person, a notebook or a tool would, and compares the
+answers with the tables in storage.
 
 Prints the names of the checks as one JSON list; fails at the first that does not hold.
 Usage: adbc.py WAREHOUSE HOST:PORT

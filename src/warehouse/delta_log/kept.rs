@@ -47,7 +47,7 @@ impl Warehouse {
             }
             Err(error) => return Err(log.failed(error.into())),
         }
-        // A vacuum may have been at work that did not know of it.
+        // A vacuum that started before the name was kept may have deleted files.
         if !log.has_files_of(&snapshot).await? {
             self.forget(table, name).await?;
             let text = format!("files of version {version} are gone: keep a newer one");

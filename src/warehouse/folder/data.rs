@@ -135,7 +135,7 @@ fn typed(
 ) -> Result<(DataType, Vec<ScalarValue>)> {
     let known = catalog(table).iter().find(|column| column.name == name);
     let known = known.map(|column| column.data_type.clone());
-    // A name of the catalog that is not read as a number there is none here.
+    // A column that is text in the catalog stays text, even if its values look like numbers.
     let is_text = known == Some(DataType::Utf8);
     let numbers = [DataType::Int64, DataType::Float64].into_iter().filter(|_| !is_text);
     for data_type in known.into_iter().chain(numbers) {
@@ -154,7 +154,7 @@ fn exactly(text: Option<&str>, data_type: &DataType) -> Option<ScalarValue> {
     let is_float = matches!(data_type, DataType::Float32 | DataType::Float64);
     let Some(text) = text.filter(|_| is_float) else { return Some(value) };
     let digits = |text: &str| BigDecimal::from_str(text).ok();
-    // What is no decimal (NaN, infinities) is not to be rounded either.
+    // NaN and infinities are not decimals and are not rounded.
     (digits(text) == digits(&value.to_string())).then_some(value)
 }
 

@@ -110,7 +110,7 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        // A limit for a whole request would fail large requests on slow lines.
+        // A time limit for a whole request would fail large requests on slow connections.
         let options = options.clone().with_timeout_disabled();
         let client = match &self.here {
             Some(here) => SpawnedReqwestConnector::new(here.clone()).connect(&options)?,

@@ -47,7 +47,7 @@ impl Location {
             match object {
                 Ok(object) => listing.objects.push(object),
                 Err(object_store::Error::InvalidPath { source }) => match &self.bucket {
-                    // A page of keys with such a one is lost to object_store, and all pages after it.
+                    // object_store fails on a page of keys with such a name, and does not read the pages after it.
                     Some(bucket) => return list_around(bucket, &self.prefix).await,
                     None => listing.unreadable.push(name_of(source)),
                 },

@@ -1,4 +1,4 @@
-//! What is not served says so, and what to do instead; what is damaged is no statement.
+//! Requests that are not supported get an error that says what to do instead; damaged ones are rejected.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;

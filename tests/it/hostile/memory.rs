@@ -1,4 +1,4 @@
-//! Who holds memory or places, and who is gone: others are answered, and what is refused says which limit it is.
+//! Clients that hold memory or permits, or that disconnect: others are still answered, and each refusal names its limit.
 
 use std::fs;
 use std::io::{Read, Write};

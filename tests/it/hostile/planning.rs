@@ -1,4 +1,4 @@
-//! Texts that are short to send and long to plan, or to run; and messages whose lengths are not true.
+//! Short statements that take long to plan or to run, and messages whose stated lengths are wrong.
 
 mod texts;
 
