@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::error::Result;
 use crate::warehouse::Warehouse;
 
-/// Does the work, or what there is time for, and deletes what is not needed.
+/// Runs the command until it ends or is stopped, and deletes its uncommitted and temporary files.
 pub(crate) async fn clean<T>(
     warehouse: &Warehouse,
     work: impl Future<Output = Result<T>>,

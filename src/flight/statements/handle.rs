@@ -86,7 +86,7 @@ impl Handle for PreparedHandle {
     const KIND: u8 = b'p';
 }
 
-/// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
+/// A planned statement: any server answers it from the snapshots it was planned against.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PlannedHandle {
     /// Identifies the statement while it runs.

@@ -89,7 +89,7 @@ fn name_of(error: path::Error) -> String {
     }
 }
 
-/// Lists in pages that become smaller until the key that no path can have stands alone, and goes on after it.
+/// Lists with smaller and smaller pages, until the invalid key is alone in its page, and continues after it.
 async fn list_around(bucket: &Bucket, prefix: &Path) -> object_store::Result<Listing> {
     let prefix = (!prefix.as_ref().is_empty()).then(|| format!("{prefix}/"));
     let (mut listing, mut offset, mut keys) = (Listing::default(), None, PAGE);
