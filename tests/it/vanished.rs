@@ -66,7 +66,7 @@ async fn a_server_whose_tables_are_gone_is_not_ready() {
         fs::rename(folder, &away).unwrap();
         let said = not_ready(&server).await;
         assert!(names.iter().any(|name| said.contains(name)), "{said}");
-        assert!(said.contains("could not be checked for new commits for"), "{said}");
+        assert!(said.contains("could not be checked for changes for"), "{said}");
         assert!(server.log().contains("the table does not exist any more"), "{}", server.log());
         fs::rename(&away, folder).unwrap();
         server.ready().await;
