@@ -1,7 +1,7 @@
 """Bulk reading over Flight, beside readers of the same files, in one run.
 
-In: the built program and a folder (made if it is not there: a synthetic survey of ten million sources). Out: a table on standard
-output, medians of several rounds, as Markdown. Every round asks every reader once, so that noise falls on all alike.
+Takes the built program and a folder, which is filled with a synthetic survey of ten million sources if it does not exist. Prints a table
+in Markdown, with medians of several rounds. Every round runs every reader once, so that noise affects all alike.
 
     python benches/bulk.py --program target/debug/diaflight --folder /tmp/bulk
 """

@@ -1,7 +1,7 @@
 """Lookups beside long work: whether a runaway statement or a bulk read keeps them waiting.
 
-In: the built program and a folder with a survey, as bulk.py makes it. Out: a table on standard output, latencies of lookups of one object
-over REST, all in one run.
+Takes the built program and a folder with a survey, as bulk.py makes it. Prints a table of latencies of lookups of one object over REST,
+all from one run.
 
     python benches/latency.py --program target/debug/diaflight --warehouse /tmp/bulk/survey-560000
 """

@@ -1,14 +1,15 @@
--- Light curves with what is no clean detection: one row per diaSource, tagged as in sql/views/tagged_sources.sql, and one per
--- diaForcedSource at a visit where its object has no diaSource: an upper limit where its flux is within five sigma of zero, a significant
--- measurement (forced) where it is not, of either sign, and badforced where Rubin has withdrawn it or its flux and its uncertainty are no
--- numbers.
+-- Light curves with upper limits: one row per diaSource, tagged as in sql/views/tagged_sources.sql, and one row per diaForcedSource at a
+-- visit where its object has no diaSource. The tag of a diaForcedSource is
+--   upperlim   if its flux is within five sigma of zero;
+--   forced     if its flux is significant, of either sign;
+--   badforced  if Rubin has withdrawn it, or its flux or uncertainty is not a finite number.
 WITH
 detections AS (
   SELECT *
   FROM tagged_sources
   {where}
 ),
--- At any time: the time that is asked for may hold a forced measurement and not the detection of the same visit.
+-- All visits with a detection, whatever time is requested: a detection and a forced measurement of one visit may differ in time.
 detected_visits AS (
   SELECT diaObjectId, visit
   FROM sources
@@ -18,7 +19,7 @@ tagged_fp AS (
   SELECT
     *,
     CASE
-      -- Not a number is the largest of all.
+      -- NaN compares as greater than every number, so it fails these tests.
       WHEN timeWithdrawnMjdTai IS NULL AND psfFluxErr > 0 AND psfFluxErr < 'Infinity' AND abs(psfFlux) < 'Infinity'
       THEN CASE WHEN abs(psfFlux) < 5 * psfFluxErr THEN 'upperlim' ELSE 'forced' END
       ELSE 'badforced'
@@ -26,7 +27,7 @@ tagged_fp AS (
   FROM fp
   {where}
 ),
--- The left side of a join is held in memory: that is to be the one of two columns.
+-- DataFusion holds the left side of a join in memory, so the left side is the one with only two columns.
 undetected AS (
   SELECT tagged_fp.*, CASE WHEN tag = 'upperlim' THEN 5 * psfFluxErr END AS fluxLimit
   FROM detected_visits

@@ -27,13 +27,13 @@ pub fn from_reading(error: Error) -> Error {
 pub fn text(error: &Error, request_id: &str) -> String {
     match error.kind() {
         Kind::Internal | Kind::Conflict => {
-            tracing::error!(request_id, ?error, "a request failed by a bug");
+            tracing::error!(request_id, ?error, "internal error while a request was answered");
             format!("internal error; please report it with the request id {request_id}")
         }
         Kind::Storage => {
-            tracing::error!(request_id, ?error, "a request failed by the storage");
+            tracing::error!(request_id, ?error, "storage error while a request was answered");
             format!(
-                "the storage failed, or a file in it cannot be read as it is; try again, and if that does not help report the request id \
+                "the storage failed, or one of its files cannot be read; try again, and if that does not help report the request id \
                  {request_id}"
             )
         }

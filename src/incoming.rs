@@ -49,8 +49,8 @@ pub async fn receive(request: Request, limits: &Limits) -> Result<(Parts, Whole)
         let due = due(began.elapsed(), limits.options.receive_limit, bytes.len());
         let chunk = timeout_at(began + due, body.next()).await;
         let Some(chunk) = chunk.map_err(|_| too_slow(bytes.len(), due))? else { break };
-        let chunk = chunk
-            .map_err(|error| Error::argument(format!("the body ended before its time: {error}")))?;
+        let chunk =
+            chunk.map_err(|error| Error::argument(format!("the body is incomplete: {error}")))?;
         let length = bytes.len() + chunk.len();
         if length > most {
             return Err(too_large(format!("the body has {length} bytes or more"), most));

@@ -161,7 +161,7 @@ impl Limits {
             exchanges: gate("exchanges that send ids", bulk_reads.saturating_mul(4), queue_limit)
                 .with_reserve(),
             exchange_ids: budget("ids of exchanges", options.memory_bytes / 4).with_reserve(),
-            // The share of one client is at least one message.
+            // One client's share is at least one message.
             bodies: budget("bodies", body_bytes.max(message_bytes)),
             options: Arc::new(options),
         }))

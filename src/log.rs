@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// How many lines may wait for a slow reader of standard error.
 const LINES_AHEAD: usize = 1024;
-/// How long the writing thread waits for more lines after one. Until then, nobody who logs has to wake it up.
+/// How long the writing thread waits for more lines after one. Until then, logging threads need not wake it.
 const LINES_PAUSE: Duration = Duration::from_millis(5);
 /// How long the end of the program waits for the last lines to be written.
 const END_LIMIT: Duration = Duration::from_secs(1);
@@ -100,7 +100,7 @@ impl Write for LogWriter {
 fn write(lines: Receiver<Vec<u8>>) {
     while let Ok(line) = lines.recv() {
         write_line(&line);
-        // While lines keep coming, nobody who logs has to wake this thread up.
+        // While lines keep coming, logging threads need not wake this thread.
         while let Ok(line) = lines.try_recv().or_else(|_| {
             thread::sleep(LINES_PAUSE);
             lines.try_recv()

@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let cli = match config::read(std::env::args_os().collect()) {
         Ok(cli) => cli,
         Err(Refusal::Asked(text)) => {
-            // A reader that has seen enough is no failure.
+            // A reader that closes the pipe early is not a failure.
             let _ = io::stdout().write_all(text.as_bytes());
             return ExitCode::SUCCESS;
         }
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
 
 fn fail(error: &Error) -> ExitCode {
     let line = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    // Where nobody reads, the exit code says that it failed.
+    // If standard error is closed, the exit code still reports the failure.
     let _ = writeln!(io::stderr(), "diaflight: {line}");
     ExitCode::from(error.kind().exit_code())
 }

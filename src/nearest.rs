@@ -18,7 +18,7 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
     let asked = plain(name);
     let known = known.into_iter().map(|known| (damerau_levenshtein(&asked, &plain(known)), known));
     let near = known.filter(|(mistakes, _)| *mistakes <= asked.len() / LETTERS_A_MISTAKE);
-    // Of equals, the one in the family that was asked for.
+    // Among equally near names, prefer the one in the requested family.
     let family = |known: &str| known.split(':').next() == name.split(':').next();
     near.min_by_key(|(mistakes, known)| (*mistakes, Reverse(family(known)))).map(|(_, known)| known)
 }

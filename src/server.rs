@@ -116,7 +116,7 @@ async fn accept(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => match admission.admit(Client::from_address(peer.ip())) {
                     Some(slot) => _ = connections.spawn(handler.clone().accept(stream, slot)),
-                    None => tracing::debug!(%peer, "no room for a connection"),
+                    None => tracing::debug!(%peer, "a connection was refused: the limit is reached"),
                 },
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -132,7 +132,10 @@ async fn drain(mut connections: JoinSet<()>, limit: Duration) {
     tracing::info!(connections = connections.len(), "draining");
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(limit, drained).await.is_err() {
-        tracing::warn!(connections = connections.len(), "aborted at the drain limit");
+        tracing::warn!(
+            connections = connections.len(),
+            "running answers were aborted at the drain limit"
+        );
         connections.shutdown().await;
     }
 }

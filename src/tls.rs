@@ -19,7 +19,7 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
         .and_then(|found| found.collect::<Result<Vec<_>, _>>())
         .map_err(|error| wrong(certificate, error.to_string()))?;
     if chain.is_empty() {
-        return Err(wrong(certificate, "there is no certificate in PEM form in it".to_string()));
+        return Err(wrong(certificate, "it has no certificate in PEM format".to_string()));
     }
     let secret =
         PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error.to_string()))?;

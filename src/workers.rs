@@ -203,7 +203,7 @@ async fn make<T>(
 /// Waits until the last item is taken; `None` if the reader is gone.
 async fn room<T>(sender: &Sender<T>, idle_limit: Duration) -> Result<Option<Permit<'_, T>>> {
     let room = timeout(idle_limit, sender.reserve()).await;
-    room.map(Result::ok).map_err(|_| too_slow(idle_limit, "take the rows as they come"))
+    room.map(Result::ok).map_err(|_| too_slow(idle_limit, "read the rows without pauses"))
 }
 
 fn failed(error: JoinError) -> Error {
@@ -230,7 +230,7 @@ async fn send(
     let mut rows = rows.await?;
     while let Some(batch) = rows.try_next().await? {
         let sent = timeout(idle_limit, sender.send(Ok(batch))).await;
-        if sent.map_err(|_| too_slow(idle_limit, "take the rows as they come"))?.is_err() {
+        if sent.map_err(|_| too_slow(idle_limit, "read the rows without pauses"))?.is_err() {
             return Ok(()); // nobody reads any more
         }
     }

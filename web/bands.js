@@ -8,7 +8,7 @@ export function symbol(band, what) {
   return (SYMBOLS[band] ?? "diamond") + VARIANTS[what];
 }
 
-/** What a band is called; measurements of none are a band of their own. */
+/** The label of a band; measurements without a band form a group of their own. */
 export function called(band) {
   return band === "" ? "no band" : band;
 }

@@ -1,6 +1,6 @@
 // The buttons that copy a request.
 
-/** Pages without TLS have no clipboard to write to: there the text is selected and copied as by hand. */
+/** Copies a text. Without TLS, browsers offer no clipboard API: the text is then selected and copied by a command. */
 async function copy(code) {
   if (navigator.clipboard) return navigator.clipboard.writeText(code.textContent);
   getSelection().selectAllChildren(code);

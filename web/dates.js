@@ -1,4 +1,4 @@
-// Times on the axes, which are MJD in TAI. A date stands where it is that date in UTC: a whole MJD in TAI is 37 s before midnight.
+// Ticks of the time axes, which are MJD in TAI. Dates are in UTC: a whole MJD in TAI is 37 s before midnight in UTC.
 
 const UNIX_EPOCH_MJD = 40587;
 const SECOND_MS = 1000;
@@ -33,7 +33,7 @@ function text(utcMs, stepMs) {
   return `${day}<br>${time.slice(0, digits.length)}`;
 }
 
-/** Dates for a range of MJD, at most so many; none where it has none. */
+/** Ticks at dates for a range of MJD, at most a given number; none if the range has no dates. */
 export function dates([from, to], most) {
   const stepMs = STEPS_MS.find((step) => ((to - from) * DAY_MS) / step <= most);
   if (stepMs === undefined || !(from >= 0 && to < 1e7)) return { tickvals: [], ticktext: [] };
@@ -47,7 +47,7 @@ export function dates([from, to], most) {
   return { tickvals: ticks.map(([mjd]) => mjd), ticktext: ticks.map(([, date]) => date) };
 }
 
-/** Round MJD for a range, at most so many. */
+/** Ticks at round MJD for a range, at most a given number. */
 export function mjds([from, to], most) {
   const least = (to - from) / most;
   const decade = 10 ** Math.floor(Math.log10(least));

@@ -1,7 +1,7 @@
-// The form that tries requests: Swagger UI with what openapi.json tells it. Answers are shown as they were sent: an id has more digits than
-// a number of JavaScript's, so nothing here reads one as a number.
+// The form to try requests: Swagger UI for openapi.json. Answers are shown as they were sent: an id has more digits than a JavaScript
+// number can hold, so ids are never parsed as numbers.
 
-/** JSON with a value on each line, its own texts untouched. */
+/** Formats JSON with one value per line, without changing the values. */
 function indented(json) {
   let depth = 0;
   const line = () => `\n${"  ".repeat(depth)}`;
@@ -18,7 +18,7 @@ function indented(json) {
 
 const isJson = (contentType) => /^application\/(?:[\w.-]+\+)?json\b/.test(contentType ?? "");
 
-/** Swagger UI writes what it has parsed; what is no JSON to it, it shows as it is. */
+/** Swagger UI re-serializes JSON that it has parsed, but shows other text unchanged. */
 const asSent = (Body, { React }) => (props) => React.createElement(Body, isJson(props.contentType)
   ? { ...props, content: indented(props.content), contentType: "text/plain" }
   : props);

@@ -1,4 +1,4 @@
-// Draws the light curve of an object's page, and keeps it as the reader wants it. Everything on the page is there without it.
+// Draws the light curve on an object's page and applies the reader's choices. The rest of the page works without this script.
 
 import "./plotly-basic.min.js";
 import { colours } from "./bands.js";
@@ -21,7 +21,7 @@ function xRange() {
   return plot.layout ? plot.layout.xaxis.range.map(Number) : state.whole.x;
 }
 
-/** Draws anew: the range of time stays as it is. */
+/** Redraws the plot and keeps the time range. */
 async function draw() {
   const [chosen, palette] = [choice(), colours()];
   state.whole = ranges(state.points, chosen);
@@ -33,7 +33,7 @@ async function draw() {
   figure.dataset.drawn = chosen.scale;
 }
 
-/** What the plot does not show is told, not dropped. */
+/** Says below the plot which points it does not show. */
 function tellWithout({ scale, bands, whats }, yRange) {
   const chosen = state.points.filter((point) => whats.has(point.what) && bands.has(point.band));
   const heights = chosen.map((point) => height(point, scale));
@@ -56,7 +56,7 @@ function show(range) {
   return Plotly.relayout(plot, { "xaxis.range": range });
 }
 
-/** Moves to a point by keyboard. */
+/** Selects a point with the keyboard. */
 async function goTo({ point, curveNumber, pointNumber }) {
   state.current = point;
   tell(readout, point);

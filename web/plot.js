@@ -1,4 +1,4 @@
-// Points as plotly draws them. In: points, and what of them to show. Out: traces and layout.
+// Makes plotly's traces and layout from the points of a light curve and the reader's choice of what to show.
 
 import { symbol } from "./bands.js";
 import { dates, mjds } from "./dates.js";
@@ -6,14 +6,14 @@ import { magnitude } from "./points.js";
 import { isUnbounded } from "./ranges.js";
 import { label } from "./readout.js";
 
-/** Drawn in this order, so that detections lie on top. */
+/** The kinds of points in drawing order: detections are on top. */
 const LAYERS = ["limit", "forced", "poor", "detection"];
 const SIZES = { limit: 5, forced: 6, poor: 8, detection: 8 };
 
-/** Where there are more upper limits, their arrows would be one solid bar: they are drawn small. */
+/** With more upper limits than this, their arrows would merge into a solid bar, so they are drawn small. */
 export const MOST_ARROWS = 300;
 
-/** Where a point is on the y axis, with its uncertainty; null where it has no place on it. */
+/** The y value of a point and its uncertainty; null if it cannot be drawn on this axis. */
 export function height(point, scale) {
   if (scale === "flux") return { y: point.flux, error: point.fluxErr };
   if (point.what === "limit") {
@@ -69,14 +69,14 @@ function markers(shown, scale, colours, hasArrows) {
   };
 }
 
-/** From the limit to where the flux may be: fainter. */
+/** The direction of an upper limit's arrow: towards fainter flux. */
 function arrows(shown, colour) {
   return {
     mode: "markers+text", text: shown.map(() => "↓"), textposition: "bottom center", textfont: { color: colour, size: 14 },
   };
 }
 
-/** One path for them all: a hundred times less to lay out than a bar for each. */
+/** All error bars as one path, which plotly draws a hundred times faster than one bar each. */
 function errorBars(shown, scale, colour) {
   const [x, y] = [[], []];
   for (const point of shown) {
@@ -95,12 +95,12 @@ function fontFamily() {
   return getComputedStyle(document.body).fontFamily;
 }
 
-/** The ticks of both axes of time, as many as there is room for. */
+/** The ticks of both time axes, as many as fit. */
 export function ticks(x, width) {
   return [mjds(x, width / 100), dates(x, width / 100)];
 }
 
-/** `x` is the range of time to show, `y` that of the other axis. */
+/** The layout; `x` is the time range to show, `y` the range of the other axis. */
 export function layout(scale, x, y, width, colours) {
   const axis = {
     gridcolor: colours.line, linecolor: colours.line, zerolinecolor: colours.muted, zerolinewidth: 1,

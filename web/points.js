@@ -1,4 +1,4 @@
-// The points of a light curve. In: the rows of /api/v1/sources?withupperlim=True and of /api/v1/fp. Out: points in order of time.
+// Makes the points of a light curve, in order of time, from the rows of /api/v1/sources?withupperlim=True and of /api/v1/fp.
 
 const WHAT = { valid: "detection", badquality: "poor", upperlim: "limit" };
 
@@ -8,7 +8,7 @@ async function rows(url) {
   return answer.json();
 }
 
-/** A table of another camera may have any type; null is what is no number. */
+/** The value as a number, or null if it is none: a table of another camera may have any type. */
 function number(value) {
   return typeof value === "number" ? value : null;
 }
@@ -51,7 +51,7 @@ export async function points(sourcesUrl, fpUrl) {
   return { points: placed.sort((a, b) => a.mjd - b.mjd), unplaced: all.length - placed.length, poor: fp.length - measured.length };
 }
 
-/** Of a limit in nJy, as an AB magnitude. */
+/** The AB magnitude of a limit in nJy. */
 export function magnitude(fluxNjy) {
   return 31.4 - 2.5 * Math.log10(fluxNjy);
 }

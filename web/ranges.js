@@ -1,11 +1,11 @@
-// What the axes reach. In: points, and what of them to show. Out: ranges.
+// Computes the ranges of the axes from the points and the reader's choice of what to show.
 
 import { height } from "./plot.js";
 
-/** Of an axis of one value alone, to either side. */
+/** How far an axis extends to either side of its value if it has only one. */
 const ALONE = { mjd: 0.5, flux: 1, mag: 0.5 };
 
-/** Not by Math.min(...values): an object may have more points than a call has arguments. */
+/** The least and the greatest value. Math.min(...values) would fail on long light curves: a call has a limited number of arguments. */
 function ends(values) {
   return values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, -Infinity]);
 }
@@ -17,7 +17,7 @@ function range(values, margin, alone) {
   return [least - room, most + room];
 }
 
-/** All but the hundredth part at either end. */
+/** The range of the values without the lowest and the highest percent. */
 function central(values) {
   const sorted = values.toSorted((a, b) => a - b);
   const last = sorted.length - 1;
@@ -29,7 +29,7 @@ export function isUnbounded(error, scale) {
   return scale === "mag" && error > 1;
 }
 
-/** A value and, where it is drawn, its error bar. */
+/** The range of a value, including its error bar if that is drawn. */
 function reach({ y, error }, scale) {
   return error > 0 && !isUnbounded(error, scale) ? [y - error, y + error] : [y];
 }

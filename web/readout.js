@@ -1,4 +1,4 @@
-// A measurement in words: under the cursor, and step by step by keyboard.
+// Describes in words the measurement under the cursor, or the one selected with the arrow keys.
 
 import { called } from "./bands.js";
 
@@ -21,7 +21,7 @@ function measured(value, error, format, unit) {
   return `${format(value)}${error > 0 ? ` ± ${format(error)}` : ""} ${unit}`;
 }
 
-/** The parts that there are. */
+/** The non-empty parts of a point's description. */
 function parts(point) {
   const what = `${called(point.band)}, ${NAMES[point.what]}`;
   const flux = measured(point.flux, point.fluxErr, nJy.format, "nJy");
@@ -37,13 +37,13 @@ export function label(point) {
   return [`<b>${plain(what)}</b>`, ...rest.map(plain)].join("<br>");
 }
 
-/** Tells of a point below the plot, where screen readers hear it. */
+/** Writes the description of a point below the plot, where screen readers announce it. */
 export function tell(output, point) {
   const visit = point.visit === null ? [] : [`visit ${point.visit}`];
   output.textContent = [...parts(point), ...visit].join(" · ");
 }
 
-/** Steps through the points that are drawn: the arrow keys, Home and End. */
+/** Steps through the drawn points with the arrow keys, Home and End. */
 export function steppable(plot, state) {
   plot.addEventListener("keydown", (event) => {
     const shown = plot.data

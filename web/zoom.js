@@ -1,6 +1,6 @@
-// The buttons that zoom in time, for who has no mouse to drag with. In: the range shown. Out: the next one.
+// The zoom buttons of the time axis, for readers without a mouse: computes the next time range from the one that is shown.
 
-/** Half or twice the range, around a time in it; never more than the whole. */
+/** Half or twice the range around a time in it, at most the whole range. */
 export function zoomed([from, to], direction, around, whole) {
   if (direction === "reset") return whole;
   const factor = direction === "in" ? 0.5 : 2;
@@ -9,7 +9,7 @@ export function zoomed([from, to], direction, around, whole) {
   return [Math.max(next[0], whole[0]), Math.min(next[1], whole[1])];
 }
 
-/** The range moved so that a time is in its middle; null where it is in it already. */
+/** The range centred on a time, or null if the range already contains that time. */
 export function moved([from, to], time) {
   if (time >= from && time <= to) return null;
   const half = (to - from) / 2;

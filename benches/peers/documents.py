@@ -1,4 +1,4 @@
-"""Reading a light curve from each output format. In: the bytes of an answer. Out: its rows, and the sums by which answers are compared."""
+"""Reads a light curve from each output format: the rows of an answer, and the sums by which answers are compared."""
 
 import io
 import json

@@ -1,5 +1,5 @@
-"""Layouts of the sources, each one change away from the default. In: a survey. Out: of each layout bytes of files and of the index, lookups,
-what they ask of object storage, and statements over the whole table, by the engine's scan and by DuckDB.
+"""Compares layouts of the sources, each one change away from the default: bytes of files and of the index, lookups, their requests to
+object storage, and statements over the whole table, by the engine's scan and by DuckDB.
 
 All layouts have the same rows, and in every round all are asked for the same. The run ends where answers differ, or where
 `diaflight generate` writes another layout than the default of this comparison."""

@@ -1,5 +1,5 @@
-"""Lookups over HTTP, asked by wrk on the same machine. In: a survey. Out: latencies of one connection in each output format, and
-latencies and requests per second at growing numbers of connections. Answers in all formats are compared with the engine's first."""
+"""Measures lookups over HTTP with wrk on the same machine: latencies of one connection in each output format, and latencies and
+requests per second at growing numbers of connections. Answers in all formats are compared with the engine's first."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Lookups by id. In: a survey and its readers. Out: latencies, the median over rounds of each round's percentiles.
+"""Measures lookups by id with several readers: the percentiles of the latencies in each round, and their median over rounds.
 
 Every round draws new ids and asks every reader for the same ones, in turn, so that noise falls on all alike; before the first round
 each reader is asked once for others. The run ends where answers differ."""

@@ -1,4 +1,4 @@
-"""The head of the report. In: the programs. Out: what they ran on, their versions, and when."""
+"""The head of the report: the machine, the versions of the programs, and the date."""
 
 import os
 import platform

@@ -1,5 +1,5 @@
-"""The parts of a run, which can be measured one by one. In: names of parts, or what earlier runs left in results.json. Out: what to measure,
-and what to keep or to miss."""
+"""The parts of a run, which can be measured one by one. Decides from the arguments and an earlier results.json which parts to measure and
+which earlier results to keep."""
 
 import argparse
 import json

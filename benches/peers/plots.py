@@ -1,4 +1,4 @@
-"""The plots of the report. In: the results of a run. Out: SVG files, legible on light and dark pages, the same for the same results."""
+"""The plots of the report: SVG files that are legible on light and dark pages, and identical for identical results."""
 
 import matplotlib
 

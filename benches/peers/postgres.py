@@ -1,5 +1,5 @@
-"""A PostgreSQL of this run's own. In: a survey. Out: its sources in a table, in the order of our files (which suits it best), with a
-B-tree on (diaObjectId, midpointMjdTai), all of it in PostgreSQL's cache; and the parameters to connect with."""
+"""Starts a PostgreSQL server for this run and loads the sources of a survey: in the order of our files (which suits it best), with a
+B-tree on (diaObjectId, midpointMjdTai), all of it in PostgreSQL's cache. Gives the parameters to connect with."""
 
 import os
 import shutil

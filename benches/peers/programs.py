@@ -1,4 +1,4 @@
-"""The programs of a run. In: nothing. Out: Debian's packages installed where they are missing, and our own programs built."""
+"""The programs of a run: installs the Debian packages that are missing, and builds our own programs."""
 
 import json
 import os

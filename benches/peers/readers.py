@@ -1,5 +1,5 @@
-"""What answers lookups. In: names of columns (`None`: all), and the ids of each lookup. Out: for each lookup its microseconds and its
-rows, and sums over all rows (see benches/peers/engine/answer.rs) by which the answers of readers are compared."""
+"""The readers that answer lookups. Each takes names of columns (`None`: all) and the ids of each lookup, and gives for each lookup its
+microseconds and rows, and sums over all rows (see benches/peers/engine/answer.rs) by which the answers of readers are compared."""
 
 import json
 import subprocess

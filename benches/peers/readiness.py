@@ -1,5 +1,5 @@
-"""Start and memory of a server. In: a survey. Out: seconds from the start of the process until `/health/ready` answers, the median of
-several starts; its memory then, and after lookups from all over the table over many connections; bytes of its index and caches."""
+"""Measures the start and the memory of a server: seconds from the start of the process until `/health/ready` answers, the median of
+several starts; its memory then, and after lookups of many objects over many connections; bytes of its index and caches."""
 
 import statistics
 

@@ -1,5 +1,4 @@
-"""BENCHMARKS.md from a run. In: results.json, and BENCHMARKS.template.md with the words. Out: BENCHMARKS.md and the plots it shows;
-no figure in it is typed by hand.
+"""Writes BENCHMARKS.md and its plots from results.json and the text in BENCHMARKS.template.md; no figure is typed by hand.
 
     python benches/peers/report.py
 """

@@ -1,7 +1,7 @@
 """diaflight beside its peers, all in one run on the same generated rows.
 
-In: a folder for surveys and programs, and the sizes of the surveys. Out: results.json, from which report.py writes BENCHMARKS.md
-and its plots. It ends every process that it starts, also when it fails; surveys stay, and the next run makes them anew.
+Takes a folder for surveys and programs, and the sizes of the surveys. Writes results.json, from which report.py writes BENCHMARKS.md
+and its plots. It ends every process that it starts, even if it fails. Surveys are kept, and the next run replaces them.
 
     python benches/peers/run.py --folder /tmp/diaflight-peers
 

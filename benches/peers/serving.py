@@ -1,5 +1,4 @@
-"""A server of a survey. In: the program and a survey. Out: its address, how long it took to be ready, its memory, and what it says of its
-index and caches."""
+"""Starts a server of a survey: gives its address, the time until it was ready, its memory, and its metrics of the index and caches."""
 
 import http.client
 import re

@@ -1,5 +1,5 @@
-"""SQL over a whole table, beside DuckDB over the same files. In: a survey. Out: seconds of each statement, medians over rounds in which
-both are asked in turn; the statements ask the server over Flight SQL, DuckDB in this process. The run ends where answers differ."""
+"""Measures SQL over a whole table, and DuckDB over the same files: seconds of each statement, the median over rounds in which both run in
+turn. The server is queried over Flight SQL; DuckDB runs in this process. The run fails if answers differ."""
 
 import math
 import statistics

@@ -1,4 +1,4 @@
-"""A synthetic survey. In: a number of objects. Out: its folder, what making it took, and ids to ask for."""
+"""Generates a synthetic survey of a given number of objects: gives its folder, the time that generating it took, and ids to look up."""
 
 import json
 import shutil

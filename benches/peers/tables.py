@@ -1,4 +1,4 @@
-"""The tables of the report. In: parts of the results of a run. Out: Markdown."""
+"""The tables of the report, as Markdown."""
 
 NAMES = {
     "engine": "diaflight", "bare": "bare reader", "postgres": "PostgreSQL", "duckdb": "DuckDB, `IN`",

@@ -1,5 +1,5 @@
-"""The targets, and whether a run met them. In: the results of a run. Out: for each target what was measured, beside what, and the ratio
-that decides: to the peer where there is one, to the limit otherwise."""
+"""The targets, and whether a run met them: for each target the measured value, what it is compared with, and their ratio. The comparison is
+with the peer if there is one, and with the limit otherwise."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What a program took. In: a command. Out: its seconds, those of processors, and what it said."""
+"""Runs a command and measures it: elapsed seconds, processor seconds, and its output."""
 
 import os
 import subprocess

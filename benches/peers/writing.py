@@ -1,5 +1,5 @@
-"""Writing tables, beside DuckDB. In: the sources of a survey, in the order of their times, as Fink's nested Parquet. Out: rows per second
-of processors of `diaflight ingest`, and of DuckDB sorting the same file and writing the same columns, each a process of its own."""
+"""Measures writing tables, beside DuckDB: rows per processor second of `diaflight ingest` and of DuckDB, which sorts the same file and
+writes the same columns, each in its own process. The file has the sources of a survey, ordered by time, as Fink's nested Parquet."""
 
 import statistics
 import sys

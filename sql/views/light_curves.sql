@@ -1,5 +1,5 @@
--- Every measurement of every object: one row per diaSource, and one per diaForcedSource. Best asked for some
--- objects (WHERE diaObjectId = ...), of which it then reads nothing else; in no order.
+-- Every measurement of every object: one row per diaSource, and one per diaForcedSource, in no order. Select some
+-- objects (WHERE diaObjectId = ...): then only their rows are read.
 --
 --   diaObjectId     BIGINT
 --   midpointMjdTai  DOUBLE   middle of the exposure, MJD in TAI

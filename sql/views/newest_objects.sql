@@ -1,4 +1,4 @@
--- The objects by their first detection, the newest first: one row per diaObject. Best asked for some (LIMIT 20).
+-- The objects by their first detection, the newest first: one row per diaObject. Limit the number of rows (LIMIT 20).
 --
 --   diaObjectId            BIGINT
 --   first_mjd_tai          DOUBLE   first detection, MJD in TAI: Rubin's, or Fink's where Rubin gives none
@@ -21,6 +21,6 @@ SELECT
 FROM (
   SELECT *, coalesce(firstDiaSourceMjdTai, firstDiaSourceMjdTaiFink) AS first_mjd_tai
   FROM objects
-  -- Ordered here, so that under a LIMIT only the rows that stay get a text.
+  -- Sorted here, so that with a LIMIT only the remaining rows are converted to text.
   ORDER BY first_mjd_tai DESC NULLS LAST, diaObjectId
 )

@@ -1,5 +1,5 @@
--- How each night went, from its sources: one row per night and band, the newest night first. Of a large table best asked
--- for some nights (WHERE day_obs >= ...), of which it then counts nothing else.
+-- A summary of each night's sources: one row per night and band, the newest night first. On a large table, select some
+-- nights (WHERE day_obs >= ...): then only their rows are read.
 --
 --   day_obs          BIGINT  the night, YYYYMMDD (the date in UTC-12)
 --   band             TEXT    filter: u g r i z or y

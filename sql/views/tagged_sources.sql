@@ -1,7 +1,7 @@
--- Every detection with what it is worth: one row per diaSource. These are the quality cuts of a light curve: the flags of Fink's good
--- quality as of 2026-05-19 (fink-filters, rubin/blocks.py, b_good_quality), and a source that Rubin has not withdrawn since. Fink's cuts
--- on the sign of the flux and on its signal to noise are left out: they choose candidates, and say nothing of a measurement's quality.
--- A flag that is null is not set.
+-- Every detection, tagged valid or badquality: one row per diaSource. A source is valid if it passes the flag cuts of Fink's good
+-- quality as of 2026-05-19 (fink-filters, rubin/blocks.py, b_good_quality) and Rubin has not withdrawn it. Fink's cuts on the sign and
+-- the signal-to-noise ratio of the flux are left out: they select candidates and do not describe the quality of a measurement.
+-- A null flag counts as not set.
 --
 --   all columns of sources, and
 --   tag  TEXT  valid: passes every cut; badquality: does not

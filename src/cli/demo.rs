@@ -58,7 +58,7 @@ async fn run(
     serve::run(listener, engine, http, lines).await
 }
 
-/// Makes the survey and tells of it; answers with the objects worth looking at.
+/// Generates the survey, prints a line about it, and returns objects that are good examples.
 async fn make(warehouse: &Warehouse) -> Result<Vec<i64>> {
     announce(format!(
         "making a synthetic survey of {OBJECTS} objects in {}",

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use crate::error::Result;
 use crate::warehouse::Warehouse;
 
-/// Does the work, or what there is time for, and deletes what is not needed.
+/// Runs the command until it ends or is stopped, and deletes its uncommitted and temporary files.
 pub(crate) async fn clean<T>(
     warehouse: &Warehouse,
     work: impl Future<Output = Result<T>>,
@@ -23,10 +23,10 @@ pub(crate) async fn clean<T>(
     let ended = tokio::select! {
         done = work => done.map(Ended::Done),
         Ok(signal) = stop => {
-            // Where nobody reads it any more, it is deleted all the same.
+            // If standard error is closed, the files are deleted all the same.
             let _ = writeln!(
                 io::stderr(),
-                "diaflight: stopped by signal {signal}: what was not committed is deleted"
+                "diaflight: stopped by signal {signal}: uncommitted files are deleted"
             );
             Ok(Ended::Stopped(signal))
         }
@@ -68,7 +68,7 @@ fn signals() -> Result<(oneshot::Receiver<u8>, JoinHandle<()>)> {
                 _ = terminated.recv() => terminate.as_raw_value() as u8,
             }
         };
-        // Nobody listens if the work has just ended.
+        // This fails if the work has just ended, which is no error.
         let _ = first.send(next().await);
         std::process::exit(128 + i32::from(next().await));
     });

@@ -43,9 +43,9 @@ fn say(line: impl Display) -> Result<()> {
     }
 }
 
-/// Prints a line about a server, which answers whether or not somebody reads it.
+/// Prints a line about a server. A failure is only logged, since the server runs all the same.
 fn announce(line: impl Display) {
     if let Err(error) = say(line) {
-        tracing::warn!(%error, "a line could not be printed");
+        tracing::warn!(%error, "a line could not be written to standard output");
     }
 }

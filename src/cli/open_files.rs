@@ -4,14 +4,14 @@ use std::fs;
 
 /// Connections that there are files for. Says so in the log where they are fewer than wanted.
 pub(crate) fn within(connections: usize) -> usize {
-    // Where there is no such file, it is not Linux.
+    // The file exists only on Linux.
     let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     match soft_limit(&text).map(|files| files / 2).filter(|most| *most < connections) {
         Some(most) => {
             tracing::warn!(
                 wanted = connections,
                 most,
-                "--max-connections is lowered to half of the files that may be open: raise `ulimit -n`"
+                "--max-connections is lowered to half of the limit on open files: raise it with `ulimit -n`"
             );
             most
         }

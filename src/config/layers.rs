@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 
 const ENV_PREFIX: &str = "DIAFLIGHT_";
 
-/// Why the command line gives no [`Cli`].
+/// Why the command line could not be read into a [`Cli`].
 pub enum Refusal {
     /// Help or version was asked for: the text, for standard output.
     Asked(String),
@@ -36,7 +36,7 @@ pub fn read(arguments: Vec<OsString>) -> Result<Cli, Refusal> {
     Cli::from_arg_matches(&matches).map_err(refusal)
 }
 
-/// The settings that have a variable, by their name in a file: `refresh_ms`.
+/// The settings that have an environment variable, by their name in the file, such as `refresh_ms`.
 fn known_settings(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(setting_name);
     own.chain(command.get_subcommands().flat_map(known_settings)).collect()

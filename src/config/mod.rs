@@ -32,7 +32,7 @@ pub struct Cli {
     /// TOML file of settings, named as the flags are, with `_` for `-`
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to log: a `tracing` filter; by default warnings and, but for `sql`, what the program is at
+    /// What to log, as a `tracing` filter; by default warnings, and progress except for `sql`
     #[arg(long, global = true, value_name = "FILTER", env = "DIAFLIGHT_LOG")]
     pub log: Option<String>,
     /// What to do.
@@ -41,7 +41,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The filter of the log. Who reads rows on a terminal is not told of every new snapshot.
+    /// The filter of the log. `sql` logs warnings alone, since its reader wants the rows.
     pub fn log_filter(&self) -> &str {
         match (&self.log, &self.command) {
             (Some(filter), _) => filter,
@@ -54,17 +54,17 @@ impl Cli {
 /// What the program is asked to do: one subcommand each.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Task {
-    /// Serve a synthetic survey made on the spot
+    /// Generate a synthetic survey and serve it
     Demo(DemoArgs),
     /// Write a synthetic survey into an empty warehouse
     Generate(GenerateArgs),
-    /// Take alert packets into a warehouse
+    /// Add alert packets to a warehouse
     Ingest(IngestArgs),
     /// Answer requests over HTTP and Arrow Flight
     Serve(ServeArgs),
-    /// Run a SQL statement, or open a prompt for many
+    /// Run a SQL statement, or open a prompt
     Sql(SqlArgs),
-    /// Keep a warehouse in order
+    /// Compact, vacuum and name versions of a warehouse
     Maintain(MaintainArgs),
 }
 
@@ -88,7 +88,7 @@ pub struct GenerateArgs {
     /// Number of objects; an object has about 20 sources
     #[arg(long, value_name = "N", env = "DIAFLIGHT_OBJECTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub objects: u64,
-    /// The same seed gives the same survey
+    /// Seed of the random numbers; the same seed gives the same survey
     #[arg(long, value_name = "S", default_value_t = 0, env = "DIAFLIGHT_SEED")]
     pub seed: u64,
     /// How to report.
@@ -102,7 +102,7 @@ pub struct IngestArgs {
     /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
-    /// Take the history of each alert (prvDiaSources) as sources, too
+    /// Also add the history of each alert (prvDiaSources) as sources
     #[arg(long, env = "DIAFLIGHT_HISTORY")]
     pub history: bool,
     /// Memory for sorting, in MiB; beyond it, sorting spills to temporary files
@@ -115,7 +115,7 @@ pub struct IngestArgs {
     /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Avro or Parquet files of alerts, folders or object-store prefixes of them
+    /// Avro or Parquet files of alerts, or folders or object-store prefixes of such files
     #[arg(required = true, value_name = "PATH_OR_URL")]
     pub inputs: Vec<String>,
 }
@@ -123,10 +123,10 @@ pub struct IngestArgs {
 /// The arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// URL or folder of the warehouse; not needed where the three tables are folders
+    /// URL or folder of the warehouse; not needed if --sources, --objects and --fp are all given
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
-    /// Folder or prefix of flat Parquet, or a Delta table, to serve, read-only, in place of the table `sources`
+    /// Folder or prefix of flat Parquet files, or Delta table, to serve read-only instead of the table `sources`
     #[arg(long = "sources", id = "sources_url", value_name = "URL", env = "DIAFLIGHT_SOURCES_URL")]
     pub sources: Option<String>,
     /// The same for the table `objects`
@@ -146,10 +146,10 @@ pub struct SqlArgs {
     /// URL or folder of the warehouse to read in this process
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
-    /// Server to ask instead: http://, https://, grpc:// or grpc+tls://
+    /// Server to query instead: a URL of http://, https://, grpc:// or grpc+tls://
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_SERVER")]
     pub server: Option<String>,
-    /// The token that the server asks for; as a variable, other users of the machine do not see it
+    /// The token of the server; given as an environment variable, it is hidden from other users of the machine
     #[arg(
         long,
         value_name = "TOKEN",
@@ -164,11 +164,11 @@ pub struct SqlArgs {
     /// How to print rows
     #[arg(long, value_name = "FORMAT", default_value = "table", env = "DIAFLIGHT_FORMAT")]
     pub format: SqlFormat,
-    /// Memory for sorts, joins and groups of a warehouse read here, in MiB; beyond it, they spill to temporary files
+    /// With --warehouse, memory for sorts, joins and groups in MiB; beyond it, they spill to temporary files
     #[arg(long, value_name = "MIB", default_value_t = mib(SqlOptions::DEFAULT.memory_bytes), env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,
-    /// The statement; without one here, in a file or on standard input, a prompt
+    /// The statement; without one here, in a file or on standard input, a prompt opens
     #[arg(value_name = "STATEMENT")]
     pub statement: Option<String>,
 }
@@ -208,18 +208,18 @@ pub struct MaintainArgs {
 pub enum Maintenance {
     /// Merge small or overlapping files into big ones with disjoint key ranges
     Compact(CompactArgs),
-    /// Delete files that no version within the grace period refers to
+    /// Delete files that no version within the grace period uses
     Vacuum(VacuumArgs),
-    /// Keep the newest version of every table by a name that `as_of` takes: vacuum leaves its files
+    /// Keep the newest version of every table under a name, for `as_of`; vacuum does not delete its files
     Keep(NameArgs),
-    /// Give up such a name: vacuum may then delete the files
+    /// Remove such a name; vacuum may then delete the files
     Forget(NameArgs),
 }
 
 /// The arguments of `maintain keep` and `maintain forget`.
 #[derive(Clone, Debug, Args)]
 pub struct NameArgs {
-    /// Begins with a letter, and has letters, digits and _-. alone
+    /// The name: a letter, then letters, digits, `_`, `-` and `.`
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Which warehouse.
@@ -247,8 +247,8 @@ pub struct VacuumArgs {
     /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
-    /// Files that a version removed stay for this long, for readers of older ones; at most 30 days, for which the log
-    /// knows when that was. What no version ever named stays for a day at least: it may be of a writer at work
+    /// How long removed files are kept for readers of older versions; at most 30 days, as long as the log records when a
+    /// file was removed. Files that no version ever used are kept for at least a day, since a writer may be about to commit them
     #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
           value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
     pub grace_hours: u64,

@@ -29,39 +29,39 @@ pub struct HttpArgs {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
     pub listen: SocketAddr,
-    /// URL by which clients reach the server, such as <https://example.org/some/path/>: it stands in the requests that pages
-    /// give to copy
+    /// URL by which clients reach the server, such as <https://example.org/some/path/>; pages show it in the requests that
+    /// can be copied
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_PUBLIC_URL")]
     pub public_url: Option<Origin>,
-    /// Addresses and networks of proxies, separated by commas, whose X-Forwarded-Proto, -Host and -Prefix are believed
+    /// Addresses and networks of proxies, separated by commas, whose X-Forwarded-Proto, -Host and -Prefix are trusted
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', env = "DIAFLIGHT_TRUSTED_PROXIES")]
     pub trusted_proxies: Vec<Network>,
     /// How often to look for new commits
     #[arg(long, value_name = "MS", default_value_t = ms(EngineOptions::REFRESH), env = "DIAFLIGHT_REFRESH_MS",
           value_parser = clap::value_parser!(u64).range(10..))]
     pub refresh_ms: u64,
-    /// Requests answered at once; more are told to come back (429)
+    /// Requests answered at once; more are refused (429)
     #[arg(long, value_name = "N", default_value_t = SERVER.max_concurrent_requests as u64, env = "DIAFLIGHT_MAX_CONCURRENT_REQUESTS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_concurrent_requests: u64,
-    /// Connections at once; one more ends the one that has been without a request for the longest
+    /// Connections at once; one more closes the one that has been idle the longest
     #[arg(long, value_name = "N", default_value_t = SERVER.max_connections as u64, env = "DIAFLIGHT_MAX_CONNECTIONS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_connections: u64,
-    /// Share of the requests, the connections and the memory for bodies that one client's address may have, in percent;
-    /// behind a proxy, from which everybody's requests come, 100
+    /// Share of the requests, the connections and the memory for bodies that one client address may use, in percent;
+    /// set 100 behind a proxy, where all requests come from one address
     #[arg(long, value_name = "PERCENT", default_value_t = SERVER.max_share_percent, env = "DIAFLIGHT_MAX_SHARE_PERCENT",
           value_parser = clap::value_parser!(u8).range(1..=100))]
     pub max_share_percent: u8,
-    /// Size of a request's body, in MiB (413)
+    /// Largest body of a request, in MiB (413)
     #[arg(long, value_name = "MIB", default_value_t = mib(SERVER.max_body_bytes), env = "DIAFLIGHT_MAX_BODY_MIB",
           value_parser = clap::value_parser!(u64).range(1..=1024))]
     pub max_body_mib: u64,
-    /// How long a client may take to send a request; a body that goes on coming, a second more for each 16 KiB (408)
+    /// How long a client may take to send a request, and a second more for each 16 KiB of body received (408)
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.receive_limit), env = "DIAFLIGHT_RECEIVE_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub receive_limit_ms: u64,
-    /// How long a connection may be without a request before it is closed
+    /// How long a connection may be idle before it is closed
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.idle_limit), env = "DIAFLIGHT_IDLE_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub idle_limit_ms: u64,
@@ -69,11 +69,12 @@ pub struct HttpArgs {
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.time_limit), env = "DIAFLIGHT_TIME_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub time_limit_ms: u64,
-    /// How long running answers may go on once the server is told to stop
+    /// How long running answers may take once the server is told to stop
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.drain_limit), env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
     pub drain_limit_ms: u64,
-    /// Memory for large answers, in MiB: each may take 96 and then spills to temporary files; more of them wait. Half as
-    /// much is theirs while it is free, a quarter is for the ids of exchanges, and 64 for each bulk read of a table whose files are in no order
+    /// Memory for large answers, in MiB. Each may use 96 and then spills to temporary files; answers without memory wait. On
+    /// top come half as much, which they use while it is free, a quarter for the ids of exchanges, and 64 MiB for each bulk
+    /// read of a table whose files are not sorted
     #[arg(long, value_name = "MIB", default_value_t = mib(SERVER.memory_bytes), env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,
@@ -84,7 +85,7 @@ pub struct HttpArgs {
     /// How statements run.
     #[command(flatten)]
     pub sql: StatementArgs,
-    /// Opens whole tables and SQL; without one, they are for everyone
+    /// Token that bulk reads of tables and SQL require; without one, everyone may use them
     #[arg(
         long,
         value_name = "TOKEN",
@@ -93,17 +94,17 @@ pub struct HttpArgs {
         hide_default_value = true
     )]
     pub token: Option<Token>,
-    /// PEM file of the server's certificate, with those that vouch for it: connections are then encrypted
+    /// PEM file of the server's certificate and its intermediate certificates: connections are then encrypted
     #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// PEM file of the certificate's key
     #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_KEY", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Memory for the key index of row groups, in MiB: a byte for each source, forced measurement and object holds them all
+    /// Memory for the key index of row groups, in MiB; one byte per source, forced measurement and object is enough for all
     #[arg(long, value_name = "MIB", default_value_t = mib(EngineOptions::INDEX_BYTES), env = "DIAFLIGHT_INDEX_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub index_mib: u64,
-    /// Memory for the footers of Parquet files in scans that are no lookups, in MiB
+    /// Memory for the Parquet footers that scans cache, in MiB; lookups use the key index
     #[arg(long, value_name = "MIB", default_value_t = mib(EngineOptions::FOOTER_CACHE_BYTES), env = "DIAFLIGHT_FOOTER_CACHE_MIB",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub footer_cache_mib: u64,
@@ -112,7 +113,7 @@ pub struct HttpArgs {
 /// The limits of SQL statements.
 #[derive(Clone, Debug, Args)]
 pub struct StatementArgs {
-    /// SQL statements run at once; more are told to come back (RESOURCE_EXHAUSTED)
+    /// SQL statements run at once; more are refused (RESOURCE_EXHAUSTED)
     #[arg(long, value_name = "N", default_value_t = SQL.max_concurrent_statements as u64, env = "DIAFLIGHT_MAX_CONCURRENT_STATEMENTS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_concurrent_statements: u64,

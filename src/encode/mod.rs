@@ -54,7 +54,7 @@ impl Format {
         }
     }
 
-    /// The word of `output-format`.
+    /// The value of `output-format`.
     pub fn name(self) -> &'static str {
         self.definition().name
     }

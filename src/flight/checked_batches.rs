@@ -41,13 +41,13 @@ pub(crate) fn batches(
     what: &'static str,
     messages: impl Stream<Item = Result<FlightData, Status>> + Send + 'static,
 ) -> BoxStream<'static, Result<RecordBatch>> {
-    // A message may have nothing but a descriptor or metadata.
+    // A message may have only a descriptor or metadata.
     let messages = messages.try_filter(|message| future::ready(!message.data_header.is_empty()));
     let checked = messages.map_err(FlightError::from).and_then(|message| {
         let checked = future::ready(check(&message).map(|()| message));
         checked.map_err(|error| FlightError::ExternalError(Box::new(error)))
     });
-    // The decoder expects messages that are right. It panics at what the checks let through, such as an integer of 7 bits.
+    // The decoder expects valid messages. It panics on errors that the checks do not find, such as an integer of 7 bits.
     let batches = AssertUnwindSafe(FlightRecordBatchStream::new_from_flight_data(checked));
     let batches = batches.catch_unwind().map(|batch| match batch {
         Ok(batch) => batch.map_err(error),
@@ -78,7 +78,7 @@ fn check(message: &FlightData) -> Result<()> {
         (MessageHeader::RecordBatch, Some(batch)) => check_batch(&batch, body),
         (MessageHeader::NONE | MessageHeader::Schema, _) => Ok(()),
         (MessageHeader::DictionaryBatch, _) => {
-            Err(Error::argument("dictionaries are not taken; send the values themselves"))
+            Err(Error::argument("dictionary-encoded columns are not supported; send plain columns"))
         }
         _ => Err(Error::argument("a message is neither a schema nor a batch")),
     }
@@ -93,7 +93,7 @@ fn unverified(error: InvalidFlatbuffer) -> Error {
     };
     Error::new(
         Kind::TooLarge,
-        format!("a message has too much in its header ({error}); the limit is {most}"),
+        format!("the header of a message is too large ({error}); the limit is {most}"),
     )
 }
 
@@ -156,7 +156,7 @@ fn too_large(count: u64, of: &str, most: u64) -> Error {
 }
 
 fn damaged() -> Error {
-    Error::argument("a message is damaged: its bytes are not what its header says")
+    Error::argument("a message is damaged: its header does not match its bytes")
 }
 
 #[cfg(test)]

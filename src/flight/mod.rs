@@ -159,7 +159,9 @@ impl FlightService for Flight {
         &self,
         _: Request<FlightDescriptor>,
     ) -> Result<Response<PollInfo>, Status> {
-        Err(Status::unimplemented("plans are made at once; call get_flight_info instead"))
+        Err(Status::unimplemented(
+            "poll_flight_info is not supported; call get_flight_info instead",
+        ))
     }
 
     async fn get_schema(

@@ -58,7 +58,7 @@ fn messages(body: Body, limits: Limits) -> Body {
 
 fn stalled(limit: Duration) -> Error {
     let seconds = limit.as_secs_f64();
-    let text = format!("no message came whole for {seconds} s; send messages without pauses");
+    let text = format!("no complete message arrived for {seconds} s; send messages without pauses");
     Error::new(Kind::TooSlow, text)
 }
 
@@ -174,7 +174,7 @@ mod tests {
     async fn half_a_message_may_neither_stall_nor_take_all_memory() {
         let status = fails([message(9), message(9)[..7].to_vec()].map(Bytes::from).to_vec()).await;
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
-        assert!(status.message().contains("no message came whole for 0.001 s"), "{status}");
+        assert!(status.message().contains("no complete message arrived for 0.001 s"), "{status}");
         let large = u32::MAX.to_be_bytes();
         let mut chunks = vec![Bytes::from([&[0][..], &large].concat())];
         chunks.extend(std::iter::repeat_n(Bytes::from(vec![1; 1 << 20]), 1 << 10));

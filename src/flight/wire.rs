@@ -72,7 +72,7 @@ pub(crate) fn limited_flight_data(
     let encoder = FlightDataEncoderBuilder::new()
         .with_schema(rows.schema())
         .with_options(options)
-        // The encoder would measure a slice by the whole batch.
+        // The encoder would count the bytes of the whole batch for a slice of it.
         .with_max_flight_data_size(usize::MAX);
     let messages = rows
         .map(|batch| pieces(batch.map_err(Error::from)?).map_err(Error::from))

@@ -106,7 +106,7 @@ impl IndexCache {
         Ok(new)
     }
 
-    /// The pages of a row group. They are read unless they are held; whoever asks while they are being read waits for them.
+    /// The pages of a row group. They are read unless they are cached; a caller that asks while they are being read waits for them.
     pub async fn pages(
         &self,
         store: &Arc<dyn ObjectStore>,

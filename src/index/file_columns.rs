@@ -32,7 +32,7 @@ impl FileColumns {
     pub fn from_descriptor(descriptor: SchemaDescPtr) -> Result<Self> {
         let named = |(leaf, column): (usize, &ColumnDescPtr)| match column.path().parts() {
             [name] => Some((stored_name(name).1.to_string(), leaf)),
-            // It is part of a list or a struct, and these are not served.
+            // The column is part of a list or a struct, which are not served.
             _ => None,
         };
         let by_name: HashMap<_, _> =

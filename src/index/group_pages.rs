@@ -132,7 +132,7 @@ impl GroupPages {
         self.columns.get(column).map_or(0, |pages| pages.layout as usize)
     }
 
-    /// The rows of the group that may be wanted, as exactly as the page index tells: the rows of whole pages, ascending. `rows` is the
+    /// The rows of the group that may match, as exactly as the page index allows: the rows of whole pages, ascending. `rows` is the
     /// number of rows in the group.
     pub fn candidates(&self, key: usize, rows: usize, wanted: &Wanted) -> Vec<Range<usize>> {
         if self.keys.is_empty() {
@@ -272,7 +272,7 @@ fn decode(
     }
     match decoder.try_decode()? {
         DecodeResult::Data(footer) => Ok(footer),
-        _ => Err(parquet::errors::ParquetError::General("the page index is cut short".into())),
+        _ => Err(parquet::errors::ParquetError::General("the page index is truncated".into())),
     }
 }
 

@@ -35,10 +35,10 @@ pub struct TableIndex {
     _filling: SpawnedTask<()>,
 }
 
-/// A row group that may hold what is wanted.
+/// A row group that may have matching rows.
 pub(crate) type Selected = (Arc<FileIndex>, usize);
 
-/// Rows of one row group that may be wanted, at most as many as are read and decoded at once.
+/// Rows of one row group that may match, at most as many as are read and decoded at once.
 #[derive(Debug)]
 pub struct RowGroupPart {
     /// The file of the row group.
@@ -78,7 +78,7 @@ impl TableIndex {
         while let Some((file, read)) = every.next().await {
             if let Err(error) = &read {
                 let table = table.name();
-                tracing::warn!(table, version, %error, "a file is not in the index");
+                tracing::warn!(table, version, %error, "a file could not be added to the index");
             }
             match read {
                 // An empty file has nothing to read. It has no range of keys either, by which files are put in order.
@@ -114,7 +114,7 @@ impl TableIndex {
         apart && files.iter().all(|file| file.sorted)
     }
 
-    /// The row groups that may hold what is wanted, in the order of the files.
+    /// The row groups that may have matching rows, in the order of the files.
     pub async fn groups(&self, wanted: &Wanted) -> Result<Vec<Selected>> {
         let mut selected = Vec::new();
         for (i, file) in self.snapshot.files.iter().enumerate() {
@@ -129,7 +129,7 @@ impl TableIndex {
         Ok(selected)
     }
 
-    /// The number of rows in the pages that may hold what is wanted. `None` if there are more than `most`, or if a file could not be read.
+    /// The number of rows in the pages that may have matching rows. `None` if there are more than `most`, or if a file could not be read.
     /// All rows of a row group count if its pages are not in memory. If these row groups decide, and are few, their pages are read.
     pub async fn rows_of_pages(&self, wanted: &Wanted, most: usize) -> Result<Option<usize>> {
         let (mut rows, mut rows_unheld, mut unheld) = (0, 0, Vec::new());
@@ -167,7 +167,7 @@ impl TableIndex {
         Ok(Some(rows + rows_unheld).filter(|rows| *rows <= most))
     }
 
-    /// The pages of a row group that may hold what is wanted, in parts of about `most` rows.
+    /// The pages of a row group that may have matching rows, in parts of about `most` rows.
     pub async fn parts(
         &self,
         selected: Selected,
@@ -205,7 +205,7 @@ impl TableIndex {
 async fn fill(store: Arc<dyn ObjectStore>, cache: Arc<IndexCache>, files: Vec<Arc<FileIndex>>) {
     for file in files {
         if let Err(error) = cache.fill(&store, &file).await {
-            tracing::debug!(%error, "pages are left to the lookup that needs them");
+            tracing::debug!(%error, "pages were not read ahead; the first lookup that needs them reads them");
         }
     }
 }

@@ -122,7 +122,7 @@ impl AvroPackets {
         let length = self.decoder.decode(record).map_err(|error| damaged(&error))?;
         match self.decoder.flush().map_err(|error| damaged(&error))? {
             Some(packet) => Ok((packet, length)),
-            None => Err(damaged(&"it goes past the end of its block")),
+            None => Err(damaged(&"it is longer than the rest of its block")),
         }
     }
 }
@@ -132,7 +132,7 @@ fn decoder(mut schema: Value, history: bool) -> Result<(Decoder, usize)> {
     let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let names: Vec<_> = fields.iter().filter_map(|field| field["name"].as_str()).collect();
     if !names.contains(&sections::DIA_SOURCE) {
-        let name = schema["name"].as_str().unwrap_or("something without a name");
+        let name = schema["name"].as_str().unwrap_or("records without a name");
         let what = format!("an Avro file of {name}, which has no field diaSource");
         return Err(Error::input(format!("{what}; alert packets are expected")));
     }

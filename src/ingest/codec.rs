@@ -83,7 +83,7 @@ fn damaged(reason: String) -> io::Error {
 }
 
 fn too_large() -> io::Error {
-    damaged(format!("more than the {} MiB that a block may have", MAX_BLOCK_BYTES >> 20))
+    damaged(format!("more than {} MiB, the limit of a block", MAX_BLOCK_BYTES >> 20))
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub(crate) fn left_out(field: &str, data_type: &DataType) -> String {
         DataType::Null => "always null",
         _ => "bytes",
     };
-    format!("{field} is {kind}: left out, for only scalar fields become columns")
+    format!("{field} is {kind}: left out, because only scalar fields become columns")
 }
 
 /// Builds the columns, field by field.

@@ -61,7 +61,7 @@ impl<R: BufRead> Container<R> {
         let schema = self.header.writer_schema();
         let schema = schema.map_err(|error| Error::input(format!("no Avro schema: {error}")))?;
         serde_json::from_str(&schema.json_string)
-            .map_err(|error| Error::input(format!("the Avro schema is no JSON: {error}")))
+            .map_err(|error| Error::input(format!("the Avro schema is not JSON: {error}")))
     }
 
     /// How many bytes of the file have been read.
@@ -108,7 +108,9 @@ impl<R: BufRead> Container<R> {
             true => Ok((records, data)),
             false => {
                 let bytes = data.len();
-                Err(Error::input(format!("damaged: {records} records said to be in {bytes} bytes")))
+                Err(Error::input(format!(
+                    "damaged: its header gives {records} records in {bytes} bytes"
+                )))
             }
         }
     }
@@ -126,12 +128,12 @@ impl<R: BufRead> Container<R> {
                 return if negative { Err(wrong()) } else { Ok(zigzag >> 1) };
             }
         }
-        Err(Error::input(format!("damaged: the {what} is no Avro long")))
+        Err(Error::input(format!("damaged: the {what} is not an Avro long")))
     }
 
     fn fill(&mut self, bytes: &mut [u8]) -> Result<()> {
         self.reader.read_exact(bytes).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Error::input("truncated: the file ends in it"),
+            std::io::ErrorKind::UnexpectedEof => Error::input("truncated: the file ends within it"),
             _ => Error::from(error),
         })?;
         self.offset += bytes.len() as u64;

@@ -52,12 +52,12 @@ async fn fetch(
         let before = at;
         let failure = match receive(store, object, &mut at, range.end, &mut pieces).await {
             Ok(()) if at == range.end => return Ok(pieces),
-            Ok(()) => Error::new(Kind::Storage, "the answer ended before its end"),
+            Ok(()) => Error::new(Kind::Storage, "the response of the store is incomplete"),
             Err(failure) => failure.worth_a_retry(object)?,
         };
         failures = if at > before { 1 } else { failures + 1 };
         if failures > ATTEMPTS {
-            let doing = format!("reading bytes {at} to {} again and again", range.end);
+            let doing = format!("reading bytes {at} to {} failed repeatedly", range.end);
             return Err(failure.context(doing));
         }
         tracing::debug!(object = %object.location, at, %failure, "asking for the rest of a range");
@@ -86,7 +86,7 @@ impl Failure {
             }
             Self::Store(E::NotFound { .. }) => Err(Error::new(
                 Kind::NotFound,
-                format!("{} is gone since it was listed", object.location),
+                format!("{} was deleted after it was listed", object.location),
             )),
             Self::Store(error @ (E::PermissionDenied { .. } | E::Unauthenticated { .. })) => {
                 Err(error.into())

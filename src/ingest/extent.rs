@@ -50,12 +50,12 @@ pub(crate) fn most_packet_bytes(schema: &Value, history: bool) -> Result<u64> {
         }
     }
     if all.least == 0 {
-        return Err(Error::input("the Avro schema gives packets that take no bytes"));
+        return Err(Error::input("the Avro schema has packets that take no bytes"));
     }
     if stored.width > MAX_PACKET_BYTES {
         let (width, most) = (stored.width, MAX_PACKET_BYTES);
         return Err(Error::input(format!(
-            "every packet of this Avro schema would take {width} bytes; at most {most} are taken"
+            "every packet of this Avro schema would take {width} bytes; the limit is {most}"
         )));
     }
     Ok(MAX_PACKET_BYTES.min(MAX_DECODED_BYTES / stored.ratio.max(1)))
@@ -75,7 +75,7 @@ impl Names {
             Value::String(name) => self.of_name(name, namespace, place)?,
             Value::Array(branches) => self.of_union(branches, namespace, place)?,
             Value::Object(_) => self.of_object(schema, namespace, place)?,
-            other => return Err(wrong(place, &format!("{other} for a type"))),
+            other => return Err(wrong(place, &format!("{other} in place of a type"))),
         };
         extent.bounded(place)
     }
@@ -94,7 +94,7 @@ impl Names {
                 return match self.0.get(&(namespace.to_string(), name.to_string())) {
                     Some(Some(extent)) => Ok(*extent),
                     Some(None) => {
-                        Err(wrong(place, &format!("a record {name} within itself, without end")))
+                        Err(wrong(place, &format!("a record {name} that contains itself")))
                     }
                     None => Err(wrong(place, &format!("the unknown type {name}"))),
                 };
@@ -170,8 +170,7 @@ impl Names {
     ) -> Result<TypeExtent> {
         let item = key.and(self.extent(items, at, place)?, place)?;
         if item.least == 0 {
-            let reason =
-                "an array of items that take no bytes, so that nothing bounds their number";
+            let reason = "an array of items that take no bytes, whose number has no limit";
             return Err(wrong(place, reason));
         }
         let ratio = item.ratio.max(item.width.div_ceil(item.least));
@@ -183,7 +182,7 @@ impl TypeExtent {
     /// The extent of two values, one after the other.
     fn and(self, other: Self, place: &str) -> Result<Self> {
         let sum = |a: u64, b: u64| {
-            a.checked_add(b).ok_or_else(|| wrong(place, "a size that no memory has"))
+            a.checked_add(b).ok_or_else(|| wrong(place, "values larger than any memory"))
         };
         Ok(Self {
             least: sum(self.least, other.least)?,
@@ -196,10 +195,13 @@ impl TypeExtent {
 
     fn bounded(self, place: &str) -> Result<Self> {
         if self.types > MAX_TYPES {
-            return Err(wrong(place, &format!("more than {MAX_TYPES} types, written out")));
+            return Err(wrong(
+                place,
+                &format!("more than {MAX_TYPES} types, once named types are expanded"),
+            ));
         }
         if self.depth > MAX_DEPTH {
-            return Err(wrong(place, &format!("types more than {MAX_DEPTH} deep in each other")));
+            return Err(wrong(place, &format!("types nested more than {MAX_DEPTH} levels deep")));
         }
         Ok(self)
     }
@@ -254,7 +256,7 @@ mod tests {
     fn a_type_within_itself_ends() {
         let tree = record("T", json!([{ "name": "left", "type": ["null", "T"] }]));
         let error = refusal(json!([{ "name": "tree", "type": tree }]));
-        assert!(error.contains("T within itself") && error.contains("tree.left"), "{error}");
+        assert!(error.contains("T that contains itself") && error.contains("tree.left"), "{error}");
     }
 
     /// Each type has so many fields of the one before.
@@ -275,7 +277,7 @@ mod tests {
     fn schemas_that_unfold_or_nest_without_measure_are_refused() {
         most(tower(3, 10)).unwrap();
         assert!(refusal(tower(10, 10)).contains("more than 16384 types"));
-        assert!(refusal(tower(2000, 1)).contains("more than 64 deep"));
+        assert!(refusal(tower(2000, 1)).contains("more than 64 levels deep"));
     }
 
     #[test]

@@ -83,7 +83,7 @@ fn walk(path: &Path) -> Result<Vec<InputFile>> {
         let name = entry.path().display().to_string();
         if !metadata.is_file() {
             return Err(Error::input(format!(
-                "{name} is no file but a pipe, a socket or a device; files and folders are expected"
+                "{name} is not a file but a pipe, a socket or a device; files and folders are expected"
             )));
         }
         let modified = metadata.modified()?;
@@ -97,7 +97,9 @@ fn unreadable(root: &Path, error: walkdir::Error) -> Error {
     let path = error.path().unwrap_or(root).to_owned();
     if let Some(ancestor) = error.loop_ancestor() {
         let (path, ancestor) = (path.display(), ancestor.display());
-        return Error::input(format!("{path} is a symbolic link to {ancestor}, which it is in"));
+        return Error::input(format!(
+            "{path} is a symbolic link to {ancestor}, the folder that contains it"
+        ));
     }
     match error.into_io_error() {
         Some(error) => io_error(&path, error),
@@ -228,6 +230,6 @@ mod tests {
         store.delete(&key).await.unwrap();
         let error = listed.open(None).await.unwrap_err();
         assert_eq!(error.kind(), Kind::NotFound);
-        assert!(error.to_string().contains("night/a.avro is gone"), "{error}");
+        assert!(error.to_string().contains("night/a.avro was deleted"), "{error}");
     }
 }

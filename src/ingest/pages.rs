@@ -174,7 +174,10 @@ impl CheckedPages {
     }
 
     fn damaged(&self) -> ParquetError {
-        ParquetError::General(format!("{}: a page has other levels than it says", self.column))
+        ParquetError::General(format!(
+            "{}: damaged: the levels of a page do not match its header",
+            self.column
+        ))
     }
 }
 

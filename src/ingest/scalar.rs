@@ -97,7 +97,7 @@ pub(crate) fn exact(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, Unf
 
 /// Integers or doubles as a narrower or another type; `found` is the type that they come from.
 fn narrowed(widest: &ArrayRef, found: &DataType, stored: &DataType) -> Result<ArrayRef, Unfit> {
-    // The least integer that a double does not distinguish from its neighbour.
+    // The least integer that a double cannot distinguish from its neighbour.
     let whole_below = match found {
         DataType::Float16 => 2_f64.powi(11),
         DataType::Float32 => 2_f64.powi(24),
@@ -130,7 +130,7 @@ fn narrowed(widest: &ArrayRef, found: &DataType, stored: &DataType) -> Result<Ar
             })?
         }
         (own, stored) => {
-            return Err(Error::internal(format!("no way from {own} to {stored}")).into());
+            return Err(Error::internal(format!("no conversion from {own} to {stored}")).into());
         }
     })
 }

@@ -32,7 +32,7 @@ impl SciencePackets {
     /// Opens a file and reads its footer. A file that is not of alerts is an `Input` error.
     pub(crate) fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
-        // The types are Parquet's own. Those of the writer's library would only add variants.
+        // The Arrow schema of the writer is ignored: the Parquet types suffice, and it would only add variants.
         let footer = ParquetMetaDataReader::new().parse_and_finish(&file).map_err(unreadable)?;
         let columns = footer.file_metadata().schema_descr();
         let roots = columns.root_schema().get_fields();

@@ -124,5 +124,5 @@ fn list(array: &ArrayRef, item: &Arc<Field>, name: &str) -> Result<ArrayRef, Mis
 }
 
 fn no_way(array: &ArrayRef, name: &str) -> Misfit {
-    Misfit::Other(Error::internal(format!("{name}: no way from {}", array.data_type())))
+    Misfit::Other(Error::internal(format!("{name}: no conversion from {}", array.data_type())))
 }

@@ -191,9 +191,11 @@ impl Upsert<'_> {
             }
             self.warehouse.discard(&change.add).await;
             if attempt == ATTEMPTS {
-                return Err(error.context(format!("someone else was first {ATTEMPTS} times")));
+                return Err(
+                    error.context(format!("other writers committed first {ATTEMPTS} times"))
+                );
             }
-            tracing::info!(table = table.name(), "changed meanwhile: merging again");
+            tracing::info!(table = table.name(), "another writer committed first: merging again");
             attempt += 1;
             draft = self.draft(table).await?;
         }

@@ -12,7 +12,7 @@ use axum::http::Extensions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Client(IpAddr);
 
-/// Who asks for permits or memory.
+/// The client that requests permits or memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller {
     /// The client, which gets no more than a share of each limit. `None` is work of the server itself, without a share.

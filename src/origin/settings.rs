@@ -24,7 +24,7 @@ impl FromStr for Origin {
         let is_http = ["http", "https"].contains(&url.scheme());
         match host.filter(|host| is_http && is_bare && is_host(host) && is_prefix(&prefix)) {
             Some(host) => Ok(Self { is_encrypted: url.scheme() == "https", host, prefix }),
-            None => Err(format!("it has more than http or https, a host and a path; {right}")),
+            None => Err(format!("only http or https, a host and a path are allowed; {right}")),
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn tokens(what: &str, text: &str) -> Result<Vec<TokenWithSpan>> {
     let TokenCounts { operators, concatenated, names, .. } = counts;
     for (count, of, most) in [
         (operators, "operators and keywords", MOST_OPERATORS),
-        (concatenated, "operators || (concat takes many texts)", MOST_CONCATENATED),
+        (concatenated, "operators || (use concat for many texts)", MOST_CONCATENATED),
         (names, "names", MOST_NAMES),
     ] {
         if count > most {
@@ -108,7 +108,7 @@ impl TokenCounts {
             return Err(too_large(
                 what,
                 self.nested,
-                "brackets and CASEs within each other",
+                "levels of nested brackets and CASEs",
                 MOST_NESTED,
             ));
         }
@@ -136,7 +136,7 @@ impl TokenCounts {
         }
         self.after_bracket = matches!(token, Token::RBracket);
         match self.bracketed > MOST_NESTED {
-            true => Err(too_large(what, self.bracketed, "brackets after each other", MOST_NESTED)),
+            true => Err(too_large(what, self.bracketed, "subscripts [...] in a row", MOST_NESTED)),
             false => Ok(()),
         }
     }
@@ -217,17 +217,17 @@ mod tests {
         }
         assert!(
             refused(&"(".repeat(100))
-                .contains("brackets and CASEs within each other; the limit is 40")
+                .contains("levels of nested brackets and CASEs; the limit is 40")
         );
         for sign in ["NOT ", "- ", "~ "] {
             let text = format!("{}a", sign.repeat(41));
             assert!(refused(&text).contains("41 signs before a value; the limit is 40"), "{text}");
         }
-        assert!(refused(&"ARRAY<".repeat(41)).contains("within each other; the limit is 40"));
-        assert!(refused(&"STRUCT<a ".repeat(41)).contains("within each other; the limit is 40"));
+        assert!(refused(&"ARRAY<".repeat(41)).contains("brackets and CASEs; the limit is 40"));
+        assert!(refused(&"STRUCT<a ".repeat(41)).contains("brackets and CASEs; the limit is 40"));
         for brackets in ["[]", "[3]"] {
             let text = format!("NULL::INT{}", brackets.repeat(41));
-            assert!(refused(&text).contains("after each other; the limit is 40"));
+            assert!(refused(&text).contains("in a row; the limit is 40"));
         }
         assert!(refused(&"a || ".repeat(101)).contains("texts); the limit is 100"));
         assert!(refused(&"a.".repeat(100)).contains("parts in a name; the limit is 8"));

@@ -89,12 +89,12 @@ pub(crate) fn scanned(file: &DataFile) -> PartitionedFile {
     scanned.with_partition_values(values.collect())
 }
 
-/// The time by which DataFusion's cache of footers tells the contents of a file from those that were there before under the same name.
+/// The modification time by which DataFusion's footer cache distinguishes a file from an earlier one of the same name.
 ///
-/// The cache believes a footer if the file has the size and the `last_modified` with which the footer was read, and compares nothing else
+/// The cache uses a footer if the file has the size and the `last_modified` with which the footer was read, and compares nothing else
 /// (`CachedFileMetadataEntry::is_valid_for`). A file that is overwritten may keep both: its times are given to the millisecond, or to the
 /// second. What then differs is its [generation](DataFile::generation), a number made of its ETag or of its table's id. So the nanoseconds
-/// of the time, which are otherwise always zero, are made of the generation. Nothing else reads this time.
+/// of the time, which are otherwise always zero, are set from the generation. Nothing else reads this time.
 fn content_time(file: &DataFile) -> DateTime<Utc> {
     file.modified + TimeDelta::nanoseconds((file.generation % 1_000_000) as i64)
 }

@@ -31,7 +31,7 @@ pub struct LookupExec {
     table: Table,
     projection: Arc<Projection>,
     filters: Arc<[Expr]>,
-    /// The index of a snapshot, and what is wanted of it; `None` in a plan that is not bound.
+    /// The index of a snapshot, and the rows to look up in it; `None` in a plan that is not bound.
     bound: Option<(Arc<TableIndex>, Arc<Wanted>)>,
     /// Whether the last row of each row group comes first.
     reversed: bool,
@@ -76,7 +76,7 @@ impl LookupExec {
         self.table
     }
 
-    /// The index of the snapshot that is read, and what is wanted of it; `None` if the lookup is not bound.
+    /// The index of the snapshot that is read, and the rows to look up in it; `None` if the lookup is not bound.
     pub fn lookup(&self) -> Option<&(Arc<TableIndex>, Arc<Wanted>)> {
         self.bound.as_ref()
     }

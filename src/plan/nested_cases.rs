@@ -21,7 +21,7 @@ fn check(plan: &LogicalPlan) -> Result<()> {
         step.apply_expressions(|expr| match nested(expr)? {
             0..=MOST_NESTED => Ok(TreeNodeRecursion::Continue),
             many => {
-                let of = "CASE, COALESCE or NULLIF within each other";
+                let of = "levels of nested CASE, COALESCE or NULLIF";
                 Err(too_large("the plan", many, of, MOST_NESTED).into())
             }
         })

@@ -41,7 +41,7 @@ pub fn svg(
 ) -> Result<String> {
     let mut placed: Vec<Placed> =
         curve.points.iter().filter_map(|point| place(point, quantity)).collect();
-    // Detections last, on top of the many others.
+    // Detections are drawn last, on top of the other points.
     placed.sort_by_key(|placed| match placed.point.kind {
         PointKind::UpperLimit => 0,
         PointKind::Forced => 1,
@@ -68,7 +68,7 @@ fn place(point: &Point, quantity: Quantity) -> Option<Placed<'_>> {
             ab_mag_err(point.flux_njy, point.flux_err_njy).unwrap_or_default(),
         ),
     };
-    // A forced measurement within its noise has no magnitude to speak of; where it counts it is there as a limit.
+    // A forced measurement below the noise has no meaningful magnitude; it is shown as an upper limit if it is one.
     let noise = point.kind == PointKind::Forced && point.flux_njy < 3.0 * point.flux_err_njy;
     (quantity == Quantity::Flux || !noise).then_some(Placed { point, y, y_err })
 }

@@ -26,7 +26,7 @@ pub fn png(svg: &str) -> Result<Vec<u8>> {
     let tree = Tree::from_str(svg, &options).map_err(|error| failed(error.to_string()))?;
     let (width, height) = (2.0 * tree.size().width(), 2.0 * tree.size().height());
     let mut pixels = Pixmap::new(width as u32, height as u32)
-        .ok_or_else(|| failed("it has no size".to_string()))?;
+        .ok_or_else(|| failed("the picture has no size".to_string()))?;
     resvg::render(&tree, Transform::from_scale(2.0, 2.0), &mut pixels.as_mut());
     pixels.encode_png().map_err(|error| failed(error.to_string()))
 }

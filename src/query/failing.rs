@@ -35,8 +35,9 @@ impl Failing {
         };
         let names: Vec<_> = unseen.iter().map(|(table, _)| table.name()).collect();
         let names = names.join(", ");
-        let text =
-            format!("{names}: could not be looked at for {longest} s; the reason is in the log");
+        let text = format!(
+            "{names}: could not be checked for changes for {longest} s; the reason is in the log"
+        );
         Err(Error::new(Kind::NotReady, text))
     }
 }

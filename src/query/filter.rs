@@ -103,7 +103,7 @@ pub(crate) fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Resu
     match expression.get_type(&schema).map_err(wrong)? {
         DataType::Boolean => Ok(expression),
         other => Err(Error::argument(format!(
-            "filter: a predicate is true or false, not {other}: {text:.100}"
+            "filter: a predicate must be boolean, not {other}: {text:.100}"
         ))),
     }
 }
@@ -111,7 +111,7 @@ pub(crate) fn parse(state: &SessionState, table: &OpenTable, text: &str) -> Resu
 /// `Ok` for a plain predicate, else why an expression is none.
 fn check(expression: &Expr) -> Result<(), String> {
     let mut checked = Ok(());
-    // `apply` itself cannot fail: it stops early at what is wrong.
+    // `apply` itself cannot fail: it stops at the first part that is not allowed.
     let _ = expression.apply(|part| {
         checked = plain(part);
         Ok(match (&checked, part) {
@@ -133,7 +133,7 @@ fn plain(part: &Expr) -> Result<(), String> {
         Expr::IsNotNull(_) | Expr::IsNotTrue(_) | Expr::IsNotFalse(_) | Expr::IsNotUnknown(_) => Ok(()),
         Expr::Between(_) | Expr::Case(_) => Ok(()),
         Expr::BinaryExpr(binary) if is_plain_operator(binary.op) => Ok(()),
-        Expr::BinaryExpr(binary) => Err(format!("a filter has no operator {}", binary.op)),
+        Expr::BinaryExpr(binary) => Err(format!("the operator {} is not supported in a filter", binary.op)),
         Expr::Like(like) => pattern(like),
         Expr::InList(list) => values(list),
         Expr::Cast(cast) => plain_type(cast.field.data_type()),
@@ -141,9 +141,9 @@ fn plain(part: &Expr) -> Result<(), String> {
         Expr::ScalarFunction(function) => match (is_plain_function(function.name()), function.args.len()) {
             (true, 0..=MOST_ARGUMENTS) => Ok(()),
             (true, count) => Err(format!("a function has {count} arguments; the limit is {MOST_ARGUMENTS}")),
-            _ => Err(format!("a filter has no function {}; it has {}", function.name(), FUNCTIONS.join(", "))),
+            _ => Err(format!("the function {} is not supported in a filter; give one of {}", function.name(), FUNCTIONS.join(", "))),
         },
-        _ => Err("a predicate on one row has no subquery, aggregate, window, regular expression or parameter".into()),
+        _ => Err("a filter looks at one row: subqueries, aggregates, windows, regular expressions and parameters are not supported".into()),
     }
 }
 
@@ -166,7 +166,7 @@ fn is_plain_function(name: &str) -> bool {
 fn pattern(like: &Like) -> Result<(), String> {
     match &*like.pattern {
         Expr::Literal(value, _) => short(value, "a pattern of LIKE"),
-        _ => Err("the pattern of LIKE must be a text of its own".into()),
+        _ => Err("the pattern of LIKE must be a string literal".into()),
     }
 }
 
@@ -194,5 +194,7 @@ fn plain_type(data_type: &DataType) -> Result<(), String> {
     use DataType as D;
     let is_plain = data_type.is_primitive()
         || matches!(data_type, D::Boolean | D::Utf8 | D::LargeUtf8 | D::Utf8View);
-    is_plain.then_some(()).ok_or_else(|| format!("a filter has no values of type {data_type}"))
+    is_plain
+        .then_some(())
+        .ok_or_else(|| format!("values of type {data_type} are not supported in a filter"))
 }

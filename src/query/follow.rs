@@ -63,7 +63,7 @@ impl Tables {
         self.failing.are_seen_within(self.options.refresh * REFRESHES_MISSED)
     }
 
-    /// The error of who asks for a table that is not there.
+    /// The error for a request to a table that does not exist.
     pub(crate) fn absent(&self, table: Table) -> Error {
         Error::new(Kind::NotReady, self.options.source(table).absent(table))
     }
@@ -204,7 +204,7 @@ impl Tables {
 
 fn made_anew(table: Table) -> Error {
     let text = format!(
-        "the table {} has been made anew, and its former versions are gone: ask for the newest",
+        "the table {} has been created anew, and its earlier versions are gone: ask for the newest version",
         table.name()
     );
     Error::new(Kind::Gone, text)

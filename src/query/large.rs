@@ -94,7 +94,7 @@ fn rows_within(
     let rows = stream::once(async move { execute_stream(plan, context) }).try_flatten();
     let rows = rows.map_err(move |error| match Error::is_exhausted(&error) {
         true => {
-            tracing::warn!(%error, "a large answer has no room");
+            tracing::warn!(%error, "a large answer does not fit its memory and temporary files");
             too_large(room)
         }
         false => error,

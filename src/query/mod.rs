@@ -67,7 +67,7 @@ pub enum Order {
     /// The newest measurement first, whatever its object.
     NewestFirst,
     /// Object after object (`diaObjectId`), the newest measurement of each first. It follows the order of the
-    /// files, so it takes no memory to speak of, however many rows there are.
+    /// files, so it takes little memory, however many rows there are.
     ByObject,
 }
 

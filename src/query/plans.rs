@@ -58,7 +58,7 @@ impl Plans {
         Self { held: Cache::with_weighter(expected, BYTES, PlanWeighter), counts }
     }
 
-    /// The plan of a query with the given SQL and columns. Whoever asks for a plan that is being made waits for it.
+    /// The plan of a query with the given SQL and columns. A request for a plan that is being made waits for it.
     pub(crate) async fn get(
         &self,
         query: &Query,

@@ -36,8 +36,8 @@ pub enum Takes {
 /// The ids of objects.
 pub static ID: Argument = Argument {
     name: "diaObjectId",
-    about: "The object or objects: an id, several separated by commas, or an array. `objectId` is the same. An id that nobody \
-            knows has no rows.",
+    about: "The object or objects: an id, several separated by commas, or an array. `objectId` is the same. An unknown \
+            id has no rows.",
     takes: Takes::Ids,
     is_required: true,
     example: "",
@@ -65,10 +65,10 @@ pub static MIDPOINT_MJD_TAI: Argument = Argument {
 /// Whether upper limits are among the rows.
 pub static WITH_UPPER_LIMITS: Argument = Argument {
     name: "withupperlim",
-    about: "Also what is no clean detection, told apart by `v:tag`: `valid`, a diaSource that passes the quality cuts; `badquality`, one \
-            that does not; at visits without a diaSource, `upperlim`, a forced measurement within five sigma of zero, with its limit in \
-            `v:fluxLimit`, `forced`, a significant one, of either sign, and `badforced`, one that is withdrawn or no number. Where \
-            `columns` lacks `v:tag`, it is ignored: nothing would tell the rows apart.",
+    about: "Adds the rows that are not clean detections. `v:tag` says what a row is: `valid`, a diaSource that passes the quality cuts; \
+            `badquality`, one that does not; and, at visits without a diaSource, `upperlim`, a forced measurement within five sigma of \
+            zero, with its limit in `v:fluxLimit`, `forced`, a significant one, of either sign, and `badforced`, one that is withdrawn or \
+            not a number. It is ignored if `columns` is given without `v:tag`, since the rows could not be told apart.",
     takes: Takes::Flag,
     is_required: false,
     example: "true",

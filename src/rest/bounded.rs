@@ -118,7 +118,7 @@ fn pulled(body: Body, placement: Placement, deadline: Instant, stall_limit: Dura
         tokio::select! {
             sent = timeout_at(deadline, pull(body, &sender, stall_limit)) => match sent {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "an answer failed midway and was aborted"),
+                Ok(Err(error)) => tracing::warn!(%error, "an answer failed after its first byte and was aborted"),
                 Err(_) => tracing::warn!("an answer was over the time limit and was aborted"),
             },
             () = sender.closed() => {}
@@ -137,8 +137,8 @@ async fn pull(
     let mut chunks = body.into_data_stream().map_ok(Some).chain(stream::iter([Ok(None)]));
     while let Some(chunk) = chunks.next().await {
         let sent = timeout(stall_limit, sender.send(chunk?)).await;
-        let sent = sent.map_err(|_| too_slow(stall_limit, "take the answer as it comes"));
-        // If the receiver is gone, the client is gone, and there is nobody to tell.
+        let sent = sent.map_err(|_| too_slow(stall_limit, "read the answer without pauses"));
+        // If the receiver is gone, the client has disconnected: there is nothing left to do.
         if sent.map_err(axum::Error::new)?.is_err() {
             return Ok(());
         }

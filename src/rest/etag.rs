@@ -19,7 +19,7 @@ pub(crate) fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Re
     let mut hash = DefaultHasher::new();
     (instance, versions, question).hash(&mut hash);
     let text = format!("\"{}-{:016x}\"", versions.table, hash.finish());
-    text.parse().map_err(|_| Error::internal(format!("{text} is no entity tag")))
+    text.parse().map_err(|_| Error::internal(format!("{text} is not an entity tag")))
 }
 
 /// All that the answer to a request for rows depends on, except the versions of the tables.

@@ -67,11 +67,11 @@ pub(crate) async fn describe(request: Request, next: Next) -> Response {
 fn text_of_status(status: StatusCode, method: &Method, path: &str) -> String {
     match status {
         StatusCode::METHOD_NOT_ALLOWED => {
-            format!("{path} has no method {method}; the Allow header names those it has")
+            format!("{path} does not support the method {method}; the Allow header lists those it does")
         }
         StatusCode::PRECONDITION_FAILED => {
-            "If-Match names another answer than there is now; the tag of a compressed answer (W/\"...\") names none: ask for the first \
-             piece with `Accept-Encoding: identity`"
+            "If-Match does not match the current answer; the tag of a compressed answer (W/\"...\") never matches: ask for the first \
+             part with `Accept-Encoding: identity`"
                 .to_string()
         }
         _ => status.canonical_reason().unwrap_or("the request was refused").to_lowercase(),

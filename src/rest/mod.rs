@@ -81,7 +81,7 @@ pub fn router(app: App) -> Router {
         router.route(endpoint.path, (endpoint.methods)().with_state(served))
     });
     let work = work
-        // Within the limits, so that the workers do it.
+        // Inside the layer of limits, so that it runs on the workers.
         .route_layer(layers::compression_of_large())
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
         .route_layer(from_fn_with_state(app.limits.clone(), received::whole));

@@ -44,7 +44,7 @@ pub(crate) fn response(method: &Method, headers: &HeaderMap, tag: &ETag, whole: 
         (None, _) if range.satisfiable_ranges(u64::MAX).next().is_none() => {
             with_length(StatusCode::OK, whole) // it is no range of anything
         }
-        // More of the last bytes than there are: then all of them (RFC 9110, 14.1.2).
+        // A suffix range longer than the answer means the whole answer (RFC 9110, 14.1.2).
         (None, _) if is_of_last(headers) && length > 0 => piece(whole, 0..length),
         (None, _) => unsatisfiable(length),
         _ => with_length(StatusCode::OK, whole),

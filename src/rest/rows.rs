@@ -86,7 +86,7 @@ async fn answer(
     let mut begun = placement.work(answer.is_large, first).await?;
     if let HeldAnswer::Part(held, chunks) = begun {
         begun = match ranges::are_asked_for(&method, &headers) {
-            // Then as much is held as for a large answer.
+            // Then it needs as much memory as a large answer.
             true => placement.work(true, self::begun(held, chunks, PIECES_BYTES)).await?,
             false => HeldAnswer::Part(held, chunks),
         };

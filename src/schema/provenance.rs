@@ -46,7 +46,7 @@ pub const ALERT_SCIENCE: &str = "alertFinkScienceVersion";
 pub const ALERT_CONTENT_HASH: &str = "alertContentHash";
 
 /// The times that a measurement, or its processing, may have, as MJD: from 1968-05-24 to 2132-09-01. Rows with other times, such as seconds
-/// since 1970, are kept as they are, but lose to any other copy.
+/// since 1970, are kept as they are, but any other copy is preferred to them.
 pub const PLAUSIBLE_MJD: RangeInclusive<f64> = 40_000.0..=100_000.0;
 
 const ALL: [(&str, DataType); 8] = [

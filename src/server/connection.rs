@@ -1,5 +1,4 @@
-//! One connection, from its first byte to its end. In: an accepted stream and the slot it has. Out: answers, over HTTP/1.1
-//! or HTTP/2, encrypted or not.
+//! Serves one accepted connection, from its first byte to its end, over HTTP/1.1 or HTTP/2, encrypted or not.
 //!
 //! It ends when its client closes it, when it has been without a request for too long or its client does not take an
 //! answer ([`Timeouts`]), when it is evicted, and, after the answers under way, when the server drains.
@@ -100,7 +99,7 @@ impl Handler {
             }
             connection.as_mut().graceful_shutdown();
         }
-        // Clients of HTTP/2 are told that it is the end, if they listen at all, and ask again by a new connection.
+        // HTTP/2 clients get GOAWAY and can repeat the request on a new connection.
         connection.as_mut().graceful_shutdown();
         let _ = timeout(FLUSH_LIMIT, connection).await;
     }

@@ -96,19 +96,16 @@ impl SchemaProvider for Catalog {
     async fn table(&self, name: &str) -> Result<Option<Arc<dyn TableProvider>>> {
         let left_out = self.left_out.read().get(name).cloned();
         if let Some(reason) = left_out {
-            return plan_err!("the view {name} is not there: {reason}");
+            return plan_err!("the view {name} is not available: {reason}");
         }
         let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
         let Some(table) = Table::from_name(table) else { return Ok(None) };
         let as_of = AsOf::parse(version)?;
-        // A statement has no warnings, and what it would read now is not what it would read then.
+        // A statement cannot return a warning, and its rows would differ once that time has come.
         if let AsOf::Time(time) = &as_of
             && *time > Utc::now()
         {
-            return plan_err!(
-                "{name} is in the future: name a time that has been, or {}",
-                table.name()
-            );
+            return plan_err!("{name} is in the future: name a past time, or {}", table.name());
         }
         Ok(Some(self.engine.table(table, Some(&as_of)).await?))
     }

@@ -129,7 +129,7 @@ impl ScalarUDFImpl for Limited {
         };
         if bytes > most {
             return Err(DataFusionError::ResourcesExhausted(format!(
-                "{} would make {bytes:.0} bytes of {} rows; the limit is {most:.0}",
+                "{} would produce {bytes:.0} bytes from {} rows; the limit is {most:.0}",
                 self.name(),
                 args.number_rows
             )));

@@ -23,7 +23,7 @@ pub(crate) fn numbered(text: &str) -> Result<Cow<'_, str>> {
         (true, _) => Ok(Cow::Borrowed(text)),
         (false, None) => Ok(Cow::Owned(replaced(text, &marks))),
         (false, Some(name)) => Err(Error::argument(format!(
-            "the statement has both `?` and `{name}`; write all parameters one way"
+            "the statement has both `?` and `{name}`; use one of the two forms for all parameters"
         ))),
     }
 }

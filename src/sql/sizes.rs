@@ -44,7 +44,7 @@ pub(crate) fn bytes_made(name: &str) -> Option<BytesMade> {
         "array_to_string" => |sizes| sizes.sum(|size| size(0) * (size(1) + size(2) + 8.0)),
         "generate_series" | "range" => |sizes| sizes.of_series(),
         "to_char" => |sizes| sizes.sum(|size| 20.0 * size(1)),
-        // These are steps and not bytes, but there should be no more of them.
+        // This counts steps and not bytes, but the same limit applies.
         "levenshtein" => |sizes| sizes.sum(|size| size(0) * size(1) / 64.0),
         "array_has_all" | "array_has_any" => {
             |sizes| sizes.sum(|size| size(0) / ELEMENT_BYTES * size(1) / ELEMENT_BYTES)

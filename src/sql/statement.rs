@@ -156,7 +156,8 @@ fn only_reads(plan: &LogicalPlan) -> Result<()> {
     let only_queries =
         SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     only_queries.verify_plan(plan).map_err(|error| {
-        Error::from_statement(error).context("only statements that read are answered")
+        Error::from_statement(error)
+            .context("only statements that read are allowed, such as SELECT")
     })
 }
 

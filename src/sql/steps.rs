@@ -38,7 +38,7 @@ impl Steps {
         Self { input, least_rows: 1, most_rows }
     }
 
-    /// Steps of at least a thousand rows, without a limit: time that passes between them may be that of a reader who is idle.
+    /// Steps of at least a thousand rows, without a limit: the time between them may be due to an idle reader.
     pub(crate) fn without_limit(input: Arc<dyn ExecutionPlan>) -> Self {
         Self { input, least_rows: 1_024, most_rows: usize::MAX }
     }

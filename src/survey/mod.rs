@@ -62,7 +62,7 @@ pub struct SurveyProgress {
 pub struct Generated {
     /// The tables that were written.
     pub tables: Vec<GeneratedTable>,
-    /// Objects worth looking at.
+    /// Objects that are good examples to show.
     pub examples: Vec<Example>,
 }
 

@@ -26,18 +26,22 @@ impl EngineGauges {
             registry.register(name, help, gauge.clone());
         };
         count("index_files", "Files in the key index", &self.index_files);
-        count("index_row_groups", "Row groups whose pages are held", &self.index_row_groups);
-        count("index_hits", "Row groups looked up whose pages were held", &self.index_hits);
+        count("index_row_groups", "Row groups whose page index is cached", &self.index_row_groups);
+        count("index_hits", "Row groups looked up whose page index was cached", &self.index_hits);
         count("index_reads", "Row groups whose page index was read", &self.index_reads);
-        count("footer_cache_entries", "Parquet footers held for scans", &self.footers);
-        count("plan_hits", "Lookups whose plan was at hand", &self.plan_hits);
+        count("footer_cache_entries", "Parquet footers cached for scans", &self.footers);
+        count("plan_hits", "Lookups whose plan was cached", &self.plan_hits);
         count("plans_made", "Plans made for lookups", &self.plans_made);
         let mut bytes = |name: &str, help: &str, gauge: &Gauge| {
             registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
         };
         bytes("index_files", "Memory of the key index of files", &self.index_file_bytes);
-        bytes("index_row_groups", "Memory of the pages of row groups", &self.index_row_group_bytes);
-        bytes("footer_cache", "Memory of the Parquet footers held for scans", &self.footer_bytes);
+        bytes(
+            "index_row_groups",
+            "Memory of the page indexes of row groups",
+            &self.index_row_group_bytes,
+        );
+        bytes("footer_cache", "Memory of the Parquet footers cached for scans", &self.footer_bytes);
     }
 
     pub(crate) fn set(&self, engine: EngineUse) {

@@ -132,9 +132,9 @@ impl Metrics {
         registry.register("in_flight", "Requests being answered", self.in_flight.clone());
         registry.register("connections", "Connections that are open", self.connections.clone());
         let help =
-            "Connections without a request that were ended, and new ones refused, for want of room";
+            "Idle connections closed and new connections refused because the limit was reached";
         registry.register("connections_evicted", help, self.evicted.clone());
-        let help = "Lines of the log that its reader was too slow for";
+        let help = "Lines of the log that were dropped because its reader was too slow";
         registry.register("log_lines_dropped", help, self.log_lines_dropped.clone());
         self.engine.register(registry);
     }

@@ -131,6 +131,7 @@ fn as_input(error: Error) -> Error {
     if storage {
         return error;
     }
-    let other = "a folder that is served may hold other files only under names that begin with `_` or `.`";
+    let other =
+        "a folder that is served may hold other files only under names that begin with `_` or `.`";
     Error::input(format!("{error}; {other}"))
 }

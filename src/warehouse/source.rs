@@ -61,7 +61,7 @@ impl Source {
             return Err(match as_of {
                 AsOf::Exactly { .. } => {
                     let text =
-                        format!("the folder of {table} has changed since: ask for its rows anew");
+                        format!("the folder of {table} has changed since: ask for its rows again");
                     Error::new(Kind::Gone, text)
                 }
                 _ => Error::argument(format!(

@@ -71,7 +71,7 @@ impl Warehouse {
 async fn discard(files: Taken) {
     let discarded = stream::iter(files.0).map(|(path, upload)| async move {
         if let Err(error) = upload.discard().await {
-            tracing::warn!(%path, %error, "a file that is not needed remains");
+            tracing::warn!(%path, %error, "an uncommitted file could not be deleted");
         }
     });
     discarded.buffer_unordered(DISCARDED_AT_ONCE).collect::<()>().await;

@@ -57,7 +57,7 @@ impl Warehouse {
     /// `Argument` if the grace period is too long.
     pub async fn vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
         if options.grace > VacuumOptions::MAX_GRACE {
-            return Err(Error::argument("grace: at most 30 days"));
+            return Err(Error::argument("grace: give at most 30 days"));
         }
         let now = Utc::now();
         let (expired, abandoned) = (now - options.grace, now - options.grace.max(WRITING));
@@ -68,8 +68,9 @@ impl Warehouse {
         let known = state.table_properties().deleted_file_retention_duration();
         if options.grace > known {
             let (table, hours) = (table.name(), known.as_secs() / 3600);
-            let message =
-                format!("grace: the log of table {table} knows removed files for {hours} hours");
+            let message = format!(
+                "grace: the log of table {table} keeps removed files for {hours} hours; give at most that"
+            );
             return Err(Error::argument(message));
         }
         let snapshot = log.snapshot(&state)?;
@@ -94,7 +95,7 @@ impl Warehouse {
             files_deleted: unused.len(),
             bytes_deleted: unused.iter().map(|object| object.size).sum(),
             uploads_ended: uploads.unwrap_or_else(|error| {
-                tracing::warn!(url = %log.location.url, %error, "old uploads were not ended");
+                tracing::warn!(url = %log.location.url, %error, "unfinished uploads could not be ended");
                 0
             }),
         })

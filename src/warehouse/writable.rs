@@ -17,9 +17,9 @@ impl Warehouse {
     /// `Storage` errors, as is every other failure.
     pub async fn check_writable(&self, table: Table) -> Result<()> {
         let folder = self.location.join(table.name());
-        // Readers pass over the name; what a kill leaves of it is vacuum's to remove.
+        // Readers ignore the name. If the process is killed, vacuum removes the file.
         let probe = folder.prefix.clone().join(format!(".writable.{}.tmp", Uuid::new_v4()));
-        // A command that is stopped meanwhile deletes it as it does all that no commit has named.
+        // A command that is stopped meanwhile deletes this file together with all uncommitted files.
         let (upload, url) = (self.upload(probe.clone()), folder.url.clone());
         let named = probe.clone();
         let tried = upload.hold(async move { try_with(&folder, &named).await }).await;
@@ -32,7 +32,7 @@ async fn try_with(folder: &Location, probe: &Path) -> Result<()> {
     let create = || folder.store.put_opts(probe, "".into(), PutMode::Create.into());
     let failed = |error| Error::from(error).context("cannot be written");
     match create().await {
-        // The name is new: who has it is this very request, whose first answer got lost.
+        // The name is new, so only this request can have created it: the response to its first attempt was lost.
         Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => {}
         Err(error) => return Err(failed(error)),
     }
@@ -46,8 +46,7 @@ async fn try_with(folder: &Location, probe: &Path) -> Result<()> {
         }
     }
     if !is_listed(folder, probe).await? {
-        let why =
-            "the store keeps this name under another one: what is written here would not be found";
+        let why = "the store changes this name when it stores a file: a file written here would not be found again";
         return Err(Error::new(Kind::Storage, why));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What a server says of some objects: every endpoint in every format, as bytes, so that two servers
-//! with the same rows can be held against each other, whatever versions of their tables have them.
+//! The answers of a server about some objects: every endpoint in every format, as bytes, so that two servers
+//! with the same rows can be compared, whatever versions their tables have.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The SQL functions: thousands of values through a DataFusion session, held against astropy's.
+//! The SQL functions: thousands of values through a DataFusion session, compared with astropy's.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The pages in Chromium, as people use them: `tests/python/browser.py` has what it does. Where there is no Chromium the test
-//! says so and proves nothing, but on CI.
+//! The pages in Chromium, as people use them: see `tests/python/browser.py`. Without Chromium the test
+//! is skipped with a message, except on CI, where it fails.
 
 use std::env;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The warehouse as others see it: the `deltalake` package of Python reads the same rows from it that a
-//! server answers with.
+//! Reading the warehouse with the `deltalake` package of Python: it finds the same rows that a server
+//! returns.
 
 use std::path::Path;
 

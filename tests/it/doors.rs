@@ -1,4 +1,4 @@
-//! The same question at every door: REST in each format, Flight and Flight SQL give equal rows.
+//! The same query over every protocol: REST in each format, Flight and Flight SQL give equal rows.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is acknowledged is on the disk: the calls of a running ingest, as the system sees them.
+//! Commits are synced to the disk before they are acknowledged: checks the system calls of a running ingest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

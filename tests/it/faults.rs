@@ -1,5 +1,5 @@
-//! A store that fails by plan: a proxy on loopback in front of a [`Bucket`]. In: a bucket, and the [`Fault`]s of its requests.
-//! Out: an endpoint for a program, and what was asked of it. Everything else goes through as it is: the store behind is the real one.
+//! A store that fails as a test plans: a proxy on loopback in front of a [`Bucket`], which injects [`Fault`]s and records the
+//! requests. All other requests are forwarded unchanged to the real store.
 
 mod tests;
 

@@ -1,5 +1,5 @@
-//! What a lookup costs, counted and not timed: files, requests, pages, plans. And that its own way of decoding pages answers
-//! as the Parquet reader does, however a file was written.
+//! The cost of a lookup in files, requests, pages and plans, which are counted and not timed. Its page decoder gives the same
+//! rows as the Parquet reader, however a file was written.
 
 mod counted;
 mod layouts;

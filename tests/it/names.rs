@@ -1,5 +1,5 @@
-//! Names that file systems and S3 allow, and URLs, patterns and shells mean something else by: what is written under one is read
-//! under it, at every door.
+//! Names that file systems and S3 allow but that have a special meaning in URLs, patterns or shells: a table written under such a name
+//! can be read under it, over every protocol.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -168,7 +168,7 @@ async fn any_key_is_a_warehouse() {
     let ingest = ["ingest", "--warehouse", &warehouse, night];
     let refused = finish(diaflight().args(ingest).envs(variables));
     assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.stderr.contains("keeps this name under another one"), "{refused:?}");
+    assert!(refused.stderr.contains("changes this name when it stores a file"), "{refused:?}");
     // Of what tried the store it keeps an empty object, under the name that only it knows.
     let mut left = store.list(None).try_collect::<Vec<_>>().await.unwrap();
     left.retain(|object| !object.location.as_ref().contains(".writable."));

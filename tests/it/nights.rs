@@ -1,5 +1,5 @@
-//! Two nights of alerts as files: the second, of another packet layout, sees an object of the first again.
-//! In: a folder to write to. Out: the files, and what a warehouse holds once it has taken both.
+//! Writes two nights of alerts as files, and says what a warehouse holds once both are ingested. The second night has
+//! another packet layout and detects an object of the first again.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The built program as a script would call it. In: arguments. Out: its exit code and what it printed.
+//! Runs the built program with arguments, as a script would: gives its exit code and what it printed.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};

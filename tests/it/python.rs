@@ -1,5 +1,5 @@
 //! The Python of the tests: a virtual environment with `tests/python/requirements.txt`, made once per machine
-//! and content of that file, and shared by all tests. In: nothing. Out: its programs.
+//! and content of that file, and shared by all tests.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};

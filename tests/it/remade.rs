@@ -1,4 +1,4 @@
-//! Tables whose versions are not what they were: made anew in place, asked for by time, and in a store that fails.
+//! Tables whose versions have changed: recreated in place, requested by time, and in a store that fails.
 
 use std::path::Path;
 use std::time::Duration;
@@ -213,7 +213,7 @@ async fn a_server_is_not_ready_while_its_store_fails() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
-    assert!(said.contains("could not be looked at for"), "{said}");
+    assert!(said.contains("could not be checked for changes for"), "{said}");
     assert_eq!(server.get("/health/live").await.status(), 200);
     let rows = server.get("/api/v1/sources?diaObjectId=5&midpointMjdTai=61001").await;
     assert_eq!(rows.status(), 503);

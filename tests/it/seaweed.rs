@@ -1,5 +1,5 @@
-//! A real S3 server for the tests: SeaweedFS, on loopback, in a temporary folder. It runs while a test
-//! holds a bucket of it, and is ended by process id with the last. In: nothing. Out: a [`Bucket`].
+//! A real S3 server for the tests: SeaweedFS, on loopback, in a temporary folder. It runs as long as a test
+//! holds a [`Bucket`] of it; dropping the last one ends it.
 
 use std::fs::{self, File};
 use std::net::TcpListener;

@@ -1,5 +1,5 @@
-//! A running server of the built program, on a free port of loopback. In: a command that serves. Out:
-//! its answers. It is ended by process id when dropped.
+//! Runs a command that serves, with the built program, on a free port of loopback, and sends it requests. Dropping it
+//! ends the process.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};

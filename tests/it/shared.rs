@@ -1,5 +1,5 @@
 //! The real alerts and the conformance cases, which lie beside the project (`../shared`) and are no
-//! part of it. Where they are absent, the tests that need them say so and prove nothing.
+//! part of it. If they are absent, the tests that need them are skipped with a message.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

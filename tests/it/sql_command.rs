@@ -291,6 +291,6 @@ fn a_listing_is_printed_in_place_of_rows() {
     assert!(relations.contains("sources") && relations.contains("light_curves"), "{relations}");
     let columns = folder.read("json", r"\d sources");
     assert!(columns["rows"].to_string().contains("psfFlux"), "{columns}");
-    folder.refused(&[r"\timing"], 2, "is for the prompt");
+    folder.refused(&[r"\timing"], 2, "works only at the prompt");
     folder.refused(&[r"\nothing"], 2, r"\nothing");
 }

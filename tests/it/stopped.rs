@@ -1,4 +1,4 @@
-//! Commands that are told to stop: they end with the shell's exit code, and leave nothing that no commit names.
+//! Commands that are told to stop: they end with the shell's exit code, and leave no uncommitted files.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};

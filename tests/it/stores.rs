@@ -1,4 +1,4 @@
-//! Stores that are not what a warehouse needs, and what writers that died left in one.
+//! Stores that lack what a warehouse needs, and leftovers of writers that were killed.
 
 use std::net::TcpListener;
 

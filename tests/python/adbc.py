@@ -1,5 +1,5 @@
-"""Uses a server through the Flight SQL driver of ADBC, as a person, a notebook or a tool would, and holds what it
-answers against the tables in storage.
+"""Uses a server through the Flight SQL driver of ADBC, as a person, a notebook or a tool would, and compares the
+answers with the tables in storage.
 
 Prints the names of the checks as one JSON list; fails at the first that does not hold.
 Usage: adbc.py WAREHOUSE HOST:PORT
@@ -120,7 +120,7 @@ def what_does_not_fit_is_refused(connection):
     for parameters, text in [
         (None, "1 parameters, and 0 values"),
         ((1, 2), "1 parameters, and 2 values"),
-        ((1.5,), "$1: its values are to be whole numbers"),
+        ((1.5,), "$1: its values must be whole numbers"),
         (("abc",), "$1: Cast error: Cannot cast string 'abc'"),
     ]:
         refused(ProgrammingError, text, fetch, connection, one, parameters)

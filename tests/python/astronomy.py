@@ -1,4 +1,4 @@
-"""Holds the SQL functions against astropy and astropy_healpix.
+"""Compares the SQL functions with astropy and astropy_healpix.
 
 Reads a Parquet file of arguments with the functions' results beside them; fails where one differs by more than its
 bound. Prints the number of rows and the largest differences as one JSON object.

@@ -1,4 +1,4 @@
-"""Uses the pages as people do: searches, looks, points, switches, takes away. Fails where something is not as it should be.
+"""Uses the pages as people do: searches, reads, points at measurements, switches, downloads. Fails at the first error.
 
 Prints what it saw, and how long drawing took. Usage: browser.py URL ID,ID,... FOLDER_FOR_PICTURES CHROMIUM
 """

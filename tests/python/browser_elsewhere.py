@@ -1,4 +1,4 @@
-"""Uses the pages below a path of a proxy that takes the path away before it asks the server, and those of another camera's tables.
+"""Uses the pages behind a proxy that serves them below a path and strips it, and the pages of another camera's tables.
 
 Usage: browser_elsewhere.py URL ID URL_OF_OTHER_CAMERA CHROMIUM. The server of the first URL trusts proxies of 127.0.0.1.
 """

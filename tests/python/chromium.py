@@ -1,4 +1,4 @@
-"""Chromium as a page's reader has it, and what should not happen in it."""
+"""Starts Chromium for the tests of pages, and collects errors that pages must not cause."""
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
 PATIENCE_MS = 120_000

@@ -1,4 +1,7 @@
-"""What clients make of a URL of REST. In: a URL without output-format, of all columns of one object's sources. Out: nothing, or what failed."""
+"""Reads a REST URL with the usual clients, in every output format, and fails if one of them cannot.
+
+The URL asks for all columns of one object's sources, without output-format.
+"""
 import io
 import sys
 import tempfile

@@ -2,7 +2,7 @@
 file's; only places differ, and `Machine` says how. Then an id is looked up over S3, the data service is run a second
 time, and Prometheus is asked what it sees.
 
-Prints what was seen as one JSON object; fails at the first thing that is not so.
+Prints what was seen as one JSON object; fails at the first thing that is wrong.
 Usage: compose.py REPOSITORY DIAFLIGHT [SERVICE...] (the services to leave out)
 """
 import json

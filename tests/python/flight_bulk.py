@@ -1,4 +1,4 @@
-"""Reads whole tables and exchanges many ids over Flight, and holds what comes against the Parquet files.
+"""Reads whole tables and exchanges many ids over Flight, and compares the rows with the Parquet files.
 
 Fails at the first difference. Usage: flight_bulk.py GRPC_URL WAREHOUSE
 """

@@ -1,4 +1,4 @@
-"""Asks for objects over Flight, and holds what comes against the Parquet files.
+"""Asks for objects over Flight, and compares the rows with the Parquet files.
 
 Fails at the first difference. Usage: flight_lookups.py GRPC_URL WAREHOUSE OTHER_GRPC_URL (of the same warehouse)
 """

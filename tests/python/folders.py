@@ -1,4 +1,4 @@
-"""Sources as other people keep them: writes such a folder, and holds what a server makes of it against another reader.
+"""Sources in the layouts that other programs write: writes such a folder, and compares the server's rows with another reader's.
 
 Usage: folders.py write WAY FOLDER
        folders.py read WAY FOLDER SERVER_URL

@@ -96,9 +96,9 @@ def first_session(terminal):
     assert "ab_mag(" in terminal.answer(r"\df ab_mag", "magnitude")
 
     shown = terminal.answer(r"\wrong", r"\q")
-    assert r"no command \wrong" in shown and r"\timing" in shown, shown
+    assert r"unknown command \wrong" in shown and r"\timing" in shown, shown
     terminal.answer(r"\format yaml", "table, csv, json, parquet or arrow")
-    terminal.answer(r"\format parquet", "no text")
+    terminal.answer(r"\format parquet", "binary")
     terminal.answer("SELECT psfFluss FROM sources;", "error: ")
     terminal.answer("DROP TABLE sources;", "error: ")
 

@@ -1,4 +1,4 @@
-"""Reads the tables of a warehouse with the deltalake package, and holds every row and value against a server's.
+"""Reads the tables of a warehouse with the deltalake package, and compares every row and value with a server's.
 
 Prints the number of rows of each table as one JSON object; fails at the first difference.
 Usage: read_delta.py WAREHOUSE SERVER_URL (S3 settings from the AWS_* variables)

@@ -1,5 +1,5 @@
-//! What is said of the lookups of one task. In: the batches of each and the time it took. Out: a line of JSON; of rows
-//! only sums are kept, by which answers of different readers are compared.
+//! The results of the lookups of one task, as a line of JSON: the time of each lookup, and sums over its rows, by which the
+//! answers of different readers are compared.
 
 use std::time::Duration;
 

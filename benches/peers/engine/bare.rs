@@ -1,5 +1,5 @@
-//! The least that reading Parquet takes: no plan, no threads, no requests. In: the files of a warehouse, whose footers and
-//! ranges of keys are read beforehand. Out: the rows of an object, in the order of the file.
+//! A minimal Parquet reader, without plan, threads or requests, as a lower bound. The footers and key ranges of the files are read
+//! beforehand; a lookup gives the rows of an object in the order of the file.
 
 use std::collections::HashMap;
 use std::ops::Range;

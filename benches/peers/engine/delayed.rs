@@ -1,5 +1,5 @@
-//! Local files as object storage would serve them: each request waits, and is counted. In: requests. Out: their answers, and the
-//! traffic since it was last forgotten.
+//! Local files that answer as object storage would: each request is delayed and counted. Gives the traffic since the counters were
+//! last reset.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,5 +1,5 @@
-//! The engine as a reader of lookups. In: a warehouse, or the same files in another store. Out: the batches of a lookup,
-//! from the query to the last of them; and its table for statements.
+//! The engine as a reader of lookups, over a warehouse or the same files in another store. Gives the batches of a lookup, and its
+//! table for statements.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A layout of Parquet files, other than src/warehouse/layout.rs has it or the same. In: the layout as JSON, and the stored
-//! columns. Out: the columns as they are written, and the writer's properties.
+//! A layout of Parquet files, read from JSON; it may differ from the program's own. Gives the columns as they are written, and the
+//! writer's properties.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

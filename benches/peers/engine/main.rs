@@ -1,10 +1,10 @@
 //! Lookups of the engine, of the engine over slow storage, and of a bare Parquet reader, and statements over the engine's tables,
 //! measured on request. `just bench-peers` talks to it: it asks all readers in turn, so that noise falls on all alike.
 //!
-//! In: a warehouse, and a task on each line of standard input:
+//! Takes a warehouse, and a task on each line of standard input:
 //! `{"lookups": {"reader": "engine", "columns": ["r:psfFlux"] or null for all, "lookups": [[id, ...], ...], "delay_ms": 0}}`,
 //! `{"statement": "SELECT ... FROM sources"}` or `"index"`.
-//! Out: first a line with the served columns, then a line for each task: for each lookup its microseconds and its rows
+//! Prints first a line with the served columns, then a line for each task: for each lookup its microseconds and its rows
 //! (and of slow storage its requests), and sums over all rows by which readers are compared; the seconds and rows of a
 //! statement; the bytes that the index holds. With a layout instead, the warehouse's sources are written anew in it.
 

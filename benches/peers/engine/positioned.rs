@@ -1,5 +1,5 @@
-//! An open file for the Parquet reader. In: a path. Out: its bytes at positions: one system call a page, where `File` would
-//! duplicate itself for each.
+//! An open file for the Parquet reader: reads bytes at a position with one system call per page, where `File` would duplicate its
+//! handle for each.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
-//! All that is measured of one warehouse. In: a task. Out: what to say of it, a line of JSON. A reader is opened when first asked
-//! for, so that the memory of one is not that of all.
+//! Runs the tasks of one warehouse, and gives the result of each as a line of JSON. A reader is opened when it is first used, so that
+//! the memory of one can be measured without the others.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

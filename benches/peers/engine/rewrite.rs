@@ -1,5 +1,4 @@
-//! The same rows in another layout. In: a warehouse, and a layout. Out: a warehouse that has the sources alone, file for file as
-//! they were but for the layout.
+//! Writes the sources of a warehouse in another layout, file for file, into a warehouse of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};

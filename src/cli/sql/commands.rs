@@ -16,15 +16,15 @@ use crate::config::SqlFormat;
 use crate::error::{Error, Result};
 use crate::schema;
 
-pub(crate) const HELP: &str = r"statements end with ; and may have many lines; Ctrl-C abandons one, Ctrl-D leaves
+pub(crate) const HELP: &str = r"statements end with ; and may span several lines; Ctrl-C cancels one, Ctrl-D quits
 \d            tables and views
 \d NAME       columns of a table or view: type, unit, description
 \df           functions
-\df NAME      what one of them does
-\timing       show how long a statement took, or no longer
+\df NAME      description of a function
+\timing       turn on or off the time that each statement took
 \format NAME  print rows as table, csv, json, parquet or arrow
 \?            this list
-\q            leave";
+\q            quit";
 
 /// A command of the prompt.
 pub(crate) enum Command {
@@ -63,7 +63,7 @@ impl Command {
             [r"\format", name] => format(name).map(Command::Format),
             [r"\?"] => Ok(Command::Help),
             [r"\q"] => Ok(Command::Quit),
-            _ => Err(Error::argument(format!("no command {line}; there are:\n{HELP}"))),
+            _ => Err(Error::argument(format!("unknown command {line}; the commands are:\n{HELP}"))),
         })
     }
 }

@@ -92,10 +92,15 @@ fn endpoint(url: &str) -> Result<Endpoint> {
     let uri = match scheme {
         "http" | "grpc" => format!("http://{rest}"),
         "https" | "grpc+tls" => format!("https://{rest}"),
-        _ => return Err(invalid("a server is an URL of http, https, grpc or grpc+tls")),
+        _ => {
+            return Err(invalid(
+                "give a URL that begins with http://, https://, grpc:// or grpc+tls://",
+            ));
+        }
     };
     let secure = uri.starts_with("https");
-    let endpoint = Endpoint::from_shared(uri).map_err(|_| invalid("not an URL"))?;
+    let endpoint = Endpoint::from_shared(uri)
+        .map_err(|_| invalid("not a URL; give one such as grpc://localhost:3000"))?;
     let endpoint = endpoint.connect_timeout(CONNECT_TIMEOUT);
     if !secure {
         return Ok(endpoint);
@@ -126,7 +131,9 @@ async fn open_part(
     mut client: FlightSqlClient,
     part: FlightEndpoint,
 ) -> Result<FlightRecordBatchStream, FlightError> {
-    let ticket = part.ticket.ok_or_else(|| FlightError::protocol("an endpoint has no ticket"))?;
+    let ticket = part
+        .ticket
+        .ok_or_else(|| FlightError::protocol("the server sent an endpoint without a ticket"))?;
     client.do_get(ticket).await
 }
 

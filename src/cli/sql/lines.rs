@@ -54,7 +54,7 @@ impl LineEditor {
         }
     }
 
-    /// Does work on the history. If it fails, the prompt goes on without a history, and says so once.
+    /// Runs an operation on the history. If it fails, the prompt continues without a history, and says so once.
     fn keep_history(
         &mut self,
         work: impl FnOnce(&mut Editor<StatementEnds, FileHistory>, &Path) -> rustyline::Result<()>,
@@ -77,7 +77,7 @@ fn failed(error: ReadlineError) -> Error {
     Error::internal(format!("reading from the terminal: {error}"))
 }
 
-/// Tells the editor where statements end.
+/// Checks for the editor whether a statement is complete.
 struct StatementEnds;
 
 impl Helper for StatementEnds {}

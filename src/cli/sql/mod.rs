@@ -27,7 +27,10 @@ pub async fn sql(arguments: SqlArgs) -> Result<ExitCode> {
                 None => door.run(&statement).await?,
                 Some(Command::Show(listing)) => listing.rows(&door).await?,
                 Some(_) => {
-                    let text = format!("{} is for the prompt: give no STATEMENT", statement.trim());
+                    let text = format!(
+                        "{} works only at the prompt: leave out STATEMENT to open it",
+                        statement.trim()
+                    );
                     return Err(Error::argument(text));
                 }
             };

@@ -27,7 +27,7 @@ pub(crate) struct Written {
 pub(crate) fn check(format: SqlFormat) -> Result<()> {
     match format {
         SqlFormat::Parquet | SqlFormat::Arrow if io::stdout().is_terminal() => {
-            let message = "parquet and arrow are no text: send standard output to a file, \
+            let message = "parquet and arrow are binary: redirect standard output to a file, \
                            or choose table, csv or json";
             Err(Error::argument(message))
         }
@@ -85,7 +85,7 @@ fn refuse_equal_names(schema: &Schema, format: Format) -> Result<()> {
     match schema.fields().iter().find(|field| !names.insert(field.name())) {
         None => Ok(()),
         Some(field) => Err(Error::argument(format!(
-            "several columns are called {}, of which {} can hold one: rename them with AS",
+            "several columns are named {}, and {} allows a name once: rename them with AS",
             field.name(),
             format.name(),
         ))),

@@ -18,11 +18,11 @@ use crate::error::Result;
 /// Rows of a table that are shown: a few screens.
 const SHOWN_ROWS: usize = 100;
 
-/// Reads and answers until the end of input. Ctrl-C stops what is at work, and the prompt goes on.
+/// Reads and executes statements until the end of input. Ctrl-C cancels the running statement; the prompt continues.
 pub(crate) async fn run(door: &Door, format: SqlFormat) -> Result<()> {
     let mut lines = LineEditor::open()?;
     let mut prompt = Prompt { door, format, timing: true };
-    say(r"statements end with ;  \? lists the commands  Ctrl-D leaves")?;
+    say(r"statements end with ;  \? lists the commands  Ctrl-D quits")?;
     while let Some(line) = lines.next()? {
         let done = tokio::select! {
             done = prompt.answer(&line) => done,

@@ -24,8 +24,8 @@ pub(crate) async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
     Ok(Answer { schema, rows, ..answer })
 }
 
-/// The answer without a row of it: with a limit of 0 everything is planned and checked, and nothing is read. A filter is planned on the
-/// workers, and in a place of its own until it is, even if nobody waits for it any more.
+/// The answer without rows: with a limit of 0 everything is planned and checked, and nothing is read. A filter is planned on the
+/// workers. Its permit is held until it is planned, even if the caller has stopped waiting.
 pub(crate) async fn without_rows(
     engine: &Engine,
     query: &Query,

@@ -100,7 +100,7 @@ async fn received(
 
 async fn in_time<T>(idle_limit: Duration, message: impl Future<Output = T>) -> Result<T> {
     let message = timeout(idle_limit, message).await;
-    message.map_err(|_| too_slow(idle_limit, "send the ids as they come"))
+    message.map_err(|_| too_slow(idle_limit, "send the ids without pauses"))
 }
 
 /// The request of an exchange, from the descriptor of its first message. It must not name objects, since the ids follow.

@@ -28,7 +28,7 @@ impl Ids {
         let column = batch.column_by_name(KEY).ok_or_else(|| {
             let (count, names) = (batch.num_columns(), first_names(batch));
             Error::argument(format!(
-                "the batches need an int64 column {KEY}, and have {count} others: {names:?}"
+                "the batches need an int64 column {KEY}, and have {count} other columns: {names:?}"
             ))
         })?;
         if !is_integers_or_text(column.data_type()) {

@@ -51,7 +51,7 @@ pub(crate) fn rows(
     let rows = answers.map_err(DataFusionError::from).try_flatten().map(move |batch| {
         let batch: RecordBatch = batch?;
         let keys = batch.column_by_name(&key);
-        let keys = keys.ok_or_else(|| Error::internal(format!("the table has no {key}")))?;
+        let keys = keys.ok_or_else(|| Error::internal(format!("the table has no column {key}")))?;
         let keys = keys.as_primitive::<Int64Type>().values();
         counted.fetch_add(count_objects(keys, &mut last_key), Ordering::Relaxed);
         let columns = batch.columns()[..asked.fields().len()].to_vec();

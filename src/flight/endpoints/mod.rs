@@ -168,7 +168,7 @@ async fn in_time<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> R
     timeout(limit, work).await.unwrap_or_else(|_| Err(too_slow(limit, "try again")))
 }
 
-/// An answer and its place: nobody may wait for it any more, and its place is taken until it is planned.
+/// Plans an answer. Its permit is held until it is planned, even if the caller has stopped waiting.
 async fn begun(
     place: Permit,
     answer: impl Future<Output = Result<Answer>>,

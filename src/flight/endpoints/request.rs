@@ -71,7 +71,7 @@ impl EndpointRequest {
                 Self::parse(json!({ENDPOINT: endpoint, ID.name: ids}).to_string())
             }
             _ => Err(Error::argument(format!(
-                "a descriptor is an endpoint, an endpoint and ids, or a command: give {EXAMPLES}"
+                "a descriptor must be an endpoint, an endpoint and ids, or a command: give {EXAMPLES}"
             ))),
         }
     }
@@ -83,7 +83,7 @@ impl EndpointRequest {
         let table = endpoint(arguments.remove(ENDPOINT))?;
         if arguments.contains_key(WITH_UPPER_LIMITS.name) {
             return Err(Error::argument(format!(
-                "{} is answered over REST (output-format: arrow or parquet); over Flight, ask fp beside sources",
+                "{} is answered over REST (output-format: arrow or parquet); over Flight, request sources and fp one after the other",
                 WITH_UPPER_LIMITS.name
             )));
         }

@@ -62,7 +62,7 @@ impl Ticket {
         let header: Header = serde_json::from_slice(bytes).map_err(damaged)?;
         if header.diaflight != FORMAT {
             return Err(Error::argument(format!(
-                "the ticket is of format {}, this server's are of format {FORMAT}; {AGAIN}",
+                "the ticket has format {}, and this server uses format {FORMAT}; {AGAIN}",
                 header.diaflight
             )));
         }
@@ -75,7 +75,7 @@ impl Ticket {
         match (self.keys, request.is_whole_table()) {
             (Some((first, last)), true) => request.query.ids = ObjectIds::Within(first..=last),
             (None, false) => {}
-            _ => return Err(damaged("it names a part of what has no parts")),
+            _ => return Err(damaged("its key range does not fit its request")),
         }
         let table_id = u64::from_str_radix(&self.table, 16).map_err(damaged)?;
         request.query.as_of = Some(AsOf::Exactly { version: self.snapshot, table_id });

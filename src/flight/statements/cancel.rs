@@ -63,7 +63,7 @@ fn cancel(running: &Running, info: Info) -> Result<(), Status> {
     match found {
         true => Ok(()),
         false => Err(Status::not_found(
-            "no such statement runs in this instance of the server: it has not begun, has ended, or runs in another; \
+            "the statement does not run in this instance of the server: it has not begun, has ended, or runs in another instance; \
              to stop it there, drop its stream",
         )),
     }

@@ -6,12 +6,12 @@ use prost::Message;
 use tonic::Status;
 
 const READ_ONLY: &str =
-    "the tables are read-only on this door; alerts are added with `diaflight ingest`";
-const NO_UPDATES: &str = "the tables are read-only on this door, and an update was asked for, as ADBC's `executemany` always does: use \
+    "the tables are read-only over Flight; alerts are added with `diaflight ingest`";
+const NO_UPDATES: &str = "the tables are read-only over Flight, and this is an update, which ADBC's `executemany` always sends: use \
      `execute`, once for each set of values, or for all of them: WHERE diaObjectId IN (...)";
 const NO_TRANSACTIONS: &str =
     "there are no transactions: each statement reads one snapshot of every table; use autocommit";
-const NO_SUBSTRAIT: &str = "Substrait plans are not served; send the statement as SQL";
+const NO_SUBSTRAIT: &str = "Substrait plans are not supported; send the statement as SQL";
 
 /// Bytes of the body of an action: a FlightInfo, which has a handle twice, and the rest.
 const MOST_BYTES: usize = 4 << 20;
@@ -83,10 +83,10 @@ pub(crate) fn refuse_action(name: &str) -> Status {
             NO_TRANSACTIONS.to_string()
         }
         "SetSessionOptions" | "GetSessionOptions" | "CloseSession" => {
-            "there are no sessions: each request holds all it needs".to_string()
+            "sessions are not supported: each request is complete in itself".to_string()
         }
         "RenewFlightEndpoint" => {
-            "a ticket needs no renewal: it is good while its snapshot is kept".to_string()
+            "a ticket needs no renewal: it is valid as long as its snapshot is kept".to_string()
         }
         other => format!("there is no action `{other:.40}`; ListActions names all"),
     })

@@ -53,13 +53,13 @@ pub(crate) trait Handle: Message + Default {
         check_size(bytes.len().saturating_sub(HEAD))?;
         if bytes.len() < HEAD || bytes.get_u8() != Self::KIND {
             return Err(Error::argument(
-                "the handle or ticket is not one of this server; prepare the statement again",
+                "the handle or ticket was not made by this server; prepare the statement again",
             ));
         }
         let version = bytes.get_u8();
         if version != VERSION {
             return Err(Error::argument(format!(
-                "the handle or ticket is of version {version}, and this server's are of version {VERSION}; prepare the statement again"
+                "the handle or ticket has version {version}, and this server uses version {VERSION}; prepare the statement again"
             )));
         }
         let damaged =
@@ -86,7 +86,7 @@ impl Handle for PreparedHandle {
     const KIND: u8 = b'p';
 }
 
-/// A planned statement: its rows are those of the snapshots it was planned against, whoever answers.
+/// A planned statement: any server answers it from the snapshots it was planned against.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct PlannedHandle {
     /// Identifies the statement while it runs.

@@ -44,7 +44,7 @@ pub(crate) async fn received(mut messages: Messages) -> Result<Vec<FlightData>> 
         }
     }
     if sent.is_empty() {
-        return Err(Error::argument(format!("{WHAT}: neither a schema nor rows came")));
+        return Err(Error::argument(format!("{WHAT}: neither a schema nor rows were sent")));
     }
     // What cannot be decoded is refused now, not when the statement is executed.
     let mut batches =
@@ -127,9 +127,7 @@ fn typed(column: &ArrayRef, parameter: &StatementParameter) -> Result<ArrayRef> 
         && may_have_fractions
         && distinct(&cast(&typed, from)?, column)?.true_count() > 0
     {
-        return Err(Error::argument(format!(
-            "parameter {name}: its values are to be whole numbers"
-        )));
+        return Err(Error::argument(format!("parameter {name}: its values must be whole numbers")));
     }
     Ok(typed)
 }

@@ -43,7 +43,7 @@ struct Row {
 const OLD: Alert = Alert { mjd: 61000.0, id: 100, enriched: false };
 const NEW: Alert = Alert { mjd: 61001.0, id: 200, enriched: false };
 
-/// A source measured at `61000 + id`, with a value that tells its alert.
+/// A source measured at `61000 + id`, with a value that identifies its alert.
 fn row(object: i64, id: i64, alert: Alert) -> Row {
     let value = alert.id as f64 + if alert.enriched { 0.5 } else { 0.0 };
     Row { object, id, mjd: 61000.0 + id as f64, value, alert }

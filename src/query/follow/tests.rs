@@ -83,7 +83,7 @@ async fn a_table_that_fails_holds_back_what_needs_it_and_nothing_else() {
     assert_eq!(failed(&tables).await, [objects]);
     assert_eq!(versions(&tables), [1, 1, 0], "sources, fp, objects");
     let said = tables.are_ready().unwrap_err();
-    assert!(said.to_string().starts_with("objects: could not be looked at"), "{said}");
+    assert!(said.to_string().starts_with("objects: could not be checked for changes"), "{said}");
 
     // An object is not seen before its sources.
     next(objects, 1);

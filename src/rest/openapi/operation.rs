@@ -24,7 +24,10 @@ const ERRORS: [(Kind, &str); 8] = [
         "the body has 4194305 bytes; the limit is 4194304: ask for fewer objects at once",
     ),
     (Kind::MediaType, received::NOT_JSON),
-    (Kind::Gone, "as_of: dr1 is of a table in whose place there is another now"),
+    (
+        Kind::Gone,
+        "as_of: dr1 belongs to a table that has been replaced since; ask for the newest version",
+    ),
     (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
     (Kind::Timeout, "over the time limit of 60 s; ask for fewer objects or columns at once"),
@@ -99,7 +102,7 @@ pub(crate) fn error() -> Schema {
         |about: &str| ObjectBuilder::new().schema_type(Type::String).description(Some(about));
     let body = ObjectBuilder::new()
         .property("status", text("`error`").enum_values(Some(["error"])))
-        .property("text", text("Names the argument, and what would be right."))
+        .property("text", text("Names the argument and says what would be right."))
         .required("status")
         .required("text");
     Schema::Object(body.build())

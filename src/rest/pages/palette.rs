@@ -79,7 +79,7 @@ mod tests {
                 }
             }
         }
-        // Pictures are drawn on white, and markers nowhere through others.
+        // Pictures have a white background, and their markers are opaque.
         assert!(
             BANDS.iter().all(|band| contrast(&colour(band, band.light)[11..17], "ffffff") >= 3.0)
         );

@@ -69,6 +69,6 @@ async fn values<T: DeserializeOwned>(batch: RecordBatch, table: &str) -> Result<
     let json = encode(Format::Json, Box::pin(RecordBatchStreamAdapter::new(schema, one)));
     let json = json.try_collect::<Vec<Bytes>>().await?.concat();
     serde_json::from_slice(&json).map_err(|error| {
-        Error::internal(format!("a column of {table} has not the type it is known by: {error}"))
+        Error::internal(format!("a column of {table} does not have the expected type: {error}"))
     })
 }

@@ -38,7 +38,7 @@ impl ColumnAmounts {
             LogicalPlan::Projection(_) | LogicalPlan::Values(_) => {
                 names.zip(own).filter(|(_, amount)| *amount > least).collect()
             }
-            // Their columns have other names than those of the inputs. Any of them may be the one that has most.
+            // These columns have other names than those of the inputs, so any of them may have the largest amount.
             LogicalPlan::Aggregate(_) | LogicalPlan::Union(_) | LogicalPlan::Unnest(_) => {
                 match self.by_name.into_values().chain(own).max() {
                     Some(most) if most > least => names.map(|name| (name, most)).collect(),

@@ -22,7 +22,7 @@ fn check(plan: &LogicalPlan) -> Result<()> {
     match bytes_beside_rows(plan)? {
         0..=MOST_BYTES => Ok(()),
         bytes => {
-            let of = "bytes of constants outside of lists, once they are computed";
+            let of = "bytes of computed constants outside of lists";
             Err(too_large(WHAT, bytes, of, MOST_BYTES).into())
         }
     }

@@ -79,7 +79,7 @@ impl PlanExtent {
         }
         match self.growing > MOST_GROWING {
             true => {
-                let of = "functions that make much out of little";
+                let of = "functions whose results can be far larger than their arguments";
                 Err(too_large(WHAT, self.growing, of, MOST_GROWING).into())
             }
             false => Ok(()),
@@ -104,7 +104,8 @@ impl PlanExtent {
         self.parts = self.parts.saturating_add(parts);
         match self.parts > MOST_PARTS {
             true => {
-                Err(too_large(WHAT, self.parts, "parts when it is written out", MOST_PARTS).into())
+                Err(too_large(WHAT, self.parts, "parts once every alias is expanded", MOST_PARTS)
+                    .into())
             }
             false => Ok(parts),
         }
@@ -117,7 +118,7 @@ fn check_window(window: &WindowFunction) -> Result<()> {
             if COLLECTING.contains(&aggregate.name()) =>
         {
             Err(Error::argument(format!(
-                "{} is no window function here; group by columns instead",
+                "{} is not supported as a window function; group by columns instead",
                 aggregate.name()
             )))
         }

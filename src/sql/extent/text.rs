@@ -106,7 +106,7 @@ impl Visitor for TextCounts {
                     _ => 1,
                 };
                 let name = last_part(&function.name);
-                // DataFusion has no error for these: it panics.
+                // DataFusion panics on these instead of returning an error.
                 if count == 0 && function.over.is_some() && OF_A_VALUE.contains(&name.as_str()) {
                     let text = format!("{name} takes a value: {name}(psfFlux) OVER (...)");
                     return ControlFlow::Break(Error::argument(text));

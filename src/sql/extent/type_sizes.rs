@@ -46,7 +46,7 @@ fn is_fixed(data_type: &DataType) -> bool {
 fn value_bytes(data_type: &DataType, depth: usize, parts: &mut usize) -> Result<usize> {
     *parts += 1;
     if depth > MOST_DEPTH {
-        return Err(too_large(WHAT, depth, "types within each other, or more", MOST_DEPTH));
+        return Err(too_large(WHAT, depth, "levels of nested types, or more", MOST_DEPTH));
     }
     if *parts > MOST_PARTS {
         return Err(too_large(WHAT, *parts, "parts in a type, or more", MOST_PARTS));

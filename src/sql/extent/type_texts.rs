@@ -68,7 +68,7 @@ fn check(text: Option<&ScalarValue>) -> Result<(), DataFusionError> {
             _ => {}
         }
         if depth > type_sizes::MOST_DEPTH {
-            let of = "types within each other, or more";
+            let of = "levels of nested types, or more";
             return Err(too_large(WHAT, depth, of, type_sizes::MOST_DEPTH).into());
         }
     }

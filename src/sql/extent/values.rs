@@ -39,7 +39,7 @@ pub(crate) fn check_values(plan: &LogicalPlan, values: &HashMap<&str, &ScalarVal
     .map_err(Error::from_statement)?;
     for (bytes, of, most) in [
         (copied, "bytes of texts", MOST_COPIED_BYTES),
-        (all, "bytes of values, wherever they stand", MOST_VALUE_BYTES),
+        (all, "bytes of values in all its lists and elsewhere", MOST_VALUE_BYTES),
     ] {
         if bytes > most {
             return Err(too_large("the parameters", bytes, of, most));

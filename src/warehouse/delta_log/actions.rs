@@ -87,7 +87,7 @@ fn grown(current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
         let kept = change.schema.field_with_name(field.name()).ok();
         if kept.is_none_or(|kept| kept.data_type() != field.data_type()) {
             let message =
-                format!("column {} of the table is lost or of another type", field.name());
+                format!("column {} of the table is missing or has another type", field.name());
             return Err(Error::internal(message));
         }
     }

@@ -53,7 +53,7 @@ impl Warehouse {
                 done => return done,
             }
         }
-        Err(conflict(&log, "others committed first, again and again"))
+        Err(conflict(&log, "other writers committed first in every attempt"))
     }
 
     /// Writes the version after `current`, or fails with `Conflict` if someone else did.
@@ -84,7 +84,7 @@ impl Warehouse {
             Ok(true) => Ok(version),
             Ok(false) => {
                 self.uncommitted.put_back(named);
-                Err(conflict(log, &format!("someone else committed version {version}")))
+                Err(conflict(log, &format!("another writer committed version {version}")))
             }
             Err(unread) => {
                 let message = format!(
@@ -108,7 +108,7 @@ async fn check_base(
 ) -> Result<()> {
     let (current, base) = match (current, base) {
         (None, None) => return Ok(()),
-        (Some(_), None) => return Err(conflict(log, "someone else created the table")),
+        (Some(_), None) => return Err(conflict(log, "another writer created the table")),
         (None, Some(_)) => return Err(conflict(log, "the table is not there any more")),
         (Some(current), Some(base)) => (current, base),
     };
@@ -118,13 +118,13 @@ async fn check_base(
     if change.operation != Operation::Compact
         && !log.same_rows(base.version, current.version()).await?
     {
-        return Err(conflict(log, "someone else changed the table first"));
+        return Err(conflict(log, "another writer changed the table first"));
     }
     let current = log.snapshot(current)?;
     let there: HashSet<_> = current.files.iter().map(|file| &file.path).collect();
     match change.remove.iter().all(|file| there.contains(&file.path)) {
         true => Ok(()),
-        false => Err(conflict(log, "someone else removed a file first")),
+        false => Err(conflict(log, "another writer removed a file first")),
     }
 }
 

@@ -29,7 +29,7 @@ impl Warehouse {
     pub async fn keep(&self, table: Table, name: &str) -> Result<u64> {
         if !is_name(name) {
             return Err(Error::argument(format!(
-                "{name:.80} is no name: it begins with a letter and has at most {MOST_NAME_BYTES} letters, digits and {NAME_SIGNS}"
+                "{name:.80} is not a valid name: a name begins with a letter and has at most {MOST_NAME_BYTES} letters, digits and {NAME_SIGNS}"
             )));
         }
         let log = Log::new(&self.location, table)?;
@@ -47,7 +47,7 @@ impl Warehouse {
             }
             Err(error) => return Err(log.failed(error.into())),
         }
-        // A vacuum may have been at work that did not know of it.
+        // A vacuum that started before the name was kept may have deleted files.
         if !log.has_files_of(&snapshot).await? {
             self.forget(table, name).await?;
             let text = format!("files of version {version} are gone: keep a newer one");
@@ -71,7 +71,9 @@ impl Warehouse {
 pub(crate) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
     let kept = named(log, name).await.map_err(|error| error.context("as_of"))?;
     if kept.table_id != table_id {
-        let text = format!("as_of: {name} is of a table in whose place there is another now");
+        let text = format!(
+            "as_of: {name} belongs to a table that has been replaced since; ask for the newest version"
+        );
         return Err(Error::new(Kind::Gone, text));
     }
     Ok(kept.version)
@@ -85,7 +87,7 @@ async fn named(log: &Log, name: &str) -> Result<Kept> {
             false => format!("kept are {}", names.join(", ")),
         };
         return Err(Error::argument(format!(
-            "{name:.80} is no version, time or name of {}: {has}",
+            "{name:.80} is not a version, a time or a name of {}: {has}",
             log.table.name()
         )));
     };

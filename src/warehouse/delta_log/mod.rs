@@ -77,7 +77,7 @@ impl Log {
             let object = object.map_err(|error| self.failed(Error::from(error)))?;
             if object.location.filename().is_some_and(|name| !name.starts_with('.')) {
                 let why = format!(
-                    "/{} is of a log that has no commit: mend the log, or move what is left of the table",
+                    "/{} belongs to a log without a commit: repair the log, or move what is left of the table",
                     object.location
                 );
                 return Err(self.failed(Error::input(why)));

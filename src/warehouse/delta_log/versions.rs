@@ -41,7 +41,7 @@ pub(crate) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Snapshot
 
 /// The error for a table that was there before.
 pub(crate) fn gone(location: &Location) -> Error {
-    Error::new(Kind::Storage, format!("{}: the table that was here is gone", location.url))
+    Error::new(Kind::Storage, format!("{}: the table does not exist any more", location.url))
 }
 
 /// What is known of the versions of a table. It is kept, since commits do not change. Another table in its place gets another history.

@@ -54,12 +54,12 @@ impl Union {
             let numbers = numbers_of_column(footer, root, field.data_type());
             let mut found = found(self.table, field, hint, numbers);
             if is_int96(footer, root) {
-                let why = "it is an INT96 time, of which no type is known to hold every value: write it as a TIMESTAMP";
+                let why = "it is an INT96 time, which no supported type can always hold: write it as a TIMESTAMP";
                 found.left_out = Some(why.to_string());
             }
             if own.iter().any(|other| other.field.name() == found.field.name()) {
                 let name = found.field.name();
-                return Err(Error::input(format!("column {name} is there twice")));
+                return Err(Error::input(format!("column {name} occurs twice")));
             }
             own.push(found);
         }
@@ -105,7 +105,7 @@ impl Union {
                     columns.push(field.clone().with_data_type(known.data_type.clone()));
                 }
                 (None, None) => {
-                    let why = "it is null in every row, and of no type".to_string();
+                    let why = "it is null in every row, and has no type".to_string();
                     left_out.push(LeftOut { column, why });
                 }
             }
@@ -119,7 +119,7 @@ impl Found {
         let data_type = self.field.data_type();
         let unheld = || {
             format!(
-                "it has values, or may have, that {data_type} does not hold, and no type is known to hold all"
+                "it has, or may have, values that {data_type} cannot hold, and no supported type can hold all of them"
             )
         };
         let left_out = self.left_out.clone();
@@ -159,7 +159,7 @@ fn check_sort_columns(table: Table, schema: &Schema) -> Result<()> {
             Some(data_type) if *data_type == expected => {}
             Some(other) => {
                 return Err(Error::input(format!(
-                    "column {name} is of type {other}; it has to be {expected}: write it as that"
+                    "column {name} is of type {other}; write it as {expected}"
                 )));
             }
             None => return Err(Error::input(format!("no column {name} of type {expected}"))),
@@ -173,7 +173,9 @@ fn check_sort_columns(table: Table, schema: &Schema) -> Result<()> {
 fn found(table: Table, field: &Field, hint: Option<&Field>, numbers: Numbers) -> Found {
     let is_time = |field: &Field| field.data_type().is_temporal();
     let served = match hint.filter(|hint| is_time(hint) && !is_time(field)) {
-        Some(time) => Err(format!("it is a {}, but in Parquet a bare number", time.data_type())),
+        Some(time) => {
+            Err(format!("it is a {} that Parquet stores as a plain number", time.data_type()))
+        }
         None => served_type(field.data_type()),
     };
     let (data_type, left_out) = match served {

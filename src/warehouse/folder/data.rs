@@ -51,14 +51,14 @@ fn refuse_table_within(location: &Location, name: &str) -> Result<()> {
     let name = location.below(name);
     let (kind, table) = if let Some(table) = folder_of(name, DELTA_LOG) {
         let kind = match table {
-            "" => "a Delta table whose log has no commit: mend its log, or move its files",
-            _ => "a Delta table: name it itself",
+            "" => "a Delta table whose log has no commit: repair its log, or move its files",
+            _ => "a Delta table: give the path of that table",
         };
         (kind, table)
     } else if let Some(table) = folder_of(name, ".hoodie") {
-        ("a Hudi table, which is not read: export it as Parquet", table)
+        ("a Hudi table, which is not supported: export it as Parquet", table)
     } else if name.ends_with(".metadata.json") {
-        ("of an Iceberg table, which is not read: export it as Parquet", name)
+        ("part of an Iceberg table, which is not supported: export it as Parquet", name)
     } else {
         return Ok(());
     };
@@ -110,7 +110,7 @@ pub(crate) fn path_columns(table: Table, told: &[&Told], union: &Union) -> Resul
             files if files == told.len() => continue,
             _ => {
                 return Err(Error::input(format!(
-                    "column {name} is in some files and only in the path of others; name the folder of the ones or the others"
+                    "column {name} is in some files and only in the path of others; give a folder with one kind of them"
                 )));
             }
         }
@@ -135,7 +135,7 @@ fn typed(
 ) -> Result<(DataType, Vec<ScalarValue>)> {
     let known = catalog(table).iter().find(|column| column.name == name);
     let known = known.map(|column| column.data_type.clone());
-    // A name of the catalog that is not read as a number there is none here.
+    // A column that is text in the catalog stays text, even if its values look like numbers.
     let is_text = known == Some(DataType::Utf8);
     let numbers = [DataType::Int64, DataType::Float64].into_iter().filter(|_| !is_text);
     for data_type in known.into_iter().chain(numbers) {
@@ -154,7 +154,7 @@ fn exactly(text: Option<&str>, data_type: &DataType) -> Option<ScalarValue> {
     let is_float = matches!(data_type, DataType::Float32 | DataType::Float64);
     let Some(text) = text.filter(|_| is_float) else { return Some(value) };
     let digits = |text: &str| BigDecimal::from_str(text).ok();
-    // What is no decimal (NaN, infinities) is not to be rounded either.
+    // NaN and infinities are not decimals and are not rounded.
     (digits(text) == digits(&value.to_string())).then_some(value)
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn rows(location: &Location, objects: Vec<ObjectMeta>) -> Result<Vec<
             rows.push(object);
         } else if !is_about(&of_rows, name) {
             return Err(Error::input(format!(
-                "{}{name} is no part of the HATS catalogue beside it: move it, or name the folder to serve",
+                "{}{name} is not part of the HATS catalogue beside it: move it, or name the folder to serve",
                 location.url
             )));
         }

@@ -24,7 +24,7 @@ pub(crate) fn served_type(data_type: &DataType) -> Result<DataType, String> {
         D::Int8 | D::Int16 | D::UInt8 | D::UInt16 => return Ok(D::Int32),
         D::UInt32 | D::UInt64 => return Ok(D::Int64),
         D::Float16 => return Ok(D::Float32),
-        other => return Err(format!("its type {other} has no place in an answer")),
+        other => return Err(format!("its type {other} is not supported in answers")),
     }
     Ok(data_type.clone())
 }

@@ -36,7 +36,7 @@ impl Bucket {
     pub(crate) fn open(name: &str) -> Result<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || ['.', '-', '_'].contains(&c);
         if name.is_empty() || !name.chars().all(plain) {
-            return Err(Error::argument("no bucket; give s3://bucket/prefix"));
+            return Err(Error::argument("not a valid bucket name; give s3://bucket/prefix"));
         }
         let backoff = BackoffConfig {
             init_backoff: Duration::from_millis(100),
@@ -110,7 +110,7 @@ struct Connector {
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> object_store::Result<HttpClient> {
-        // A limit for a whole request would fail large requests on slow lines.
+        // A time limit for a whole request would fail large requests on slow connections.
         let options = options.clone().with_timeout_disabled();
         let client = match &self.here {
             Some(here) => SpawnedReqwestConnector::new(here.clone()).connect(&options)?,

@@ -65,7 +65,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         match fs::remove_file(&self.temporary) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                tracing::warn!(path = %self.temporary.display(), %error, "a temporary file remains");
+                tracing::warn!(path = %self.temporary.display(), %error, "a temporary file could not be deleted");
             }
             _ => {}
         }
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_made_is_an_error() {
-        // A file in its way, and a file system that says of any new folder that its parent is not there.
+        // A file stands where the folder should be, or the file system reports for every new folder that its parent is missing.
         let file = tempfile::NamedTempFile::new().unwrap();
         for folder in [file.path(), Path::new("/proc/self/fd")] {
             assert!(Draft::begin(&folder.join("new/deeper/x")).is_err());

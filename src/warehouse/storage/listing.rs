@@ -47,7 +47,7 @@ impl Location {
             match object {
                 Ok(object) => listing.objects.push(object),
                 Err(object_store::Error::InvalidPath { source }) => match &self.bucket {
-                    // A page of keys with such a one is lost to object_store, and all pages after it.
+                    // object_store fails on a page of keys with such a name, and does not read the pages after it.
                     Some(bucket) => return list_around(bucket, &self.prefix).await,
                     None => listing.unreadable.push(name_of(source)),
                 },
@@ -89,7 +89,7 @@ fn name_of(error: path::Error) -> String {
     }
 }
 
-/// Lists in pages that become smaller until the key that no path can have stands alone, and goes on after it.
+/// Lists with smaller and smaller pages, until the invalid key is alone in its page, and continues after it.
 async fn list_around(bucket: &Bucket, prefix: &Path) -> object_store::Result<Listing> {
     let prefix = (!prefix.as_ref().is_empty()).then(|| format!("{prefix}/"));
     let (mut listing, mut offset, mut keys) = (Listing::default(), None, PAGE);
@@ -112,7 +112,7 @@ async fn list_around(bucket: &Bucket, prefix: &Path) -> object_store::Result<Lis
             Err(object_store::Error::InvalidPath { source }) => {
                 let name = name_of(source);
                 if after.as_ref() >= Some(&name) {
-                    let why = format!("the store lists {name:?} again");
+                    let why = format!("the store lists {name:?} twice");
                     return Err(object_store::Error::Generic { store: "S3", source: why.into() });
                 }
                 listing.unreadable.push(name.clone());

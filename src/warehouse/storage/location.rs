@@ -37,7 +37,8 @@ impl Location {
             return Err(Error::argument("a location is empty: give a path or a URL"));
         }
         if text.contains(|c: char| c.is_ascii_control()) {
-            let message = format!("{}: a location has no control characters", text.escape_debug());
+            let message =
+                format!("{}: a location must not have control characters", text.escape_debug());
             return Err(Error::argument(message));
         }
         match text.split_once("://") {
@@ -51,7 +52,9 @@ impl Location {
     pub fn parse_folder(text: &str) -> Result<Self> {
         let location = Self::parse(text)?;
         if location.url.to_file_path().is_ok_and(|path| path.is_file()) {
-            return Err(Error::argument(format!("{text} is a file: name the folder that it is in")));
+            return Err(Error::argument(format!(
+                "{text} is a file: name the folder that it is in"
+            )));
         }
         Ok(location)
     }
@@ -88,7 +91,7 @@ impl Location {
 
 fn from_url(scheme: &str, rest: &str) -> Result<Location> {
     if rest.contains(['?', '#']) {
-        let why = "a location has no ?query and no #fragment; in a name, ? is %3F and # is %23";
+        let why = "a location must not have a ?query or a #fragment; in a name, write %3F for ? and %23 for #";
         return Err(Error::argument(why));
     }
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -102,7 +105,7 @@ fn from_url(scheme: &str, rest: &str) -> Result<Location> {
     };
     match scheme {
         "file" if !host.is_empty() || rest.is_empty() => {
-            Err(Error::argument("a file URL has no host: file:///folder"))
+            Err(Error::argument("a file URL must not have a host; give file:///folder"))
         }
         "file" => Ok(Location::new(root()?, Arc::new(LocalFiles::default()), prefix()?, None)),
         "memory" => Ok(Location::new(root()?, named_memory(host), prefix()?, None)),
@@ -227,15 +230,15 @@ mod tests {
     fn what_is_no_location_is_refused_by_name() {
         for (url, said) in [
             ("ftp://host/x", "unknown scheme ftp"),
-            ("s3:///x", "no bucket"),
-            ("s3://a b/x", "no bucket"),
-            ("s3://bucket/x?y=z", "no ?query"),
+            ("s3:///x", "not a valid bucket name"),
+            ("s3://a b/x", "not a valid bucket name"),
+            ("s3://bucket/x?y=z", "must not have a ?query"),
             ("s3://bucket/a//b", "empty path segment"),
             ("s3://bucket/a/../b", "illegal character sequence"),
             ("s3://bucket/a%09b", "illegal character sequence"),
             ("s3://bucket/%ff", "non-unicode"),
             ("file://host/x", "file:///folder"),
-            ("a\tb", "a\\tb: a location has no control characters"),
+            ("a\tb", "a\\tb: a location must not have control characters"),
             (" ", "empty"),
         ] {
             let error = Location::parse(url).unwrap_err();

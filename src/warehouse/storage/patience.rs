@@ -34,7 +34,7 @@ impl Patient {
 }
 
 fn stalled(silence: Duration) -> HttpError {
-    let message = format!("nothing came for {} s", silence.as_secs_f32());
+    let message = format!("the store sent nothing for {} s", silence.as_secs_f32());
     HttpError::new(HttpErrorKind::Timeout, std::io::Error::other(message))
 }
 
@@ -156,7 +156,7 @@ mod tests {
         for pieces in [0, 1, 3] {
             let error = asked(pieces, false).await.unwrap_err();
             assert_eq!(error.kind(), HttpErrorKind::Timeout);
-            assert!(error.to_string().contains("nothing came"), "{error}");
+            assert!(error.to_string().contains("sent nothing"), "{error}");
         }
     }
 }

@@ -60,7 +60,7 @@ async fn list(bucket: &Bucket, folder: &Path) -> Result<Vec<Unfinished>> {
 }
 
 fn unexpected(why: &dyn std::fmt::Display) -> Error {
-    Error::new(Kind::Storage, format!("the store's list of uploads in parts: {why}"))
+    Error::new(Kind::Storage, format!("the store's list of multipart uploads: {why}"))
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +88,7 @@ fn parsed(xml: &str) -> Result<Page> {
                 continue;
             }
             Event::End(end) if end.local_name().as_ref() == "ListMultipartUploadsResult" => break,
-            Event::Eof => return Err(unexpected(&"not what S3 answers")),
+            Event::Eof => return Err(unexpected(&"not a valid answer of S3")),
             _ => continue,
         };
         let mut text = || -> Result<String> {

@@ -1,4 +1,4 @@
-//! The proxy does what it is told, and nothing else.
+//! The proxy injects the planned faults, and forwards everything else.
 
 use object_store::aws::AmazonS3Builder;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, RetryConfig};

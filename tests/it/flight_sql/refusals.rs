@@ -1,4 +1,4 @@
-//! What is not served says so, and what to do instead; what is damaged is no statement.
+//! Requests that are not supported get an error that says what to do instead; damaged ones are rejected.
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
@@ -45,7 +45,7 @@ async fn what_is_not_served_says_what_to_do_instead() {
     for (name, body, says) in [
         ("CreatePreparedSubstraitPlan", plan, "as SQL"),
         ("BeginSavepoint", Vec::new(), "autocommit"),
-        ("SetSessionOptions", Vec::new(), "no sessions"),
+        ("SetSessionOptions", Vec::new(), "sessions are not supported"),
         ("RenewFlightEndpoint", Vec::new(), "no renewal"),
         ("MakeCoffee", Vec::new(), "MakeCoffee"),
     ] {
@@ -77,7 +77,7 @@ async fn damaged_and_foreign_bytes_are_refused() {
     assert_refused(
         info(&mut client, no_prepared).await,
         Code::InvalidArgument,
-        "not one of this server",
+        "was not made by this server",
     );
     let command = Ticket::new(info_of.as_any().encode_to_vec());
     let refused = client.do_get(command).await;

@@ -1,5 +1,5 @@
-//! One hostile connection, byte by byte. In: an address of loopback to come from, and bytes. Out: what the server answers until it
-//! closes the connection.
+//! One hostile connection: sends bytes from a given loopback address, and reads what the server answers until it closes the
+//! connection.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Bodies that are too long, too slow, or full of what nobody asked for.
+//! Bodies that are too long, too slow, or full of unknown arguments.
 
 use super::attacker::{Attacker, post};
 use super::victim::Victim;

@@ -1,4 +1,4 @@
-//! Somebody who looks objects up, and runs a statement, all the while that a server is attacked.
+//! A client that looks objects up, and runs a statement, while a server is attacked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

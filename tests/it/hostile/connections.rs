@@ -1,4 +1,4 @@
-//! Connections that say nothing, half of something, or nothing more.
+//! Connections that send nothing, half a request, or nothing after a request.
 
 use super::attacker::{Attacker, ELSEWHERE, post};
 use super::http2::{END_STREAM, Frames, GOAWAY, HEADERS, head, preface, preface_with_window};

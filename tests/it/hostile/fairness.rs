@@ -1,4 +1,4 @@
-//! One client that would have everything.
+//! One client that tries to use all of the server's capacity.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! HTTP/2 by hand, as far as attacks need it. In: a connection. Out: frames sent and received; header fields are literals, and those
-//! that come are left as they are.
+//! Sends and receives HTTP/2 frames over a connection, as far as attacks need it. Header fields are sent as literals; received ones
+//! are not decoded.
 
 use super::attacker::Attacker;
 

@@ -1,4 +1,4 @@
-//! Readers of the program's words who stall or leave.
+//! Readers of standard output or the log that stall or close the pipe.
 
 use std::io::{BufRead, BufReader};
 

@@ -1,4 +1,4 @@
-//! Who holds memory or places, and who is gone: others are answered, and what is refused says which limit it is.
+//! Clients that hold memory or permits, or that disconnect: others are still answered, and each refusal names its limit.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -161,7 +161,7 @@ async fn exchanges_that_send_nothing_keep_nobody_waiting() {
     // Nobody ended them but the clock.
     if let Some(ended) = silent.next().now_or_never().flatten() {
         let status = ended.unwrap_err();
-        assert!(status.message().contains("send the ids as they come"), "{status}");
+        assert!(status.message().contains("send the ids without pauses"), "{status}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Texts that are short to send and long to plan, or to run; and messages whose lengths are not true.
+//! Short statements that take long to plan or to run, and messages whose stated lengths are wrong.
 
 mod texts;
 
@@ -175,7 +175,7 @@ async fn filters_are_plain_predicates() {
         ("lpad(band, 1000000000) = 'a'", "lpad"),
         ("band || band = 'aa'", "||"),
         ("band ~ '(a+)+$'", "~"),
-        ("band SIMILAR TO '(a+)+'", "regular expression"),
+        ("band SIMILAR TO '(a+)+'", "regular expressions"),
         ("regexp_like(band, '(a+)+$')", "regexp_like"),
         ("band LIKE band", "LIKE"),
         ("random() > 0.5", "random"),

@@ -1,4 +1,4 @@
-//! The program with standard output and standard error as a test wants them. In: a command. Out: its process, ended by its id.
+//! Starts a command of the program with the standard output and standard error that a test chooses. Dropping it ends the process.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};

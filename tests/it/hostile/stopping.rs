@@ -1,4 +1,4 @@
-//! Clients that hold a server which is told to stop.
+//! Clients that keep connections open while the server is told to stop.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The server that is attacked: the built program over a survey. In: its flags. Out: its URL, clients of it, and the word of a
-//! bystander.
+//! The server that is attacked: the built program with given flags, over a survey. Gives its URL, clients, and a bystander that
+//! checks that others are still served.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

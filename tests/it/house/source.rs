@@ -1,4 +1,4 @@
-//! The source as text. In: `src/`. Out: its rooms and files, and what each file uses and defines, without comments and tests.
+//! Reads `src/` as text: its rooms and files, and what each file uses and defines, without comments and tests.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Which copy of a row stays, as who runs the program sees it.
+//! Which copy of a row an ingest keeps, tested through the program.
 
 use std::fs;
 use std::path::Path;

@@ -102,12 +102,12 @@ async fn what_is_no_file_is_refused_by_name() {
         assert_eq!(error.kind(), Kind::Input, "{error}");
         assert!(error.to_string().contains(said), "{error}");
     };
-    refused(&pipe, "pipe.avro is no file").await;
-    refused(&night, "pipe.avro is no file").await;
-    refused(std::path::Path::new("/dev/null"), "/dev/null is no file").await;
+    refused(&pipe, "pipe.avro is not a file").await;
+    refused(&night, "pipe.avro is not a file").await;
+    refused(std::path::Path::new("/dev/null"), "/dev/null is not a file").await;
     std::fs::remove_file(&pipe).unwrap();
     let socket = std::os::unix::net::UnixListener::bind(night.join("socket")).unwrap();
-    refused(&night, "socket is no file").await;
+    refused(&night, "socket is not a file").await;
     drop(socket);
     std::fs::remove_file(night.join("socket")).unwrap();
     std::os::unix::fs::symlink(&night, night.join("loop")).unwrap();

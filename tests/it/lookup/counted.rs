@@ -1,4 +1,4 @@
-//! A store that remembers what was read of it.
+//! A store that records which ranges were read.
 
 use std::fmt;
 use std::ops::Range;

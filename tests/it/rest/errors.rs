@@ -1,4 +1,4 @@
-//! Every refusal, in the one shape of errors.
+//! Every error has the same JSON format.
 
 use std::time::Duration;
 

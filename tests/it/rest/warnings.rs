@@ -1,4 +1,4 @@
-//! What of a request was ignored is named, with what was perhaps meant.
+//! Ignored parts of a request are named in a warning, with the nearest known name.
 
 use super::survey::{ONE, Server, header};
 

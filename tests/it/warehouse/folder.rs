@@ -118,7 +118,7 @@ async fn what_would_bring_rows_twice_is_refused_by_name() {
     for (names, said) in [
         (
             vec!["a.parquet", "old/_delta_log/00000000000000000000.json"],
-            "old is a Delta table: name it",
+            "old is a Delta table: give the path",
         ),
         (vec!["a.parquet", "b.parquet", "_delta_log/_last_checkpoint"], "whose log has no commit"),
         (vec!["a.parquet", "old/_delta_log/_last_checkpoint"], "old is a Delta table"),
@@ -173,8 +173,8 @@ async fn what_cannot_be_served_is_refused_by_name() {
         RecordBatch::try_from_iter(names.zip(columns)).unwrap()
     };
     let cases = [
-        (unsigned(&batch), "column diaObjectId is of type UInt64; it has to be Int64"),
-        (with("f:psfFlux", batch.column(3).clone()), "column psfFlux is there twice"),
+        (unsigned(&batch), "column diaObjectId is of type UInt64; write it as Int64"),
+        (with("f:psfFlux", batch.column(3).clone()), "column psfFlux occurs twice"),
         (batch.project(&[0, 1]).unwrap(), "no column diaSourceId of type Int64"),
     ];
     for (batch, said) in cases {
@@ -206,9 +206,9 @@ async fn nothing_beside_a_hats_catalogue_is_passed_over() {
         ("dataset/data_thumbnail.parquet", None),
         ("skymap.4.fits", None),
         ("partition_info.csv", None),
-        ("new/x.parquet", Some("new/x.parquet is no part of the HATS catalogue")),
-        ("x.parquet", Some("x.parquet is no part")),
-        ("new/data_thumbnail.parquet", Some("new/data_thumbnail.parquet is no part")),
+        ("new/x.parquet", Some("new/x.parquet is not part of the HATS catalogue")),
+        ("x.parquet", Some("x.parquet is not part")),
+        ("new/data_thumbnail.parquet", Some("new/data_thumbnail.parquet is not part")),
     ] {
         let folder = tempfile::tempdir().unwrap();
         put(&folder, rows, &sources(1, 2, 1));

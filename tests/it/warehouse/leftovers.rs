@@ -1,4 +1,4 @@
-//! What others left in a table's folder: vacuum removes what is old and a writer's, and is not stopped by the rest.
+//! Leftovers of other programs in a table's folder: vacuum removes the old files of writers and ignores the rest.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};

@@ -1,4 +1,4 @@
-//! Storage that is not there, or refuses us: one line that names the place, and soon.
+//! Storage that does not exist or denies access: the command fails soon, with one line that names the location.
 
 use std::net::TcpListener;
 

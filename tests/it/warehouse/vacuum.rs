@@ -1,4 +1,4 @@
-//! Vacuum: what is referred to or young stays, the rest goes.
+//! Vacuum: files that are in use or young are kept, all others are deleted.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! Lookups of PostgreSQL, measured on request as those of the engine are (`benches/peers/engine`): prepared statements, binary
 //! values, one connection, every column read into a value of its type.
 //!
-//! In: connection parameters (`host=/folder/of/the/socket user=... dbname=...`), and a task on each line of standard input:
-//! `{"columns": ["psfFlux"], "lookups": [[id, ...], ...]}`. Out: a line for each task: for each lookup its microseconds and its
+//! Takes connection parameters (`host=/folder/of/the/socket user=... dbname=...`), and a task on each line of standard input:
+//! `{"columns": ["psfFlux"], "lookups": [[id, ...], ...]}`. Prints a line for each task: for each lookup its microseconds and its
 //! rows, and sums over all rows by which readers are compared.
 
 use std::error::Error;

@@ -42,7 +42,7 @@ fn all() -> FlightResult<SqlInfoData> {
     infos.append(SqlInfo::FlightSqlServerVersion, env!("CARGO_PKG_VERSION"));
     infos.append(SqlInfo::FlightSqlServerArrowVersion, arrow::ARROW_VERSION);
     infos.append(SqlInfo::FlightSqlServerTransaction, SqlSupportedTransaction::None as i32);
-    // Milliseconds; 0 is none: a handle holds all of its state.
+    // In milliseconds; 0 means no timeout, since a handle holds all of its state.
     infos.append(SqlInfo::FlightSqlServerStatementTimeout, 0);
     infos.append(SqlInfo::SqlIdentifierQuoteChar, "\"");
     infos.append(SqlInfo::SqlSearchStringEscape, "\\");

@@ -1,4 +1,4 @@
-//! Texts of every shape that may be deep.
+//! SQL texts of every kind of nesting that may be deep.
 
 /// Texts that are the deeper the larger `n` is, as predicates of a row of the sources.
 pub fn predicates(n: usize) -> Vec<(&'static str, String)> {
