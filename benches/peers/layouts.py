@@ -85,7 +85,7 @@ def file_bytes(survey):
 def check_default(generated, default):
     expected, found = file_bytes(generated), file_bytes(default)
     if abs(found / expected - 1) > SAME_SIZE:
-        sys.exit(f"layouts.py has another default than src/warehouse/layout.rs: {found} bytes, not {expected}")
+        sys.exit(f"layouts.py has another default than src/warehouse/files/layout.rs: {found} bytes, not {expected}")
 
 
 def index(survey, measurer):

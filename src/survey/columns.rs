@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray,
+    StringArray, new_null_array,
 };
 use arrow::datatypes::SchemaRef;
 
@@ -12,19 +12,21 @@ use crate::error::{Error, Result};
 use crate::schema::content_hash;
 use crate::schema::provenance::CONTENT_HASH;
 
-/// A batch with the columns of a schema; every one of them must have values, but for the hash of each row's content.
+/// A batch with the columns of a schema, of which `column` makes the values. Those that it does not know are null, but for the hash of each
+/// row's content: a column of the catalog need not be made up.
 pub(crate) fn batch(
     schema: &SchemaRef,
     column: impl Fn(&str) -> Option<ArrayRef>,
 ) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = Vec::new();
     for field in schema.fields() {
-        let missing =
-            || Error::internal(format!("no generated values for column {}", field.name()));
-        columns.push(match field.name().as_str() {
-            CONTENT_HASH => Arc::new(content_hash(schema, &columns)?),
-            name => column(name).ok_or_else(missing)?,
-        });
+        let values = match field.name().as_str() {
+            CONTENT_HASH => Some(Arc::new(content_hash(schema, &columns)?) as ArrayRef),
+            name => column(name),
+        };
+        let nulls = || Some(new_null_array(field.data_type(), columns.first()?.len()));
+        let first = || Error::internal("the first column of a survey has no values");
+        columns.push(values.or_else(nulls).ok_or_else(first)?);
     }
     Ok(RecordBatch::try_new(schema.clone(), columns)?)
 }
