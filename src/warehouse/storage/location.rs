@@ -51,7 +51,9 @@ impl Location {
     /// The same for a folder: a file is an `Argument` error.
     pub fn parse_folder(text: &str) -> Result<Self> {
         let location = Self::parse(text)?;
-        if location.url.to_file_path().is_ok_and(|path| path.is_file()) {
+        // A location ends with a slash, which a file has not.
+        let path = location.url.to_file_path().unwrap_or_default();
+        if path.components().collect::<PathBuf>().is_file() {
             return Err(Error::argument(format!(
                 "{text} is a file: name the folder that it is in"
             )));

@@ -80,7 +80,7 @@ async fn a_name_is_not_of_another_table_in_its_place() {
     std::fs::remove_dir_all(folder.join("_delta_log")).unwrap();
     append(&warehouse, &sources(1, 7, 1)).await;
     let gone = named(&warehouse, "dr1").await.unwrap_err();
-    assert!(gone.contains("another"), "{gone}");
+    assert!(gone.contains("replaced"), "{gone}");
     assert!(vacuumed(&warehouse).await < 2, "it does not stop a vacuum");
     assert_eq!(warehouse.forget(Table::Sources, "dr1").await.unwrap(), 0, "it can be given up");
     assert_eq!(warehouse.keep(Table::Sources, "dr1").await.unwrap(), 0);
