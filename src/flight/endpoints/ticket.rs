@@ -122,7 +122,7 @@ mod tests {
             (ticket(&format!(r#"{of}, "request": "{ids}", "x": 1"#)), "`x`"),
             (ticket(&format!(r#""snapshot": 3, "table": "no", "request": "{ids}""#)), "damaged"),
             (ticket(&format!(r#"{of}, "request": "{{}}""#)), "endpoint"),
-            (ticket(&format!(r#"{of}, "keys": [0, 1], "request": "{ids}""#)), "part"),
+            (ticket(&format!(r#"{of}, "keys": [0, 1], "request": "{ids}""#)), "key range"),
         ] {
             let ticket = Ticket::decode(ticket.as_bytes());
             let error = ticket.and_then(|ticket| ticket.request()).unwrap_err().to_string();

@@ -182,7 +182,7 @@ async fn filters_are_plain_predicates() {
         ("arrow_cast(band, 'FixedSizeBinary(2000000000)') IS NULL", "arrow_cast"),
         ("[psfFlux] IS NULL", "make_array"),
         ("psfFlux IN (visit, ra)", "IN"),
-        ("psfFlux > (SELECT 1)", "subquery"),
+        ("psfFlux > (SELECT 1)", "subqueries"),
         ("psfFlux > $1", "parameter"),
     ] {
         let status = victim.filter(filter).await.expect_err(filter);
