@@ -71,8 +71,8 @@ impl Tables {
     /// Warehouses may begin empty; a folder without files is named by mistake, or not filled yet.
     pub(crate) fn warn_of_empty_folders(&self) {
         for table in Table::ALL.into_iter().filter(|table| self.current(*table).is_none()) {
-            if let Source::Folder(_) = self.options.source(table) {
-                tracing::warn!("{}", self.absent(table));
+            if let Source::Folder(location) = self.options.source(table) {
+                tracing::warn!(folder = %location.url, "{}", self.absent(table));
             }
         }
     }

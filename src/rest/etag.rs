@@ -3,8 +3,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::http::header::{CONTENT_ENCODING, ETAG};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::header::{CONTENT_ENCODING, ETAG, IF_MATCH, IF_NONE_MATCH};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 use uuid::Uuid;
@@ -43,13 +43,30 @@ pub(crate) async fn weak(mut response: Response) -> Response {
     response
 }
 
+/// Whether a request has conditions, which the tag of its answer meets or not.
+pub(crate) fn is_conditional(headers: &HeaderMap) -> bool {
+    headers.contains_key(IF_MATCH) || headers.contains_key(IF_NONE_MATCH)
+}
+
+/// The status in place of an answer: 412 if `If-Match` does not hold, else 304 if the client has the answer (RFC 9110, 13.2.2).
+pub(crate) fn status_instead(
+    method: &Method,
+    headers: &HeaderMap,
+    tag: &ETag,
+) -> Option<StatusCode> {
+    if !is_met(headers, tag) {
+        return Some(StatusCode::PRECONDITION_FAILED);
+    }
+    (method != Method::POST && is_held(headers, tag)).then_some(StatusCode::NOT_MODIFIED)
+}
+
 /// Whether the answer of a tag may be sent: `If-Match` is not given, is `*`, or lists the tag (RFC 9110, 13.1.1).
-pub(crate) fn is_met(headers: &HeaderMap, tag: &ETag) -> bool {
+fn is_met(headers: &HeaderMap, tag: &ETag) -> bool {
     headers.typed_get::<IfMatch>().is_none_or(|listed| listed.precondition_passes(tag))
 }
 
 /// Whether the client has the answer of a tag already: `If-None-Match` is `*` or lists the tag, weak or not (RFC 9110, 13.1.2).
-pub(crate) fn is_held(headers: &HeaderMap, tag: &ETag) -> bool {
+fn is_held(headers: &HeaderMap, tag: &ETag) -> bool {
     headers.typed_get::<IfNoneMatch>().is_some_and(|listed| !listed.precondition_passes(tag))
 }
 

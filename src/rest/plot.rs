@@ -3,8 +3,8 @@
 use std::mem;
 
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
-use axum::http::header::{CONTENT_TYPE, IF_NONE_MATCH};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use datafusion::arrow::array::RecordBatch;
@@ -50,12 +50,12 @@ async fn answer(
     let id = request.dia_object_id;
     let question = (id, request.picture, request.quantity);
     let detections = detections(&app.engine, id, &MEASURED, &[TAG, FLUX_LIMIT]).await?;
-    if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
+    if etag::is_conditional(&headers) {
         let versions =
             app.engine.versions(&detections.query).await.map_err(failure::from_reading)?;
         let tag = etag::tag(app.instance, versions, question)?;
-        if etag::is_held(&headers, &tag) {
-            return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
+        if let Some(status) = etag::status_instead(&method, &headers, &tag) {
+            return Ok((status, validators(versions, tag)?).into_response());
         }
     }
     let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
@@ -69,6 +69,9 @@ async fn answer(
         return Err(Error::new(Kind::NotFound, text));
     }
     let tag = etag::tag(app.instance, versions, question)?;
+    if let Some(status) = etag::status_instead(&method, &headers, &tag) {
+        return Ok((status, validators(versions, tag)?).into_response());
+    }
     let warning = request.warning();
     let picture = in_place(placement, move || drawing.draw(&request)).await?;
     Ok((validators(versions, tag)?, warned(warning), picture).into_response())

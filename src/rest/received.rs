@@ -23,6 +23,8 @@ const PARSED_HERE_BYTES: usize = 32 << 10;
 pub(crate) const NOT_JSON: &str =
     "a body must be JSON and say so: send the header `Content-Type: application/json`";
 
+const NOT_FORM: &str = "a body must be a form and say so: send the header `Content-Type: application/x-www-form-urlencoded`";
+
 /// What a client sent, not parsed yet.
 #[derive(Default)]
 pub(crate) struct Sent {
@@ -73,7 +75,8 @@ async fn receive(
     let query = parts.uri.query().unwrap_or_default().to_string();
     let media_type = MediaType::from_headers(&parts.headers, &body.bytes)?;
     let Some(media_type) = media_type.filter(|media_type| taken.contains(media_type)) else {
-        return Err(Error::new(Kind::MediaType, NOT_JSON));
+        let text = if taken.contains(&MediaType::Form) { NOT_FORM } else { NOT_JSON };
+        return Err(Error::new(Kind::MediaType, text));
     };
     let sent = Sent { method: parts.method.clone(), query, media_type, body };
     parts.extensions.insert(Arc::new(sent));

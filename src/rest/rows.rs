@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, IF_NONE_MATCH, VARY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::{Bytes, BytesMut};
@@ -68,19 +68,19 @@ async fn answer(
     if request.explain {
         return explanation(app, query, &placement).await;
     }
-    if method != Method::POST && headers.contains_key(IF_NONE_MATCH) {
+    if etag::is_conditional(&headers) {
         let versions = app.engine.versions(query).await.map_err(failure::from_reading)?;
         let tag = etag::tag(app.instance, versions, etag::question(&request))?;
-        if etag::is_held(&headers, &tag) {
-            return Ok((StatusCode::NOT_MODIFIED, validators(versions, tag)?).into_response());
+        if let Some(status) = etag::status_instead(&method, &headers, &tag) {
+            return Ok((status, validators(versions, tag)?).into_response());
         }
     }
     let answer = app.engine.run(query).await.map_err(failure::from_reading)?;
     let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
-    if !etag::is_met(&headers, &tag) {
-        let validators = validators(answer.versions, tag)?;
-        return Ok((StatusCode::PRECONDITION_FAILED, validators).into_response());
+    // There may be a newer version by now.
+    if let Some(status) = etag::status_instead(&method, &headers, &tag) {
+        return Ok((status, validators(answer.versions, tag)?).into_response());
     }
     let first = begun(BytesMut::new(), encode(request.format, rows), HELD_BYTES);
     let mut begun = placement.work(answer.is_large, first).await?;

@@ -12,6 +12,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::HEAD_BYTES;
 use super::activity::Activity;
 
 /// How long to read and discard what a client is still sending. A connection that is closed with unread bytes is reset, and the client may
@@ -19,16 +20,13 @@ use super::activity::Activity;
 const LINGER_LIMIT: Duration = Duration::from_secs(5);
 
 /// hyper's own answers to a head that it refuses. They have no text.
-const REFUSED: [(&str, &str); 3] = [
-    ("HTTP/1.1 400 Bad Request", NOT_HTTP),
-    ("HTTP/1.1 414 URI Too Long", TOO_LONG),
-    ("HTTP/1.1 431 Request Header Fields Too Large", TOO_LONG),
-];
-const NOT_HTTP: &str = "this is not HTTP/1.1; in a URL, characters other than letters, digits and -._~:/?&=,@ must be encoded (a blank is \
-    %20, \" is %22, < is %3C, > is %3E)";
-const TOO_LONG: &str = "the URL and headers are over the limit of 65536 bytes; send the arguments as JSON in the body of a POST";
+const REFUSED: [&str; 3] =
+    [NOT_HTTP, "HTTP/1.1 414 URI Too Long", "HTTP/1.1 431 Request Header Fields Too Large"];
+const NOT_HTTP: &str = "HTTP/1.1 400 Bad Request";
 /// The length of the status in front of these.
 const STATUS_BYTES: usize = "HTTP/1.1 400".len();
+/// A header that all answers have but those of hyper itself. The answer to a HEAD, too, is written when its request has ended.
+const OF_HANDLERS: &[u8] = b"x-request-id: ";
 
 pub(crate) struct Socket<S> {
     inner: S,
@@ -58,16 +56,19 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
     /// Replaces hyper's answer to a refused head by ours: no handler can, since there is no request.
     fn poll_refuse(&mut self, cx: &mut Context<'_>, written: &[u8]) -> Poll<io::Result<bool>> {
         if self.refusal.is_none() {
-            let is_written = |(status, _): &&(&str, &str)| {
-                written.starts_with(&status.as_bytes()[..STATUS_BYTES])
-            };
-            let Some((status, text)) = REFUSED.iter().find(is_written) else {
+            let is_written =
+                |status: &&&str| written.starts_with(&status.as_bytes()[..STATUS_BYTES]);
+            let Some(status) = REFUSED.iter().find(is_written) else {
                 return Poll::Ready(Ok(false));
             };
-            if self.activity.quiet_since().is_none() {
+            let of_handler = written.windows(OF_HANDLERS.len()).any(|part| part == OF_HANDLERS);
+            if of_handler || self.activity.quiet_since().is_none() {
                 return Poll::Ready(Ok(false));
             }
-            self.refusal = Some(refusal(status, text));
+            self.refusal = Some(refusal(status));
+        } else if self.refusal.as_ref().is_some_and(Bytes::is_empty) {
+            // Nothing follows it.
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         while let Some(left) = self.refusal.as_mut().filter(|left| left.has_remaining()) {
             match ready!(Pin::new(&mut self.inner).poll_write(cx, left))? {
@@ -95,8 +96,16 @@ impl<S: AsyncRead + Unpin> Socket<S> {
     }
 }
 
-/// The answer to a head that cannot be taken.
-fn refusal(status: &str, text: &str) -> Bytes {
+/// The answer to a head that is refused with a status.
+fn refusal(status: &str) -> Bytes {
+    let text = match status {
+        NOT_HTTP => "this is not HTTP/1.1: check the headers; in a URL, characters other than letters, digits and -._~:/?&=,@ must be \
+                     encoded (a blank is %20, \" is %22, < is %3C, > is %3E)"
+            .to_string(),
+        _ => format!(
+            "the URL and headers are over the limit of {HEAD_BYTES} bytes; send the arguments as JSON in the body of a POST"
+        ),
+    };
     let body = json!({"status": "error", "text": text}).to_string();
     let length = body.len();
     let head = format!(

@@ -94,16 +94,15 @@ impl Source {
         }
     }
 
-    /// What to tell where there is no table.
+    /// What to tell a client where there is no table.
     pub fn absent(&self, table: Table) -> String {
         let name = table.name();
         match self {
             Self::Warehouse(_) => {
                 format!("the table `{name}` does not exist yet: ingest alerts first")
             }
-            Self::Folder(location) => format!(
-                "the table `{name}` does not exist: {} holds no Parquet file and is no Delta table",
-                location.url
+            Self::Folder(_) => format!(
+                "the table `{name}` does not exist: its folder holds no Parquet file and is no Delta table"
             ),
         }
     }

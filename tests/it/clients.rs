@@ -47,6 +47,10 @@ async fn polars_and_astropy_read_an_answer_by_its_url() {
     };
     let tag = pieces("*").await.unwrap().headers()["etag"].to_str().unwrap().to_string();
     assert_eq!(pieces(&tag).await.unwrap().status(), 206);
+    let both =
+        client.get(format!("{url}&output-format=parquet")).header("If-Match", "\"0-another\"");
+    let both = both.header("If-None-Match", &tag).send().await.unwrap();
+    assert_eq!(both.status(), 412, "If-Match comes first");
     let unmet = pieces("\"0-another\"").await.unwrap();
     assert_eq!(unmet.status(), 412);
     assert!(unmet.text().await.unwrap().contains("Accept-Encoding: identity"));

@@ -96,8 +96,13 @@ async fn a_folder_that_is_not_there_is_named() {
         let answer = server.get(path).await;
         assert_eq!(answer.status(), 503, "{path}");
         let text = answer.text().await.unwrap();
-        assert!(text.contains("/nowhere/") && !text.contains("ingest"), "{path}: {text}");
+        assert!(
+            text.contains("its folder holds no Parquet") && !text.contains("nowhere"),
+            "{text}"
+        );
     }
+    let log = server.log();
+    assert!(log.contains("/nowhere/"), "{log}");
 }
 
 /// Of a large answer, which is compressed, too.

@@ -135,8 +135,10 @@ async fn a_picture_shows_what_there_is_and_names_what_there_is_not() {
     }
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let path = format!("{}/api/v1/plot?diaObjectId={FEW}", server.url);
-    let again = client.get(path).header("If-None-Match", tag).send().await.unwrap();
+    let again = client.get(&path).header("If-None-Match", tag).send().await.unwrap();
     assert_eq!(again.status(), 304);
+    let other = client.get(&path).header("If-Match", "\"0-another\"").send().await.unwrap();
+    assert_eq!(other.status(), 412);
     let (magnitudes, _) = picture(FEW, "magnitude").await;
     assert!(
         magnitudes

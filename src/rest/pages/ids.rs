@@ -12,8 +12,8 @@ use crate::request::query::{id, wrong};
 
 /// As many objects are listed on a page: some MB of HTML.
 const MOST_IDS: usize = 10_000;
-/// As many words that are no ids are shown, the others counted.
-const SHOWN_OTHERS: usize = 20;
+/// As many words that are no ids are shown, the not_ids counted.
+const SHOWN_NOT_IDS: usize = 20;
 /// A longer word is cut.
 const SHOWN_CHARACTERS: usize = 40;
 
@@ -23,9 +23,9 @@ pub(crate) struct Typed {
     /// In the order typed, each once.
     pub ids: Vec<i64>,
     /// The first words that are no ids.
-    pub others: Vec<String>,
+    pub not_ids: Vec<String>,
     /// How many more of these there are.
-    pub more_others: usize,
+    pub more_not_ids: usize,
     /// Arguments beside the ids.
     pub ignored: Ignored,
 }
@@ -65,8 +65,8 @@ fn typed<'a>(words: impl Iterator<Item = &'a str>) -> Result<Typed> {
                     typed.ids.push(id);
                 }
             }
-            None if typed.others.len() == SHOWN_OTHERS => typed.more_others += 1,
-            None => typed.others.push(word.chars().take(SHOWN_CHARACTERS).collect()),
+            None if typed.not_ids.len() == SHOWN_NOT_IDS => typed.more_not_ids += 1,
+            None => typed.not_ids.push(word.chars().take(SHOWN_CHARACTERS).collect()),
         }
         if typed.ids.len() > MOST_IDS {
             let text = format!(
@@ -101,8 +101,8 @@ mod tests {
     #[test]
     fn ids_are_found_among_anything() {
         let typed = |text: &str| typed(text.split(is_separator)).unwrap();
-        let others = vec!["a".into(), "-5".into()];
-        let expected = Typed { ids: vec![12, 7], others, ..Typed::default() };
+        let not_ids = vec!["a".into(), "-5".into()];
+        let expected = Typed { ids: vec![12, 7], not_ids, ..Typed::default() };
         assert_eq!(typed(" 12,7;a\n12\t, -5,"), expected);
         assert_eq!(typed(" ,\n"), Typed::default());
     }
@@ -112,7 +112,10 @@ mod tests {
         let junk = "x ".repeat(100_000);
         let typed = |text: &str| typed(text.split(is_separator));
         let kept = typed(&junk).unwrap();
-        assert_eq!((kept.others.len(), kept.more_others), (SHOWN_OTHERS, 100_000 - SHOWN_OTHERS));
+        assert_eq!(
+            (kept.not_ids.len(), kept.more_not_ids),
+            (SHOWN_NOT_IDS, 100_000 - SHOWN_NOT_IDS)
+        );
         let ids =
             |count: usize| (0..2 * count).map(|i| format!("{} ", i % count)).collect::<String>();
         assert_eq!(typed(&ids(MOST_IDS)).unwrap().ids.len(), MOST_IDS);

@@ -1,8 +1,7 @@
 //! `/objects`: where the search box leads. One id leads to the page of its object, several to a list of those that are there, which
-//! names the others. What is typed comes by POST, since a URL has no room for thousands of ids; a few are sent on to a URL of
+//! names the not_ids. What is typed comes by POST, since a URL has no room for thousands of ids; a few are sent on to a URL of
 //! their own, which can be kept.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use askama::Template;
@@ -51,7 +50,7 @@ const COLUMNS: [&str; 5] =
     ext = "html",
     source = r##"<h1>{{ objects.len() }} of {{ asked }} objects</h1>
 {% if !unknown.is_empty() %}<p class="notice">Not in the table objects, as of its version {{ version }}: {% for id in unknown %}<span class="numbers">{{ id }}</span>{% if !loop.last %}, {% endif %}{% endfor %}.</p>
-{% endif %}{% if !others.is_empty() %}<p class="notice">No diaObjectId (digits alone, up to 19 of them): {% for other in others %}<code>{{ other }}</code>{% if !loop.last %}, {% endif %}{% endfor %}{% if more_others.gt(&0) %} and {{ more_others }} more{% endif %}.</p>
+{% endif %}{% if !not_ids.is_empty() %}<p class="notice">No diaObjectId (digits alone, up to 19 of them): {% for other in not_ids %}<code>{{ other }}</code>{% if !loop.last %}, {% endif %}{% endfor %}{% if more_not_ids.gt(&0) %} and {{ more_not_ids }} more{% endif %}.</p>
 {% endif %}{% if let Some(ignored) = ignored %}<p class="notice">{{ ignored }}.</p>
 {% endif %}{% if !objects.is_empty() %}<div class="wide" tabindex="0" role="region" aria-label="The objects">
 <table class="stacked objects">
@@ -78,8 +77,8 @@ struct ObjectList {
     /// Those found, separated by commas.
     ids: String,
     unknown: Vec<i64>,
-    others: Vec<String>,
-    more_others: usize,
+    not_ids: Vec<String>,
+    more_not_ids: usize,
     ignored: Option<String>,
     version: u64,
 }
@@ -108,37 +107,26 @@ pub(crate) async fn page(
     request: Request,
 ) -> Result<Response> {
     let is_post = request.method() == Method::POST;
-    let others = other_arguments(request.uri().query().unwrap_or_default());
     let sent = Sent::from_extensions(request.extensions());
     let typed = sent.parse(&[&ID], &app.workers, ids::from_arguments).await?.unwrap_or_default();
-    match (&typed.ids[..], &typed.others[..]) {
+    match (&typed.ids[..], &typed.not_ids[..]) {
         ([], []) => return Ok(Redirect::to("./").into_response()),
         ([], [first, ..]) => return Err(ids::malformed(first)),
-        ([id], []) => return Ok(Redirect::to(&format!("./{id}{others}")).into_response()),
+        // The list names them.
+        _ if !typed.ignored.is_empty() => {}
+        ([id], []) => return Ok(Redirect::to(&format!("./{id}")).into_response()),
         (ids, []) if is_post && ids.len() <= MOST_IDS_IN_URL => {
-            return Ok(
-                Redirect::to(&format!("objects?diaObjectId={}", joined(ids))).into_response()
-            );
+            let to = format!("objects?diaObjectId={}", joined(ids));
+            return Ok(Redirect::to(&to).into_response());
         }
         _ => {}
     }
     list(&app, &placement, typed).await
 }
 
-/// What a query string has beside ids, which the page of the object names as ignored.
-fn other_arguments(query: &str) -> String {
-    let is_other = |(name, _): &(Cow<'_, str>, _)| !["diaObjectId", "objectId"].contains(&&**name);
-    let mut others = form_urlencoded::Serializer::new(String::new());
-    let others = others.extend_pairs(form_urlencoded::parse(query.as_bytes()).filter(is_other));
-    match others.finish() {
-        others if others.is_empty() => others,
-        others => format!("?{others}"),
-    }
-}
-
 /// The page of several objects.
 async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Response> {
-    let ids::Typed { ids, others, more_others, ignored } = typed;
+    let ids::Typed { ids, not_ids, more_not_ids, ignored } = typed;
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
     let query = Query::newest_first(Table::Objects, ids.clone(), columns);
     let found = read::<ListedObject>(&app.engine, placement, &query).await?;
@@ -148,12 +136,12 @@ async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Res
     let known: Vec<_> = objects.iter().map(|object| object.id).collect();
     let there: HashSet<_> = known.iter().collect();
     let body = ObjectList {
-        asked: ids.len() + others.len() + more_others,
+        asked: ids.len() + not_ids.len() + more_not_ids,
         unknown: ids.iter().filter(|id| !there.contains(id)).copied().collect(),
         objects,
         ids: joined(&known),
-        others,
-        more_others,
+        not_ids,
+        more_not_ids,
         ignored: ids::ignored(&ignored),
         version: found.version,
     };

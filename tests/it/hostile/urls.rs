@@ -43,6 +43,20 @@ async fn what_is_no_http_is_told_what_would_be() {
     }
 }
 
+/// The answer to a HEAD is written when its request has ended, as hyper's own refusals are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_head_has_no_body_and_its_connection_goes_on() {
+    let victim = Victim::with(&[]).await;
+    let mut client = Attacker::to(&victim.url).await;
+    let head = "HEAD /api/v1/sources?columns=r:ra HTTP/1.1\r\nHost: a\r\n\r\n";
+    let get = "GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    client.send_if_taken(format!("{head}{get}")).await;
+    let answers = client.read_to_end().await;
+    let (refused, next) = answers.split_once("\r\n\r\n").unwrap();
+    assert!(refused.starts_with("HTTP/1.1 400 ") && refused.contains("x-request-id"), "{refused}");
+    assert!(next.starts_with("HTTP/1.1 200 "), "{next}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_takes_as_long_a_url() {
     let victim = Victim::with(&[]).await;

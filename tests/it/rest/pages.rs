@@ -156,6 +156,8 @@ async fn the_search_box_leads_to_one_object_or_to_several() {
     assert!(html.contains(">9000</span>"), "all that are unknown are named");
     let hidden = format!(r#"name="diaObjectId" value="{TWO},{ONE}">"#);
     assert!(html.contains(&hidden) && html.contains(r#"formaction="objects/fp""#), "{html:.2000}");
+    let html = page(search(&format!("{ONE}&as_of=3")).await.unwrap(), 200).await;
+    assert!(html.contains("takes no arguments but ids: as_of."), "{html}");
     let more: String = (1..=10_001).map(|id| format!(" {id}")).collect();
     let html = page(search(&more).await.unwrap(), 413).await;
     assert!(html.contains("10000 objects") && html.contains("/api/v1/objects"), "{html}");
