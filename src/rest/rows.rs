@@ -192,6 +192,8 @@ mod tests {
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
+    use axum::http::StatusCode;
+
     use super::*;
     use crate::limits::{Limits, ServerOptions};
     use crate::origin::Origins;
