@@ -101,8 +101,7 @@ async fn a_folder_that_is_not_there_is_named() {
             "{text}"
         );
     }
-    let log = server.log();
-    assert!(log.contains("/nowhere/"), "{log}");
+    server.logged("/nowhere/").await;
 }
 
 /// Of a large answer, which is compressed, too.

@@ -71,6 +71,15 @@ impl Server {
         fs::read_to_string(self.folder.path().join("log")).unwrap()
     }
 
+    /// Waits until it has logged a text: a thread of its own writes the log.
+    pub async fn logged(&self, text: &str) {
+        let start = Instant::now();
+        while !self.log().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "{text} is not in the log: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// The most memory that it had so far.
     pub fn peak_mib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
