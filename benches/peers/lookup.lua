@@ -1,5 +1,5 @@
--- Lookups of random objects for wrk. In, after `--`: a file of ids (one a line) and the path that an id completes.
--- Out: at the end, a line of JSON with what wrk counted.
+-- Lookups of random objects for wrk. The arguments after `--` are a file of ids (one a line) and the path that an id completes. At the end
+-- it prints a line of JSON with what wrk counted.
 
 local requests = {}
 

@@ -91,7 +91,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// One value for each name; the names of others that came again go to `again`.
+/// One value for each name. The names of other arguments than ids and columns that are given more than once go to `again`.
 fn merged<'a>(
     given: Vec<(&'static str, Value<'a>)>,
     again: &mut BTreeSet<&'static str>,

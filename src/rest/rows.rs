@@ -82,12 +82,12 @@ async fn answer(
     if let Some(status) = etag::status_instead(&method, &headers, &tag) {
         return Ok((status, validators(answer.versions, tag)?).into_response());
     }
-    let first = begun(BytesMut::new(), encode(request.format, rows), HELD_BYTES);
+    let first = hold(BytesMut::new(), encode(request.format, rows), HELD_BYTES);
     let mut begun = placement.work(answer.is_large, first).await?;
     if let HeldAnswer::Part(held, chunks) = begun {
         begun = match ranges::are_asked_for(&method, &headers) {
             // Then it needs as much memory as a large answer.
-            true => placement.work(true, self::begun(held, chunks, PIECES_BYTES)).await?,
+            true => placement.work(true, hold(held, chunks, PIECES_BYTES)).await?,
             false => HeldAnswer::Part(held, chunks),
         };
     }
@@ -173,7 +173,7 @@ enum HeldAnswer {
 }
 
 /// Reads an answer to its end, or up to `most` bytes.
-async fn begun(
+async fn hold(
     mut held: BytesMut,
     mut chunks: BoxStream<'static, Result<Bytes>>,
     most: usize,

@@ -25,7 +25,7 @@ const REFUSED: [&str; 3] =
 const NOT_HTTP: &str = "HTTP/1.1 400 Bad Request";
 /// The length of the status in front of these.
 const STATUS_BYTES: usize = "HTTP/1.1 400".len();
-/// A header that all answers have but those of hyper itself. The answer to a HEAD, too, is written when its request has ended.
+/// A header of all answers but hyper's own. It tells them apart: the answer to a HEAD is written after its request has ended, too.
 const OF_HANDLERS: &[u8] = b"x-request-id: ";
 
 pub(crate) struct Socket<S> {

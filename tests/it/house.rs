@@ -1,5 +1,5 @@
-//! The order of the house, read from its source: a room of `src/lib.rs` uses only those before it, and no two files of a folder use
-//! each other, in a circle. What can be counted of a plain house is counted.
+//! The order of the rooms, read from the source: a room of `src/lib.rs` uses only those before it, and files of a folder never use each other
+//! in a circle. Also the sizes of files and functions, names of types that occur twice, and what ARCHITECTURE.md names.
 
 mod source;
 

@@ -10,9 +10,9 @@ use crate::request::json::Scalar;
 use crate::request::missing_id;
 use crate::request::query::{id, wrong};
 
-/// As many objects are listed on a page: some MB of HTML.
+/// The most objects that a page lists: some MB of HTML.
 const MOST_IDS: usize = 10_000;
-/// As many words that are no ids are shown, the not_ids counted.
+/// As many words that are no ids are shown; the rest are counted.
 const SHOWN_NOT_IDS: usize = 20;
 /// A longer word is cut.
 const SHOWN_CHARACTERS: usize = 40;

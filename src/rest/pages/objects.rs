@@ -1,6 +1,6 @@
-//! `/objects`: where the search box leads. One id leads to the page of its object, several to a list of those that are there, which
-//! names the not_ids. What is typed comes by POST, since a URL has no room for thousands of ids; a few are sent on to a URL of
-//! their own, which can be kept.
+//! `/objects`: the target of the search box. One id redirects to the page of its object. Several give a list of the objects, which also
+//! names the ids without an object and the words that are no ids. The box sends a POST, since a URL has no room for thousands of ids; up to
+//! 100 ids are redirected to a URL that can be bookmarked.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ use crate::rest::bounded::Placement;
 use crate::rest::received::Sent;
 use crate::schema::Table;
 
-/// Lists of as many objects have a URL: 2,000 bytes are taken by every browser and proxy.
+/// As many ids are put into a URL: every browser and proxy accepts 2,000 bytes.
 const MOST_IDS_IN_URL: usize = 100;
 
 /// A line of the list.
