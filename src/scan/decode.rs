@@ -3,6 +3,7 @@
 
 use std::iter::once;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::take;
@@ -18,7 +19,7 @@ use super::fetch::{ColumnBytes, FetchedColumns, FetchedPages};
 use super::page_values;
 use super::page_values::WantedOfPage;
 use super::projection::{FileProjection, exactly};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::index::{FileIndex, Leaf, TimeRange};
 use crate::schema::TIME;
 
@@ -146,13 +147,24 @@ fn column(
     let count = rows.iter().map(Range::len).sum();
     let selection = RowSelection::from_consecutive_ranges(rows.iter().cloned(), pages.pages.rows);
     let levels = leaf.levels(&fetched.part.file.columns)?;
-    let mut reader =
-        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, count, Some(selection))?;
-    let batch = reader.next().transpose()?.filter(|batch| batch.num_rows() == count);
-    let short = || Error::internal("pages hold fewer rows than the page index says");
-    let array = batch.ok_or_else(short)?.column(0).clone();
+    let read = || {
+        let selection = Some(selection);
+        ParquetRecordBatchReader::try_new_with_row_groups(&levels, &pages, count, selection)?
+            .next()
+            .transpose()
+    };
+    // The reader checks neither levels nor lengths of damaged pages before it counts on them.
+    let read = catch_unwind(AssertUnwindSafe(read));
+    let batch = read.map_err(|_| damaged("its pages cannot be decoded"))??;
+    let batch = batch.filter(|batch| batch.num_rows() == count);
+    let batch = batch.ok_or_else(|| damaged("pages hold fewer rows than the page index says"))?;
+    let array = batch.column(0).clone();
     let reverse = || UInt64Array::from_iter_values((0..count as u64).rev());
     Ok(if reversed { take(&array, &reverse(), None)? } else { array })
+}
+
+fn damaged(why: &str) -> Error {
+    Error::new(Kind::Storage, why)
 }
 
 /// The fetched pages of a layout as a row group for the parquet crate's reader.

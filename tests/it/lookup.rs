@@ -2,6 +2,7 @@
 //! rows as the Parquet reader, however a file was written.
 
 mod counted;
+mod damaged;
 mod layouts;
 
 use std::sync::Arc;
