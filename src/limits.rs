@@ -14,9 +14,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub use self::budget::{BLOCK_BYTES, Budget, HeldMemory};
+pub use self::budget::{BLOCK_BYTES, Budget, BudgetUse, HeldMemory};
 pub use self::caller::{Caller, Client};
-pub use self::gate::{Gate, Permit};
+pub use self::gate::{Gate, GateCounts, GateUse, Permit};
 pub use self::open::UntilAnswered;
 pub use self::share::share_of;
 use crate::error::{Error, Kind};
@@ -82,6 +82,8 @@ pub struct ServerOptions {
     /// Memory of all large answers together. In addition they may use half as much while it is free, the ids of exchanges a quarter as
     /// much, and each bulk read of a table whose files are not sorted 64 MiB.
     pub memory_bytes: usize,
+    /// A request that takes longer is logged as a warning.
+    pub slow_limit: Duration,
     /// How long running answers may take to finish once the server is told to stop.
     pub drain_limit: Duration,
 }
@@ -99,6 +101,7 @@ impl ServerOptions {
         time_limit: Duration::from_secs(300),
         max_body_bytes: 4 << 20,
         memory_bytes: 1 << 30,
+        slow_limit: Duration::from_secs(10),
         drain_limit: Duration::from_secs(30),
     };
 }
@@ -181,6 +184,24 @@ impl Limits {
             exchange_ids: self.exchange_ids.for_caller(caller),
             bodies: self.bodies.for_caller(caller),
         }))
+    }
+
+    /// How the gates are used.
+    pub fn gates(&self) -> [GateUse; 6] {
+        let gates = [
+            &self.open_requests,
+            &self.requests,
+            &self.planning,
+            &self.large_answers,
+            &self.bulk_reads,
+            &self.exchanges,
+        ];
+        gates.map(Gate::usage)
+    }
+
+    /// How the memory that is held for clients is used.
+    pub fn budgets(&self) -> [BudgetUse; 2] {
+        [self.exchange_ids.usage(), self.bodies.usage()]
     }
 
     /// How long an exchange may pause between two messages with ids.

@@ -1,12 +1,14 @@
-//! What the program says on standard error: events for people on a terminal, JSON lines otherwise, and a
+//! What the program says on standard error, or in a file: events for people on a terminal, JSON lines otherwise, and a
 //! progress bar for long work on a terminal.
 //!
 //! Nobody waits for the log. Its lines are written by a thread of their own; when their reader stalls, lines are dropped and
 //! counted, and when it is gone they are counted only.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::panic;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,6 +30,8 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// There is one log in a process, as there is one standard error.
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
+/// Whether the file is to be opened anew before the next line.
+static REOPEN: AtomicBool = AtomicBool::new(false);
 
 /// The running log. When it is dropped, at the end of the program, it waits until the last lines are written.
 pub struct LogGuard(());
@@ -41,22 +45,57 @@ impl Drop for LogGuard {
     }
 }
 
-/// Starts the log: events that pass `filter`, and panics, are written to standard error. It must be called once.
-pub fn start(filter: &str) -> Result<LogGuard> {
+/// Starts the log: events that pass `filter`, and panics, are written to a file, or else to standard error. It must be called once.
+pub fn start(filter: &str, file: Option<&Path>) -> Result<LogGuard> {
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         Error::argument(format!(
             "--log {filter}: {error}; give a filter such as warn,diaflight=debug"
         ))
     })?;
+    let output = file.map(LogFile::open).transpose()?;
+    let is_terminal = output.is_none() && io::stderr().is_terminal();
     let (sender, receiver) = sync_channel(LINES_AHEAD);
-    thread::Builder::new().name("diaflight-log".to_string()).spawn(|| write(receiver))?;
+    thread::Builder::new()
+        .name("diaflight-log".to_string())
+        .spawn(move || write(receiver, output))?;
     let lines = move || LogWriter(sender.clone());
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
-    let started =
-        if io::stderr().is_terminal() { events.try_init() } else { events.json().try_init() };
+    let started = if is_terminal { events.try_init() } else { events.json().try_init() };
     started.map_err(|error| Error::internal(format!("starting the log: {error}")))?;
     panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
     Ok(LogGuard(()))
+}
+
+/// Opens the log file anew at its path: what rotates logs has renamed it. Without a file nothing is done.
+pub fn reopen() {
+    REOPEN.store(true, Ordering::Release);
+    tracing::info!("the log file is opened anew, if there is one");
+}
+
+/// The file of the log.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LogFile {
+    fn open(path: &Path) -> Result<Self> {
+        let file = File::options().append(true).create(true).open(path);
+        let file = file
+            .map_err(|error| Error::argument(format!("--log-file {}: {error}", path.display())))?;
+        Ok(Self { path: path.to_path_buf(), file })
+    }
+
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        if REOPEN.swap(false, Ordering::AcqRel) {
+            match Self::open(&self.path) {
+                Ok(new) => *self = new,
+                // The old file goes on. Only standard error is left to say so.
+                Err(error) => _ = writeln!(io::stderr(), "diaflight: {error}"),
+            }
+        }
+        self.file.write_all(line)
+    }
 }
 
 /// The number of lines dropped so far.
@@ -97,21 +136,25 @@ impl Write for LogWriter {
     }
 }
 
-fn write(lines: Receiver<Vec<u8>>) {
+fn write(lines: Receiver<Vec<u8>>, mut output: Option<LogFile>) {
     while let Ok(line) = lines.recv() {
-        write_line(&line);
+        write_line(&line, output.as_mut());
         // While lines keep coming, logging threads need not wake this thread.
         while let Ok(line) = lines.try_recv().or_else(|_| {
             thread::sleep(LINES_PAUSE);
             lines.try_recv()
         }) {
-            write_line(&line);
+            write_line(&line, output.as_mut());
         }
     }
 }
 
-fn write_line(line: &[u8]) {
-    if io::stderr().write_all(line).is_err() {
+fn write_line(line: &[u8], output: Option<&mut LogFile>) {
+    let written = match output {
+        Some(file) => file.write(line),
+        None => io::stderr().write_all(line),
+    };
+    if written.is_err() {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
     WAITING.fetch_sub(1, Ordering::AcqRel);

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Err(Refusal::Wrong(error)) => return fail(&error),
     };
     let run = || -> Result<ExitCode> {
-        let _log = log::start(cli.log_filter())?;
+        let _log = log::start(cli.log_filter(), cli.log_file.as_deref())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let done = runtime.block_on(async {
             tokio::spawn(log::tell_dropped_lines());
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
                 Task::Demo(arguments) => cli::demo(arguments).await,
                 Task::Generate(arguments) => cli::generate(arguments).await,
                 Task::Ingest(arguments) => cli::ingest(arguments).await,
+                Task::Health(arguments) => cli::health(arguments).await,
                 Task::Serve(arguments) => cli::serve(arguments).await,
                 Task::Sql(arguments) => cli::sql(arguments).await,
                 Task::Maintain(arguments) => cli::maintain(arguments.work).await,

@@ -3,6 +3,7 @@
 //!
 //! What stands in `X-Forwarded-Proto`, `-Host` and `-Prefix` is believed of trusted proxies alone: anybody can send it.
 
+mod forwarded;
 mod settings;
 
 use std::convert::Infallible;
@@ -14,11 +15,16 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 
+pub(crate) use forwarded::client_address;
 pub use settings::Network;
 
 /// The address of the other end of a connection. It is among the extensions of each of its requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub IpAddr);
+
+/// The address that a request comes from, behind trusted proxies, too. It is among the extensions of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct ClientAddress(pub IpAddr);
 
 /// The settings about where clients reach the server.
 #[derive(Clone, Debug, Default)]

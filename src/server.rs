@@ -24,7 +24,7 @@ use crate::origin::Origins;
 use crate::query::Engine;
 use crate::rest::{self, App};
 use crate::sql::Sql;
-use crate::telemetry::{Metrics, watched};
+use crate::telemetry::{Held, Metrics, watched};
 use crate::token::Token;
 use crate::workers::Workers;
 
@@ -62,7 +62,13 @@ pub async fn serve(
 ) -> Result<()> {
     let ServerParts { engine, sql, workers, options, token, tls, origins } = served;
     let draining = CancellationToken::new();
-    let (limits, metrics) = (Limits::new(options.clone()), Arc::new(Metrics::default()));
+    let trusted_proxies: Arc<[_]> = origins.trusted_proxies.clone().into();
+    let limits = Limits::new(options.clone());
+    let metrics = Arc::new(Metrics::of(Held {
+        engine: engine.clone(),
+        sql: sql.clone(),
+        limits: limits.clone(),
+    }));
     let app = App::new(
         engine.clone(),
         limits.clone(),
@@ -72,8 +78,10 @@ pub async fn serve(
         origins,
     );
     let flight = Flight::new(engine, sql, limits, workers, token);
-    let router = watched(rest::router(app).merge(flight::router(flight)), metrics.clone());
-    let handler = Handler { router, tls, timeouts: timeouts(&options), draining };
+    let router = rest::router(app).merge(flight::router(flight));
+    let router = watched(router, metrics.clone(), options.slow_limit);
+    let timeouts = timeouts(&options);
+    let handler = Handler { router, tls, timeouts, trusted_proxies, draining };
     run(listener, handler, Connections::new(&options, metrics), options.drain_limit, shutdown)
         .await;
     Ok(())
@@ -114,7 +122,7 @@ async fn accept(
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match admission.admit(Client::from_address(peer.ip())) {
+                Ok((stream, peer)) => match admission.admit(Client::from_address(peer.ip()), handler.is_proxy(peer.ip())) {
                     Some(slot) => _ = connections.spawn(handler.clone().accept(stream, slot)),
                     None => tracing::debug!(%peer, "a connection was refused: the limit is reached"),
                 },
@@ -178,7 +186,10 @@ mod tests {
         let draining = CancellationToken::new();
         let options = ServerOptions::DEFAULT;
         let timeouts = timeouts(&options);
-        let handler = Handler { router, tls: None, timeouts, draining: draining.clone() };
+        let trusted_proxies = [].into();
+        let draining_too = draining.clone();
+        let handler =
+            Handler { router, tls: None, timeouts, trusted_proxies, draining: draining_too };
         let admission = Connections::new(&options, Arc::new(Metrics::default()));
         let stopped = async { stopped.await.unwrap() };
         let ended = tokio::spawn(run(listener, handler, admission, drain_limit, stopped));

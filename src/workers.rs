@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{self, Permit, Sender};
 use tokio::task::JoinError;
 use tokio::time::{timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use crate::error::{Error, Result};
 use crate::limits::{deadline, too_slow};
@@ -98,7 +99,7 @@ impl Workers {
         &self,
         work: impl Future<Output = Result<T>> + Send + 'static,
     ) -> Result<T> {
-        let work = AbortOnDropHandle::new(self.handle.spawn(work));
+        let work = AbortOnDropHandle::new(self.handle.spawn(work.in_current_span()));
         work.await.map_err(failed)?
     }
 

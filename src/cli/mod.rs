@@ -3,6 +3,7 @@
 mod demo;
 mod end;
 mod generate;
+mod health;
 mod ingest;
 mod maintain;
 mod open_files;
@@ -14,6 +15,7 @@ use std::io::{self, ErrorKind, Write};
 
 pub use demo::demo;
 pub use generate::generate;
+pub use health::health;
 pub use ingest::ingest;
 pub use maintain::maintain;
 pub use serve::serve;

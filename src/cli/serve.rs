@@ -114,6 +114,7 @@ fn server_options(http: &HttpArgs) -> ServerOptions {
         idle_limit: Duration::from_millis(http.idle_limit_ms),
         time_limit: Duration::from_millis(http.time_limit_ms),
         memory_bytes: mebibytes(http.memory_mib),
+        slow_limit: Duration::from_millis(http.slow_ms),
         drain_limit: Duration::from_millis(http.drain_limit_ms),
         ..ServerOptions::DEFAULT
     }

@@ -35,6 +35,9 @@ pub struct Cli {
     /// What to log, as a `tracing` filter; by default warnings, and progress except for `sql`
     #[arg(long, global = true, value_name = "FILTER", env = "DIAFLIGHT_LOG")]
     pub log: Option<String>,
+    /// File to append the log to, as JSON lines; without one it goes to standard error. SIGHUP makes `serve` open it anew
+    #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Task,
@@ -64,6 +67,8 @@ pub enum Task {
     Serve(ServeArgs),
     /// Run a SQL statement, or open a prompt
     Sql(SqlArgs),
+    /// Ask a server whether it is ready: exit code 1 where it is not
+    Health(HealthArgs),
     /// Compact, vacuum and name versions of a warehouse
     Maintain(MaintainArgs),
 }
@@ -138,6 +143,20 @@ pub struct ServeArgs {
     /// How it is served.
     #[command(flatten)]
     pub http: HttpArgs,
+}
+
+/// The arguments of `health`.
+#[derive(Clone, Debug, Args)]
+pub struct HealthArgs {
+    /// Server to ask, a URL of http:// or https://; without one, the server with the settings below on this machine
+    #[arg(value_name = "URL")]
+    pub url: Option<String>,
+    /// Address and port that the server listens on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
+    pub listen: String,
+    /// Certificate of the server: with one, its connections are encrypted
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT")]
+    pub tls_cert: Option<PathBuf>,
 }
 
 /// The arguments of `sql`.

@@ -33,7 +33,8 @@ pub struct HttpArgs {
     /// can be copied
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_PUBLIC_URL")]
     pub public_url: Option<Origin>,
-    /// Addresses and networks of proxies, separated by commas, whose X-Forwarded-Proto, -Host and -Prefix are trusted
+    /// Addresses and networks of proxies, separated by commas, whose X-Forwarded-For, -Proto, -Host and -Prefix are
+    /// trusted
     #[arg(long, value_name = "NETWORKS", value_delimiter = ',', env = "DIAFLIGHT_TRUSTED_PROXIES")]
     pub trusted_proxies: Vec<Network>,
     /// How often to look for new commits
@@ -49,7 +50,7 @@ pub struct HttpArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_connections: u64,
     /// Share of the requests, the connections and the memory for bodies that one client address may use, in percent;
-    /// set 100 behind a proxy, where all requests come from one address
+    /// behind a proxy, name it in --trusted-proxies, or set 100
     #[arg(long, value_name = "PERCENT", default_value_t = SERVER.max_share_percent, env = "DIAFLIGHT_MAX_SHARE_PERCENT",
           value_parser = clap::value_parser!(u8).range(1..=100))]
     pub max_share_percent: u8,
@@ -69,6 +70,9 @@ pub struct HttpArgs {
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.time_limit), env = "DIAFLIGHT_TIME_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub time_limit_ms: u64,
+    /// A request that takes longer is logged as a warning, with its arguments
+    #[arg(long, value_name = "MS", default_value_t = ms(SERVER.slow_limit), env = "DIAFLIGHT_SLOW_MS")]
+    pub slow_ms: u64,
     /// How long running answers may take once the server is told to stop
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.drain_limit), env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
     pub drain_limit_ms: u64,

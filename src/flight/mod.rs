@@ -37,6 +37,7 @@ use crate::failure;
 use crate::limits::{Caller, Client, Limits, MAX_MESSAGE_BYTES};
 use crate::query::Engine;
 use crate::sql::Sql;
+use crate::telemetry::RowsSent;
 use crate::token::Token;
 use crate::workers::Workers;
 
@@ -74,7 +75,8 @@ impl Flight {
     fn endpoints_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> EndpointService {
         let client = Client::from_extensions(extensions);
         let has_token = self.access.check(metadata).is_ok();
-        self.endpoints.for_caller(Caller { client, has_token })
+        let caller = Caller { client, has_token };
+        self.endpoints.for_caller(caller, RowsSent::from_extensions(extensions))
     }
 
     async fn info(&self, request: Request<FlightDescriptor>) -> Result<FlightInfo> {

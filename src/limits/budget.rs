@@ -17,6 +17,17 @@ pub struct Budget {
     caller: Caller,
 }
 
+/// A budget, for the metrics.
+#[derive(Clone, Copy, Debug)]
+pub struct BudgetUse {
+    /// What it is for, in the plural.
+    pub what: &'static str,
+    /// Its bytes.
+    pub most_bytes: usize,
+    /// The bytes that are taken.
+    pub taken_bytes: usize,
+}
+
 /// Memory of a budget, free again when dropped.
 #[derive(Debug)]
 pub struct HeldMemory {
@@ -55,6 +66,12 @@ impl Budget {
     /// Bytes that are free.
     pub fn free_bytes(&self) -> usize {
         self.blocks.free() * BLOCK_BYTES
+    }
+
+    /// How it is used.
+    pub fn usage(&self) -> BudgetUse {
+        let most_bytes = self.blocks.most() * BLOCK_BYTES;
+        BudgetUse { what: self.what, most_bytes, taken_bytes: most_bytes - self.free_bytes() }
     }
 
     fn refusal(&self, full: Full) -> Error {

@@ -1,8 +1,8 @@
 //! Who sends a request: the address at the other end of the connection, and whether the token came with it. Limits are shared out by
 //! [`Caller`].
 //!
-//! Behind a proxy every request comes from the proxy's address: there, give one address all there is
-//! (`max_share_percent` 100), and let the proxy tell its clients apart.
+//! Behind a proxy every connection comes from the proxy's address. A trusted proxy tells whose request it is; else give one address all
+//! there is (`max_share_percent` 100).
 
 use std::net::{IpAddr, Ipv6Addr};
 

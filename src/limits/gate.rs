@@ -1,8 +1,12 @@
 //! Concurrency limits. A caller gets a [`Permit`], or a `Busy` error that names the limit.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use tokio::time::timeout;
+use tracing::Span;
 
 use super::caller::Caller;
 use super::clocked;
@@ -25,6 +29,37 @@ pub struct Gate {
     /// The places for callers that wait for a permit.
     queue: Supply,
     caller: Caller,
+    counts: Arc<GateCounts>,
+}
+
+/// What happened at a gate since the start.
+#[derive(Debug)]
+pub struct GateCounts {
+    /// How long those waited who could not enter at once, in seconds.
+    pub waits: Histogram,
+    /// Those who were refused.
+    pub refused: Counter,
+}
+
+impl Default for GateCounts {
+    fn default() -> Self {
+        // From a millisecond to half a minute.
+        let waits = Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        Self { waits, refused: Counter::default() }
+    }
+}
+
+/// A gate, for the metrics.
+#[derive(Clone, Debug)]
+pub struct GateUse {
+    /// What the permits are for, in the plural.
+    pub work: &'static str,
+    /// Permits in all.
+    pub most: usize,
+    /// Permits that are taken.
+    pub taken: usize,
+    /// What happened since the start.
+    pub counts: Arc<GateCounts>,
 }
 
 impl Gate {
@@ -32,7 +67,14 @@ impl Gate {
     pub fn new(work: &'static str, most: usize, queue_limit: Duration) -> Self {
         let (permits, queue) = (Supply::new(most), Supply::new(usize::MAX));
         let queue_limit = clocked(queue_limit);
-        Self { work, queue_limit, permits, queue, caller: Caller::default() }
+        Self {
+            work,
+            queue_limit,
+            permits,
+            queue,
+            caller: Caller::default(),
+            counts: Arc::default(),
+        }
     }
 
     /// The same gate, at which one client gets at most so many percent of the permits and of the queue.
@@ -62,12 +104,20 @@ impl Gate {
             Ok(part) => Some(part),
             Err(_) => self.wait().await,
         };
-        part.map(|part| Permit { _part: part }).ok_or_else(|| self.refusal())
+        part.map(|part| Permit { _part: part }).ok_or_else(|| {
+            self.counts.refused.inc();
+            self.refusal()
+        })
     }
 
     async fn wait(&self) -> Option<Grant> {
         let _waiting = self.queue.now(1, self.caller).ok()?;
-        timeout(self.queue_limit, self.permits.one(self.caller)).await.ok()?
+        let began = Instant::now();
+        let part = timeout(self.queue_limit, self.permits.one(self.caller)).await;
+        let waited_s = began.elapsed().as_secs_f64();
+        self.counts.waits.observe(waited_s);
+        Span::current().record("waited_s", waited_s);
+        part.ok()?
     }
 
     fn refusal(&self) -> Error {
@@ -83,6 +133,12 @@ impl Gate {
     /// Permits that are free.
     pub fn free(&self) -> usize {
         self.permits.free()
+    }
+
+    /// How it is used.
+    pub fn usage(&self) -> GateUse {
+        let (most, counts) = (self.permits.most(), self.counts.clone());
+        GateUse { work: self.work, most, taken: most.saturating_sub(self.free()), counts }
     }
 }
 

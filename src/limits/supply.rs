@@ -102,6 +102,10 @@ impl Supply {
         }
     }
 
+    pub(super) fn most(&self) -> usize {
+        self.0.most
+    }
+
     pub(super) fn free(&self) -> usize {
         self.0.all.available_permits()
     }

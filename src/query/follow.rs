@@ -3,12 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 use parking_lot::{Mutex, RwLock};
 
 use super::EngineOptions;
-use super::failing::Failing;
+use super::looks::{Looks, TableLooks};
 use super::older::Older;
 use super::prepared_tables::{PreparedTables, Shared};
 use crate::error::{Error, Kind, Result};
@@ -21,6 +20,12 @@ use crate::warehouse::{AsOf, History, LeftOut, Snapshot, Source};
 /// another server.
 const REFRESHES_MISSED: u32 = 5;
 
+/// After so many refreshes the server looks whether the files of the tables are still there, which takes a listing of each.
+const REFRESHES_UNCHECKED: u32 = 30;
+
+/// So many missing files of a table are logged.
+const MISSING_TOLD: usize = 10;
+
 /// The tables as last seen.
 pub(crate) struct Tables {
     options: EngineOptions,
@@ -30,7 +35,7 @@ pub(crate) struct Tables {
     older: Older,
     /// The sources with their upper limits, as last asked for.
     with_upper_limits: Mutex<Option<Arc<PreparedTables>>>,
-    failing: Failing,
+    looks: Looks,
 }
 
 /// A table as last seen.
@@ -51,16 +56,21 @@ impl Tables {
             current: RwLock::default(),
             older: Older::default(),
             with_upper_limits: Mutex::default(),
-            failing: Failing::default(),
+            looks: Looks::default(),
         }
     }
 
-    /// Whether every table can be read, and the stores answer.
+    /// What the engine was opened with.
+    pub(crate) fn options(&self) -> &EngineOptions {
+        &self.options
+    }
+
+    /// Whether every table can be read and has its files, and the stores answer.
     pub(crate) fn are_ready(&self) -> Result<()> {
         if let Some(absent) = Table::ALL.into_iter().find(|table| self.current(*table).is_none()) {
             return Err(self.absent(absent));
         }
-        self.failing.are_seen_within(self.options.refresh * REFRESHES_MISSED)
+        self.looks.are_good(self.options.refresh * REFRESHES_MISSED)
     }
 
     /// The error for a request to a table that does not exist.
@@ -158,9 +168,9 @@ impl Tables {
     pub(crate) async fn refresh(&self) -> Vec<(Table, Error)> {
         let (mut found, mut failed) = (Vec::new(), Vec::new());
         for table in Table::ALL.into_iter().rev() {
-            let began = Instant::now();
+            let began = self.looks.begin(table);
             let newer = self.newer(table).await;
-            self.failing.note(table, began, &newer);
+            self.looks.end(table, began, &newer);
             match newer {
                 Ok(newer) => found.extend(newer),
                 Err(error) => {
@@ -176,11 +186,34 @@ impl Tables {
     async fn newer(&self, table: Table) -> Result<Option<Arc<PreparedTables>>> {
         let source = self.options.source(table);
         let newer = match self.current(table) {
-            Some(current) => source.newer(current.snapshot()).await?,
-            None => source.newest(table).await?,
+            Some(current) => source.newer(current.snapshot()).await,
+            None => source.newest(table).await,
         };
-        let Some(snapshot) = newer else { return Ok(None) };
+        self.looks.answered(table);
+        let Some(snapshot) = newer? else { return Ok(None) };
         Ok(Some(Arc::new(self.prepare(snapshot).await?)))
+    }
+
+    /// How the looks at a table went.
+    pub(crate) fn looks(&self, table: Table) -> TableLooks {
+        self.looks.of(table)
+    }
+
+    /// Looks whether the files of the newest snapshots are in the storage, and logs those that are not.
+    pub(crate) async fn check_files(&self) {
+        for current in Table::ALL.into_iter().filter_map(|table| self.current(table)) {
+            let snapshot = current.snapshot();
+            let table = snapshot.table.name();
+            match self.options.source(snapshot.table).missing_files(snapshot).await {
+                Ok(missing) => {
+                    for path in missing.iter().take(MISSING_TOLD) {
+                        tracing::error!(table, version = snapshot.version, %path, "a file is missing");
+                    }
+                    self.looks.miss(snapshot.table, missing.len());
+                }
+                Err(error) => tracing::warn!(table, %error, "looking for the files failed"),
+            }
+        }
     }
 
     fn show(&self, found: Vec<Arc<PreparedTables>>) {
@@ -228,11 +261,14 @@ pub(crate) fn follow(tables: &Arc<Tables>) {
     let weak = Arc::downgrade(tables);
     let every = tables.options.refresh;
     tokio::spawn(async move {
-        loop {
+        for refresh in 1u32.. {
             tokio::time::sleep(every).await;
             let Some(tables) = weak.upgrade() else { return };
             for (table, error) in tables.refresh().await {
                 tracing::warn!(table = table.name(), %error, "looking for new commits failed");
+            }
+            if refresh.is_multiple_of(REFRESHES_UNCHECKED) {
+                tables.check_files().await;
             }
         }
     });

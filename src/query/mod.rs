@@ -8,10 +8,10 @@
 mod served_columns;
 mod engine;
 mod explain;
-mod failing;
 mod filter;
 mod follow;
 mod large;
+mod looks;
 mod older;
 mod options;
 mod plans;
@@ -23,7 +23,8 @@ mod split;
 mod query_sql;
 mod time;
 
-pub use engine::{Answer, Engine, EngineUse};
+pub use engine::{Answer, Engine, EngineUse, ServedSnapshot, TableUse};
+pub use looks::TableLooks;
 pub use options::EngineOptions;
 pub use query_sql::TAGGED_SOURCES;
 pub use served_columns::UnknownColumn;

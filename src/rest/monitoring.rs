@@ -23,7 +23,7 @@ pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str> {
 
 /// Answers with the metrics, for Prometheus.
 pub(crate) async fn metrics(State(app): State<App>) -> Result<Response> {
-    let text = app.metrics.text(app.engine.usage())?;
+    let text = app.metrics.text()?;
     let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(CONTENT_TYPE, content_type)], text).into_response())
 }

@@ -21,6 +21,7 @@ use crate::plot::{self, LightCurve, Picture};
 use crate::query::{Query, Versions};
 use crate::request::PlotRequest;
 use crate::schema::{FLUX_LIMIT, TAG};
+use crate::telemetry::planned;
 
 /// The columns of a measurement that are drawn.
 const MEASURED: [&str; 4] = ["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"];
@@ -96,7 +97,7 @@ impl Drawing {
         query: &Query,
         take: Take,
     ) -> Result<Versions> {
-        let answer = app.engine.run(query).await.map_err(failure::from_reading)?;
+        let answer = planned(app.engine.run(query)).await.map_err(failure::from_reading)?;
         let unknown = answer.unknown_columns.into_iter().map(|column| column.name);
         self.missing.extend(missing(query, unknown));
         let (mut rows, mut curve) = (answer.rows, mem::take(&mut self.curve));

@@ -14,6 +14,7 @@ use crate::incoming::{self, Whole};
 use crate::limits::{Client, Limits};
 use crate::request::argument::Argument;
 use crate::request::arguments::{self, Arguments};
+use crate::telemetry::noted;
 use crate::workers::Workers;
 
 /// A larger body is parsed on the workers. One of this size takes some hundred microseconds on a serving thread.
@@ -72,6 +73,7 @@ async fn receive(
     }
     let limits = limits.for_caller(Client::from_extensions(request.extensions()));
     let (mut parts, body) = incoming::receive(request, &limits).await?;
+    noted(&body.bytes);
     let query = parts.uri.query().unwrap_or_default().to_string();
     let media_type = MediaType::from_headers(&parts.headers, &body.bytes)?;
     let Some(media_type) = media_type.filter(|media_type| taken.contains(media_type)) else {

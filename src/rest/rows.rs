@@ -4,9 +4,6 @@
 //! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a
 //! few pages is answered on the thread that took the request; a large one is made, encoded and compressed on the workers.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use axum::body::Body;
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
@@ -14,8 +11,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use bytes::{Bytes, BytesMut};
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use headers::{CacheControl, ETag, HeaderMapExt};
@@ -28,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::failure;
 use crate::query::{ObjectIds, Query, Versions};
 use crate::request::RowRequest;
-use crate::telemetry::RowsSent;
+use crate::telemetry::{RowsSent, planned};
 
 /// Names the versions of the tables that an answer was made from.
 pub(crate) const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
@@ -58,6 +53,7 @@ impl OptionalFromRequest<EndpointState> for RowRequest {
 async fn answer(
     State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
+    sent: RowsSent,
     method: Method,
     headers: HeaderMap,
     request: Option<RowRequest>,
@@ -75,9 +71,9 @@ async fn answer(
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
-    let answer = app.engine.run(query).await.map_err(failure::from_reading)?;
+    let answer = planned(app.engine.run(query)).await.map_err(failure::from_reading)?;
     let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
-    let (rows, sent) = counted(answer.rows);
+    let rows = sent.counted(answer.rows);
     // There may be a newer version by now.
     if let Some(status) = etag::status_instead(&method, &headers, &tag) {
         return Ok((status, validators(answer.versions, tag)?).into_response());
@@ -100,7 +96,6 @@ async fn answer(
         }
     };
     response.headers_mut().extend(validators(answer.versions, tag)?);
-    response.extensions_mut().insert(sent);
     if answer.is_large {
         response.extensions_mut().insert(Large);
     }
@@ -154,17 +149,6 @@ fn content(query: &Query, format: Format) -> Result<HeaderMap> {
     Ok(headers)
 }
 
-/// The same rows, with a counter of those that have passed.
-fn counted(rows: SendableRecordBatchStream) -> (SendableRecordBatchStream, RowsSent) {
-    let sent = RowsSent(Arc::new(AtomicU64::new(0)));
-    let (schema, count) = (rows.schema(), sent.0.clone());
-    let rows = rows.inspect(move |batch| {
-        let length = batch.as_ref().map_or(0, |batch| batch.num_rows());
-        count.fetch_add(length as u64, Ordering::Relaxed);
-    });
-    (Box::pin(RecordBatchStreamAdapter::new(schema, rows)), sent)
-}
-
 /// The beginning of an answer.
 enum HeldAnswer {
     Whole(Bytes),
@@ -189,6 +173,8 @@ async fn hold(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 

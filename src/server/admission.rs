@@ -41,7 +41,6 @@ const MOST_CLOSING: usize = 64;
 pub(crate) struct Slot {
     connections: Connections,
     number: u64,
-    pub client: Client,
     pub activity: Arc<Activity>,
     /// Cancelled when another one needs the slot.
     pub evicted: CancellationToken,
@@ -58,18 +57,19 @@ impl Connections {
         self.held.lock()
     }
 
-    /// Takes a slot; `None` if the server is working for every connection that could be evicted.
-    pub(crate) fn admit(&self, client: Client) -> Option<Slot> {
+    /// Takes a slot. A proxy has connections of many clients, so its own are not limited to a share. `None` if the server is working for every connection that could be evicted.
+    pub(crate) fn admit(&self, client: Client, is_proxy: bool) -> Option<Slot> {
+        let most_each = if is_proxy { self.most } else { self.most_each };
         let mut held = self.held();
         let of_client = held.of_clients();
         let own = of_client.get(&client).copied().unwrap_or_default();
         let all = of_client.values().sum::<usize>();
-        let has_room = match (own >= self.most_each, all >= self.most) {
+        let has_room = match (own >= most_each, all >= self.most) {
             (true, _) => held.evict(&of_client, Some(client)),
             (false, true) => held.evict(&of_client, None),
             (false, false) => true,
         };
-        if own >= self.most_each || all >= self.most {
+        if own >= most_each || all >= self.most {
             self.metrics.evicted.inc();
         }
         has_room.then(|| {
@@ -80,7 +80,7 @@ impl Connections {
                 Connection { client, activity: activity.clone(), evicted: evicted.clone() };
             held.connections.insert(number, connection);
             self.metrics.connections.inc();
-            Slot { connections: self.clone(), number, client, activity, evicted }
+            Slot { connections: self.clone(), number, activity, evicted }
         })
     }
 }
@@ -139,10 +139,12 @@ mod tests {
     #[test]
     fn who_has_been_without_a_request_for_the_longest_is_evicted() {
         let connections = connections();
-        let mut slots: Vec<_> =
-            [1, 1, 2, 2].map(|last| connections.admit(client(last)).unwrap()).into_iter().collect();
+        let mut slots: Vec<_> = [1, 1, 2, 2]
+            .map(|last| connections.admit(client(last), false).unwrap())
+            .into_iter()
+            .collect();
         let working = slots[0].activity.request();
-        slots.push(connections.admit(client(3)).unwrap());
+        slots.push(connections.admit(client(3), false).unwrap());
         let away: Vec<_> = slots.iter().map(|slot| slot.evicted.is_cancelled()).collect();
         assert_eq!(away, [false, true, false, false, false]);
         drop(working);
@@ -151,11 +153,11 @@ mod tests {
     #[test]
     fn who_only_waits_for_its_client_is_evicted_and_first_of_the_client_with_the_most() {
         let connections = connections();
-        let slots = [2, 1, 1, 3].map(|last| connections.admit(client(last)).unwrap());
+        let slots = [2, 1, 1, 3].map(|last| connections.admit(client(last), false).unwrap());
         let requests: Vec<_> = slots.iter().map(|slot| slot.activity.request()).collect();
-        assert!(connections.admit(client(4)).is_none(), "the server works for each");
+        assert!(connections.admit(client(4), false).is_none(), "the server works for each");
         requests.iter().for_each(|request| request.set_waiting(true));
-        assert!(connections.admit(client(4)).is_some());
+        assert!(connections.admit(client(4), false).is_some());
         let evicted: Vec<_> = slots.iter().map(|slot| slot.evicted.is_cancelled()).collect();
         assert_eq!(evicted, [false, true, false, false]);
     }
@@ -163,26 +165,28 @@ mod tests {
     #[test]
     fn those_that_are_being_closed_are_few() {
         let connections = connections();
-        let admitted: Vec<_> = (0..100).map_while(|last| connections.admit(client(last))).collect();
+        let admitted: Vec<_> =
+            (0..100).map_while(|last| connections.admit(client(last), false)).collect();
         assert_eq!(admitted.len(), 4 + MOST_CLOSING);
         drop(admitted);
-        assert!(connections.admit(client(1)).is_some());
+        assert!(connections.admit(client(1), false).is_some());
     }
 
     #[test]
     fn a_client_evicts_its_own_and_nobody_is_evicted_for_one_too_many() {
         let connections = connections();
-        let [one, two, other] = [1, 1, 2].map(|last| connections.admit(client(last)).unwrap());
+        let [one, two, other] =
+            [1, 1, 2].map(|last| connections.admit(client(last), false).unwrap());
         let mut working = vec![one.activity.request()];
-        let three = connections.admit(client(1)).unwrap();
+        let three = connections.admit(client(1), false).unwrap();
         assert!(two.evicted.is_cancelled() && !other.evicted.is_cancelled());
         working.extend([three.activity.request(), other.activity.request()]);
-        assert!(connections.admit(client(1)).is_none(), "all of its share is at work");
-        let last = connections.admit(client(3)).unwrap();
+        assert!(connections.admit(client(1), false).is_none(), "all of its share is at work");
+        let last = connections.admit(client(3), false).unwrap();
         working.push(last.activity.request());
-        assert!(connections.admit(client(4)).is_none(), "everybody is at work");
+        assert!(connections.admit(client(4), false).is_none(), "everybody is at work");
         drop((one, working));
-        assert!(connections.admit(client(4)).is_some());
+        assert!(connections.admit(client(4), false).is_some());
         assert_eq!(connections.metrics.evicted.get(), 3);
     }
 }

@@ -4,6 +4,7 @@
 //! answer ([`Timeouts`]), when it is evicted, and, after the answers under way, when the server drains.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ use super::activity::{Activity, Timeouts};
 use super::admission::Slot;
 use super::bodies::{AnswerBody, OpenRequest, Received, RequestBody};
 use super::socket::Socket;
+use crate::limits::Client;
 use crate::limits::UntilAnswered;
-use crate::origin::Peer;
+use crate::origin::{ClientAddress, Network, Peer, client_address};
 
 /// Requests at once over one connection of HTTP/2.
 const MAX_STREAMS: u32 = 100;
@@ -46,10 +48,17 @@ pub(crate) struct Handler {
     pub router: Router,
     pub tls: Option<TlsAcceptor>,
     pub timeouts: Timeouts,
+    /// Proxies that say for whom they ask.
+    pub trusted_proxies: Arc<[Network]>,
     pub draining: CancellationToken,
 }
 
 impl Handler {
+    /// Whether an address is one of a trusted proxy.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
     /// A new connection, encrypted first if that is asked for.
     pub(crate) async fn accept(self, stream: TcpStream, slot: Slot) {
         if let Err(error) = stream.set_nodelay(true) {
@@ -75,7 +84,8 @@ impl Handler {
         slot: Slot,
         peer: Option<Peer>,
     ) {
-        let service = TowerToHyperService::new(service(self.router, &slot, peer));
+        let service =
+            TowerToHyperService::new(service(self.router, &slot, peer, self.trusted_proxies));
         let socket = TokioIo::new(Socket::new(stream, slot.activity.clone()));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(socket, service));
@@ -110,6 +120,7 @@ fn service<B>(
     router: Router,
     slot: &Slot,
     peer: Option<Peer>,
+    trusted: Arc<[Network]>,
 ) -> impl Service<Request<B>, Response = Response<AnswerBody<Body>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -117,14 +128,16 @@ fn service<B>(
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    let (activity, client) = (slot.activity.clone(), slot.client);
+    let activity = slot.activity.clone();
     service_fn(move |request: Request<B>| {
         let (answering, held) = (Arc::new(activity.request()), UntilAnswered::default());
         let open = Arc::new(OpenRequest { answering: answering.clone(), _held: held.clone() });
         let body = |body| Body::new(RequestBody { body, state: Received::Part, answering });
         let mut request = request.map(body);
-        request.extensions_mut().insert(client);
         if let Some(peer) = peer {
+            let address = client_address(peer.0, request.headers(), &trusted);
+            request.extensions_mut().insert(Client::from_address(address));
+            request.extensions_mut().insert(ClientAddress(address));
             request.extensions_mut().insert(peer);
         }
         request.extensions_mut().insert(held);

@@ -18,7 +18,6 @@ mod stoppable;
 mod versions;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -29,7 +28,7 @@ pub use versions::SqlVersions;
 
 use self::session::Session;
 use crate::error::Result;
-use crate::limits::Gate;
+use crate::limits::{Gate, GateUse};
 use crate::query::Engine;
 use crate::schema::Table;
 use crate::workers::Workers;
@@ -42,10 +41,23 @@ pub struct Sql {
     gate: Gate,
     /// Limits how many statements are planned at the same time, since nothing can stop the planning of one.
     planning: Gate,
-    time_limit: Duration,
+    options: SqlOptions,
     environment: session::Environment,
     /// The session that was used last. Most statements read the newest snapshots, and share it.
     last: Arc<Mutex<Option<Arc<Session>>>>,
+}
+
+/// What the statements that run use now.
+#[derive(Clone, Copy, Debug)]
+pub struct SqlUse {
+    /// Memory for sorts, joins and groups.
+    pub memory_bytes: usize,
+    /// The most that this may be.
+    pub memory_limit_bytes: usize,
+    /// Temporary files.
+    pub temp_bytes: u64,
+    /// The most that these may take.
+    pub temp_limit_bytes: u64,
 }
 
 impl Sql {
@@ -54,8 +66,8 @@ impl Sql {
         let environment = session::environment(&engine, options)?;
         let gate = |work| Gate::new(work, options.max_concurrent_statements, options.queue_limit);
         let (gate, planning) = (gate("statements"), gate("statements being planned"));
-        let time_limit = options.time_limit;
-        Ok(Self { engine, workers, gate, planning, time_limit, environment, last: Arc::default() })
+        let options = options.clone();
+        Ok(Self { engine, workers, gate, planning, options, environment, last: Arc::default() })
     }
 
     /// Tables and views, as of the newest snapshots.
@@ -73,7 +85,7 @@ impl Sql {
         let run = statement::Execution {
             workers: self.workers.clone(),
             gate: self.gate.clone(),
-            time_limit: self.time_limit,
+            time_limit: self.options.time_limit,
         };
         // To plan a long statement takes time, so a worker does it.
         let planned = async move {
@@ -81,6 +93,21 @@ impl Sql {
             Statement::plan(session, text, run).await
         };
         self.workers.run(planned).await
+    }
+
+    /// How the gates are used.
+    pub fn gates(&self) -> [GateUse; 2] {
+        [self.gate.usage(), self.planning.usage()]
+    }
+
+    /// How memory and temporary files are used.
+    pub fn usage(&self) -> SqlUse {
+        SqlUse {
+            memory_bytes: self.environment.memory_pool.reserved(),
+            memory_limit_bytes: self.options.memory_bytes,
+            temp_bytes: self.environment.disk_manager.used_disk_space(),
+            temp_limit_bytes: self.options.temp_bytes,
+        }
     }
 
     async fn session(&self, versions: Option<&SqlVersions>) -> Result<Arc<Session>> {

@@ -1,64 +1,132 @@
-//! What the engine holds in memory, as metrics.
+//! What the server holds and what is known of the tables, at the time of each scrape.
 
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use std::fmt::{self, Debug, Formatter};
+use std::time::UNIX_EPOCH;
 
-use crate::query::EngineUse;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::registry::Unit;
 
-/// A gauge for each figure of [`EngineUse`].
-#[derive(Default)]
-pub(crate) struct EngineGauges {
-    index_files: Gauge,
-    index_file_bytes: Gauge,
-    index_row_groups: Gauge,
-    index_row_group_bytes: Gauge,
-    index_hits: Gauge,
-    index_reads: Gauge,
-    footers: Gauge,
-    footer_bytes: Gauge,
-    plan_hits: Gauge,
-    plans_made: Gauge,
+use super::lines::Lines;
+use crate::limits::Limits;
+use crate::query::{Engine, EngineUse, ServedSnapshot, TableLooks, TableUse};
+use crate::sql::{Sql, SqlUse};
+
+/// The parts of a server that are looked at.
+pub struct Held {
+    /// Answers queries.
+    pub engine: Engine,
+    /// Answers statements.
+    pub sql: Sql,
+    /// The limits of requests.
+    pub limits: Limits,
 }
 
-impl EngineGauges {
-    pub(crate) fn register(&self, registry: &mut Registry) {
-        let mut count = |name: &str, help: &str, gauge: &Gauge| {
-            registry.register(name, help, gauge.clone());
-        };
-        count("index_files", "Files in the key index", &self.index_files);
-        count("index_row_groups", "Row groups whose page index is cached", &self.index_row_groups);
-        count("index_hits", "Row groups looked up whose page index was cached", &self.index_hits);
-        count("index_reads", "Row groups whose page index was read", &self.index_reads);
-        count("footer_cache_entries", "Parquet footers cached for scans", &self.footers);
-        count("plan_hits", "Lookups whose plan was cached", &self.plan_hits);
-        count("plans_made", "Plans made for lookups", &self.plans_made);
-        let mut bytes = |name: &str, help: &str, gauge: &Gauge| {
-            registry.register_with_unit(name, help, Unit::Bytes, gauge.clone());
-        };
-        bytes("index_files", "Memory of the key index of files", &self.index_file_bytes);
-        bytes(
-            "index_row_groups",
-            "Memory of the page indexes of row groups",
-            &self.index_row_group_bytes,
-        );
-        bytes("footer_cache", "Memory of the Parquet footers cached for scans", &self.footer_bytes);
+impl Debug for Held {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str("Held")
     }
+}
 
-    pub(crate) fn set(&self, engine: EngineUse) {
-        let EngineUse { index, footers, footer_bytes, plan_hits, plans_made } = engine;
-        for (gauge, figure) in [
-            (&self.index_files, index.files),
-            (&self.index_file_bytes, index.file_bytes),
-            (&self.index_row_groups, index.groups),
-            (&self.index_row_group_bytes, index.group_bytes),
-            (&self.index_hits, index.hits),
-            (&self.index_reads, index.reads),
-            (&self.footers, footers),
-            (&self.footer_bytes, footer_bytes),
-            (&self.plan_hits, plan_hits),
-            (&self.plans_made, plans_made),
-        ] {
-            gauge.set(i64::try_from(figure).unwrap_or(i64::MAX));
-        }
+impl Collector for Held {
+    fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
+        let mut lines = Lines::new(encoder);
+        lines.info("build", "The program", ("version", env!("CARGO_PKG_VERSION")))?;
+        let ready = u8::from(self.engine.ready().is_ok());
+        lines.gauge("ready", "Whether the tables can be served", None, ready.into())?;
+        tables(&mut lines, &self.engine.table_uses())?;
+        let (engine, sql) = (self.engine.usage(), self.sql.usage());
+        caches(&mut lines, &engine)?;
+        let gates = self.limits.gates().into_iter().chain(self.sql.gates());
+        lines.gates(&gates.collect::<Vec<_>>())?;
+        let bytes = Some(Unit::Bytes);
+        let help = "Temporary files of statements";
+        lines.gauge("temporary_files", help, bytes.clone(), sql.temp_bytes as f64)?;
+        let (help, most) = ("Most that temporary files may take", sql.temp_limit_bytes);
+        lines.gauge("temporary_files_limit", help, bytes, most as f64)?;
+        self.memory(&mut lines, &engine, &sql)
     }
+}
+
+impl Held {
+    /// Memory that has a limit, by what it is for.
+    fn memory(&self, lines: &mut Lines<'_>, engine: &EngineUse, sql: &SqlUse) -> fmt::Result {
+        let options = self.engine.options();
+        let pools = [
+            ("statements", sql.memory_bytes, sql.memory_limit_bytes),
+            ("spare memory of large answers", engine.spare_bytes, options.spare_bytes),
+            ("index of row groups", engine.index.group_bytes, options.index_bytes),
+            ("footers", engine.footer_bytes, options.footer_cache_bytes),
+        ];
+        let budgets = self.limits.budgets();
+        let budgets = budgets.map(|budget| (budget.what, budget.taken_bytes, budget.most_bytes));
+        let pools: Vec<_> = pools.into_iter().chain(budgets).collect();
+        let used = pools.iter().map(|(pool, used, _)| (*pool, *used as f64));
+        let bytes = Some(Unit::Bytes);
+        lines.gauges("memory", "Memory that has a limit", bytes.clone(), "pool", used)?;
+        let limits = pools.iter().map(|(pool, _, limit)| (*pool, *limit as f64));
+        lines.gauges("memory_limit", "The limits of memory", bytes, "pool", limits)
+    }
+}
+
+fn tables(lines: &mut Lines<'_>, tables: &[TableUse]) -> fmt::Result {
+    let mut served = |name, help, unit, figure: fn(&ServedSnapshot) -> Option<f64>| {
+        let figures = tables
+            .iter()
+            .filter_map(|table| Some((table.table.name(), figure(table.snapshot.as_ref()?)?)));
+        lines.gauges(name, help, unit, "table", figures)
+    };
+    served("table_version", "Version that is served", None, |served| Some(served.version as f64))?;
+    served("table_files", "Files of this version", None, |served| Some(served.files as f64))?;
+    let bytes = Some(Unit::Bytes);
+    served("table", "Size of these files", bytes, |served| Some(served.bytes as f64))?;
+    let help = "When this version was committed";
+    served("table_commit_timestamp", help, Some(Unit::Seconds), |served| {
+        Some(served.committed?.timestamp_millis() as f64 / 1e3)
+    })?;
+    let looks = |figure: fn(&TableLooks) -> f64| {
+        tables.iter().map(move |table| (table.table.name(), figure(&table.looks)))
+    };
+    let help = "Files of this version that are not in the storage";
+    lines.gauges(
+        "table_missing_files",
+        help,
+        None,
+        "table",
+        looks(|looks| looks.missing_files as f64),
+    )?;
+    let help = "When the table was last looked at with success";
+    let succeeded = looks(|looks| {
+        let since = looks.succeeded.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        since.map_or(0.0, |since| since.as_secs_f64())
+    });
+    lines.gauges("table_refresh_timestamp", help, Some(Unit::Seconds), "table", succeeded)?;
+    let help = "Looks at the table that failed";
+    lines.counters(
+        "table_refresh_failures",
+        help,
+        "table",
+        tables.iter().map(|table| (table.table.name(), table.looks.failures)),
+    )
+}
+
+fn caches(lines: &mut Lines<'_>, engine: &EngineUse) -> fmt::Result {
+    let index = &engine.index;
+    for (name, help, unit, figure) in [
+        ("index_files", "Files in the key index", None, index.files),
+        ("index_files", "Memory of the key index of files", Some(Unit::Bytes), index.file_bytes),
+        ("index_row_groups", "Row groups whose page index is cached", None, index.groups),
+        ("footer_cache_entries", "Parquet footers cached for scans", None, engine.footers),
+    ] {
+        lines.gauge(name, help, unit, figure as f64)?;
+    }
+    for (name, help, figure) in [
+        ("index_hits", "Row groups looked up whose page index was cached", index.hits),
+        ("index_reads", "Row groups whose page index was read", index.reads),
+        ("plan_hits", "Lookups whose plan was cached", engine.plan_hits),
+        ("plans_made", "Plans made for lookups", engine.plans_made),
+    ] {
+        lines.counter(name, help, figure as u64)?;
+    }
+    Ok(())
 }

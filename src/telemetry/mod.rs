@@ -4,9 +4,12 @@
 //! Labels are bounded: an endpoint is a route of the router or a method of Flight, everything else is `unknown`.
 
 mod held;
+mod lines;
+mod process;
 mod visit;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -21,22 +24,23 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-pub use visit::RowsSent;
+pub use held::Held;
+pub use visit::{RowsSent, noted, planned};
 
-use held::EngineGauges;
+use process::Process;
 
 use crate::error::{Error, Result};
 use crate::log;
-use crate::query::EngineUse;
+use crate::warehouse::STORAGE_COUNTS;
 
 /// The longest request id that is taken from a client.
 const MOST_ID_BYTES: usize = 100;
 const REQUEST_ID: &str = "x-request-id";
 
-/// The layers around everything: each request has an id and is counted.
-pub fn watched(router: Router, metrics: Arc<Metrics>) -> Router {
+/// The layers around everything: each request has an id and is counted, and logged as a warning if it takes longer than the limit.
+pub fn watched(router: Router, metrics: Arc<Metrics>, slow_limit: Duration) -> Router {
     router
-        .layer(from_fn_with_state(metrics, visit::watch))
+        .layer(from_fn_with_state((metrics, slow_limit), visit::watch))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(map_request(without_long_id))
@@ -87,7 +91,6 @@ pub struct Metrics {
     /// Connections that were closed, or not accepted, to make room for others.
     pub evicted: Counter,
     log_lines_dropped: Counter,
-    engine: EngineGauges,
 }
 
 /// Bounds of the buckets for durations: from half a millisecond to about a minute.
@@ -98,7 +101,7 @@ fn seconds() -> Histogram {
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("diaflight"),
+            registry: Registry::default(),
             requests: Family::default(),
             aborted: Family::default(),
             seconds: Family::new_with_constructor(seconds),
@@ -108,7 +111,6 @@ impl Default for Metrics {
             connections: Gauge::default(),
             evicted: Counter::default(),
             log_lines_dropped: Counter::default(),
-            engine: EngineGauges::default(),
         };
         metrics.register();
         metrics
@@ -117,7 +119,8 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        let registry = &mut self.registry;
+        self.registry.register_collector(Box::new(Process::default()));
+        let registry = self.registry.sub_registry_with_prefix("diaflight");
         registry.register("requests", "Requests answered", self.requests.clone());
         registry.register("aborted", "Answers begun and not completed", self.aborted.clone());
         let help = "From the request to the last byte of its answer";
@@ -136,12 +139,25 @@ impl Metrics {
         registry.register("connections_evicted", help, self.evicted.clone());
         let help = "Lines of the log that were dropped because its reader was too slow";
         registry.register("log_lines_dropped", help, self.log_lines_dropped.clone());
-        self.engine.register(registry);
+        let storage = &STORAGE_COUNTS;
+        let help = "Requests to the storage that read";
+        registry.register("storage_requests", help, storage.requests.clone());
+        let (help, seconds) = ("From such a request to its answer", storage.seconds.clone());
+        registry.register_with_unit("storage_request_duration", help, Unit::Seconds, seconds);
+        let (help, bytes) = ("Bytes read from the storage", storage.bytes.clone());
+        registry.register_with_unit("storage_received", help, Unit::Bytes, bytes);
     }
 
-    /// All metrics as OpenMetrics text, with what the engine holds in memory.
-    pub fn text(&self, engine: EngineUse) -> Result<String> {
-        self.engine.set(engine);
+    /// The metrics of a server of these parts.
+    pub fn of(held: Held) -> Self {
+        let mut metrics = Self::default();
+        let registry = metrics.registry.sub_registry_with_prefix("diaflight");
+        registry.register_collector(Box::new(held));
+        metrics
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn text(&self) -> Result<String> {
         let counted = self.log_lines_dropped.get();
         self.log_lines_dropped.inc_by(log::dropped_lines().saturating_sub(counted));
         let mut text = String::new();

@@ -1,27 +1,38 @@
 //! Who asked what, and how it went: one log line and the counts of [`Metrics`] for each request,
 //! written when the last byte of its answer is sent or the client is gone.
 
+use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, HttpBody};
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{Extensions, HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use bytes::Bytes;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::StreamExt;
 use http_body::{Frame, SizeHint};
 use tonic::Code;
 use tower_http::request_id::RequestId;
+use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
 use super::{EndpointLabel, Metrics, Outcome};
+use crate::origin::ClientAddress;
 
-/// The longest path that is logged.
-const LOGGED_CHARS: usize = 200;
+/// The longest text of a client that is logged.
+const LOGGED_CHARS: usize = 500;
+
+/// Routes that are asked every few seconds by what watches the server. Their lines are for debugging, unless they fail.
+const WATCHED: [&str; 3] = ["/health/live", "/health/ready", "/metrics"];
 
 const FLIGHT: &str = "/arrow.flight.protocol.FlightService/";
 const FLIGHT_METHODS: [&str; 10] = [
@@ -37,22 +48,69 @@ const FLIGHT_METHODS: [&str; 10] = [
     "ListActions",
 ];
 
-/// The number of rows sent so far. A handler puts it among the extensions of its answer and counts while it is sent.
-#[derive(Clone)]
-pub struct RowsSent(pub Arc<AtomicU64>);
+/// The number of rows of an answer that were sent so far. It is among the extensions of each request.
+#[derive(Clone, Debug, Default)]
+pub struct RowsSent(Arc<AtomicU64>);
+
+impl RowsSent {
+    /// The counter of a request.
+    pub fn from_extensions(extensions: &Extensions) -> Self {
+        extensions.get().cloned().unwrap_or_default()
+    }
+
+    /// The same rows, counted as they pass.
+    pub fn counted(self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+        let schema = rows.schema();
+        let rows = rows.inspect(move |batch| {
+            let length = batch.as_ref().map_or(0, |batch| batch.num_rows());
+            self.0.fetch_add(length as u64, Ordering::Relaxed);
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for RowsSent {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::from_extensions(&parts.extensions))
+    }
+}
+
+/// Adds to the log line of the current request what its client asks for: a body, a ticket, a statement.
+pub fn noted(asked: &[u8]) {
+    if !asked.is_empty() {
+        // A character has at most four bytes.
+        let start = &asked[..asked.len().min(4 * LOGGED_CHARS)];
+        Span::current().record("asked", logged(&String::from_utf8_lossy(start)));
+    }
+}
+
+/// Does what comes before the first row of an answer, and adds its time to the log line of the current request.
+pub async fn planned<T>(work: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let done = work.await;
+    Span::current().record("planned_s", began.elapsed().as_secs_f64());
+    done
+}
+
+fn logged(text: &str) -> &str {
+    text.char_indices().nth(LOGGED_CHARS).map_or(text, |(end, _)| &text[..end])
+}
 
 /// Middleware around everything.
 pub(crate) async fn watch(
-    State(metrics): State<Arc<Metrics>>,
-    request: Request,
+    State((metrics, slow_limit)): State<(Arc<Metrics>, Duration)>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    let mut visit = Call::begin(metrics, &request);
+    let mut visit = Call::begin(metrics, slow_limit, &request);
+    request.extensions_mut().insert(visit.rows.clone());
     let (span, is_head) = (visit.span.clone(), request.method() == Method::HEAD);
-    let mut response = next.run(request).instrument(span).await;
+    let response = next.run(request).instrument(span).await;
     visit.status = Some(response.status());
+    visit.first = Some(visit.began.elapsed());
     visit.grpc_code = grpc_code(response.headers());
-    visit.rows = response.extensions_mut().remove();
     response.map(|body| {
         // The answer to HEAD has no body: it is complete.
         visit.complete = is_head || body.is_end_stream();
@@ -63,8 +121,12 @@ pub(crate) async fn watch(
 /// One request. When it is dropped, it is logged and counted.
 struct Call {
     metrics: Arc<Metrics>,
+    slow_limit: Duration,
     began: Instant,
+    /// How long the first part of the answer took.
+    first: Option<Duration>,
     span: Span,
+    client: Option<IpAddr>,
     method: String,
     path: String,
     endpoint: String,
@@ -72,28 +134,57 @@ struct Call {
     status: Option<StatusCode>,
     /// The gRPC code, from the trailers of a call, or from its headers if it has no body.
     grpc_code: Option<Code>,
-    rows: Option<RowsSent>,
+    rows: RowsSent,
     bytes: u64,
     complete: bool,
 }
 
 impl Call {
-    fn begin(metrics: Arc<Metrics>, request: &Request) -> Self {
+    fn begin(metrics: Arc<Metrics>, slow_limit: Duration, request: &Request) -> Self {
         metrics.in_flight.inc();
         let id = request.extensions().get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
+        // Whatever lines are logged, they have it.
+        let span = tracing::error_span!(
+            "request",
+            id,
+            user = Empty,
+            asked = request.uri().query().map(logged),
+            waited_s = Empty,
+            planned_s = Empty
+        );
+        let client = request.extensions().get::<ClientAddress>();
         Self {
             metrics,
+            slow_limit,
             began: Instant::now(),
-            span: tracing::info_span!("request", id),
-            method: request.method().as_str().chars().take(LOGGED_CHARS).collect(),
-            path: request.uri().path().chars().take(LOGGED_CHARS).collect(),
+            first: None,
+            span,
+            client: client.map(|ClientAddress(address)| *address),
+            method: logged(request.method().as_str()).to_string(),
+            path: logged(request.uri().path()).to_string(),
             endpoint: endpoint(request),
             status: None,
             grpc_code: None,
-            rows: None,
+            rows: RowsSent::default(),
             bytes: 0,
             complete: false,
+        }
+    }
+
+    /// One line for the log, as a warning where the request took long.
+    fn log(&self, endpoint: &str, status: &str, rows: u64, took: Duration) {
+        let _entered = self.span.enter();
+        let Self { method, path, bytes, complete, .. } = self;
+        let (seconds, first_s) = (took.as_secs_f64(), self.first.map(|first| first.as_secs_f64()));
+        let client = self.client.map(display);
+        let is_fine = self.status.is_some_and(|status| status.is_success());
+        if took > self.slow_limit {
+            tracing::warn!(client, %method, path, status, seconds, first_s, rows, bytes, complete, "answered slowly");
+        } else if WATCHED.contains(&endpoint) && is_fine {
+            tracing::debug!(client, %method, path, status, seconds, first_s, rows, bytes, complete, "answered");
+        } else {
+            tracing::info!(client, %method, path, status, seconds, first_s, rows, bytes, complete, "answered");
         }
     }
 }
@@ -105,21 +196,19 @@ impl Drop for Call {
             (Some(code), _) => format!("{code:?}"),
             (None, status) => status.map_or(499, |status| status.as_u16()).to_string(),
         };
-        let rows = self.rows.as_ref().map_or(0, |rows| rows.0.load(Ordering::Relaxed));
-        let seconds = self.began.elapsed().as_secs_f64();
+        let rows = self.rows.0.load(Ordering::Relaxed);
+        let took = self.began.elapsed();
         let endpoint = EndpointLabel { endpoint: std::mem::take(&mut self.endpoint) };
         metrics.in_flight.dec();
-        metrics.seconds.get_or_create(&endpoint).observe(seconds);
+        metrics.seconds.get_or_create(&endpoint).observe(took.as_secs_f64());
         metrics.rows.get_or_create(&endpoint).inc_by(rows);
         metrics.bytes.get_or_create(&endpoint).inc_by(self.bytes);
         if !self.complete {
             metrics.aborted.get_or_create(&endpoint).inc();
         }
-        let outcome = Outcome { endpoint: endpoint.endpoint, status: status.clone() };
+        self.log(&endpoint.endpoint, &status, rows, took);
+        let outcome = Outcome { endpoint: endpoint.endpoint, status };
         metrics.requests.get_or_create(&outcome).inc();
-        let _entered = self.span.enter();
-        let (method, path, bytes, complete) = (&self.method, &self.path, self.bytes, self.complete);
-        tracing::info!(%method, path, status, seconds, rows, bytes, complete, "answered");
     }
 }
 

@@ -26,7 +26,7 @@ pub use files::{
 };
 pub use snapshot::{LeftOut, Snapshot};
 pub use source::Source;
-pub use storage::Location;
+pub use storage::{Location, STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome};
 pub use vacuum::{VacuumOptions, Vacuumed};
 
 use self::uncommitted::Uncommitted;

@@ -2,6 +2,7 @@
 //! folder of Parquet. Every column has its stored name.
 
 use chrono::{DateTime, Utc};
+use object_store::path::Path;
 
 use super::delta_log::{Log, gone, newer, older, version_named};
 use super::folder::stored_table;
@@ -46,6 +47,14 @@ impl Source {
                 let newer = newer(&self.log(known.table)?, known).await?;
                 newer.map(|snapshot| self.served(snapshot)).transpose()
             }
+        }
+    }
+
+    /// The files of a snapshot that are not in the storage. A folder has none: its snapshots are made of what is there.
+    pub async fn missing_files(&self, snapshot: &Snapshot) -> Result<Vec<Path>> {
+        match snapshot.is_folder() {
+            true => Ok(Vec::new()),
+            false => self.log(snapshot.table)?.missing_files(snapshot).await,
         }
     }
 

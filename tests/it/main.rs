@@ -30,6 +30,7 @@ mod light_curves;
 mod lookup;
 mod names;
 mod nights;
+mod operations;
 mod other_cameras;
 mod program;
 mod python;

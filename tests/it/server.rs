@@ -106,6 +106,11 @@ impl Server {
         request.body(arguments.to_string()).send().await.unwrap()
     }
 
+    /// Sends a signal by its name (`HUP`).
+    pub fn signal(&self, signal: &str) {
+        send(signal, &self.child);
+    }
+
     /// Sends a signal by its name (`TERM`) and waits for the end.
     pub fn end(&mut self, signal: &str) -> ExitStatus {
         send(signal, &self.child);

@@ -26,6 +26,7 @@ use crate::flight::wire::{self, Messages};
 use crate::limits::{HeldMemory, Limits, too_slow};
 use crate::query::{Engine, Query};
 use crate::schema::KEY;
+use crate::telemetry::{RowsSent, noted};
 use crate::warehouse::AsOf;
 use crate::workers::{Limit, Workers};
 
@@ -37,9 +38,10 @@ pub(crate) fn exchange(
     engine: Engine,
     workers: Workers,
     limits: Limits,
+    sent: RowsSent,
     messages: Streaming<FlightData>,
 ) -> Messages {
-    let answer = async { answered(engine, workers, limits, messages).await.map_err(status) };
+    let answer = async { answered(engine, workers, limits, sent, messages).await.map_err(status) };
     stream::once(answer).try_flatten().boxed()
 }
 
@@ -47,6 +49,7 @@ async fn answered(
     engine: Engine,
     workers: Workers,
     limits: Limits,
+    sent: RowsSent,
     mut messages: Streaming<FlightData>,
 ) -> Result<Messages> {
     let (time_limit, idle_limit) = (limits.options.time_limit, limits.ids_idle_limit());
@@ -58,6 +61,7 @@ async fn answered(
     let mut memory = limits.exchange_ids.hold();
     memory.resize(first.data_header.len() + first.data_body.len() + first.app_metadata.len())?;
     let request = request_of(&first)?;
+    noted(request.text.as_bytes());
     let answer = without_rows(&engine, &request.query, &limits, &workers).await?;
     let (schema, snapshot) = (answer.schema, answer.versions.table);
     let warning = request.warning(&answer.unknown_columns);
@@ -77,7 +81,7 @@ async fn answered(
             json!({"asked": asked, "found": found, "not_found": asked.saturating_sub(found)});
         wire::note(&schema, metadata(counts, snapshot, warning)).map_err(status)
     };
-    let limit = Limit::idle(time_limit);
+    let (limit, rows) = (Limit::idle(time_limit), sent.counted(rows));
     let messages = wire::limited_flight_data(&workers, rows, request.compression, place, limit);
     Ok(messages.chain(stream::once(last)).boxed())
 }

@@ -31,6 +31,7 @@ use crate::limits::{Caller, Limits, Permit, too_slow};
 use crate::plan::SnapshotTable;
 use crate::query::{Answer, Engine, Query, Split};
 use crate::schema::Table;
+use crate::telemetry::{RowsSent, noted, planned};
 use crate::workers::{Limit, Workers};
 
 const EVERY_KEY: RangeInclusive<i64> = i64::MIN..=i64::MAX;
@@ -43,12 +44,14 @@ pub(crate) struct EndpointService {
     /// The runtime that answers REST, too.
     serving: Workers,
     workers: Workers,
+    /// Counts the rows of the call.
+    sent: RowsSent,
 }
 
 impl EndpointService {
     /// Lookups run on the threads of the caller.
     pub(crate) fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
-        Self { engine, limits, serving: Workers::current(), workers }
+        Self { engine, limits, serving: Workers::current(), workers, sent: RowsSent::default() }
     }
 
     /// The limits that the calls share with REST.
@@ -56,9 +59,9 @@ impl EndpointService {
         &self.limits
     }
 
-    /// The same endpoints within the limits of one client.
-    pub(crate) fn for_caller(&self, caller: Caller) -> Self {
-        Self { limits: self.limits.for_caller(caller), ..self.clone() }
+    /// The same endpoints within the limits of one client, whose rows are counted.
+    pub(crate) fn for_caller(&self, caller: Caller, sent: RowsSent) -> Self {
+        Self { limits: self.limits.for_caller(caller), sent, ..self.clone() }
     }
 
     /// Each table that exists, without a way to read it: that is for `info` to give.
@@ -82,6 +85,7 @@ impl EndpointService {
         descriptor: FlightDescriptor,
         request: &EndpointRequest,
     ) -> Result<FlightInfo> {
+        noted(request.text.as_bytes());
         let query = &request.query;
         let Answer { schema, versions, table, unknown_columns, .. } = self.planned(query).await?;
         let split = match request.is_whole_table() {
@@ -120,7 +124,12 @@ impl EndpointService {
         let compression = request.compression.or(compression);
         let (engine, query) = (self.engine.clone(), request.query.clone());
         let (limits, total) = (&self.limits, self.limits.options.time_limit);
-        let answer = in_time(total, async move { answer(&engine, &query).await });
+        noted(request.text.as_bytes());
+        let sent = self.sent.clone();
+        let answer = planned(in_time(total, async move {
+            let answer = answer(&engine, &query).await?;
+            Ok(Answer { rows: sent.counted(answer.rows), ..answer })
+        }));
         if request.is_whole_table() {
             let place = limits.bulk_reads.enter().await?;
             let (place, answer) = self.workers.run(begun(place, answer)).await?;
@@ -145,7 +154,7 @@ impl EndpointService {
     /// The rows of the objects whose ids the client streams.
     pub(crate) fn exchange(&self, messages: Streaming<FlightData>) -> Messages {
         let (engine, workers) = (self.engine.clone(), self.workers.clone());
-        exchange::exchange(engine, workers, self.limits.clone(), messages)
+        exchange::exchange(engine, workers, self.limits.clone(), self.sent.clone(), messages)
     }
 
     async fn planned(&self, query: &Query) -> Result<Answer> {

@@ -36,6 +36,7 @@ use super::status::status;
 use super::wire;
 use crate::error::Error;
 use crate::sql::Sql;
+use crate::telemetry::{RowsSent, noted};
 use crate::workers::Workers;
 
 type StreamResult<T> = Result<Response<BoxStream<'static, Result<T, Status>>>, Status>;
@@ -76,12 +77,14 @@ impl Statements {
     /// The rows of a planned statement or of a metadata command.
     pub(crate) async fn do_get(&self, request: Request<Ticket>) -> StreamResult<FlightData> {
         let compression = wire::compression(request.metadata()).map_err(status)?;
+        let sent = RowsSent::from_extensions(request.extensions());
         let data = match command(&request.get_ref().ticket)? {
             Command::TicketStatementQuery(ticket) => {
                 let planned = PlannedHandle::open(ticket.statement_handle).map_err(status)?;
+                noted(planned.prepared.text.as_bytes());
                 let rows =
                     planned::rows(&self.sql, &self.workers, &planned).await.map_err(status)?;
-                let messages = wire::flight_data(&self.workers, rows, compression);
+                let messages = wire::flight_data(&self.workers, sent.counted(rows), compression);
                 self.running.until_cancelled(planned.id, messages)
             }
             asked => {
@@ -152,6 +155,7 @@ impl Statements {
     }
 
     async fn plan(&self, prepared: PreparedHandle) -> Result<FlightInfo, Status> {
+        noted(prepared.text.as_bytes());
         let (schema, planned) =
             planned::plan(&self.sql, &self.workers, prepared).await.map_err(status)?;
         let ticket = TicketStatementQuery { statement_handle: planned.seal().map_err(status)? };

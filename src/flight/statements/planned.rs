@@ -13,6 +13,7 @@ use super::handle::{PlannedHandle, PreparedHandle};
 use super::parameters;
 use crate::error::Result;
 use crate::sql::{Sql, SqlVersions, Statement};
+use crate::telemetry;
 use crate::workers::Workers;
 
 /// Plans a statement against the newest snapshots, and checks what is bound to it. The schema is that of the rows,
@@ -57,7 +58,7 @@ impl BoundStatement {
         prepared: &PreparedHandle,
         versions: Option<&SqlVersions>,
     ) -> Result<Self> {
-        let statement = sql.prepare(&prepared.text, versions).await?;
+        let statement = telemetry::planned(sql.prepare(&prepared.text, versions)).await?;
         let (bound, parameters) = (prepared.bound.clone(), statement.parameters().to_vec());
         let values = async move { parameters::values(bound, &parameters).await };
         Ok(Self { statement, values: workers.run(values).await? })

@@ -204,11 +204,17 @@ impl Log {
         Ok(true)
     }
 
-    /// Whether all files of a snapshot are still in the store: vacuum deletes those of old versions.
+    /// Whether all files of a snapshot are still in the store.
     pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
+        Ok(self.missing_files(snapshot).await?.is_empty())
+    }
+
+    /// The files of a snapshot that are not in the store: vacuum deletes those of old versions.
+    pub(crate) async fn missing_files(&self, snapshot: &Snapshot) -> Result<Vec<Path>> {
         let stored = self.location.list().await?.objects;
         let stored: HashSet<_> = stored.into_iter().map(|object| object.location).collect();
-        Ok(snapshot.files.iter().all(|file| stored.contains(&file.path)))
+        let paths = snapshot.files.iter().map(|file| file.path.clone());
+        Ok(paths.filter(|path| !stored.contains(path)).collect())
     }
 
     /// What a version changed; `None` where its commit is not in the log (any more).

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::bucket::Bucket;
 use super::local::LocalFiles;
+use super::metered::Metered;
 use crate::error::{Error, Kind, Result};
 
 /// A store and a prefix in it. `memory://name` locations of one process share their contents by name.
@@ -82,6 +83,7 @@ impl Location {
     }
 
     fn new(root: Url, store: Arc<dyn ObjectStore>, prefix: Path, bucket: Option<Bucket>) -> Self {
+        let store = Arc::new(Metered(store));
         let place = Self { url: root, store, prefix, bucket };
         let mut url = place.url_of(&place.prefix);
         if let Ok(mut segments) = url.path_segments_mut() {

@@ -6,11 +6,13 @@ mod durable;
 mod listing;
 mod local;
 mod location;
+mod metered;
 mod patience;
 mod unfinished;
 mod upload;
 
 pub(super) use listing::{Listing, is_data};
 pub use location::Location;
+pub use metered::{STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome};
 pub(super) use unfinished::end_old_uploads;
 pub(super) use upload::Upload;

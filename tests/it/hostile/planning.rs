@@ -298,8 +298,8 @@ async fn names_that_nobody_knows_leave_nothing_behind() {
     let metrics = victim.server.get("/metrics").await.text().await.unwrap();
     let count =
         |name: &str| metrics.lines().find(|line| line.starts_with(name)).unwrap().to_string();
-    assert_eq!(count("diaflight_plans_made "), "diaflight_plans_made 1");
-    assert_eq!(count("diaflight_plan_hits "), "diaflight_plan_hits 19");
+    assert_eq!(count("diaflight_plans_made_total "), "diaflight_plans_made_total 1");
+    assert_eq!(count("diaflight_plan_hits_total "), "diaflight_plan_hits_total 19");
 }
 
 #[tokio::test(flavor = "multi_thread")]

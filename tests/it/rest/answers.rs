@@ -275,7 +275,7 @@ async fn what_happened_is_counted() {
         r#"diaflight_rows_total{endpoint="/api/v1/fp"} 3"#.into(),
         format!(r#"diaflight_sent_bytes_total{{endpoint="/api/v1/fp"}} {bytes}"#),
         "diaflight_index_files 3".into(),
-        "diaflight_plans_made 1".into(),
+        "diaflight_plans_made_total 1".into(),
         "diaflight_footer_cache_entries 0".into(),
         "# EOF".into(),
     ] {

@@ -1,0 +1,84 @@
+//! `diaflight health`: whether a server is ready, for what starts and watches it. Exit code 1 where it is not, or does not answer.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use reqwest::{Client, StatusCode, Url};
+
+use super::say;
+use crate::config::HealthArgs;
+use crate::error::{Error, Kind, Result};
+
+/// Less than what asks usually waits for this program.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// Runs the command.
+pub async fn health(arguments: HealthArgs) -> Result<ExitCode> {
+    let url = match &arguments.url {
+        Some(url) => url.clone(),
+        None => own_url(&arguments.listen, arguments.tls_cert.is_some()),
+    };
+    // A certificate names the server's public host, not this machine; nothing secret is sent to it.
+    let is_own = arguments.url.is_none();
+    let client = Client::builder().timeout(LIMIT).danger_accept_invalid_certs(is_own).build();
+    let client = client.map_err(|error| Error::internal(format!("the HTTP client: {error}")))?;
+    let failed = |why: &dyn std::fmt::Display| Error::new(Kind::NotReady, format!("{url}: {why}"));
+    let ready = format!("{}/health/ready", url.trim_end_matches('/'));
+    let ready = Url::parse(&ready)
+        .map_err(|error| Error::argument(format!("{url}: {error}; give a URL of http or https")))?;
+    let answer = client.get(ready).send().await.map_err(|error| failed(&causes(&error)))?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(|error| failed(&causes(&error)))?;
+    match status {
+        StatusCode::OK => say(text.trim_end())?,
+        status => return Err(failed(&format!("{status}: {}", told(&text)))),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where a server with these settings is to be found from its own machine.
+fn own_url(listen: &str, is_encrypted: bool) -> String {
+    let scheme = if is_encrypted { "https" } else { "http" };
+    let (host, port) = listen.rsplit_once(':').unwrap_or((listen, "8080"));
+    let host = match host {
+        "0.0.0.0" => "127.0.0.1",
+        "[::]" => "[::1]",
+        host => host,
+    };
+    format!("{scheme}://{host}:{port}")
+}
+
+/// The text of an error answer.
+fn told(answer: &str) -> String {
+    let json = serde_json::from_str::<serde_json::Value>(answer).unwrap_or_default();
+    let text = json["text"].as_str().unwrap_or(answer).trim();
+    text.chars().take(500).collect()
+}
+
+/// An error with what caused it: reqwest's own text does not say why.
+fn causes(error: &reqwest::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_asked_where_it_listens() {
+        for (listen, is_encrypted, url) in [
+            ("127.0.0.1:8080", false, "http://127.0.0.1:8080"),
+            ("0.0.0.0:81", false, "http://127.0.0.1:81"),
+            ("[::]:444", true, "https://[::1]:444"),
+            ("localhost:8080", false, "http://localhost:8080"),
+        ] {
+            assert_eq!(own_url(listen, is_encrypted), url);
+        }
+    }
+}
