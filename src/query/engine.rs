@@ -1,14 +1,12 @@
 //! The engine, through which all tables are read: it answers a [`Query`] with an [`Answer`], or explains how it would.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use chrono::{DateTime, Utc};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::cache::cache_manager::FileMetadataCache;
-use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
@@ -22,10 +20,10 @@ use super::{
     EngineOptions, Query, Rows, TableLooks, UnknownColumn, Versions, explain, large, samples,
 };
 use crate::error::{Error, Result};
-use crate::index::{IndexCache, IndexUse};
+use crate::index::IndexCache;
 use crate::plan::SnapshotTable;
 use crate::schema::{self, Table};
-use crate::warehouse::{AsOf, LeftOut, Snapshot};
+use crate::warehouse::{AsOf, LeftOut};
 
 /// The rows of a query as a stream, and what a client is told beside them.
 pub struct Answer {
@@ -42,47 +40,6 @@ pub struct Answer {
     pub is_large: bool,
     /// Batches in the order of the query. Dropping the stream stops the work.
     pub rows: SendableRecordBatchStream,
-}
-
-/// How much the engine's caches hold, and how often they had what was asked for since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EngineUse {
-    /// The key index.
-    pub index: IndexUse,
-    /// Footers of Parquet files for scans that are no lookups.
-    pub footers: usize,
-    /// Their size in memory.
-    pub footer_bytes: usize,
-    /// Lookups whose plan was kept from one before.
-    pub plan_hits: usize,
-    /// Lookups whose plan had to be made.
-    pub plans_made: usize,
-    /// Memory that large answers use beside their own.
-    pub spare_bytes: usize,
-}
-
-/// A table as the engine last saw it.
-#[derive(Clone, Copy, Debug)]
-pub struct TableUse {
-    /// Which table.
-    pub table: Table,
-    /// How the looks at it went.
-    pub looks: TableLooks,
-    /// The snapshot that is served; `None` where there is no table.
-    pub snapshot: Option<ServedSnapshot>,
-}
-
-/// What is known of a snapshot without reading its files.
-#[derive(Clone, Copy, Debug)]
-pub struct ServedSnapshot {
-    /// The version of the table.
-    pub version: u64,
-    /// The number of its files.
-    pub files: usize,
-    /// The size of all files.
-    pub bytes: u64,
-    /// When its log entry was written; `None` for a plain folder.
-    pub committed: Option<DateTime<Utc>>,
 }
 
 /// Answers queries from the newest snapshots, or from older ones that are asked for. Cheap to clone: all clones share snapshots and caches.
@@ -113,7 +70,7 @@ pub struct ServedSnapshot {
 /// ```
 #[derive(Clone)]
 pub struct Engine {
-    tables: Arc<Tables>,
+    pub(super) tables: Arc<Tables>,
 }
 
 impl Engine {
@@ -235,40 +192,6 @@ impl Engine {
     /// The cache of footers, for others that read the same files.
     pub fn footers(&self) -> Arc<FileMetadataCache> {
         self.tables.shared.runtime.cache_manager.get_file_metadata_cache()
-    }
-
-    /// How much the caches hold and how often they were of use.
-    pub fn usage(&self) -> EngineUse {
-        let footers = self.footers().list_entries();
-        let Shared { index, planners, spare, .. } = &self.tables.shared;
-        EngineUse {
-            index: index.usage(),
-            footers: footers.len(),
-            footer_bytes: footers.values().map(|footer| footer.size_bytes).sum(),
-            plan_hits: planners.counts.hits.load(Ordering::Relaxed),
-            plans_made: planners.counts.made.load(Ordering::Relaxed),
-            spare_bytes: spare.reserved(),
-        }
-    }
-
-    /// The tables as they were last seen, whether they exist or not.
-    pub fn table_uses(&self) -> [TableUse; 3] {
-        let served = |snapshot: &Snapshot| ServedSnapshot {
-            version: snapshot.version,
-            files: snapshot.files.len(),
-            bytes: snapshot.files.iter().map(|file| file.size_bytes).sum(),
-            committed: snapshot.entry.as_ref().map(|entry| entry.last_modified),
-        };
-        Table::ALL.map(|table| TableUse {
-            table,
-            looks: self.tables.looks(table),
-            snapshot: self.tables.current(table).map(|current| served(current.snapshot())),
-        })
-    }
-
-    /// The limits of its memory.
-    pub fn options(&self) -> &EngineOptions {
-        self.tables.options()
     }
 
     async fn prepared_for(&self, query: &Query) -> Result<Arc<PreparedTables>> {

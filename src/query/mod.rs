@@ -22,14 +22,16 @@ mod spare_memory;
 mod split;
 mod query_sql;
 mod time;
+mod usage;
 
-pub use engine::{Answer, Engine, EngineUse, ServedSnapshot, TableUse};
+pub use engine::{Answer, Engine};
 pub use looks::TableLooks;
 pub use options::EngineOptions;
 pub use query_sql::TAGGED_SOURCES;
 pub use served_columns::UnknownColumn;
 pub use split::Split;
 pub use time::TimeMatch;
+pub use usage::{EngineUse, ServedSnapshot, TableUse};
 
 use std::fmt;
 use std::ops::RangeInclusive;

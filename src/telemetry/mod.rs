@@ -36,6 +36,8 @@ use crate::warehouse::STORAGE_COUNTS;
 /// The longest request id that is taken from a client.
 const MOST_ID_BYTES: usize = 100;
 const REQUEST_ID: &str = "x-request-id";
+/// The label of what is no route.
+const UNKNOWN: &str = "unknown";
 
 /// The layers around everything: each request has an id and is counted, and logged as a warning if it takes longer than the limit.
 pub fn watched(router: Router, metrics: Arc<Metrics>, slow_limit: Duration) -> Router {
@@ -113,6 +115,8 @@ impl Default for Metrics {
             log_lines_dropped: Counter::default(),
         };
         metrics.register();
+        // A counter that appears with its first event has no rate of it.
+        let _ = metrics.aborted.get_or_create(&EndpointLabel { endpoint: UNKNOWN.to_string() });
         metrics
     }
 }

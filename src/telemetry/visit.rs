@@ -25,7 +25,7 @@ use tower_http::request_id::RequestId;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span};
 
-use super::{EndpointLabel, Metrics, Outcome};
+use super::{EndpointLabel, Metrics, Outcome, UNKNOWN};
 use crate::origin::ClientAddress;
 
 /// The longest text of a client that is logged.
@@ -87,11 +87,15 @@ pub fn noted(asked: &[u8]) {
 }
 
 /// Does what comes before the first row of an answer, and adds its time to the log line of the current request.
-pub async fn planned<T>(work: impl Future<Output = T>) -> T {
-    let began = Instant::now();
-    let done = work.await;
-    Span::current().record("planned_s", began.elapsed().as_secs_f64());
-    done
+pub fn planned<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    // Planning has a large state. Handlers must not hold it within their own, which are moved from stack to stack.
+    let work = Box::pin(work);
+    async move {
+        let began = Instant::now();
+        let done = work.await;
+        Span::current().record("planned_s", began.elapsed().as_secs_f64());
+        done
+    }
 }
 
 fn logged(text: &str) -> &str {
@@ -218,7 +222,7 @@ fn endpoint(request: &Request) -> String {
     match (method, request.extensions().get::<MatchedPath>()) {
         (Some(method), _) if FLIGHT_METHODS.contains(&method) => format!("Flight/{method}"),
         (None, Some(route)) => route.as_str().to_string(),
-        _ => "unknown".to_string(),
+        _ => UNKNOWN.to_string(),
     }
 }
 

@@ -107,7 +107,7 @@ impl ObjectStore for Metered {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (mut listed, began) = (self.0.list(prefix), Instant::now());
+        let (mut listed, began) = (self.0.list(prefix).fuse(), Instant::now());
         let counted = async move {
             let first = listed.next().await;
             let error = first.as_ref().and_then(|first| first.as_ref().err());

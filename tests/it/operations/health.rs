@@ -106,7 +106,8 @@ async fn pass(
     }
 }
 
-#[tokio::test]
+// The way to the store needs a thread while this one waits for the server to start.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_store_hangs_is_not_ready() {
     let bucket = Bucket::create("hangs").await;
     let warehouse = bucket.url("survey");
