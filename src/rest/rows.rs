@@ -70,13 +70,13 @@ async fn answer(
     }
     if etag::is_conditional(&headers) {
         let versions = app.engine.versions(query).await.map_err(failure::from_reading)?;
-        let tag = etag::tag(app.instance, versions, etag::question(&request))?;
+        let tag = etag::tag(versions, etag::question(&request))?;
         if let Some(status) = etag::status_instead(&method, &headers, &tag) {
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
     let answer = app.engine.run(query).await.map_err(failure::from_reading)?;
-    let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
+    let tag = etag::tag(answer.versions, etag::question(&request))?;
     let (rows, sent) = counted(answer.rows);
     // There may be a newer version by now.
     if let Some(status) = etag::status_instead(&method, &headers, &tag) {

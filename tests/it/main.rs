@@ -36,6 +36,7 @@ mod python;
 mod query;
 mod readme;
 mod remade;
+mod replicas;
 mod rest;
 mod s3;
 mod schema;
