@@ -3,6 +3,7 @@
 //!
 //! What stands in `X-Forwarded-Proto`, `-Host` and `-Prefix` is believed of trusted proxies alone: anybody can send it.
 
+mod path;
 mod settings;
 
 use std::convert::Infallible;
@@ -14,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 
+pub use path::Moved;
 pub use settings::Network;
 
 /// The address of the other end of a connection. It is among the extensions of each of its requests.
@@ -100,6 +102,11 @@ fn is_prefix(text: &str) -> bool {
 }
 
 impl Origin {
+    /// The path before the server's own paths: empty, or `/some/path`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Without a slash at the end.
     pub fn http(&self) -> String {
         let scheme = if self.is_encrypted { "https" } else { "http" };

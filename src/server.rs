@@ -61,7 +61,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let ServerParts { engine, sql, workers, options, token, tls, origins } = served;
-    let draining = CancellationToken::new();
+    let (draining, origins) = (CancellationToken::new(), Arc::new(origins));
     let (limits, metrics) = (Limits::new(options.clone()), Arc::new(Metrics::default()));
     let app = App::new(
         engine.clone(),
@@ -69,11 +69,11 @@ pub async fn serve(
         workers.clone(),
         metrics.clone(),
         draining.clone(),
-        origins,
+        origins.clone(),
     );
     let flight = Flight::new(engine, sql, limits, workers, token);
     let router = watched(rest::router(app).merge(flight::router(flight)), metrics.clone());
-    let handler = Handler { router, tls, timeouts: timeouts(&options), draining };
+    let handler = Handler { router, tls, timeouts: timeouts(&options), origins, draining };
     run(listener, handler, Connections::new(&options, metrics), options.drain_limit, shutdown)
         .await;
     Ok(())
@@ -178,7 +178,8 @@ mod tests {
         let draining = CancellationToken::new();
         let options = ServerOptions::DEFAULT;
         let timeouts = timeouts(&options);
-        let handler = Handler { router, tls: None, timeouts, draining: draining.clone() };
+        let (origins, draining_too) = (Arc::default(), draining.clone());
+        let handler = Handler { router, tls: None, timeouts, origins, draining: draining_too };
         let admission = Connections::new(&options, Arc::new(Metrics::default()));
         let stopped = async { stopped.await.unwrap() };
         let ended = tokio::spawn(run(listener, handler, admission, drain_limit, stopped));

@@ -59,9 +59,8 @@ impl App {
         workers: Workers,
         metrics: Arc<Metrics>,
         draining: CancellationToken,
-        origins: Origins,
+        origins: Arc<Origins>,
     ) -> Self {
-        let origins = Arc::new(origins);
         Self { engine, limits, workers, metrics, draining, origins }
     }
 

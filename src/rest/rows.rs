@@ -210,7 +210,7 @@ mod tests {
         let limits =
             Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::DEFAULT });
         let (workers, metrics) = (Workers::current(), Arc::new(Metrics::default()));
-        let (draining, origins) = (CancellationToken::new(), Origins::default());
+        let (draining, origins) = (CancellationToken::new(), Arc::new(Origins::default()));
         let app = App::new(engine, limits.clone(), workers, metrics, draining, origins);
         let router = crate::rest::router(app);
         let ask = || {

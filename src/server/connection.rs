@@ -28,7 +28,7 @@ use super::admission::Slot;
 use super::bodies::{AnswerBody, OpenRequest, Received, RequestBody};
 use super::socket::Socket;
 use crate::limits::UntilAnswered;
-use crate::origin::Peer;
+use crate::origin::{Origins, Peer};
 
 /// Requests at once over one connection of HTTP/2.
 const MAX_STREAMS: u32 = 100;
@@ -46,6 +46,7 @@ pub(crate) struct Handler {
     pub router: Router,
     pub tls: Option<TlsAcceptor>,
     pub timeouts: Timeouts,
+    pub origins: Arc<Origins>,
     pub draining: CancellationToken,
 }
 
@@ -75,7 +76,7 @@ impl Handler {
         slot: Slot,
         peer: Option<Peer>,
     ) {
-        let service = TowerToHyperService::new(service(self.router, &slot, peer));
+        let service = TowerToHyperService::new(service(self.router, self.origins, &slot, peer));
         let socket = TokioIo::new(Socket::new(stream, slot.activity.clone()));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(socket, service));
@@ -108,6 +109,7 @@ impl Handler {
 /// The requests of a connection, noted as they come and as they are answered.
 fn service<B>(
     router: Router,
+    origins: Arc<Origins>,
     slot: &Slot,
     peer: Option<Peer>,
 ) -> impl Service<Request<B>, Response = Response<AnswerBody<Body>>, Error = Infallible, Future: Send>
@@ -128,6 +130,7 @@ where
             request.extensions_mut().insert(peer);
         }
         request.extensions_mut().insert(held);
+        origins.rewrite(&mut request);
         let answer = router.clone().oneshot(request);
         async move { Ok(answer.await?.map(|body| AnswerBody { body, request: open })) }
     })

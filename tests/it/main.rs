@@ -32,6 +32,7 @@ mod names;
 mod nights;
 mod other_cameras;
 mod program;
+mod proxy;
 mod python;
 mod query;
 mod readme;
