@@ -5,6 +5,7 @@ mod end;
 mod generate;
 mod ingest;
 mod maintain;
+mod manual;
 mod open_files;
 mod serve;
 mod sql;
@@ -16,6 +17,7 @@ pub use demo::demo;
 pub use generate::generate;
 pub use ingest::ingest;
 pub use maintain::maintain;
+pub use manual::{completions, man};
 pub use serve::serve;
 pub use sql::sql;
 

@@ -31,6 +31,7 @@ mod lookup;
 mod names;
 mod nights;
 mod other_cameras;
+mod packaging;
 mod program;
 mod proxy;
 mod python;

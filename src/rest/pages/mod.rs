@@ -86,10 +86,10 @@ fn downloads(app: &App) -> Router<App> {
 async fn for_people(request: Request, next: Next) -> Response {
     let html = accepts_html(request.headers());
     let reads = [Method::GET, Method::HEAD].contains(request.method());
-    if let Some(Moved(path)) = request.extensions().get().filter(|_| html && reads) {
-        return Redirect::permanent(path).into_response();
-    }
-    let mut response = next.run(request).await;
+    let mut response = match request.extensions().get().filter(|_| html && reads) {
+        Some(Moved(path)) => Redirect::permanent(path).into_response(),
+        None => next.run(request).await,
+    };
     response.headers_mut().extend(HEADERS);
     if html {
         response.extensions_mut().insert(ErrorPage(error::page));
