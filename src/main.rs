@@ -39,6 +39,8 @@ fn main() -> ExitCode {
                 Task::Serve(arguments) => cli::serve(arguments).await,
                 Task::Sql(arguments) => cli::sql(arguments).await,
                 Task::Maintain(arguments) => cli::maintain(arguments.work).await,
+                Task::Man { folder } => cli::man(folder.as_deref()),
+                Task::Completions { shell } => cli::completions(shell),
             }
         });
         // A thread may wait for an input that never comes.

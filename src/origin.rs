@@ -4,6 +4,7 @@
 //! What stands in `X-Forwarded-Proto`, `-Host` and `-Prefix` is believed of trusted proxies alone: anybody can send it.
 
 mod forwarded;
+mod path;
 mod settings;
 
 use std::convert::Infallible;
@@ -16,6 +17,7 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, Uri};
 
 pub(crate) use forwarded::client_address;
+pub use path::Moved;
 pub use settings::Network;
 
 /// The address of the other end of a connection. It is among the extensions of each of its requests.
@@ -64,14 +66,17 @@ impl<S: Sync> FromRequestParts<S> for AskedAt {
 }
 
 impl Origins {
+    /// Whether an address is one of a trusted proxy.
+    pub fn is_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
     /// The origin by which a client reached the server. Headers are used only if their values are safe in a shell command.
     pub fn origin(&self, asked: &AskedAt) -> Origin {
         if let Some(url) = &self.public_url {
             return url.clone();
         }
-        let is_trusted = asked.peer.is_some_and(|Peer(address)| {
-            self.trusted_proxies.iter().any(|network| network.contains(address))
-        });
+        let is_trusted = asked.peer.is_some_and(|Peer(address)| self.is_proxy(address));
         let told = |name: &str| asked.first(name).filter(|_| is_trusted);
         let is_encrypted = match told("x-forwarded-proto") {
             Some("https") => true,
@@ -106,6 +111,11 @@ fn is_prefix(text: &str) -> bool {
 }
 
 impl Origin {
+    /// The path before the server's own paths: empty, or `/some/path`.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Without a slash at the end.
     pub fn http(&self) -> String {
         let scheme = if self.is_encrypted { "https" } else { "http" };

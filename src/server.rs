@@ -61,8 +61,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<()> {
     let ServerParts { engine, sql, workers, options, token, tls, origins } = served;
-    let draining = CancellationToken::new();
-    let trusted_proxies: Arc<[_]> = origins.trusted_proxies.clone().into();
+    let (draining, origins) = (CancellationToken::new(), Arc::new(origins));
     let limits = Limits::new(options.clone());
     let metrics = Arc::new(Metrics::of(Held {
         engine: engine.clone(),
@@ -75,13 +74,12 @@ pub async fn serve(
         workers.clone(),
         metrics.clone(),
         draining.clone(),
-        origins,
+        origins.clone(),
     );
     let flight = Flight::new(engine, sql, limits, workers, token);
     let router = rest::router(app).merge(flight::router(flight));
     let router = watched(router, metrics.clone(), options.slow_limit);
-    let timeouts = timeouts(&options);
-    let handler = Handler { router, tls, timeouts, trusted_proxies, draining };
+    let handler = Handler { router, tls, timeouts: timeouts(&options), origins, draining };
     run(listener, handler, Connections::new(&options, metrics), options.drain_limit, shutdown)
         .await;
     Ok(())
@@ -122,7 +120,7 @@ async fn accept(
             () = &mut shutdown => return,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => match admission.admit(Client::from_address(peer.ip()), handler.is_proxy(peer.ip())) {
+                Ok((stream, peer)) => match admission.admit(Client::from_address(peer.ip()), handler.origins.is_proxy(peer.ip())) {
                     Some(slot) => _ = connections.spawn(handler.clone().accept(stream, slot)),
                     None => tracing::debug!(%peer, "a connection was refused: the limit is reached"),
                 },
@@ -186,10 +184,8 @@ mod tests {
         let draining = CancellationToken::new();
         let options = ServerOptions::DEFAULT;
         let timeouts = timeouts(&options);
-        let trusted_proxies = [].into();
-        let draining_too = draining.clone();
-        let handler =
-            Handler { router, tls: None, timeouts, trusted_proxies, draining: draining_too };
+        let (origins, draining_too) = (Arc::default(), draining.clone());
+        let handler = Handler { router, tls: None, timeouts, origins, draining: draining_too };
         let admission = Connections::new(&options, Arc::new(Metrics::default()));
         let stopped = async { stopped.await.unwrap() };
         let ended = tokio::spawn(run(listener, handler, admission, drain_limit, stopped));

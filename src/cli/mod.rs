@@ -6,6 +6,7 @@ mod generate;
 mod health;
 mod ingest;
 mod maintain;
+mod manual;
 mod open_files;
 mod serve;
 mod sql;
@@ -18,6 +19,7 @@ pub use generate::generate;
 pub use health::health;
 pub use ingest::ingest;
 pub use maintain::maintain;
+pub use manual::{completions, man};
 pub use serve::serve;
 pub use sql::sql;
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 pub use layers::{Refusal, read};
 pub use serving::{HttpArgs, StatementArgs};
@@ -25,9 +26,12 @@ fn hours(time: Duration) -> u64 {
     time.as_secs() / 3600
 }
 
+const SETTINGS: &str = "Every flag is also an environment variable (--refresh-ms, DIAFLIGHT_REFRESH_MS) and a key of the file of --config \
+    (refresh_ms = 500). Flags go before variables, variables before the file.";
+
 /// Light curves of Rubin alerts, served from plain Parquet in object storage.
 #[derive(Clone, Debug, Parser)]
-#[command(version, disable_help_subcommand = true)]
+#[command(version, after_help = SETTINGS)]
 pub struct Cli {
     /// TOML file of settings, named as the flags are, with `_` for `-`
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
@@ -71,6 +75,17 @@ pub enum Task {
     Health(HealthArgs),
     /// Compact, vacuum and name versions of a warehouse
     Maintain(MaintainArgs),
+    /// Write the manual pages of all commands into a folder, or print that of the program
+    Man {
+        /// The folder, such as /usr/local/share/man/man1
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Print the script by which a shell completes commands and flags
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
 }
 
 /// The arguments of `demo`.

@@ -4,6 +4,7 @@
 use super::endpoint::{Endpoint, Returns};
 use super::{plot, rows, schema};
 use crate::error::Kind;
+use crate::origin::Origin;
 use crate::plot::Picture;
 use crate::request::{PlotRequest, RowRequest, SchemaRequest};
 use crate::schema::Table;
@@ -80,20 +81,28 @@ pub(crate) static ENDPOINTS: [Endpoint; 5] = [
     },
 ];
 
-/// The list as text, for clients that do not read HTML.
-pub(crate) fn list() -> String {
-    let endpoints = ENDPOINTS
-        .iter()
-        .map(|endpoint| format!("GET or POST {:<18} {}\n", endpoint.path, endpoint.summary));
+/// The list as text, for clients that do not read HTML, with the paths by which they reach the endpoints.
+pub(crate) fn list(origin: &Origin) -> String {
+    let below = origin.prefix();
+    let endpoints = ENDPOINTS.iter().map(|endpoint| {
+        let path = format!("{below}{}", endpoint.path);
+        format!("GET or POST {path:<18} {}\n", endpoint.summary)
+    });
+    let endpoints: String = endpoints.collect();
+    let flight = match origin.grpc() {
+        Some(_) => {
+            "Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://\n"
+        }
+        // An address of gRPC has no path, so only the proxy knows it.
+        None => "Arrow Flight and Flight SQL answer at an address without a path\n",
+    };
     format!(
         "diaflight: light curves of Rubin alerts
 
-{}GET /<diaObjectId>             the page of an object, for a browser
-GET /docs, /openapi.json       all of this, and how to ask
-GET /health/live, /health/ready, /metrics
+{endpoints}GET {below}/<diaObjectId>             the page of an object, for a browser
+GET {below}/docs, {below}/openapi.json       all of this, and how to ask
+GET {below}/health/live, {below}/health/ready, {below}/metrics
 
-Arrow Flight and Flight SQL answer on the same port: grpc:// in place of http://
-",
-        endpoints.collect::<String>()
+{flight}"
     )
 }

@@ -7,17 +7,17 @@ use axum::http::header::{CONTENT_ENCODING, ETAG, IF_MATCH, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
-use uuid::Uuid;
 
 use crate::error::{Error, Result};
 use crate::query::{Query, Versions};
 use crate::request::RowRequest;
 
-/// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written.
-/// `instance` is the id of the running server: the versions of two servers cannot be compared, nor the bytes of two releases.
-pub(crate) fn tag(instance: Uuid, versions: Versions, question: impl Hash) -> Result<ETag> {
+/// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written and
+/// whichever server is asked: `versions` names the tables by their ids, and a build answers alike wherever it runs.
+pub(crate) fn tag(versions: Versions, question: impl Hash) -> Result<ETag> {
+    // `new` has no random key.
     let mut hash = DefaultHasher::new();
-    (instance, versions, question).hash(&mut hash);
+    (env!("BUILD_DIGEST"), versions, question).hash(&mut hash);
     let text = format!("\"{}-{:016x}\"", versions.table, hash.finish());
     text.parse().map_err(|_| Error::internal(format!("{text} is not an entity tag")))
 }

@@ -29,7 +29,6 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use self::endpoint::EndpointState;
 use self::endpoints::ENDPOINTS;
@@ -49,8 +48,6 @@ pub struct App {
     workers: Workers,
     metrics: Arc<Metrics>,
     draining: CancellationToken,
-    /// The id of this run of the server.
-    instance: Uuid,
     origins: Arc<Origins>,
 }
 
@@ -62,10 +59,9 @@ impl App {
         workers: Workers,
         metrics: Arc<Metrics>,
         draining: CancellationToken,
-        origins: Origins,
+        origins: Arc<Origins>,
     ) -> Self {
-        let (instance, origins) = (Uuid::new_v4(), Arc::new(origins));
-        Self { engine, limits, workers, metrics, draining, instance, origins }
+        Self { engine, limits, workers, metrics, draining, origins }
     }
 
     /// The state of the [`bounded`] middleware.

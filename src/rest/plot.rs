@@ -49,27 +49,30 @@ async fn answer(
     let Some(request) = request else { return Ok(served.about()) };
     let app = &served.app;
     let id = request.dia_object_id;
-    let question = (id, request.picture, request.quantity);
+    let (picture, quantity, synthetic) =
+        (request.picture, request.quantity, app.engine.is_synthetic());
+    let question = |forced: Versions| (id, picture, quantity, synthetic, forced);
     let detections = detections(&app.engine, id, &MEASURED, &[TAG, FLUX_LIMIT]).await?;
+    let forced = forced(id, &MEASURED);
     if etag::is_conditional(&headers) {
-        let versions =
-            app.engine.versions(&detections.query).await.map_err(failure::from_reading)?;
-        let tag = etag::tag(app.instance, versions, question)?;
+        let versions = app.engine.versions(&detections.query).await;
+        let versions = versions.map_err(failure::from_reading)?;
+        let of_forced = app.engine.versions(&forced).await.map_err(failure::from_reading)?;
+        let tag = etag::tag(versions, question(of_forced))?;
         if let Some(status) = etag::status_instead(&method, &headers, &tag) {
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
-    let mut drawing = Drawing { synthetic: app.engine.is_synthetic(), ..Drawing::default() };
+    let mut drawing = Drawing { synthetic, ..Drawing::default() };
     let versions =
         drawing.read(app, &placement, &detections.query, LightCurve::take_sources).await?;
-    let forced = forced(id, &MEASURED);
-    drawing.read(app, &placement, &forced, LightCurve::take_forced).await?;
+    let of_forced = drawing.read(app, &placement, &forced, LightCurve::take_forced).await?;
     drawing.missing.extend(detections.missing());
     if drawing.curve.points.is_empty() && drawing.curve.unplaced == 0 {
         let text = format!("diaObjectId {id}: there is no measurement of it");
         return Err(Error::new(Kind::NotFound, text));
     }
-    let tag = etag::tag(app.instance, versions, question)?;
+    let tag = etag::tag(versions, question(of_forced))?;
     if let Some(status) = etag::status_instead(&method, &headers, &tag) {
         return Ok((status, validators(versions, tag)?).into_response());
     }

@@ -66,13 +66,13 @@ async fn answer(
     }
     if etag::is_conditional(&headers) {
         let versions = app.engine.versions(query).await.map_err(failure::from_reading)?;
-        let tag = etag::tag(app.instance, versions, etag::question(&request))?;
+        let tag = etag::tag(versions, etag::question(&request))?;
         if let Some(status) = etag::status_instead(&method, &headers, &tag) {
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
     let answer = planned(app.engine.run(query)).await.map_err(failure::from_reading)?;
-    let tag = etag::tag(app.instance, answer.versions, etag::question(&request))?;
+    let tag = etag::tag(answer.versions, etag::question(&request))?;
     let rows = sent.counted(answer.rows);
     // There may be a newer version by now.
     if let Some(status) = etag::status_instead(&method, &headers, &tag) {
@@ -196,7 +196,7 @@ mod tests {
         let limits =
             Limits::new(ServerOptions { memory_bytes: 0, time_limit, ..ServerOptions::DEFAULT });
         let (workers, metrics) = (Workers::current(), Arc::new(Metrics::default()));
-        let (draining, origins) = (CancellationToken::new(), Origins::default());
+        let (draining, origins) = (CancellationToken::new(), Arc::new(Origins::default()));
         let app = App::new(engine, limits.clone(), workers, metrics, draining, origins);
         let router = crate::rest::router(app);
         let ask = || {

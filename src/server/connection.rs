@@ -4,7 +4,6 @@
 //! answer ([`Timeouts`]), when it is evicted, and, after the answers under way, when the server drains.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +29,7 @@ use super::bodies::{AnswerBody, OpenRequest, Received, RequestBody};
 use super::socket::Socket;
 use crate::limits::Client;
 use crate::limits::UntilAnswered;
-use crate::origin::{ClientAddress, Network, Peer, client_address};
+use crate::origin::{ClientAddress, Origins, Peer, client_address};
 
 /// Requests at once over one connection of HTTP/2.
 const MAX_STREAMS: u32 = 100;
@@ -48,17 +47,11 @@ pub(crate) struct Handler {
     pub router: Router,
     pub tls: Option<TlsAcceptor>,
     pub timeouts: Timeouts,
-    /// Proxies that say for whom they ask.
-    pub trusted_proxies: Arc<[Network]>,
+    pub origins: Arc<Origins>,
     pub draining: CancellationToken,
 }
 
 impl Handler {
-    /// Whether an address is one of a trusted proxy.
-    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(address))
-    }
-
     /// A new connection, encrypted first if that is asked for.
     pub(crate) async fn accept(self, stream: TcpStream, slot: Slot) {
         if let Err(error) = stream.set_nodelay(true) {
@@ -84,8 +77,7 @@ impl Handler {
         slot: Slot,
         peer: Option<Peer>,
     ) {
-        let service =
-            TowerToHyperService::new(service(self.router, &slot, peer, self.trusted_proxies));
+        let service = TowerToHyperService::new(service(self.router, self.origins, &slot, peer));
         let socket = TokioIo::new(Socket::new(stream, slot.activity.clone()));
         let builder = builder();
         let mut connection = std::pin::pin!(builder.serve_connection(socket, service));
@@ -118,9 +110,9 @@ impl Handler {
 /// The requests of a connection, noted as they come and as they are answered.
 fn service<B>(
     router: Router,
+    origins: Arc<Origins>,
     slot: &Slot,
     peer: Option<Peer>,
-    trusted: Arc<[Network]>,
 ) -> impl Service<Request<B>, Response = Response<AnswerBody<Body>>, Error = Infallible, Future: Send>
 + Clone
 + Send
@@ -135,12 +127,13 @@ where
         let body = |body| Body::new(RequestBody { body, state: Received::Part, answering });
         let mut request = request.map(body);
         if let Some(peer) = peer {
-            let address = client_address(peer.0, request.headers(), &trusted);
+            let address = client_address(peer.0, request.headers(), &origins.trusted_proxies);
             request.extensions_mut().insert(Client::from_address(address));
             request.extensions_mut().insert(ClientAddress(address));
             request.extensions_mut().insert(peer);
         }
         request.extensions_mut().insert(held);
+        origins.rewrite(&mut request);
         let answer = router.clone().oneshot(request);
         async move { Ok(answer.await?.map(|body| AnswerBody { body, request: open })) }
     })

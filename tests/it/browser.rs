@@ -63,14 +63,14 @@ async fn requests_to_copy_name_the_address_that_clients_have() {
 }
 
 /// A synthetic survey, and a server of it.
-struct Survey {
-    server: Server,
-    ids: Vec<String>,
-    _folder: TempDir,
+pub struct Survey {
+    pub server: Server,
+    pub ids: Vec<String>,
+    pub folder: TempDir,
 }
 
 impl Survey {
-    async fn served(variables: &[(&str, String)]) -> Self {
+    pub async fn served(variables: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = folder.path().join("warehouse");
         let warehouse = warehouse.to_str().unwrap();
@@ -78,17 +78,17 @@ impl Survey {
         let made = program::run(generate).succeeded().json();
         let examples = made["examples"].as_array().unwrap();
         let ids = examples.iter().map(|object| object["diaObjectId"].to_string()).collect();
-        Self { server: Server::serve(warehouse, variables).await, ids, _folder: folder }
+        Self { server: Server::serve(warehouse, variables).await, ids, folder }
     }
 }
 
-fn script(name: &str, arguments: &[&str]) -> String {
+pub fn script(name: &str, arguments: &[&str]) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
     python::run(&folder.join(name), arguments, &[])
 }
 
 /// The browser in `PATH`, or `None`, having said that the test is skipped.
-fn chromium() -> Option<String> {
+pub fn chromium() -> Option<String> {
     let folders = env::var_os("PATH").unwrap_or_default();
     let places = env::split_paths(&folders);
     let mut programs = places.flat_map(|folder| {

@@ -22,6 +22,7 @@ import yaml
 
 REPOSITORY, DIAFLIGHT, *LEFT_OUT = sys.argv[1:]
 PATIENCE_S = 120
+DRAIN_LIMIT_S = 30  # the default of --drain-limit-ms
 FETCH = "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[-1], timeout=5)"
 ENTRYPOINTS = {"server": [DIAFLIGHT], "data": ["sh", "-c"], "prometheus": ["prometheus"]}  # as their images have them
 PROGRAMS = {
@@ -134,6 +135,9 @@ def hardened(name, service):
     assert "build" in service or re.fullmatch(r".+:v?\d+\.\d+(\.\d+)?", service["image"]), f"{name}: a version that moves"
     for variable in service.get("environment", {}):
         assert not re.search("KEY|SECRET|TOKEN|PASSWORD", variable), f"{name}: {variable} in the file"
+    if "serve" in service.get("command", []):
+        seconds = int(service["stop_grace_period"].removesuffix("s"))
+        assert seconds > DRAIN_LIMIT_S, f"{name}: running answers are killed after {seconds} s"
     for port in service.get("ports", []):
         assert port.startswith("127.0.0.1:"), f"{name}: {port} is open to the network"
 

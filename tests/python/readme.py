@@ -32,7 +32,7 @@ SUBSTITUTIONS = [  # where it stands in a line, what is run instead, why
     (r"^(.*\S)\s+# a prompt$", r"echo 'SELECT 1' | \1", "tests/python/prompt.py types at it"),
 ]
 RUN, OTHER = {"sh", "python"}, {"text", "json", "toml", "sql", "yaml"}
-SERVES = r"^((?:\w+=\S+ )*(?:target/debug/)?diaflight (?:serve|demo)\b.*?)(?:\s+#.*)?$"
+SERVES = r"^((?:\w+=\S+ )*(?:target/\w+/)?diaflight (?:serve|demo)\b.*?)(?:\s+#.*)?$"
 PRELUDE = f"""
 set -Eeuo pipefail
 trap 'echo "line $LINENO: $BASH_COMMAND" >&2' ERR
@@ -49,8 +49,9 @@ CURLRC = "fail-with-body\nshow-error\nsilent\nnoproxy = *\n"  # an error of the 
 
 def prepare():
     """What a reader has who has cloned, built and followed the text so far."""
-    (FOLDER / "target/debug").mkdir(parents=True)
-    (FOLDER / "target/debug/diaflight").symlink_to(DIAFLIGHT)
+    for profile in ("debug", "release"):
+        (FOLDER / "target" / profile).mkdir(parents=True)
+        (FOLDER / "target" / profile / "diaflight").symlink_to(DIAFLIGHT)
     (FOLDER / "examples").symlink_to(REPOSITORY / "examples")
     (FOLDER / "prelude.sh").write_text(PRELUDE)
     (FOLDER / ".curlrc").write_text(CURLRC)

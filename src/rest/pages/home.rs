@@ -79,7 +79,7 @@ pub(crate) async fn page(
     asked_at: AskedAt,
 ) -> Result<Response> {
     if !accepts_html(&headers) {
-        return Ok(endpoints::list().into_response());
+        return Ok(endpoints::list(&app.origins.origin(&asked_at)).into_response());
     }
     let tables = state::tables(&app.engine);
     let of = |table| tables.iter().find(|state: &&TableState| state.table == table);

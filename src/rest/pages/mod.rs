@@ -32,15 +32,16 @@ use axum::extract::Request;
 use axum::http::header::{
     ACCEPT, CONTENT_SECURITY_POLICY, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use super::endpoint::{EndpointState, Returns};
 use super::endpoints::ENDPOINTS;
 use super::failure::ErrorPage;
 use super::{App, bounded, layers, received};
+use crate::origin::Moved;
 
 /// Everything comes from this server. Inline styles are allowed since plotly sets them.
 const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; \
@@ -80,10 +81,15 @@ fn downloads(app: &App) -> Router<App> {
     downloads.route_layer(layers::compression_of_large())
 }
 
-/// Middleware: gives every answer the headers of a page, and makes errors pages for clients that read HTML.
+/// Middleware: gives every answer the headers of a page, and makes errors pages for clients that read HTML. These are sent to the one path
+/// of a page, where its links work.
 async fn for_people(request: Request, next: Next) -> Response {
     let html = accepts_html(request.headers());
-    let mut response = next.run(request).await;
+    let reads = [Method::GET, Method::HEAD].contains(request.method());
+    let mut response = match request.extensions().get().filter(|_| html && reads) {
+        Some(Moved(path)) => Redirect::permanent(path).into_response(),
+        None => next.run(request).await,
+    };
     response.headers_mut().extend(HEADERS);
     if html {
         response.extensions_mut().insert(ErrorPage(error::page));
