@@ -1,4 +1,5 @@
-//! An S3 bucket, configured by the `AWS_*` variables: its store, and signed requests for calls that object_store does not have.
+//! An S3 bucket, configured by the `AWS_*` variables and the profile that they name: its store, and signed requests for calls that
+//! object_store does not have.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,9 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use url::Url;
 
+use super::credentials::{self, AwsCredentials};
 use super::patience::Patient;
+use super::signed_again::SignedAgain;
 use crate::error::{Error, Kind, Result};
 
 /// An S3 bucket. Cheap to clone.
@@ -28,6 +31,7 @@ pub struct Bucket {
     url: Url,
     region: String,
     signed: bool,
+    credentials: Arc<AwsCredentials>,
 }
 
 impl Bucket {
@@ -45,9 +49,7 @@ impl Bucket {
         };
         // Long enough to resume a download that was cut off.
         let retry = RetryConfig { backoff, max_retries: 4, retry_timeout: Duration::from_secs(60) };
-        let connector = Connector { here: Handle::try_current().ok(), last: Arc::default() };
-        let last = connector.last.clone();
-        let builder = AmazonS3Builder::from_env()
+        let builder = with_profile(AmazonS3Builder::from_env())?
             .with_bucket_name(name)
             .with_config(AmazonS3ConfigKey::Client(ClientConfigKey::ConnectTimeout), "3 seconds")
             .with_conditional_put(S3ConditionalPut::ETagMatch)
@@ -56,10 +58,25 @@ impl Bucket {
         let region = setting(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".into());
         let signed = setting(AmazonS3ConfigKey::SkipSignature).as_deref() != Some("true");
         let url = url(&builder, name, &region)?;
+        let here = Handle::try_current().ok();
+        let credentials = AwsCredentials::new(region.clone(), here.clone());
+        let last = Arc::default();
+        let connector = Connector {
+            here,
+            last: Arc::clone(&last),
+            credentials: credentials.clone(),
+            region: region.clone(),
+        };
+        let builder = builder.with_credentials(credentials.clone());
         let store = builder.with_http_connector(connector).build()?;
         let client = last.lock().take();
         let client = client.ok_or_else(|| Error::internal("a bucket without a client"))?;
-        Ok(Self { store, client, url, region, signed })
+        Ok(Self { store, client, url, region, signed, credentials })
+    }
+
+    /// Has the credentials looked for again at the next request.
+    pub fn renew_credentials(&self) {
+        self.credentials.renew();
     }
 
     /// Sends a signed GET for the bucket itself and returns the body of the answer. Anything but 200 is a `Storage` error.
@@ -97,7 +114,26 @@ fn url(builder: &AmazonS3Builder, bucket: &str, region: &str) -> Result<Url> {
         None if by_host => format!("https://{bucket}.s3.{region}.amazonaws.com"),
         None => format!("https://s3.{region}.amazonaws.com/{bucket}"),
     };
+    let allowed = setting(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    if url.starts_with("http://") && allowed.as_deref() != Some("true") {
+        let why = "connections to it are not encrypted; AWS_ALLOW_HTTP=true allows that";
+        return Err(Error::argument(format!("AWS_ENDPOINT_URL: {url}: {why}")));
+    }
     Url::parse(&url).map_err(|error| Error::argument(format!("AWS_ENDPOINT_URL: {url}: {error}")))
+}
+
+/// Region and endpoint of the profile, where no variable has them.
+fn with_profile(builder: AmazonS3Builder) -> Result<AmazonS3Builder> {
+    use AmazonS3ConfigKey::{Endpoint, Region, S3Endpoint};
+    let (region, endpoint) = credentials::profile()
+        .map_err(|error| Error::argument(format!("the profile of AWS: {error}")))?;
+    let is_open =
+        |keys: &[AmazonS3ConfigKey]| keys.iter().all(|key| builder.get_config_value(key).is_none());
+    let region = region.filter(|_| is_open(&[Region]));
+    let endpoint = endpoint.filter(|_| is_open(&[Endpoint, S3Endpoint]));
+    let told = [(Region, region), (Endpoint, endpoint)];
+    let told = told.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    Ok(told.fold(builder, |builder, (key, value)| builder.with_config(key, value)))
 }
 
 /// Makes HTTP clients whose requests run on the runtime that opened the location. On the workers they would wait for computations.
@@ -106,6 +142,8 @@ struct Connector {
     here: Option<Handle>,
     /// The client that was made last. It is that of the bucket, since clients for credentials are made before it.
     last: Arc<Mutex<Option<HttpClient>>>,
+    credentials: Arc<AwsCredentials>,
+    region: String,
 }
 
 impl HttpConnector for Connector {
@@ -117,6 +155,8 @@ impl HttpConnector for Connector {
             None => ReqwestConnector::default().connect(&options)?,
         };
         let client = HttpClient::new(Patient::new(client));
+        let (credentials, region) = (self.credentials.clone(), self.region.clone());
+        let client = HttpClient::new(SignedAgain { client, credentials, region });
         *self.last.lock() = Some(client.clone());
         Ok(client)
     }
