@@ -232,7 +232,7 @@ fn what_cannot_be_stored_is_refused_before_anything_is_written() {
             vec!["sql", "--warehouse", name, "SELECT 1"],
             vec!["maintain", "vacuum", "--warehouse", name],
             vec!["serve", "--warehouse", name, "--listen", "127.0.0.1:0"],
-            vec!["serve", "--sources", name, "--objects", name, "--fp", name],
+            vec!["serve", "--sources-url", name, "--objects-url", name, "--fp-url", name],
         ] {
             let refused = finish(diaflight().current_dir(&root).args(&arguments));
             assert_eq!(refused.code, Some(2), "{arguments:?}: {refused:?}");
