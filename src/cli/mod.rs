@@ -6,7 +6,9 @@ mod generate;
 mod ingest;
 mod maintain;
 mod open_files;
+mod secrets;
 mod serve;
+mod stopping;
 mod sql;
 
 use std::fmt::Display;

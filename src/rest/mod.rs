@@ -48,24 +48,25 @@ pub struct App {
     /// Run large bodies and answers.
     workers: Workers,
     metrics: Arc<Metrics>,
-    draining: CancellationToken,
+    /// Cancelled when the server is to stop.
+    stopping: CancellationToken,
     /// The id of this run of the server.
     instance: Uuid,
     origins: Arc<Origins>,
 }
 
 impl App {
-    /// `draining` is cancelled when the server is about to stop.
+    /// `stopping` is cancelled when the server is to stop.
     pub fn new(
         engine: Engine,
         limits: Limits,
         workers: Workers,
         metrics: Arc<Metrics>,
-        draining: CancellationToken,
+        stopping: CancellationToken,
         origins: Origins,
     ) -> Self {
         let (instance, origins) = (Uuid::new_v4(), Arc::new(origins));
-        Self { engine, limits, workers, metrics, draining, instance, origins }
+        Self { engine, limits, workers, metrics, stopping, instance, origins }
     }
 
     /// The state of the [`bounded`] middleware.
