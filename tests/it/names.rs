@@ -70,7 +70,7 @@ async fn served_as_folders(warehouse: &str, variables: Variables<'_>) -> Vec<Ans
     command.args(["serve", "--listen", "127.0.0.1:0"]).envs(variables.iter().cloned());
     for table in ["sources", "objects", "fp"] {
         command
-            .arg(format!("--{table}"))
+            .arg(format!("--{table}-url"))
             .arg(format!("{}/{table}", warehouse.trim_end_matches('/')));
     }
     let server = Server::start(&mut command);
