@@ -177,7 +177,7 @@ async fn credentials_come_from_wherever_the_aws_tools_take_them() {
     let of_process = [("AWS_CONFIG_FILE", config.to_str().unwrap()), ("AWS_PROFILE", "process")];
     assert_eq!(asked(&of_process).succeeded().stdout, "n\n2\n");
 
-    let given = json!({"AccessKeyId": key, "SecretAccessKey": secret, "Token": null,
+    let given = json!({"AccessKeyId": key, "SecretAccessKey": secret, "Token": "",
         "Expiration": "2100-01-01T00:00:00Z"});
     let handler = axum::routing::get(move || async move { given.to_string() });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -115,5 +115,5 @@ async fn plans_name_files_below_their_table() {
         warehouse,
         "SELECT count(*) > 0 AS some FROM sources WHERE psfFlux > -1e9",
     ];
-    assert_eq!(run(counted).succeeded().stdout, "some\ntrue\n");
+    assert_eq!(run(counted).succeeded().stdout, "some\nTrue\n");
 }

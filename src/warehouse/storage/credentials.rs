@@ -169,7 +169,8 @@ async fn look(region: String) -> Result<Credentials, String> {
 
 /// The same for object_store, whose signatures take what can stand in a header.
 fn usable(found: &Credentials) -> Result<AwsCredential, String> {
-    let parts = [Some(found.access_key_id()), found.session_token()];
+    let token = found.session_token().filter(|token| !token.is_empty());
+    let parts = [Some(found.access_key_id()), token];
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_graphic());
     if !parts.into_iter().flatten().all(plain) {
         return Err(
@@ -179,7 +180,7 @@ fn usable(found: &Credentials) -> Result<AwsCredential, String> {
     Ok(AwsCredential {
         key_id: found.access_key_id().to_string(),
         secret_key: found.secret_access_key().to_string(),
-        token: found.session_token().map(str::to_string),
+        token: token.map(str::to_string),
     })
 }
 
