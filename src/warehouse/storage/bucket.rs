@@ -56,7 +56,7 @@ impl Bucket {
             .with_retry(retry);
         let setting = |key| builder.get_config_value(&key);
         let region = setting(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".into());
-        let signed = setting(AmazonS3ConfigKey::SkipSignature).as_deref() != Some("true");
+        let signed = !is_on(&builder, AmazonS3ConfigKey::SkipSignature);
         let url = url(&builder, name, &region)?;
         let here = Handle::try_current().ok();
         let credentials = AwsCredentials::new(region.clone(), here.clone());
@@ -107,19 +107,25 @@ fn failed(url: &Url, why: impl std::fmt::Display) -> Error {
 fn url(builder: &AmazonS3Builder, bucket: &str, region: &str) -> Result<Url> {
     use AmazonS3ConfigKey::{Endpoint, S3Endpoint, VirtualHostedStyleRequest};
     let setting = |key| builder.get_config_value(&key);
-    let by_host = setting(VirtualHostedStyleRequest).as_deref() == Some("true");
+    let by_host = is_on(builder, VirtualHostedStyleRequest);
     let url = match setting(S3Endpoint).or_else(|| setting(Endpoint)) {
         Some(endpoint) if by_host => endpoint,
         Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
         None if by_host => format!("https://{bucket}.s3.{region}.amazonaws.com"),
         None => format!("https://s3.{region}.amazonaws.com/{bucket}"),
     };
-    let allowed = setting(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
-    if url.starts_with("http://") && allowed.as_deref() != Some("true") {
+    let allowed = is_on(builder, AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp));
+    if url.starts_with("http://") && !allowed {
         let why = "connections to it are not encrypted; AWS_ALLOW_HTTP=true allows that";
         return Err(Error::argument(format!("AWS_ENDPOINT_URL: {url}: {why}")));
     }
     Url::parse(&url).map_err(|error| Error::argument(format!("AWS_ENDPOINT_URL: {url}: {error}")))
+}
+
+/// Whether a setting is on, in any of the words that object_store takes for that.
+fn is_on(builder: &AmazonS3Builder, key: AmazonS3ConfigKey) -> bool {
+    let text = builder.get_config_value(&key).unwrap_or_default().to_ascii_lowercase();
+    ["1", "true", "on", "yes", "y"].contains(&text.as_str())
 }
 
 /// Region and endpoint of the profile, where no variable has them.
@@ -159,5 +165,26 @@ impl HttpConnector for Connector {
         let client = HttpClient::new(SignedAgain { client, credentials, region });
         *self.last.lock() = Some(client.clone());
         Ok(client)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_without_encryption_is_refused_unless_it_is_allowed() {
+        let of = |allowed: Option<&str>| {
+            let builder = AmazonS3Builder::new().with_endpoint("http://127.0.0.1:9");
+            let key = AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp);
+            url(&allowed.iter().fold(builder, |b, text| b.with_config(key, *text)), "b", "r")
+        };
+        for on in ["true", "TRUE", "1", "yes"] {
+            assert_eq!(of(Some(on)).unwrap().as_str(), "http://127.0.0.1:9/b");
+        }
+        for off in [None, Some("false"), Some("0")] {
+            let error = of(off).unwrap_err().to_string();
+            assert!(error.contains("AWS_ALLOW_HTTP=true"), "{error}");
+        }
     }
 }
