@@ -34,6 +34,7 @@ pub mod origin;
 pub mod telemetry;
 pub mod failure;
 pub mod incoming;
+pub mod access;
 pub mod rest;
 pub mod flight;
 pub mod tls;

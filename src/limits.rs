@@ -84,7 +84,9 @@ pub struct ServerOptions {
     pub memory_bytes: usize,
     /// A request that takes longer is logged as a warning.
     pub slow_limit: Duration,
-    /// How long running answers may take to finish once the server is told to stop.
+    /// How long the server still accepts connections once it is told to stop.
+    pub drain_delay: Duration,
+    /// How long running answers may take to finish after that.
     pub drain_limit: Duration,
 }
 
@@ -102,7 +104,8 @@ impl ServerOptions {
         max_body_bytes: 4 << 20,
         memory_bytes: 1 << 30,
         slow_limit: Duration::from_secs(10),
-        drain_limit: Duration::from_secs(30),
+        drain_delay: Duration::ZERO,
+        drain_limit: Duration::from_secs(8),
     };
 }
 
@@ -154,16 +157,25 @@ impl Limits {
         let gate = |work, most, limit| Gate::new(work, most, limit).with_share(percent);
         let budget = |what, bytes| Budget::new(what, bytes).with_share(percent);
         Self(Arc::new(Gates {
-            open_requests: gate("open requests", options.max_connections, queue_limit),
-            requests: gate("requests", requests, queue_limit),
+            open_requests: gate("open requests", options.max_connections, queue_limit)
+                .with_setting("--max-connections"),
+            requests: gate("requests", requests, queue_limit)
+                .with_setting("--max-concurrent-requests"),
             planning: gate("filters being planned", PLANNED_AT_ONCE, queue_limit),
             large_answers: gate("large answers", large_answers, large_queue_limit)
+                .with_setting("--memory-mib")
                 .with_queue(requests),
             // A client that reads a table in parallel asks for all parts at once; the last ones wait.
-            bulk_reads: gate("bulk reads", bulk_reads, options.time_limit).with_reserve(),
+            bulk_reads: gate("bulk reads", bulk_reads, options.time_limit)
+                .with_setting("--max-concurrent-bulk-reads")
+                .with_reserve(),
             exchanges: gate("exchanges that send ids", bulk_reads.saturating_mul(4), queue_limit)
                 .with_reserve(),
-            exchange_ids: budget("ids of exchanges", options.memory_bytes / 4).with_reserve(),
+            exchange_ids: budget(
+                "ids of exchanges (a quarter of --memory-mib)",
+                options.memory_bytes / 4,
+            )
+            .with_reserve(),
             // One client's share is at least one message.
             bodies: budget("bodies", body_bytes.max(message_bytes)),
             options: Arc::new(options),

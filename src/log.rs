@@ -66,10 +66,9 @@ pub fn start(filter: &str, file: Option<&Path>) -> Result<LogGuard> {
     Ok(LogGuard(()))
 }
 
-/// Opens the log file anew at its path: what rotates logs has renamed it. Without a file nothing is done.
+/// Opens the log file anew at its path before the next line: what rotates logs has renamed it. Without a file nothing is done.
 pub fn reopen() {
     REOPEN.store(true, Ordering::Release);
-    tracing::info!("the log file is opened anew, if there is one");
 }
 
 /// The file of the log.

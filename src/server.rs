@@ -9,6 +9,7 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn_with_state;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use self::activity::Timeouts;
 use self::admission::Connections;
 use self::connection::Handler;
+use crate::access;
 use crate::error::Result;
 use crate::flight::{self, Flight};
 use crate::limits::{Client, Limits, clocked};
@@ -25,7 +27,7 @@ use crate::query::Engine;
 use crate::rest::{self, App};
 use crate::sql::Sql;
 use crate::telemetry::{Held, Metrics, watched};
-use crate::token::Token;
+use crate::token::Tokens;
 use crate::workers::Workers;
 
 pub use crate::limits::ServerOptions;
@@ -45,24 +47,21 @@ pub struct ServerParts {
     pub workers: Workers,
     /// The limits.
     pub options: ServerOptions,
-    /// The token for whole tables and SQL; `None` if everyone may use them.
-    pub token: Option<Token>,
+    /// The tokens for whole tables and SQL.
+    pub tokens: Tokens,
     /// `None` if connections are not encrypted.
     pub tls: Option<TlsAcceptor>,
     /// Where clients reach the server.
     pub origins: Origins,
+    /// Cancelled when the server is to stop.
+    pub stopping: CancellationToken,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `shutdown`; then `/health/ready` turns 503, no connection is accepted any more, those
-/// without a request end, and answers still running after the drain limit are aborted.
-pub async fn serve(
-    listener: TcpListener,
-    served: ServerParts,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<()> {
-    let ServerParts { engine, sql, workers, options, token, tls, origins } = served;
-    let (draining, origins) = (CancellationToken::new(), Arc::new(origins));
-    let limits = Limits::new(options.clone());
+/// Serves HTTP/1.1 and HTTP/2 until `stopping` is cancelled: then `/health/ready` turns 503. After the drain delay no connection is accepted
+/// any more, those without a request end, and answers still running after the drain limit are aborted.
+pub async fn serve(listener: TcpListener, served: ServerParts) -> Result<()> {
+    let ServerParts { engine, sql, workers, options, tokens, tls, origins, stopping } = served;
+    let (limits, origins) = (Limits::new(options.clone()), Arc::new(origins));
     let metrics = Arc::new(Metrics::of(Held {
         engine: engine.clone(),
         sql: sql.clone(),
@@ -73,15 +72,21 @@ pub async fn serve(
         limits.clone(),
         workers.clone(),
         metrics.clone(),
-        draining.clone(),
+        stopping.clone(),
         origins.clone(),
     );
-    let flight = Flight::new(engine, sql, limits, workers, token);
-    let router = rest::router(app).merge(flight::router(flight));
-    let router = watched(router, metrics.clone(), options.slow_limit);
-    let handler = Handler { router, tls, timeouts: timeouts(&options), origins, draining };
-    run(listener, handler, Connections::new(&options, metrics), options.drain_limit, shutdown)
-        .await;
+    let flight = Flight::new(engine, sql, limits, workers);
+    let doors = rest::router(app).merge(flight::router(flight));
+    let doors = doors.layer(from_fn_with_state(tokens, access::recognise));
+    let router = watched(doors, metrics.clone(), options.slow_limit);
+    let (timeouts, draining) = (timeouts(&options), CancellationToken::new());
+    let handler = Handler { router, tls, timeouts, origins, draining };
+    let shutdown = async {
+        stopping.cancelled().await;
+        tokio::time::sleep(options.drain_delay).await;
+    };
+    let connections = Connections::new(&options, metrics);
+    run(listener, handler, connections, options.drain_limit, shutdown).await;
     Ok(())
 }
 

@@ -1,4 +1,6 @@
-//! The secret token that opens what is not for everyone. No log, message or help text shows it.
+//! The secret tokens that open what is not for everyone. No log, message or help text shows one.
+
+mod tokens;
 
 use std::convert::Infallible;
 use std::fmt::{self, Debug, Formatter};
@@ -8,6 +10,12 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
+
+pub use tokens::Tokens;
+
+/// Who sent a request: the name of the token that it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User(pub Arc<str>);
 
 /// A secret word. Its `Debug` does not show it.
 #[derive(Clone)]

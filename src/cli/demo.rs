@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
+use super::secrets::Secrets;
 use super::{announce, end, serve};
 use crate::config::{DemoArgs, HttpArgs};
 use crate::error::{Error, Result};
@@ -24,9 +26,12 @@ pub async fn demo(arguments: DemoArgs) -> Result<ExitCode> {
         None => temporary.path().to_string_lossy().into_owned(),
     };
     let warehouse = Warehouse::open(&url)?;
+    let secrets = Secrets::open(&arguments.http)?;
     let listener = serve::bind(&arguments.http).await?;
     let opened = end::clean(&warehouse, open(&warehouse, &arguments.http)).await?;
-    opened.then(async |(engine, ids)| run(listener, engine, &ids, &arguments.http).await).await
+    opened
+        .then(async |(engine, ids)| run(listener, engine, &ids, &arguments.http, secrets).await)
+        .await
 }
 
 /// The engine, and objects to show: of a survey that is made now, unless there is one.
@@ -45,8 +50,11 @@ async fn run(
     engine: Engine,
     ids: &[i64],
     http: &HttpArgs,
+    secrets: Secrets,
 ) -> Result<ExitCode> {
     let base = serve::url(&listener, http)?;
+    // Without SIGHUP, which tells it that its terminal is closed, and ends it.
+    secrets.follow(&watch::channel(0).1);
     let mut lines = vec![
         format!("listening on {base}"),
         format!("open {base}/{} in a browser, and {base}/docs for the API", ids[0]),
@@ -55,7 +63,7 @@ async fn run(
     lines.extend(urls(&base, ids).into_iter().map(|url| format!("  {url}")));
     lines.push(format!("or ask SQL: diaflight sql --server {base} 'SELECT * FROM nights'"));
     lines.push("stop with Ctrl-C".to_string());
-    serve::run(listener, engine, http, lines).await
+    serve::run(listener, engine, http, secrets, lines).await
 }
 
 /// Generates the survey, prints a line about it, and returns objects that are good examples.

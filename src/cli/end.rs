@@ -56,8 +56,9 @@ impl<T> Ended<T> {
     }
 }
 
-/// The first signal. It is waited for by a task of its own: the work may keep its thread for long.
-fn signals() -> Result<(oneshot::Receiver<u8>, JoinHandle<()>)> {
+/// The first signal to stop. It is waited for by a task of its own: the work may keep its thread for long. A second one ends the program at
+/// once.
+pub(super) fn signals() -> Result<(oneshot::Receiver<u8>, JoinHandle<()>)> {
     let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
     let (mut interrupted, mut terminated) = (signal(interrupt)?, signal(terminate)?);
     let (first, stop) = oneshot::channel();

@@ -18,7 +18,7 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
     let warehouse = Warehouse::open(&arguments.warehouse.url)?;
     let options = IngestOptions {
         history: arguments.history,
-        memory_bytes: mebibytes(arguments.memory_mib),
+        memory_bytes: mebibytes(arguments.ingest_memory_mib),
         temp_dir: arguments.temp_dir,
     };
     let bar = log::progress_bar(

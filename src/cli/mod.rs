@@ -8,7 +8,9 @@ mod ingest;
 mod maintain;
 mod manual;
 mod open_files;
+mod secrets;
 mod serve;
+mod stopping;
 mod sql;
 
 use std::fmt::Display;

@@ -4,37 +4,66 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
-use super::{announce, open_files};
-use crate::config::{HttpArgs, ServeArgs, StatementArgs};
+use super::secrets::Secrets;
+use super::{announce, open_files, stopping};
+use crate::config::{HttpArgs, ServeArgs, StatementArgs, StatementRoom};
 use crate::error::{Error, Kind, Result};
 use crate::origin::Origins;
 use crate::query::{Engine, EngineOptions, Source};
 use crate::server::{self, ServerOptions, ServerParts};
 use crate::sql::{Sql, SqlOptions};
-use crate::tls;
-use crate::token::Token;
-use crate::warehouse::{Location, Warehouse};
+use crate::warehouse::{Bucket, Location, Warehouse};
 use crate::workers::Workers;
 
 /// Runs the command.
 pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
+    let hangups = stopping::hangups()?; // first, since the signal ends a program that does not wait for it
     let warehouse = arguments.warehouse.as_deref().map(Warehouse::open).transpose()?;
     let source = |folder: &Option<String>| match (folder, &warehouse) {
         (Some(url), _) => Ok(Source::Folder(Location::parse_folder(url)?)),
         (None, Some(warehouse)) => Ok(Source::Warehouse(warehouse.clone())),
         (None, None) => Err(Error::argument(
-            "--warehouse is missing: name one, or folders for --sources, --objects and --fp",
+            "--warehouse is missing: name one, or folders for --sources-url, --objects-url and --fp-url",
         )),
     };
-    let sources = source(&arguments.sources)?;
-    let objects = source(&arguments.objects)?;
-    let fp = source(&arguments.fp)?;
+    let sources = source(&arguments.sources_url)?;
+    let objects = source(&arguments.objects_url)?;
+    let fp = source(&arguments.fp_url)?;
+    let buckets = [&sources, &objects, &fp].map(|source| source.location().bucket.clone());
+    let secrets = Secrets::open(&arguments.http)?;
     let listener = bind(&arguments.http).await?;
     let engine = Engine::open(engine_options(sources, objects, fp, &arguments.http)).await?;
+    if let Some(warehouse) = warehouse.filter(|_| engine.tables().is_empty()) {
+        warn_of_no_tables(&warehouse).await;
+    }
+    secrets.follow(&hangups);
+    buckets.into_iter().flatten().for_each(|bucket| follow(bucket, hangups.clone()));
     let line = format!("listening on {}", url(&listener, &arguments.http)?);
-    run(listener, engine, &arguments.http, vec![line]).await
+    run(listener, engine, &arguments.http, secrets, vec![line]).await
+}
+
+/// Says how to begin, or where the tables are that were perhaps meant.
+async fn warn_of_no_tables(warehouse: &Warehouse) {
+    let url = &warehouse.location().url;
+    match warehouse.tables_elsewhere().await {
+        Ok(Some(tables)) => {
+            tracing::warn!(warehouse = %url, %tables, "the warehouse has no tables, but there are some elsewhere: is --warehouse mistyped?");
+        }
+        _ => {
+            tracing::warn!(warehouse = %url, "the warehouse has no tables: add alerts with `diaflight ingest`, or mend --warehouse if it is mistyped");
+        }
+    }
+}
+
+/// Looks for the credentials of a bucket again on SIGHUP.
+fn follow(bucket: Bucket, mut hangups: watch::Receiver<u64>) {
+    tokio::spawn(async move {
+        while hangups.changed().await.is_ok() {
+            bucket.renew_credentials();
+        }
+    });
 }
 
 /// Where the server is to be found.
@@ -62,7 +91,8 @@ pub(super) fn engine_options(
 }
 
 pub(super) async fn bind(http: &HttpArgs) -> Result<TcpListener> {
-    TcpListener::bind(http.listen)
+    // Of the addresses of a name, the first that works.
+    TcpListener::bind(http.listen.as_str())
         .await
         .map_err(|error| Error::new(Kind::Argument, format!("--listen {}: {error}", http.listen)))
 }
@@ -72,34 +102,26 @@ pub(super) async fn run(
     listener: TcpListener,
     engine: Engine,
     http: &HttpArgs,
+    secrets: Secrets,
     lines: Vec<String>,
 ) -> Result<ExitCode> {
-    let tls = http.tls_cert.as_deref().zip(http.tls_key.as_deref());
-    let tls = tls.map(|(certificate, key)| tls::acceptor(certificate, key)).transpose()?;
-    http.token.as_ref().map(Token::check).transpose()?;
-    let address = listener.local_addr()?;
-    if http.token.is_some() && tls.is_none() && !address.ip().is_loopback() {
-        tracing::warn!(%address, "the token travels unencrypted: set --tls-cert and --tls-key");
+    let tls = secrets.acceptor()?;
+    let (tokens, address) = (secrets.tokens, listener.local_addr()?);
+    if !tokens.are_none() && tls.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(%address, "tokens travel unencrypted: set --tls-cert and --tls-key");
     }
     let workers = Workers::new()?;
     let sql = Sql::new(engine.clone(), workers.clone(), &sql_options(&http.sql))?;
-    let (options, token) = (server_options(http), http.token.clone());
+    let options = server_options(http);
     let origins = Origins {
         public_url: http.public_url.clone(),
         trusted_proxies: http.trusted_proxies.clone(),
         is_encrypted: tls.is_some(),
     };
-    let served = ServerParts { engine, sql, workers, options, token, tls, origins };
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let told_to_stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    };
+    let stopping = stopping::stopping()?;
+    let served = ServerParts { engine, sql, workers, options, tokens, tls, origins, stopping };
     lines.into_iter().for_each(announce);
-    server::serve(listener, served, told_to_stop).await?;
+    server::serve(listener, served).await?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -115,6 +137,7 @@ fn server_options(http: &HttpArgs) -> ServerOptions {
         time_limit: Duration::from_millis(http.time_limit_ms),
         memory_bytes: mebibytes(http.memory_mib),
         slow_limit: Duration::from_millis(http.slow_ms),
+        drain_delay: Duration::from_millis(http.drain_delay_ms),
         drain_limit: Duration::from_millis(http.drain_limit_ms),
         ..ServerOptions::DEFAULT
     }
@@ -122,10 +145,16 @@ fn server_options(http: &HttpArgs) -> ServerOptions {
 
 pub(super) fn sql_options(sql: &StatementArgs) -> SqlOptions {
     SqlOptions {
-        memory_bytes: mebibytes(sql.sql_memory_mib),
-        temp_bytes: sql.sql_temp_mib.saturating_mul(1 << 20),
         time_limit: Duration::from_millis(sql.sql_time_limit_ms),
         max_concurrent_statements: count(sql.max_concurrent_statements),
+        ..sql_room(&sql.room)
+    }
+}
+
+pub(super) fn sql_room(room: &StatementRoom) -> SqlOptions {
+    SqlOptions {
+        memory_bytes: mebibytes(room.sql_memory_mib),
+        temp_bytes: room.sql_temp_mib.saturating_mul(1 << 20),
         ..SqlOptions::DEFAULT
     }
 }

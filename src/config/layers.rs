@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Command, CommandFactory, FromArgMatches};
 
-use super::Cli;
+use super::{Cli, service_links};
 use crate::error::{Error, Result};
 
 const ENV_PREFIX: &str = "DIAFLIGHT_";
@@ -48,10 +48,10 @@ fn setting_name(argument: &clap::Arg) -> Option<String> {
 }
 
 fn refuse_unknown_variables(known: &BTreeSet<String>) -> Result<()> {
-    for (name, _) in std::env::vars_os() {
-        let name = name.to_string_lossy();
+    for (name, value) in std::env::vars_os() {
+        let (name, value) = (name.to_string_lossy(), value.to_string_lossy());
         let Some(setting) = name.strip_prefix(ENV_PREFIX) else { continue };
-        if !known.contains(&setting.to_lowercase()) {
+        if !known.contains(&setting.to_lowercase()) && !service_links::is_one(setting, &value) {
             return Err(Error::argument(format!(
                 "environment variable {name}: no such setting; known are {}",
                 listed(known, |name| format!("{ENV_PREFIX}{}", name.to_uppercase()))
@@ -124,6 +124,7 @@ fn refusal(error: clap::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::io::Write;
 
     use super::*;
@@ -139,7 +140,31 @@ mod tests {
             panic!("refused");
         };
         assert_eq!(serve.warehouse.as_deref(), Some("w"));
-        assert_eq!((serve.http.listen.port(), serve.http.refresh_ms), (2, 500));
-        assert_eq!(serve.http.drain_limit_ms, 30_000);
+        assert_eq!((serve.http.listen.as_str(), serve.http.refresh_ms), ("127.0.0.1:2", 500));
+        assert_eq!(serve.http.drain_limit_ms, 8_000);
+    }
+
+    /// One file, or one set of variables, is for all commands.
+    #[test]
+    fn a_setting_has_one_name_and_a_name_one_meaning() {
+        /// The commands that have each setting, by its variable. A server of the demonstration has the settings of every server.
+        fn users(command: &Command, path: &str, of: &mut BTreeMap<String, BTreeSet<String>>) {
+            for argument in command.get_arguments() {
+                let Some(name) = setting_name(argument) else { continue };
+                let flag = argument.get_long().unwrap().replace('-', "_");
+                assert_eq!(flag, name, "of {path}");
+                of.entry(name).or_default().insert(path.to_string());
+            }
+            for sub in command.get_subcommands().filter(|sub| sub.get_name() != "demo") {
+                users(sub, &format!("{path} {}", sub.get_name()), of);
+            }
+        }
+        let mut of = BTreeMap::new();
+        users(&Cli::command(), "diaflight", &mut of);
+        assert!(of.len() > 30, "{of:?}");
+        of.retain(|_, commands| commands.len() > 1);
+        let shared: Vec<_> = of.keys().map(String::as_str).collect();
+        // Whoever adds one here has seen that all of these commands mean the same by it.
+        assert_eq!(shared, ["json", "sql_memory_mib", "sql_temp_mib", "token", "warehouse"]);
     }
 }

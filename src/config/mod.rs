@@ -3,6 +3,7 @@
 //! reads them.
 
 mod layers;
+mod service_links;
 mod serving;
 
 use std::fmt::{self, Display, Formatter};
@@ -14,11 +15,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use layers::{Refusal, read};
-pub use serving::{HttpArgs, StatementArgs};
+pub use serving::{HttpArgs, StatementArgs, StatementRoom};
 
-use self::serving::mib;
-
-use crate::sql::SqlOptions;
 use crate::token::Token;
 use crate::warehouse::VacuumOptions;
 
@@ -126,9 +124,9 @@ pub struct IngestArgs {
     #[arg(long, env = "DIAFLIGHT_HISTORY")]
     pub history: bool,
     /// Memory for sorting, in MiB; beyond it, sorting spills to temporary files
-    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_MEMORY_MIB",
+    #[arg(long, value_name = "MIB", default_value_t = 1024, env = "DIAFLIGHT_INGEST_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(64..))]
-    pub memory_mib: u64,
+    pub ingest_memory_mib: u64,
     /// Folder for temporary files, by default the system's
     #[arg(long, value_name = "DIR", env = "DIAFLIGHT_TEMP_DIR")]
     pub temp_dir: Option<PathBuf>,
@@ -143,18 +141,18 @@ pub struct IngestArgs {
 /// The arguments of `serve`.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// URL or folder of the warehouse; not needed if --sources, --objects and --fp are all given
+    /// URL or folder of the warehouse; not needed if --sources-url, --objects-url and --fp-url are all given
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
     /// Folder or prefix of flat Parquet files, or Delta table, to serve read-only instead of the table `sources`
-    #[arg(long = "sources", id = "sources_url", value_name = "URL", env = "DIAFLIGHT_SOURCES_URL")]
-    pub sources: Option<String>,
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_SOURCES_URL")]
+    pub sources_url: Option<String>,
     /// The same for the table `objects`
-    #[arg(long = "objects", id = "objects_url", value_name = "URL", env = "DIAFLIGHT_OBJECTS_URL")]
-    pub objects: Option<String>,
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_OBJECTS_URL")]
+    pub objects_url: Option<String>,
     /// The same for the table `fp`
-    #[arg(long = "fp", id = "fp_url", value_name = "URL", env = "DIAFLIGHT_FP_URL")]
-    pub fp: Option<String>,
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_FP_URL")]
+    pub fp_url: Option<String>,
     /// How it is served.
     #[command(flatten)]
     pub http: HttpArgs,
@@ -198,10 +196,12 @@ pub struct SqlArgs {
     /// How to print rows
     #[arg(long, value_name = "FORMAT", default_value = "table", env = "DIAFLIGHT_FORMAT")]
     pub format: SqlFormat,
-    /// With --warehouse, memory for sorts, joins and groups in MiB; beyond it, they spill to temporary files
-    #[arg(long, value_name = "MIB", default_value_t = mib(SqlOptions::DEFAULT.memory_bytes), env = "DIAFLIGHT_MEMORY_MIB",
-          value_parser = clap::value_parser!(u64).range(16..))]
-    pub memory_mib: u64,
+    /// PEM file of certificates to trust beside the system's, for a server of https:// or grpc+tls://
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_CA_CERT")]
+    pub ca_cert: Option<PathBuf>,
+    /// With --warehouse, how much room statements have.
+    #[command(flatten)]
+    pub room: StatementRoom,
     /// The statement; without one here, in a file or on standard input, a prompt opens
     #[arg(value_name = "STATEMENT")]
     pub statement: Option<String>,

@@ -1,6 +1,5 @@
 //! The settings of a server: how it answers, and within which limits. Their defaults are those of the options that they become.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,12 +22,23 @@ fn ms(time: Duration) -> u64 {
     time.as_millis() as u64
 }
 
+/// Checks an address before it is resolved.
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(text.to_string())
+        }
+        _ => Err("give HOST:PORT, such as localhost:8080, 0.0.0.0:8080 or [::]:8080".to_string()),
+    }
+}
+
 /// How to answer requests.
 #[derive(Clone, Debug, Args)]
 pub struct HttpArgs {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN")]
-    pub listen: SocketAddr,
+    /// Address or name of a host, and port, to listen on; of the addresses of a name it is the first that can be listened on. Port 0
+    /// takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8080", env = "DIAFLIGHT_LISTEN", value_parser = host_and_port)]
+    pub listen: String,
     /// URL by which clients reach the server, such as <https://example.org/some/path/>; pages show it in the requests that
     /// can be copied
     #[arg(long, value_name = "URL", env = "DIAFLIGHT_PUBLIC_URL")]
@@ -73,7 +83,11 @@ pub struct HttpArgs {
     /// A request that takes longer is logged as a warning, with its arguments
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.slow_limit), env = "DIAFLIGHT_SLOW_MS")]
     pub slow_ms: u64,
-    /// How long running answers may take once the server is told to stop
+    /// How long connections are still accepted once the server is told to stop: /health/ready answers 503 from then on, and a load
+    /// balancer has this time to notice
+    #[arg(long, value_name = "MS", default_value_t = ms(SERVER.drain_delay), env = "DIAFLIGHT_DRAIN_DELAY_MS")]
+    pub drain_delay_ms: u64,
+    /// How long running answers may take after that. By default the server ends within the 10 seconds that `docker stop` waits
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.drain_limit), env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
     pub drain_limit_ms: u64,
     /// Memory for large answers, in MiB. Each may use 96 and then spills to temporary files; answers without memory wait. On
@@ -89,7 +103,7 @@ pub struct HttpArgs {
     /// How statements run.
     #[command(flatten)]
     pub sql: StatementArgs,
-    /// Token that bulk reads of tables and SQL require; without one, everyone may use them
+    /// Token that bulk reads of tables and SQL require; without one, and without --token-file, everyone may use them
     #[arg(
         long,
         value_name = "TOKEN",
@@ -98,7 +112,11 @@ pub struct HttpArgs {
         hide_default_value = true
     )]
     pub token: Option<Token>,
-    /// PEM file of the server's certificate and its intermediate certificates: connections are then encrypted
+    /// File of such tokens, NAME:TOKEN in each line, beside --token. It is read again when it changes, and on SIGHUP
+    #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TOKEN_FILE")]
+    pub token_file: Option<PathBuf>,
+    /// PEM file of the server's certificate and its intermediate certificates: connections are then encrypted. It and --tls-key are
+    /// read again when one of them changes, and on SIGHUP
     #[arg(long, value_name = "FILE", env = "DIAFLIGHT_TLS_CERT", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// PEM file of the certificate's key
@@ -125,7 +143,15 @@ pub struct StatementArgs {
     #[arg(long, value_name = "MS", default_value_t = ms(SQL.time_limit), env = "DIAFLIGHT_SQL_TIME_LIMIT_MS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub sql_time_limit_ms: u64,
-    /// Memory of all SQL statements together, in MiB; beyond it, they spill to temporary files
+    /// How much room they have.
+    #[command(flatten)]
+    pub room: StatementRoom,
+}
+
+/// How much memory and disk SQL statements may take.
+#[derive(Clone, Debug, Args)]
+pub struct StatementRoom {
+    /// Memory of all SQL statements together, in MiB, for sorts, joins and groups; beyond it, they spill to temporary files
     #[arg(long, value_name = "MIB", default_value_t = mib(SQL.memory_bytes), env = "DIAFLIGHT_SQL_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub sql_memory_mib: u64,

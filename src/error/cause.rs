@@ -38,7 +38,13 @@ impl Error {
             (None, D::ParquetError(_)) => Kind::Argument,
             (None, _) => return Self::from(error),
         };
-        Self::new(kind, error.find_root().strip_backtrace())
+        let text = error.find_root().strip_backtrace();
+        match (kind, setting_of(&error)) {
+            (Kind::TooLarge, Some(setting)) => {
+                Self::new(kind, format!("{text} (the limit is set by {setting})"))
+            }
+            _ => Self::new(kind, text),
+        }
     }
 
     /// Whether a query ran out of memory or temporary files. An I/O error must be of a spill: tables are read through stores, whose errors
@@ -68,8 +74,15 @@ impl Error {
 }
 
 /// The error of a query that ran out of memory or temporary files. The operator that asked for it is not named.
-const EXHAUSTED: &str =
-    "over capacity: the memory and temporary files for answers are in use; try again";
+const EXHAUSTED: &str = "over capacity: the memory and temporary files for answers are in use; try again (the memory is set by --memory-mib)";
+
+/// The setting whose limit a statement has met. DataFusion has one kind of error for memory and for temporary files.
+fn setting_of(error: &DataFusionError) -> Option<&'static str> {
+    if error.find_root().strip_backtrace().contains("disk space during the spilling") {
+        return Some("--sql-temp-mib");
+    }
+    matches!(Cause::from_error(error), Some(Cause::Exhausted)).then_some("--sql-memory-mib")
+}
 
 /// The innermost errors that determine a kind. DataFusion, Arrow, Parquet and Flight wrap each other's errors and those of others
 /// (`External`, `Shared`, `Context`, an `io::Error` around another error); a wrapper says nothing about the kind.

@@ -4,9 +4,9 @@
 //! What is a message of Flight SQL goes to [`statements`], all else to [`endpoints`]. Lookups by id and exchanges are open, as
 //! REST is; whole tables and SQL need the token, if there is one.
 
-mod access;
 mod checked_batches;
 mod endpoints;
+mod handshake;
 mod received;
 mod statements;
 mod status;
@@ -23,22 +23,20 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
-use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Extensions, Request, Response, Status, Streaming};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use self::access::Access;
 use self::endpoints::{EndpointRequest, EndpointService};
 use self::statements::Statements;
 use self::status::status;
+use crate::access::Access;
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::limits::{Caller, Client, Limits, MAX_MESSAGE_BYTES};
 use crate::query::Engine;
 use crate::sql::Sql;
 use crate::telemetry::RowsSent;
-use crate::token::Token;
 use crate::workers::Workers;
 
 /// How the type URLs of Flight SQL's messages begin.
@@ -47,59 +45,45 @@ const FLIGHT_SQL: &str = "type.googleapis.com/arrow.flight.protocol.sql.";
 /// The Flight service. Cheap to clone.
 #[derive(Clone)]
 pub struct Flight {
-    access: Access,
     endpoints: EndpointService,
     statements: Statements,
 }
 
 impl Flight {
     /// A service whose lookups run on the current runtime, and whose bulk reads run on `workers`.
-    pub fn new(
-        engine: Engine,
-        sql: Sql,
-        limits: Limits,
-        workers: Workers,
-        token: Option<Token>,
-    ) -> Self {
+    pub fn new(engine: Engine, sql: Sql, limits: Limits, workers: Workers) -> Self {
         let statements = Statements::new(sql, workers.clone());
         let endpoints = EndpointService::new(engine, limits, workers);
-        Self { access: Access::new(token), endpoints, statements }
-    }
-
-    /// Lets everyone read some objects, but whole tables only with the token.
-    fn permit(&self, request: &EndpointRequest, metadata: &MetadataMap) -> Result<()> {
-        if request.is_whole_table() { self.access.check(metadata) } else { Ok(()) }
+        Self { endpoints, statements }
     }
 
     /// The endpoints, with the limits of the client that makes a call.
-    fn endpoints_for(&self, metadata: &MetadataMap, extensions: &Extensions) -> EndpointService {
+    fn endpoints_for(&self, extensions: &Extensions) -> EndpointService {
         let client = Client::from_extensions(extensions);
-        let has_token = self.access.check(metadata).is_ok();
+        let has_token = Access::from_extensions(extensions).check().is_ok();
         let caller = Caller { client, has_token };
         self.endpoints.for_caller(caller, RowsSent::from_extensions(extensions))
     }
 
     async fn info(&self, request: Request<FlightDescriptor>) -> Result<FlightInfo> {
-        let (metadata, extensions, descriptor) = request.into_parts();
+        let (_, extensions, descriptor) = request.into_parts();
         let request = EndpointRequest::from_descriptor(&descriptor)?;
-        self.permit(&request, &metadata)?;
-        self.endpoints_for(&metadata, &extensions).info(descriptor, &request).await
+        permit(&request, &extensions)?;
+        self.endpoints_for(&extensions).info(descriptor, &request).await
     }
 
     async fn read(&self, request: Request<Ticket>) -> Result<wire::Messages> {
         let (metadata, extensions, ticket) = request.into_parts();
         let request = EndpointService::request_of(&ticket.ticket)?;
-        self.permit(&request, &metadata)?;
-        self.endpoints_for(&metadata, &extensions)
-            .read(request, wire::compression(&metadata)?)
-            .await
+        permit(&request, &extensions)?;
+        self.endpoints_for(&extensions).read(request, wire::compression(&metadata)?).await
     }
 
     async fn list(&self, request: Request<Criteria>) -> Result<Vec<FlightInfo>> {
         if !request.get_ref().expression.is_empty() {
             return Err(Error::argument("list_flights takes no criteria; it lists every table"));
         }
-        self.endpoints_for(request.metadata(), request.extensions()).list().await
+        self.endpoints_for(request.extensions()).list().await
     }
 }
 
@@ -112,6 +96,16 @@ pub fn router(flight: Flight) -> Router {
     routes
         .layer(from_fn_with_state(limits, received::whole))
         .layer(CatchPanicLayer::custom(of_panic))
+}
+
+/// Lets everyone read some objects, but whole tables only with a token.
+fn permit(request: &EndpointRequest, extensions: &Extensions) -> Result<()> {
+    if request.is_whole_table() { Access::from_extensions(extensions).check() } else { Ok(()) }
+}
+
+/// Lets a call through that carries a token, or needs none.
+fn with_token<T>(request: &Request<T>) -> Result<(), Status> {
+    Access::from_extensions(request.extensions()).check().map_err(status)
 }
 
 /// Whether a command or a ticket is a message of Flight SQL; ours are JSON.
@@ -135,7 +129,7 @@ impl FlightService for Flight {
         &self,
         request: Request<Streaming<HandshakeRequest>>,
     ) -> Result<Response<Self::HandshakeStream>, Status> {
-        self.access.handshake(request.metadata()).map_err(status)
+        handshake::answer(&request).map_err(status)
     }
 
     async fn list_flights(
@@ -151,7 +145,7 @@ impl FlightService for Flight {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
         if is_flight_sql(&request.get_ref().cmd) {
-            self.access.check(request.metadata()).map_err(status)?;
+            with_token(&request)?;
             return self.statements.get_flight_info(request).await;
         }
         self.info(request).await.map(Response::new).map_err(status)
@@ -171,11 +165,11 @@ impl FlightService for Flight {
         request: Request<FlightDescriptor>,
     ) -> Result<Response<SchemaResult>, Status> {
         if is_flight_sql(&request.get_ref().cmd) {
-            self.access.check(request.metadata()).map_err(status)?;
+            with_token(&request)?;
             let info = self.statements.get_flight_info(request).await?.into_inner();
             return Ok(Response::new(SchemaResult { schema: info.schema }));
         }
-        let endpoints = self.endpoints_for(request.metadata(), request.extensions());
+        let endpoints = self.endpoints_for(request.extensions());
         let request = EndpointRequest::from_descriptor(request.get_ref()).map_err(status)?;
         endpoints.schema(&request).await.map(Response::new).map_err(status)
     }
@@ -185,7 +179,7 @@ impl FlightService for Flight {
         request: Request<Ticket>,
     ) -> Result<Response<Self::DoGetStream>, Status> {
         if is_flight_sql(&request.get_ref().ticket) {
-            self.access.check(request.metadata()).map_err(status)?;
+            with_token(&request)?;
             return self.statements.do_get(request).await;
         }
         self.read(request).await.map(Response::new).map_err(status)
@@ -195,7 +189,7 @@ impl FlightService for Flight {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoPutStream>, Status> {
-        self.access.check(request.metadata()).map_err(status)?;
+        with_token(&request)?;
         self.statements.do_put(request).await
     }
 
@@ -203,7 +197,7 @@ impl FlightService for Flight {
         &self,
         request: Request<Streaming<FlightData>>,
     ) -> Result<Response<Self::DoExchangeStream>, Status> {
-        let endpoints = self.endpoints_for(request.metadata(), request.extensions());
+        let endpoints = self.endpoints_for(request.extensions());
         Ok(Response::new(endpoints.exchange(request.into_inner())))
     }
 
@@ -211,7 +205,7 @@ impl FlightService for Flight {
         &self,
         request: Request<Action>,
     ) -> Result<Response<Self::DoActionStream>, Status> {
-        self.access.check(request.metadata()).map_err(status)?;
+        with_token(&request)?;
         self.statements.do_action(request).await
     }
 

@@ -24,6 +24,8 @@ pub struct Permit {
 pub struct Gate {
     /// What the permits are for, in the plural.
     work: &'static str,
+    /// The setting that allows more of it.
+    setting: Option<&'static str>,
     queue_limit: Duration,
     permits: Supply,
     /// The places for callers that wait for a permit.
@@ -67,14 +69,13 @@ impl Gate {
     pub fn new(work: &'static str, most: usize, queue_limit: Duration) -> Self {
         let (permits, queue) = (Supply::new(most), Supply::new(usize::MAX));
         let queue_limit = clocked(queue_limit);
-        Self {
-            work,
-            queue_limit,
-            permits,
-            queue,
-            caller: Caller::default(),
-            counts: Arc::default(),
-        }
+        let (caller, counts) = (Caller::default(), Arc::default());
+        Self { work, setting: None, queue_limit, permits, queue, caller, counts }
+    }
+
+    /// The same gate, whose refusals name the setting that allows more.
+    pub fn with_setting(self, setting: &'static str) -> Self {
+        Self { setting: Some(setting), ..self }
     }
 
     /// The same gate, at which one client gets at most so many percent of the permits and of the queue.
@@ -126,7 +127,9 @@ impl Gate {
             Full::Share(most) => (most, " from one address"),
             Full::All(most) => (most, ""),
         };
-        let text = format!("over capacity: {most} {work} at once{whose} is the limit; try again");
+        let setting = self.setting.map(|setting| format!(" ({setting})")).unwrap_or_default();
+        let text =
+            format!("over capacity: {most} {work} at once{whose} is the limit{setting}; try again");
         Error::new(Kind::Busy, text)
     }
 

@@ -13,6 +13,7 @@ use datafusion::datasource::physical_plan::FileGroup;
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use object_store::ObjectMeta;
+use object_store::path::Path;
 
 use crate::schema::{KEY, TIME, Table};
 use crate::warehouse::DataFile;
@@ -76,10 +77,10 @@ pub(crate) fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering
     LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }
 
-/// A file as DataFusion scans it.
-pub(crate) fn scanned(file: &DataFile) -> PartitionedFile {
+/// A file as DataFusion scans it, under a name that plans show.
+pub(crate) fn scanned(file: &DataFile, name: Path) -> PartitionedFile {
     let scanned = PartitionedFile::new_from_meta(ObjectMeta {
-        location: file.path.clone(),
+        location: name,
         last_modified: content_time(file),
         size: file.size_bytes,
         e_tag: None,
@@ -170,7 +171,7 @@ mod tests {
         let (first, _) = file(0..=1);
         let overwritten = DataFile { generation: first.generation + 1, ..first.clone() };
         let [first, again, overwritten] =
-            [&first, &first, &overwritten].map(|file| scanned(file).object_meta);
+            [&first, &first, &overwritten].map(|file| scanned(file, file.path.clone()).object_meta);
         assert_eq!(
             first.last_modified.timestamp_millis(),
             overwritten.last_modified.timestamp_millis()

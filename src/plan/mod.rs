@@ -16,6 +16,7 @@ mod gathered;
 mod groups;
 mod hidden;
 mod lookup;
+mod named_files;
 mod nan;
 mod nested_cases;
 mod open_table;

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, Result};
 use datafusion::datasource::TableType;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
@@ -19,11 +18,12 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
+use super::named_files::NamedFiles;
 use super::nan::HonestStatistics;
 use super::open_table::{OpenTable, pushed_down};
 use super::{ParameterValues, condition, files, groups};
 use crate::index::TableIndex;
-use crate::warehouse::Snapshot;
+use crate::warehouse::{DataFile, Snapshot};
 
 /// One version of one table.
 #[derive(Debug)]
@@ -101,10 +101,13 @@ impl SnapshotTable {
             let schema = project_schema(&self.schema(), projection)?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
-        let files: Vec<_> =
-            files.into_iter().map(|file| (file.clone(), groups::scanned(&file))).collect();
+        let scanned = |file: DataFile| {
+            let scanned = groups::scanned(&file, snapshot.name_of(&file));
+            (file, scanned)
+        };
+        let files: Vec<_> = files.into_iter().map(scanned).collect();
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
-        let reader = CachedParquetFileReaderFactory::new(snapshot.store.clone(), footers);
+        let reader = NamedFiles::new(snapshot, footers);
         let in_path = snapshot.partition_columns();
         let in_files = snapshot.schema.fields().len() - in_path.len();
         let in_files = Arc::new(snapshot.schema.project(&Vec::from_iter(0..in_files))?);

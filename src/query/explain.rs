@@ -53,7 +53,8 @@ async fn scans(plan: &Arc<dyn ExecutionPlan>, text: &mut String) -> Result<()> {
         {
             let parts = table.all_parts(wanted).await?;
             for of_file in parts.chunk_by(|a, b| a.file.number == b.file.number) {
-                let _ = writeln!(text, "{}", pages(of_file));
+                let name = table.snapshot.name_of(&of_file[0].file.file);
+                let _ = writeln!(text, "{name}: {}", row_groups(of_file));
             }
         }
         if let Some(source) = plan.downcast_ref::<DataSourceExec>()
@@ -69,12 +70,11 @@ async fn scans(plan: &Arc<dyn ExecutionPlan>, text: &mut String) -> Result<()> {
 }
 
 /// Which row groups of a file, and how many rows of each may be of the objects.
-fn pages(parts: &[RowGroupPart]) -> String {
+fn row_groups(parts: &[RowGroupPart]) -> String {
     let groups = parts.chunk_by(|a, b| a.group == b.group).map(|parts| {
         let rows: usize = parts.iter().map(RowGroupPart::candidates).sum();
         format!("{} ({rows} rows)", parts[0].group)
     });
-    let file = &parts[0].file;
     let groups = groups.collect::<Vec<_>>().join(", ");
-    format!("{}: row groups {groups} of {}", file.file.path, file.groups.len())
+    format!("row groups {groups} of {}", parts[0].file.groups.len())
 }

@@ -110,7 +110,8 @@ fn batch_rows(plan: &Arc<dyn ExecutionPlan>) -> usize {
 fn too_large(room: Room) -> DataFusionError {
     let (memory_mib, spill_mib) = (room.memory_bytes >> 20, room.spill_bytes >> 20);
     let text = format!(
-        "the answer cannot be sorted in {memory_mib} MiB of memory and {spill_mib} MiB of temporary files; ask for fewer objects or columns at once"
+        "the answer cannot be sorted in {memory_mib} MiB of memory and {spill_mib} MiB of temporary files; ask for fewer objects or columns at \
+         once (a larger --memory-mib leaves an answer more memory to spare)"
     );
     Error::new(Kind::TooLarge, text).into()
 }

@@ -47,21 +47,22 @@ pub struct App {
     /// Run large bodies and answers.
     workers: Workers,
     metrics: Arc<Metrics>,
-    draining: CancellationToken,
+    /// Cancelled when the server is to stop.
+    stopping: CancellationToken,
     origins: Arc<Origins>,
 }
 
 impl App {
-    /// `draining` is cancelled when the server is about to stop.
+    /// `stopping` is cancelled when the server is to stop.
     pub fn new(
         engine: Engine,
         limits: Limits,
         workers: Workers,
         metrics: Arc<Metrics>,
-        draining: CancellationToken,
+        stopping: CancellationToken,
         origins: Arc<Origins>,
     ) -> Self {
-        Self { engine, limits, workers, metrics, draining, origins }
+        Self { engine, limits, workers, metrics, stopping, origins }
     }
 
     /// The state of the [`bounded`] middleware.

@@ -14,7 +14,7 @@ pub(crate) async fn live() -> &'static str {
 
 /// Answers whether the server is ready: every table can be read, the storage answers, and the server is not about to stop.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str> {
-    if app.draining.is_cancelled() {
+    if app.stopping.is_cancelled() {
         return Err(Error::new(Kind::NotReady, "the server is stopping"));
     }
     app.engine.ready()?;

@@ -64,7 +64,10 @@ impl Sql {
     /// Statements over the tables of `engine`, run on `workers`.
     pub fn new(engine: Engine, workers: Workers, options: &SqlOptions) -> Result<Self> {
         let environment = session::environment(&engine, options)?;
-        let gate = |work| Gate::new(work, options.max_concurrent_statements, options.queue_limit);
+        let gate = |work| {
+            Gate::new(work, options.max_concurrent_statements, options.queue_limit)
+                .with_setting("--max-concurrent-statements")
+        };
         let (gate, planning) = (gate("statements"), gate("statements being planned"));
         let options = options.clone();
         Ok(Self { engine, workers, gate, planning, options, environment, last: Arc::default() })

@@ -120,8 +120,19 @@ async fn from_objects(
     files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
     let (schema, store) = (Arc::new(Schema::new(columns)), location.store.clone());
     let (table_id, entry) = (FOLDER, None);
-    let synthetic = false;
-    Ok(Snapshot { table, version, synthetic, table_id, entry, schema, left_out, files, store })
+    let (root, synthetic) = (location.prefix.clone(), false);
+    Ok(Snapshot {
+        table,
+        version,
+        synthetic,
+        table_id,
+        entry,
+        schema,
+        left_out,
+        files,
+        store,
+        root,
+    })
 }
 
 /// A file that is not readable as Parquet is an `Input` error, not one of the storage.

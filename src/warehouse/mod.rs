@@ -8,6 +8,7 @@
 mod as_of;
 mod compact;
 mod delta_log;
+mod elsewhere;
 mod files;
 mod folder;
 mod snapshot;
@@ -26,7 +27,9 @@ pub use files::{
 };
 pub use snapshot::{LeftOut, Snapshot};
 pub use source::Source;
-pub use storage::{Location, STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome};
+pub use storage::{
+    Bucket, Location, STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome,
+};
 pub use vacuum::{VacuumOptions, Vacuumed};
 
 use self::uncommitted::Uncommitted;

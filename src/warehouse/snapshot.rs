@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, SchemaRef};
+use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 
 use super::DataFile;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub files: Vec<DataFile>,
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
+    /// The path of the table in the store: those of its files are below it.
+    pub root: Path,
 }
 
 /// A column that is not served, and why.
@@ -43,6 +46,11 @@ pub struct LeftOut {
 }
 
 impl Snapshot {
+    /// The path of a file below the table. Clients are shown this one: the whole path says how the storage is laid out.
+    pub fn name_of(&self, file: &DataFile) -> Path {
+        file.path.prefix_match(&self.root).map(Path::from_iter).unwrap_or_default()
+    }
+
     /// The columns that are only in the paths of files, or in the log: the last ones of the schema.
     pub fn partition_columns(&self) -> Vec<FieldRef> {
         let columns = self.files.first().map_or(0, |file| file.partition_values.len());

@@ -103,6 +103,14 @@ impl Source {
         }
     }
 
+    /// Where it is.
+    pub fn location(&self) -> &Location {
+        match self {
+            Self::Warehouse(warehouse) => warehouse.location(),
+            Self::Folder(location) => location,
+        }
+    }
+
     /// What to tell a client where there is no table.
     pub fn absent(&self, table: Table) -> String {
         let name = table.name();

@@ -5,11 +5,14 @@ mod wire;
 
 use std::path::Path;
 
+use axum::middleware::from_fn_with_state;
+use diaflight::access;
 use diaflight::flight::{Flight, router};
 use diaflight::limits::{Limits, ServerOptions};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::sql::{Sql, SqlOptions};
 use diaflight::survey::{SurveyOptions, generate};
+use diaflight::token::Tokens;
 use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
 use tempfile::TempDir;
@@ -53,11 +56,12 @@ async fn flight_alone(
     let engine = Engine::open(EngineOptions::from_warehouse(warehouse)).await.unwrap();
     let (limits, workers) = (Limits::new(options), Workers::new().unwrap());
     let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
-    let token = token.map(|token| token.parse().unwrap());
-    let flight = Flight::new(engine, sql, limits, workers, token);
+    let tokens = Tokens::open(token.map(|token| token.parse().unwrap()), None).unwrap();
+    let flight = Flight::new(engine, sql, limits, workers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("grpc://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router(flight)).await.unwrap() });
+    let router = router(flight).layer(from_fn_with_state(tokens, access::recognise));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     url
 }
 

@@ -28,7 +28,15 @@ fn written(way: &str) -> (TempDir, String) {
 
 async fn serve(place: &TempDir, sources: &str) -> Server {
     let mut command = diaflight();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--refresh-ms", "50", "--sources", sources]);
+    command.args([
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--refresh-ms",
+        "50",
+        "--sources-url",
+        sources,
+    ]);
     let server = Server::start(command.arg("--warehouse").arg(place.path().join("w")));
     server.ready().await;
     server
@@ -90,7 +98,7 @@ async fn a_folder_that_is_not_there_is_named() {
     let (place, _) = written("bare");
     let nowhere = place.path().join("nowhere");
     let mut command = diaflight();
-    command.args(["serve", "--listen", "127.0.0.1:0", "--sources"]).arg(&nowhere);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--sources-url"]).arg(&nowhere);
     let server = Server::start(command.arg("--warehouse").arg(place.path().join("w")));
     for path in ["/health/ready", "/api/v1/sources?diaObjectId=1"] {
         let answer = server.get(path).await;

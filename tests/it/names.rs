@@ -70,7 +70,7 @@ async fn served_as_folders(warehouse: &str, variables: Variables<'_>) -> Vec<Ans
     command.args(["serve", "--listen", "127.0.0.1:0"]).envs(variables.iter().cloned());
     for table in ["sources", "objects", "fp"] {
         command
-            .arg(format!("--{table}"))
+            .arg(format!("--{table}-url"))
             .arg(format!("{}/{table}", warehouse.trim_end_matches('/')));
     }
     let server = Server::start(&mut command);
@@ -232,7 +232,7 @@ fn what_cannot_be_stored_is_refused_before_anything_is_written() {
             vec!["sql", "--warehouse", name, "SELECT 1"],
             vec!["maintain", "vacuum", "--warehouse", name],
             vec!["serve", "--warehouse", name, "--listen", "127.0.0.1:0"],
-            vec!["serve", "--sources", name, "--objects", name, "--fp", name],
+            vec!["serve", "--sources-url", name, "--objects-url", name, "--fp-url", name],
         ] {
             let refused = finish(diaflight().current_dir(&root).args(&arguments));
             assert_eq!(refused.code, Some(2), "{arguments:?}: {refused:?}");

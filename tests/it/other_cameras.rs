@@ -68,7 +68,7 @@ pub async fn served() -> (Server, TempDir) {
     let mut command = diaflight();
     command.args(["serve", "--listen", "127.0.0.1:0"]);
     for table in ["sources", "objects", "fp"] {
-        command.arg(format!("--{table}")).arg(folder.path().join(table));
+        command.arg(format!("--{table}-url")).arg(folder.path().join(table));
     }
     let server = Server::start(&mut command);
     server.ready().await;

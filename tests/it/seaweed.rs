@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use object_store::ObjectStore;
 use object_store::aws::{AmazonS3, AmazonS3Builder, AwsAuthorizer, AwsCredential};
 use object_store::client::{HttpClient, HttpRequest};
 use object_store::path::Path;
 use object_store::signer::Signer;
 use tempfile::TempDir;
 
+use crate::program::send;
 use crate::python;
 
 const KEY: &str = "diaflight";
@@ -39,6 +41,26 @@ impl Bucket {
         let bucket = Self { name: name.to_string(), server };
         bucket.make().await;
         bucket
+    }
+
+    /// The same in a server of its own, whose key a test may replace.
+    pub async fn alone(name: &str) -> Self {
+        let bucket = Self { name: name.to_string(), server: Arc::new(SeaweedFs::start()) };
+        bucket.make().await;
+        bucket
+    }
+
+    /// Has the server know another key, and refuse the one before.
+    pub async fn replace_key(&self, key: &str, secret: &str) {
+        let store = self.store();
+        store.list_with_delimiter(None).await.unwrap();
+        know(self.server.folder.path(), key, secret);
+        send("HUP", &self.server.child);
+        let start = Instant::now();
+        while store.list_with_delimiter(None).await.is_ok() {
+            assert!(start.elapsed() < PATIENCE, "the key is still known");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// `s3://NAME/prefix`.
@@ -109,13 +131,7 @@ impl SeaweedFs {
     /// for gRPC would else be the others plus 10,000; and what it would send home is switched off.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let identity = serde_json::json!({
-            "name": KEY,
-            "credentials": [{"accessKey": KEY, "secretKey": SECRET}],
-            "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-        });
-        let identities = serde_json::json!({ "identities": [identity] });
-        fs::write(folder.path().join("s3.json"), identities.to_string()).unwrap();
+        know(folder.path(), KEY, SECRET);
         fs::create_dir(folder.path().join("data")).unwrap();
         let ports = free_ports();
         let names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"];
@@ -148,6 +164,17 @@ impl Drop for SeaweedFs {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Writes the one key that the server knows.
+fn know(folder: &std::path::Path, key: &str, secret: &str) {
+    let identity = serde_json::json!({
+        "name": KEY,
+        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+    });
+    let identities = serde_json::json!({ "identities": [identity] });
+    fs::write(folder.join("s3.json"), identities.to_string()).unwrap();
 }
 
 /// Ports that were free a moment ago, all different.

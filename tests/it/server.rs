@@ -113,13 +113,18 @@ impl Server {
 
     /// Sends a signal by its name (`TERM`) and waits for the end.
     pub fn end(&mut self, signal: &str) -> ExitStatus {
-        send(signal, &self.child);
+        self.signal(signal);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(start.elapsed() < PATIENCE, "still running after {signal}");
+            assert!(start.elapsed() < PATIENCE, "still running");
             std::thread::sleep(Duration::from_millis(10));
         }
     }

@@ -239,6 +239,7 @@ async fn over_the_memory_a_sort_spills_and_over_the_files_it_fails() {
     let sql = sql_with("full", SqlOptions { temp_bytes: 1 << 10, ..small }).await;
     let error: Error = ask(&sql, sorted).await.unwrap_err();
     assert_eq!(error.kind(), Kind::TooLarge, "{error}");
+    assert!(error.to_string().contains("--sql-temp-mib"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

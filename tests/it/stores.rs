@@ -140,7 +140,7 @@ async fn a_key_that_no_path_can_have_spoils_no_listing() {
     let vacuum = ["maintain", "vacuum", "--json", "--grace-hours", "0", "--warehouse", &warehouse];
     let vacuumed = ran(&vacuum).succeeded().json();
     assert_eq!(vacuumed["sources"]["files_deleted"], 2, "{vacuumed}");
-    let serve = ["serve", "--sources", &inputs, "--objects", &inputs, "--fp", &inputs];
+    let serve = ["serve", "--sources-url", &inputs, "--objects-url", &inputs, "--fp-url", &inputs];
     let refused = ran(&serve);
     assert_eq!(refused.code, Some(4), "{refused:?}");
     assert!(refused.stderr.contains(r"in/a\tb: a name with an empty part"), "{refused:?}");
@@ -151,7 +151,7 @@ async fn a_key_that_no_path_can_have_spoils_no_listing() {
     let proxy = Proxy::of(&bucket);
     proxy.fail("GET", "list-type=2", usize::MAX, Fault::Altered("in/plain/-x<", "in/plain//x<"));
     let plain = bucket.url("in/plain");
-    let serve = ["serve", "--sources", &plain, "--objects", &plain, "--fp", &plain];
+    let serve = ["serve", "--sources-url", &plain, "--objects-url", &plain, "--fp-url", &plain];
     let refused = run(&proxy.variables(), &serve);
     // SeaweedFS has no such keys and lists none after one: that is an error, too, and it names the key.
     assert_eq!(refused.code, Some(1), "{refused:?}");

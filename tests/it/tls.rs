@@ -11,7 +11,8 @@ use futures::TryStreamExt;
 use tonic::Code;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::program::{diaflight, run};
+use crate::cli::assert_refused;
+use crate::program::{diaflight, finish, run};
 use crate::server::Server;
 
 const TOKEN: &str = "open-sesame-61105";
@@ -24,7 +25,7 @@ pub fn certificate(folder: &Path) -> String {
     made.cert.pem()
 }
 
-async fn warehouse(folder: &Path) -> i64 {
+pub async fn warehouse(folder: &Path) -> i64 {
     let warehouse = Warehouse::open(folder.to_str().unwrap()).unwrap();
     let options = SurveyOptions { objects: 50, seed: 1 };
     let made = survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
@@ -32,9 +33,13 @@ async fn warehouse(folder: &Path) -> i64 {
 }
 
 async fn channel(url: &str, pem: &str) -> Channel {
+    connected(url, pem).await.unwrap()
+}
+
+pub async fn connected(url: &str, pem: &str) -> Result<Channel, tonic::transport::Error> {
     let trusted = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
     let endpoint = Endpoint::from_shared(url.to_string()).unwrap();
-    endpoint.tls_config(trusted).unwrap().connect().await.unwrap()
+    endpoint.tls_config(trusted).unwrap().connect().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,6 +82,18 @@ async fn both_doors_are_encrypted_and_the_token_opens_what_is_not_for_everyone()
     flight.add_header("authorization", &format!("Bearer {TOKEN}")).unwrap();
     flight.get_flight_info(whole()).await.unwrap();
     assert!(!server.log().contains(TOKEN), "the token is in the log");
+
+    let sql = |more: &[&str]| {
+        let mut sql = diaflight();
+        sql.args(["sql", "--server", &url, "SELECT count(*) AS n FROM objects"]).args(more);
+        finish(sql.args(["--format", "csv"]).env("DIAFLIGHT_TOKEN", TOKEN))
+    };
+    let trusting = ["--ca-cert", &file("cert.pem")];
+    assert_eq!(sql(&trusting).succeeded().stdout, "n\n50\n");
+    assert_refused(&sql(&[]), 1, "certificate");
+    for (unusable, why) in [("key.pem", "no certificate"), ("none.pem", "none.pem")] {
+        assert_refused(&sql(&["--ca-cert", &file(unusable)]), 2, why);
+    }
 }
 
 #[test]
@@ -92,13 +109,14 @@ fn a_wrong_certificate_or_token_is_refused_by_name() {
         (vec!["--tls-cert", "text.pem", "--tls-key", "key.pem"], "text.pem"),
         (vec!["--tls-cert", "cert.pem", "--tls-key", "cert.pem"], "cert.pem"),
         (vec!["--token", "two words"], "ASCII"),
+        (vec!["--token-file", "text.pem"], "line 1"),
     ] {
         let flags = flags.iter().map(|flag| match flag.ends_with(".pem") {
             true => file(flag),
             false => flag.to_string(),
         });
         let finished = run(serve.iter().cloned().chain(flags));
-        assert_eq!(finished.code, Some(2), "{finished:?}");
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{finished:?}");
         assert!(finished.stderr.contains(named), "{finished:?}");
         assert!(!finished.stderr.contains("two words"), "{finished:?}");
     }

@@ -57,7 +57,7 @@ async fn a_server_whose_tables_are_gone_is_not_ready() {
     put(&sources.join("a.parquet"), "x");
     let mut command = diaflight();
     command.args(["serve", "--listen", "127.0.0.1:0", "--refresh-ms", "20"]);
-    command.arg("--warehouse").arg(&warehouse).arg("--sources").arg(&sources);
+    command.arg("--warehouse").arg(&warehouse).arg("--sources-url").arg(&sources);
     let server = Server::start(&mut command);
     server.ready().await;
 

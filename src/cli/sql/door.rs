@@ -1,6 +1,7 @@
 //! Runs statements, against tables read in this process or against a server, and streams their rows.
 
 use std::error::Error as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use crate::cli::serve::mebibytes;
-use crate::config::SqlArgs;
+use crate::cli::serve::sql_room;
+use crate::config::{SqlArgs, StatementRoom};
 use crate::error::{Error, Kind, Result};
 use crate::query::{Engine, EngineOptions};
 use crate::sql::{Sql, SqlOptions};
-use crate::token::Token;
+use crate::tls;
 use crate::warehouse::Warehouse;
 use crate::workers::Workers;
 
@@ -37,8 +38,8 @@ impl Door {
     /// Opens the warehouse, or connects to the server.
     pub(crate) async fn open(arguments: &SqlArgs) -> Result<Self> {
         match (&arguments.warehouse, &arguments.server) {
-            (Some(url), None) => local(url, arguments.memory_mib).await,
-            (None, Some(url)) => remote(url, arguments.token.as_ref()).await,
+            (Some(url), None) => local(url, &arguments.room).await,
+            (None, Some(url)) => remote(url, arguments).await,
             _ => Err(Error::argument("give one of --warehouse URL and --server URL")),
         }
     }
@@ -53,14 +54,10 @@ impl Door {
 }
 
 /// There is no time limit: the person who waits can stop the statement.
-async fn local(url: &str, memory_mib: u64) -> Result<Door> {
+async fn local(url: &str, room: &StatementRoom) -> Result<Door> {
     let warehouse = Warehouse::open(url)?;
     let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await?;
-    let options = SqlOptions {
-        memory_bytes: mebibytes(memory_mib),
-        time_limit: Duration::MAX,
-        ..SqlOptions::DEFAULT
-    };
+    let options = SqlOptions { time_limit: Duration::MAX, ..sql_room(room) };
     let sql = Sql::new(engine, Workers::new()?, &options)?;
     if sql.relations().await?.is_empty() {
         let text = format!("--warehouse {url}: there is no table; ingest alerts first");
@@ -69,16 +66,17 @@ async fn local(url: &str, memory_mib: u64) -> Result<Door> {
     Ok(Door::Local(sql))
 }
 
-async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
-    let channel = endpoint(url)?.connect().await.map_err(|error| {
-        let cause = std::iter::successors(error.source(), |&cause| cause.source()).last();
-        let cause = cause.map_or(error.to_string(), ToString::to_string);
-        Error::new(Kind::NotReady, format!("--server {url}: {cause}"))
-    })?;
+async fn remote(url: &str, arguments: &SqlArgs) -> Result<Door> {
+    let channel =
+        endpoint(url, arguments.ca_cert.as_deref())?.connect().await.map_err(|error| {
+            let cause = std::iter::successors(error.source(), |&cause| cause.source()).last();
+            let cause = cause.map_or(error.to_string(), ToString::to_string);
+            Error::new(Kind::NotReady, format!("--server {url}: {cause}"))
+        })?;
     // The server limits its messages by rows, and a row may be long.
     let client = FlightServiceClient::new(channel).max_decoding_message_size(usize::MAX);
     let mut client = FlightSqlServiceClient::new_from_inner(client);
-    if let Some(token) = token {
+    if let Some(token) = &arguments.token {
         token.check()?;
         client.set_token(token.expose().to_string());
     }
@@ -86,7 +84,7 @@ async fn remote(url: &str, token: Option<&Token>) -> Result<Door> {
 }
 
 /// Flight's schemes are those of HTTP under other names.
-fn endpoint(url: &str) -> Result<Endpoint> {
+fn endpoint(url: &str, ca_cert: Option<&Path>) -> Result<Endpoint> {
     let invalid = |reason: &str| Error::argument(format!("--server {url}: {reason}"));
     let (scheme, rest) = url.split_once("://").unwrap_or_default();
     let uri = match scheme {
@@ -105,8 +103,22 @@ fn endpoint(url: &str) -> Result<Endpoint> {
     if !secure {
         return Ok(endpoint);
     }
-    let roots = ClientTlsConfig::new().with_native_roots();
-    endpoint.tls_config(roots).map_err(|error| invalid(&format!("TLS: {error}")))
+    let (own, system) = (ClientTlsConfig::new(), ClientTlsConfig::new().with_native_roots());
+    let endpoint = match ca_cert {
+        None => endpoint.tls_config(system),
+        Some(file) => {
+            let pem = ca(file).map_err(|error| error.context("--ca-cert"))?;
+            // A small container has no roots of its own, which tonic refuses.
+            let both = endpoint.clone().tls_config(system.ca_certificate(pem.clone()));
+            both.or_else(|_| endpoint.tls_config(own.ca_certificate(pem)))
+        }
+    };
+    endpoint.map_err(|error| invalid(&format!("TLS: {error}")))
+}
+
+fn ca(file: &Path) -> Result<Certificate> {
+    tls::certificates(file)?;
+    Ok(Certificate::from_pem(std::fs::read(file)?))
 }
 
 /// The rows of all parts of the answer, one part after the other.

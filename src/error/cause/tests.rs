@@ -68,7 +68,9 @@ fn what_is_used_up_is_busy_in_our_words_and_of_a_statement_too_much() {
         assert!(!error.to_string().contains("ExternalSorter"), "{error}");
     }
     for error in wrapped(exhausted) {
-        assert_eq!(Error::from_statement(error).kind(), Kind::TooLarge);
+        let error = Error::from_statement(error);
+        assert_eq!(error.kind(), Kind::TooLarge);
+        assert!(error.to_string().contains("--sql-memory-mib"), "{error}");
     }
 }
 

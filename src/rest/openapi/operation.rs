@@ -28,7 +28,10 @@ const ERRORS: [(Kind, &str); 8] = [
         Kind::Gone,
         "as_of: dr1 belongs to a table that has been replaced since; ask for the newest version",
     ),
-    (Kind::Busy, "over capacity: 64 requests at once from one address is the limit; try again"),
+    (
+        Kind::Busy,
+        "over capacity: 64 requests at once from one address is the limit (--max-concurrent-requests); try again",
+    ),
     (Kind::NotReady, "the table `sources` does not exist yet: ingest alerts first"),
     (Kind::Timeout, "over the time limit of 60 s; ask for fewer objects or columns at once"),
     (Kind::Internal, "internal error; please report it with the request id 5f0c"),

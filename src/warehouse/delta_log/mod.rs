@@ -143,6 +143,7 @@ impl Log {
             left_out: Vec::new(),
             files,
             store: self.location.store.clone(),
+            root: self.location.prefix.clone(),
         })
     }
 

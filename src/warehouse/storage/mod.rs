@@ -1,16 +1,20 @@
 //! Where files are kept: a local disk, a bucket of S3, or memory. A [`Location`] is a prefix in one of them; all else here makes what
 //! object_store offers safe to rely on: names, listings, writes that last, requests that do not hang.
 
+mod aws_http;
 mod bucket;
+mod credentials;
 mod durable;
 mod listing;
 mod local;
 mod location;
 mod metered;
 mod patience;
+mod signed_again;
 mod unfinished;
 mod upload;
 
+pub use bucket::Bucket;
 pub(super) use listing::{Listing, is_data};
 pub use location::Location;
 pub use metered::{STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome};

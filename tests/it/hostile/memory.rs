@@ -182,7 +182,12 @@ async fn ids_that_never_end_are_refused_by_name_and_lookups_go_on() {
     }
     let status = unfinished.next().await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-    assert!(status.message().contains("16384 KiB of ids of exchanges is the limit"), "{status}");
+    assert!(
+        status
+            .message()
+            .contains("16384 KiB of ids of exchanges (a quarter of --memory-mib) is the limit"),
+        "{status}"
+    );
     victim.answers_lookups().await;
     assert!(unfinished.next().now_or_never().is_none());
 }
@@ -200,7 +205,12 @@ async fn the_first_message_of_an_exchange_is_counted_before_its_ids_are() {
     let answer = victim.flight().await.do_exchange(stream::iter(messages)).await.unwrap();
     let status = rows(answer.into_inner()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
-    assert!(status.message().contains("4096 KiB of ids of exchanges is the limit"), "{status}");
+    assert!(
+        status
+            .message()
+            .contains("4096 KiB of ids of exchanges (a quarter of --memory-mib) is the limit"),
+        "{status}"
+    );
 }
 
 /// The ids in the answers to requests for the sources of some objects with upper limits, those of each request in order.

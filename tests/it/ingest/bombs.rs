@@ -118,7 +118,9 @@ fn ingest_at_64_mib(input: &str) -> (i32, String, u64) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/peak.py");
     let mut peak = Command::new(python::program("python"));
     peak.arg(script).arg(diaflight().get_program());
-    peak.args(["ingest", "--memory-mib", "64", "--warehouse"]).arg(warehouse.path()).arg(input);
+    peak.args(["ingest", "--ingest-memory-mib", "64", "--warehouse"])
+        .arg(warehouse.path())
+        .arg(input);
     let output = peak.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();

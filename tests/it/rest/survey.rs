@@ -11,12 +11,13 @@ use diaflight::query::{Engine, EngineOptions};
 use diaflight::schema::{Family, Table, provenance, stored_field};
 use diaflight::server::{ServerOptions, ServerParts, serve};
 use diaflight::sql::{Sql, SqlOptions};
+use diaflight::token::Tokens;
 use diaflight::warehouse::{Change, Operation, SortedWriter, Warehouse};
 use diaflight::workers::Workers;
 use reqwest::{Client, RequestBuilder, Response};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub const ONE: i64 = 170_028_485_706_776_685;
 pub const TWO: i64 = 313_897_383_979_122_767;
@@ -90,7 +91,7 @@ fn batch(table: Table, schema: &SchemaRef, object: i64, first_id: i64, rows: usi
 pub struct Server {
     url: String,
     client: Client,
-    stop: oneshot::Sender<()>,
+    stop: CancellationToken,
     ended: JoinHandle<()>,
 }
 
@@ -105,13 +106,13 @@ impl Server {
         let engine = Engine::open(tables).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (stop, stopped) = oneshot::channel::<()>();
-        let stopped = async { stopped.await.unwrap_or_default() };
+        let stop = CancellationToken::new();
         let workers = Workers::new().unwrap();
         let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
-        let (token, tls, origins) = (None, None, Origins::default());
-        let served = ServerParts { engine, sql, workers, options, token, tls, origins };
-        let serving = async { serve(listener, served, stopped).await.unwrap() };
+        let (tls, origins, stopping) = (None, Origins::default(), stop.clone());
+        let tokens = Tokens::open(None, None).unwrap();
+        let served = ServerParts { engine, sql, workers, options, tokens, tls, origins, stopping };
+        let serving = async { serve(listener, served).await.unwrap() };
         let client = Client::builder().no_proxy().build().unwrap();
         Self { url, client, stop, ended: tokio::spawn(serving) }
     }
@@ -125,7 +126,7 @@ impl Server {
 
     pub async fn stop(self) {
         drop(self.client);
-        self.stop.send(()).unwrap();
+        self.stop.cancel();
         self.ended.await.unwrap();
     }
 
