@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{FieldRef, SchemaRef};
 use object_store::{ObjectMeta, ObjectStore};
+use twox_hash::XxHash3_64;
 
 use super::DataFile;
 use crate::error::Result;
@@ -43,6 +44,17 @@ pub struct LeftOut {
 }
 
 impl Snapshot {
+    /// Distinguishes this version from others with its number: of a table that was created in the place of this one, and of this one after
+    /// a backup was restored and written again. It is the same at all servers of a store.
+    pub fn id(&self) -> u64 {
+        let Some(ObjectMeta { last_modified, size, e_tag, .. }) = &self.entry else {
+            return self.table_id;
+        };
+        let (millis, e_tag) =
+            (last_modified.timestamp_millis(), e_tag.as_deref().unwrap_or_default());
+        XxHash3_64::oneshot_with_seed(self.table_id, format!("{millis} {size} {e_tag}").as_bytes())
+    }
+
     /// The columns that are only in the paths of files, or in the log: the last ones of the schema.
     pub fn partition_columns(&self) -> Vec<FieldRef> {
         let columns = self.files.first().map_or(0, |file| file.partition_values.len());
