@@ -10,6 +10,7 @@ mod patience;
 mod unfinished;
 mod upload;
 
+pub(super) use durable::temporary_name;
 pub(super) use listing::{Listing, is_data};
 pub use location::Location;
 pub(super) use unfinished::end_old_uploads;
