@@ -38,6 +38,7 @@ fn main() -> ExitCode {
                 Task::Serve(arguments) => cli::serve(arguments).await,
                 Task::Sql(arguments) => cli::sql(arguments).await,
                 Task::Maintain(arguments) => cli::maintain(arguments.work).await,
+                Task::Table(arguments) => cli::table(arguments.work).await,
             }
         });
         // A thread may wait for an input that never comes.
