@@ -1,5 +1,6 @@
 //! The commands of the program, one file for each. Results go to standard output, everything else to standard error.
 
+mod check;
 mod demo;
 mod end;
 mod generate;
@@ -8,6 +9,8 @@ mod maintain;
 mod open_files;
 mod serve;
 mod sql;
+mod table;
+mod table_report;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -18,6 +21,7 @@ pub use ingest::ingest;
 pub use maintain::maintain;
 pub use serve::serve;
 pub use sql::sql;
+pub use table::table;
 
 use crate::config::OutputArgs;
 use crate::error::{Error, Result};
