@@ -12,6 +12,7 @@
 pub mod error;
 pub mod log;
 pub mod token;
+pub mod process;
 mod nearest;
 pub mod schema;
 pub mod warehouse;

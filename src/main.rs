@@ -41,6 +41,7 @@ fn main() -> ExitCode {
                 Task::Maintain(arguments) => cli::maintain(arguments.work).await,
                 Task::Man { folder } => cli::man(folder.as_deref()),
                 Task::Completions { shell } => cli::completions(shell),
+                Task::Table(arguments) => cli::table(arguments.work).await,
             }
         });
         // A thread may wait for an input that never comes.

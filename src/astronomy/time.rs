@@ -114,8 +114,29 @@ pub fn utc_to_mjd_tai(day: i64, ms: i64) -> Option<f64> {
 fn day_obs(mjd_tai: f64) -> Option<i64> {
     let DayTime { day, ms } = DayTime::utc(mjd_tai)?;
     let day = if ms < DAY_MS / 2 { day - 1 } else { day };
-    let date = DayTime { day, ms: 0 }.date()?;
-    Some(i64::from(date.year()) * 10_000 + i64::from(date.month() * 100 + date.day()))
+    Some(number_of(DayTime { day, ms: 0 }.date()?))
+}
+
+/// The first and the last time (MJD, TAI) of an observing day, as [`day_obs`] has it; `None` before 1972 and outside of the calendar.
+pub fn night_mjd_tai(date: NaiveDate) -> Option<(f64, f64)> {
+    let first = first_of_day_obs(date)?;
+    let next = first_of_day_obs(date.succ_opt()?)?;
+    Some((first, next.next_down()))
+}
+
+fn first_of_day_obs(date: NaiveDate) -> Option<f64> {
+    let day = i64::from(date.to_epoch_days()) + UNIX_EPOCH_MJD;
+    let mut time = utc_to_mjd_tai(day, DAY_MS / 2)?;
+    let number = number_of(date);
+    // Times are rounded to milliseconds before they have a day.
+    while day_obs(time.next_down())? >= number {
+        time = time.next_down();
+    }
+    Some(time)
+}
+
+fn number_of(date: NaiveDate) -> i64 {
+    i64::from(date.year()) * 10_000 + i64::from(date.month() * 100 + date.day())
 }
 
 #[cfg(test)]
@@ -191,5 +212,21 @@ mod tests {
         // Noon in UTC.
         assert_eq!(day_obs(mjd(61_041, 43_236.9)), Some(20_251_231));
         assert_eq!(day_obs(mjd(61_041, 43_237.1)), Some(20_260_101));
+    }
+
+    #[test]
+    fn a_night_is_all_times_of_its_observing_day_and_no_other() {
+        // Three of them have a leap second, or end with one.
+        for (year, month, day) in
+            [(2026, 3, 5), (2016, 12, 30), (2016, 12, 31), (2015, 6, 30), (1972, 6, 30)]
+        {
+            let date = NaiveDate::from_ymd_opt(year, month, day).unwrap();
+            let number = number_of(date);
+            let (first, last) = night_mjd_tai(date).unwrap();
+            assert_eq!((day_obs(first), day_obs(last)), (Some(number), Some(number)));
+            assert!(day_obs(first.next_down()).unwrap() < number, "{date}");
+            assert!(day_obs(last.next_up()).unwrap() > number, "{date}");
+        }
+        assert_eq!(night_mjd_tai(NaiveDate::from_ymd_opt(1960, 1, 1).unwrap()), None);
     }
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::check::check;
 use super::end;
-use crate::config::{Maintenance, NameArgs};
+use crate::config::{ForgetArgs, Maintenance, NameArgs};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::schema::Table;
@@ -19,9 +20,9 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
     let (url, output) = match &work {
         Maintenance::Compact(arguments) => (&arguments.warehouse.url, &arguments.output),
         Maintenance::Vacuum(arguments) => (&arguments.warehouse.url, &arguments.output),
-        Maintenance::Keep(arguments) | Maintenance::Forget(arguments) => {
-            (&arguments.warehouse.url, &arguments.output)
-        }
+        Maintenance::Keep(arguments) => (&arguments.warehouse.url, &arguments.output),
+        Maintenance::Forget(ForgetArgs { kept, .. }) => (&kept.warehouse.url, &kept.output),
+        Maintenance::Check(arguments) => return check(arguments).await,
     };
     let warehouse = Warehouse::open(url)?;
     let report = end::clean(&warehouse, maintained(&warehouse, &work)).await?;
@@ -33,39 +34,64 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
 }
 
 async fn maintained(warehouse: &Warehouse, work: &Maintenance) -> Result<Report> {
-    let mut report = Report::default();
-    for table in existing(warehouse).await? {
-        let done = match work {
-            Maintenance::Compact(_) => {
-                let spinner = log::spinner(&format!("compacting {}", table.name()));
-                let done = warehouse.compact(table, &CompactOptions::default()).await?;
-                spinner.finish_and_clear();
-                Done::Compacted(done)
-            }
-            Maintenance::Vacuum(arguments) => {
-                let grace = Duration::from_secs(arguments.grace_hours * 3600);
-                let spinner = log::spinner(&format!("vacuuming {}", table.name()));
-                let done = warehouse.vacuum(table, &VacuumOptions { grace }).await?;
-                spinner.finish_and_clear();
-                Done::Vacuumed(done)
-            }
-            Maintenance::Keep(NameArgs { name, .. }) => {
-                Done::Kept { name: name.clone(), version: warehouse.keep(table, name).await? }
-            }
-            Maintenance::Forget(NameArgs { name, .. }) => Done::Forgotten {
-                name: name.clone(),
-                version: warehouse.forget(table, name).await?,
-            },
-        };
+    let dry_run = match work {
+        Maintenance::Compact(arguments) => arguments.dry_run,
+        Maintenance::Vacuum(arguments) => arguments.dry_run,
+        Maintenance::Forget(arguments) => arguments.dry_run,
+        Maintenance::Keep(_) | Maintenance::Check(_) => false,
+    };
+    let mut report = Report { dry_run, tables: BTreeMap::new() };
+    for table in warehouse.tables().await? {
+        let spinner = log::spinner(&format!("maintaining {}", table.name()));
+        let done = maintain_table(warehouse, table, work, dry_run).await?;
+        spinner.finish_and_clear();
         report.tables.insert(table.name(), done);
     }
     Ok(report)
 }
 
-/// What was done to each table.
-#[derive(Default, Serialize)]
+async fn maintain_table(
+    warehouse: &Warehouse,
+    table: Table,
+    work: &Maintenance,
+    dry_run: bool,
+) -> Result<Done> {
+    Ok(match work {
+        Maintenance::Compact(_) => {
+            let options = CompactOptions::default();
+            Done::Compacted(match dry_run {
+                true => warehouse.would_compact(table, &options).await?,
+                false => warehouse.compact(table, &options).await?,
+            })
+        }
+        Maintenance::Vacuum(arguments) => {
+            let options =
+                VacuumOptions { grace: Duration::from_secs(arguments.grace_hours * 3600) };
+            Done::Vacuumed(match dry_run {
+                true => warehouse.would_vacuum(table, &options).await?,
+                false => warehouse.vacuum(table, &options).await?,
+            })
+        }
+        Maintenance::Keep(NameArgs { name, .. }) => {
+            Done::Kept { name: name.clone(), version: warehouse.keep(table, name).await? }
+        }
+        Maintenance::Forget(ForgetArgs { kept: NameArgs { name, .. }, .. }) => {
+            let version = match dry_run {
+                true => warehouse.kept(table, name).await?,
+                false => warehouse.forget(table, name).await?,
+            };
+            Done::Forgotten { name: name.clone(), version }
+        }
+        Maintenance::Check(_) => return Err(Error::internal("a check is no maintenance")),
+    })
+}
+
+/// What was done to each table, or would be.
+#[derive(Serialize)]
 #[serde(transparent)]
 struct Report {
+    #[serde(skip)]
+    dry_run: bool,
     tables: BTreeMap<&'static str, Done>,
 }
 
@@ -80,38 +106,29 @@ enum Done {
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let would = if self.dry_run { "would be " } else { "" };
         let lines = self.tables.iter().map(|(table, done)| match done {
+            Done::Compacted(Compacted { files_removed, rows, .. }) if self.dry_run => {
+                format!("{table}: {files_removed} files would be merged, {rows} rows")
+            }
             Done::Compacted(done) => format!(
                 "{table}: {} files merged into {}, {} rows",
                 done.files_removed, done.files_added, done.rows
             ),
             Done::Vacuumed(done) => {
                 format!(
-                    "{table}: {} files deleted, {} bytes; {} unfinished uploads ended",
+                    "{table}: {} files {would}deleted, {} bytes; {} unfinished uploads {would}ended",
                     done.files_deleted, done.bytes_deleted, done.uploads_ended
                 )
             }
             Done::Kept { name, version } => format!("{table}: version {version} is kept as {name}"),
+            Done::Forgotten { name, version } if self.dry_run => {
+                format!("{table}: version {version} would not be kept as {name} any more")
+            }
             Done::Forgotten { name, version } => {
                 format!("{table}: version {version} is not kept as {name} any more")
             }
         });
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
-}
-
-async fn existing(warehouse: &Warehouse) -> Result<Vec<Table>> {
-    let mut tables = Vec::new();
-    for table in Table::ALL {
-        if warehouse.snapshot(table, None).await?.is_some() {
-            tables.push(table);
-        }
-    }
-    if tables.is_empty() {
-        let url = &warehouse.location().url;
-        return Err(Error::argument(format!(
-            "--warehouse {url}: there is no table; ingest alerts first"
-        )));
-    }
-    Ok(tables)
 }

@@ -1,5 +1,6 @@
 //! The commands of the program, one file for each. Results go to standard output, everything else to standard error.
 
+mod check;
 mod demo;
 mod end;
 mod generate;
@@ -12,6 +13,8 @@ mod secrets;
 mod serve;
 mod stopping;
 mod sql;
+mod table;
+mod table_report;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
@@ -24,6 +27,7 @@ pub use maintain::maintain;
 pub use manual::{completions, man};
 pub use serve::serve;
 pub use sql::sql;
+pub use table::table;
 
 use crate::config::OutputArgs;
 use crate::error::{Error, Result};

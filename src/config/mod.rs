@@ -3,26 +3,26 @@
 //! reads them.
 
 mod layers;
+mod maintain;
 mod service_links;
 mod serving;
+mod table;
 
 use std::fmt::{self, Display, Formatter};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use layers::{Refusal, read};
+pub use maintain::{
+    CheckArgs, CompactArgs, ForgetArgs, MaintainArgs, Maintenance, NameArgs, VacuumArgs,
+};
 pub use serving::{HttpArgs, StatementArgs, StatementRoom};
+pub use table::{DeleteArgs, LedgerArgs, RestoreArgs, TableArgs, TableWork};
 
 use crate::token::Token;
-use crate::warehouse::VacuumOptions;
-
-fn hours(time: Duration) -> u64 {
-    time.as_secs() / 3600
-}
 
 const SETTINGS: &str = "Every flag is also an environment variable (--refresh-ms, DIAFLIGHT_REFRESH_MS) and a key of the file of --config \
     (refresh_ms = 500). Flags go before variables, variables before the file.";
@@ -71,8 +71,10 @@ pub enum Task {
     Sql(SqlArgs),
     /// Ask a server whether it is ready: exit code 1 where it is not
     Health(HealthArgs),
-    /// Compact, vacuum and name versions of a warehouse
+    /// Compact, vacuum, check and name versions of a warehouse
     Maintain(MaintainArgs),
+    /// List the versions of tables, go back to one, delete rows
+    Table(TableArgs),
     /// Write the manual pages of all commands into a folder, or print that of the program
     Man {
         /// The folder, such as /usr/local/share/man/man1
@@ -227,68 +229,6 @@ impl Display for SqlFormat {
         let word = self.to_possible_value();
         f.write_str(word.as_ref().map_or("", PossibleValue::get_name))
     }
-}
-
-/// The arguments of `maintain`.
-#[derive(Clone, Debug, Args)]
-pub struct MaintainArgs {
-    /// What to do to the tables.
-    #[command(subcommand)]
-    pub work: Maintenance,
-}
-
-/// What `maintain` does.
-#[derive(Clone, Debug, Subcommand)]
-pub enum Maintenance {
-    /// Merge small or overlapping files into big ones with disjoint key ranges
-    Compact(CompactArgs),
-    /// Delete files that no version within the grace period uses
-    Vacuum(VacuumArgs),
-    /// Keep the newest version of every table under a name, for `as_of`; vacuum does not delete its files
-    Keep(NameArgs),
-    /// Remove such a name; vacuum may then delete the files
-    Forget(NameArgs),
-}
-
-/// The arguments of `maintain keep` and `maintain forget`.
-#[derive(Clone, Debug, Args)]
-pub struct NameArgs {
-    /// The name: a letter, then letters, digits, `_`, `-` and `.`
-    #[arg(value_name = "NAME")]
-    pub name: String,
-    /// Which warehouse.
-    #[command(flatten)]
-    pub warehouse: WarehouseArg,
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// The arguments of `maintain compact`.
-#[derive(Clone, Debug, Args)]
-pub struct CompactArgs {
-    /// Which warehouse.
-    #[command(flatten)]
-    pub warehouse: WarehouseArg,
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// The arguments of `maintain vacuum`.
-#[derive(Clone, Debug, Args)]
-pub struct VacuumArgs {
-    /// Which warehouse.
-    #[command(flatten)]
-    pub warehouse: WarehouseArg,
-    /// How long removed files are kept for readers of older versions; at most 30 days, as long as the log records when a
-    /// file was removed. Files that no version ever used are kept for at least a day, since a writer may be about to commit them
-    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
-          value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
-    pub grace_hours: u64,
-    /// How to report.
-    #[command(flatten)]
-    pub output: OutputArgs,
 }
 
 /// The warehouse of a command that writes.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
 use arrow::compute::{max, min};
@@ -25,6 +25,7 @@ use tokio::sync::mpsc::Sender;
 use super::IngestOptions;
 use super::evolution::{KnownColumns, conform, extend};
 use crate::error::{Error, Result};
+use crate::process::{has_ended, own_name};
 use crate::schema::{Table, provenance};
 use crate::warehouse::{Gatherer, bytes_of};
 
@@ -48,15 +49,29 @@ struct UnfinishedFile {
     writer: FileWriter<BufWriter<File>>,
 }
 
+/// What the name of a folder of staged rows begins with; then comes the process.
+const FOLDER: &str = "diaflight-ingest-";
+
+/// Deletes the folders of ingests that were killed.
+fn remove_leftovers(parent: &Path) {
+    for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let process = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.split_once('.'));
+        if process.is_some_and(|(process, _)| has_ended(process, &path))
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            tracing::warn!(path = %path.display(), %error, "the folder of a killed ingest could not be deleted");
+        }
+    }
+}
+
 impl Staging {
     /// Makes the temporary folder.
     pub(crate) fn create(options: &IngestOptions) -> Result<Staging> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("diaflight-ingest-");
-        let dir = match &options.temp_dir {
-            Some(parent) => builder.tempdir_in(parent),
-            None => builder.tempdir(),
-        };
+        let parent = options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
+        remove_leftovers(&parent);
+        let prefix = format!("{FOLDER}{}.", own_name().unwrap_or_default());
+        let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
         let dir = dir.map_err(|e| Error::from(e).context("making a folder for staged rows"))?;
         Ok(Staging { dir, tables: BTreeMap::new() })
     }

@@ -16,9 +16,7 @@ use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared_tables::{Planners, PreparedTables, Shared};
 use super::split::{self, Split};
-use super::{
-    EngineOptions, Query, Rows, TableLooks, UnknownColumn, Versions, explain, large, samples,
-};
+use super::{EngineOptions, Query, Rows, UnknownColumn, Versions, explain, large, samples};
 use crate::error::{Error, Result};
 use crate::index::IndexCache;
 use crate::plan::SnapshotTable;

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::plan::SnapshotTable;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, History, LeftOut, Snapshot, Source};
+use crate::warehouse::{AsOf, History, LeftOut, Newer, Snapshot, Source};
 
 /// A server that could not look at a table for as long as so many refreshes take reports that it is not ready, so that clients are sent to
 /// another server.
@@ -42,8 +42,8 @@ pub(crate) struct Tables {
 #[derive(Clone)]
 struct Seen {
     prepared: Arc<PreparedTables>,
-    /// What was asked about its versions. A table that is made anew gets a history of its own, so that an answer about the table before it
-    /// is never taken for one about this table.
+    /// What was asked about its versions. A table that is made anew, or restored from a backup, gets a history of its own, so that an
+    /// answer about the table before it is never taken for one about this table.
     history: Arc<History>,
 }
 
@@ -109,35 +109,32 @@ impl Tables {
         as_of: &AsOf,
     ) -> Result<Option<Arc<PreparedTables>>> {
         let Some(seen) = self.seen(table) else { return Ok(None) };
-        let (current, history) = (seen.prepared.snapshot(), &*seen.history);
+        let (current, history) = (seen.prepared.snapshot(), &seen.history);
         let source = self.options.source(table);
         let version = match as_of {
             AsOf::Time(time) => source.version_at(current, time, history).await?,
             AsOf::Name(name) => source.version_named(current, name).await?,
-            AsOf::Exactly { table_id, .. } if *table_id != current.table_id => {
-                return Err(made_anew(table));
-            }
             AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
         };
         if version == Some(current.version) {
-            return Ok(Some(seen.prepared.clone()));
+            return is_asked(&seen.prepared, as_of).map(Some);
         }
-        let held = version.and_then(|version| self.older.get(table, current.table_id, version));
-        if held.is_some() {
-            return Ok(held);
+        let held = version.and_then(|version| self.older.get(table, history, version));
+        if let Some(held) = held {
+            return is_asked(&held, as_of).map(Some);
         }
-        let as_of = match (as_of, version) {
+        let number = match (as_of, version) {
             (AsOf::Time(_) | AsOf::Name(_), Some(version)) => AsOf::Version(version),
             (as_of, _) => as_of.clone(),
         };
-        let older = source.older(current, &as_of, history).await?;
+        let older = source.older(current, &number, history).await?;
         let Some(snapshot) = older else { return Ok(None) };
         if snapshot.table_id != current.table_id {
             return Err(made_anew(table));
         }
         let prepared = Arc::new(self.prepare(snapshot).await?);
-        self.older.keep(prepared.clone());
-        Ok(Some(prepared))
+        self.older.keep(prepared.clone(), seen.history);
+        is_asked(&prepared, as_of).map(Some)
     }
 
     /// The sources with the upper limits of the forced photometry, made when first asked for.
@@ -183,15 +180,19 @@ impl Tables {
         failed
     }
 
-    async fn newer(&self, table: Table) -> Result<Option<Arc<PreparedTables>>> {
+    /// What is there now, and whether it follows the snapshot that is shown, if that is another one.
+    async fn newer(&self, table: Table) -> Result<Option<(Arc<PreparedTables>, bool)>> {
         let source = self.options.source(table);
         let newer = match self.current(table) {
             Some(current) => source.newer(current.snapshot()).await,
-            None => source.newest(table).await,
+            None => source
+                .newest(table)
+                .await
+                .map(|newest| newest.map(|snapshot| Newer { snapshot, follows: false })),
         };
         self.looks.answered(table);
-        let Some(snapshot) = newer? else { return Ok(None) };
-        Ok(Some(Arc::new(self.prepare(snapshot).await?)))
+        let Some(Newer { snapshot, follows }) = newer? else { return Ok(None) };
+        Ok(Some((Arc::new(self.prepare(snapshot).await?), follows)))
     }
 
     /// How the looks at a table went.
@@ -216,28 +217,38 @@ impl Tables {
         }
     }
 
-    fn show(&self, found: Vec<Arc<PreparedTables>>) {
+    fn show(&self, found: Vec<(Arc<PreparedTables>, bool)>) {
         let mut current = self.current.write();
-        for prepared in found {
+        for (prepared, follows) in found {
             let snapshot = prepared.snapshot();
             let before = current.remove(&snapshot.table);
             tell(snapshot, before.as_ref().map(|before| before.prepared.snapshot()));
             let mut history = Arc::default();
             if let Some(before) = before {
-                if before.prepared.snapshot().table_id == snapshot.table_id {
-                    history = before.history;
+                if follows {
+                    history = before.history.clone();
                 }
-                self.older.keep(before.prepared);
-                self.older.drop_lost(snapshot);
+                self.older.keep(before.prepared, before.history);
+                self.older.drop_lost(snapshot, &history);
             }
             current.insert(snapshot.table, Seen { prepared: prepared.clone(), history });
         }
     }
 }
 
+/// A snapshot that was found by its number, if it is the one that is asked for.
+fn is_asked(found: &Arc<PreparedTables>, as_of: &AsOf) -> Result<Arc<PreparedTables>> {
+    match as_of {
+        AsOf::Exactly { id, .. } if *id != found.snapshot().id() => {
+            Err(made_anew(found.snapshot().table))
+        }
+        _ => Ok(found.clone()),
+    }
+}
+
 fn made_anew(table: Table) -> Error {
     let text = format!(
-        "the table {} has been created anew, and its earlier versions are gone: ask for the newest version",
+        "the table {} has been created anew or restored, and its earlier versions are gone: ask for the newest version",
         table.name()
     );
     Error::new(Kind::Gone, text)

@@ -173,7 +173,8 @@ pub struct Versions {
     pub table: u64,
     /// The version of the forced photometry, where its upper limits are among the rows.
     pub fp: Option<u64>,
-    /// The ids of both tables. A table that is made anew has the same versions again, but another id.
+    /// The [ids](crate::warehouse::Snapshot::id) of both versions. A table that is made anew or restored has the same versions again, but
+    /// other ids.
     pub ids: [u64; 2],
 }
 

@@ -84,8 +84,7 @@ impl PreparedTables {
     /// Those of its table, and of the forced photometry that may stand beside it.
     pub(crate) fn versions_with(&self, fp: Option<&Arc<Snapshot>>) -> Versions {
         let table = self.snapshot();
-        let fp_id = fp.map_or(0, |fp| fp.table_id);
-        let ids = [table.table_id, fp_id];
+        let ids = [table.id(), fp.map_or(0, |fp| fp.id())];
         Versions { table: table.version, fp: fp.map(|fp| fp.version), ids }
     }
 

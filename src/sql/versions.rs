@@ -17,7 +17,8 @@ pub struct SqlVersions {
     pub objects: Option<u64>,
     /// The version of `fp`; `None` without the table.
     pub fp: Option<u64>,
-    /// The ids of the tables, in the order of [`Table::ALL`]. A table that is made anew has the same versions again, but another id.
+    /// The ids of these versions, in the order of [`Table::ALL`]. A table that is made anew or restored has the same versions again, but
+    /// other ids.
     pub ids: [u64; Table::ALL.len()],
 }
 
@@ -27,7 +28,7 @@ impl SqlVersions {
         let snapshot =
             |table| tables.iter().map(|held| held.snapshot()).find(|held| held.table == table);
         let version = |table| snapshot(table).map(|snapshot| snapshot.version);
-        let id = |table| snapshot(table).map_or(0, |snapshot| snapshot.table_id);
+        let id = |table| snapshot(table).map_or(0, |snapshot| snapshot.id());
         Self {
             sources: version(Table::Sources),
             objects: version(Table::Objects),
@@ -44,7 +45,7 @@ impl SqlVersions {
             Table::Fp => self.fp,
         };
         let mut ids = Table::ALL.into_iter().zip(self.ids);
-        let (_, table_id) = ids.find(|(of, _)| *of == table)?;
-        Some(AsOf::Exactly { version: version?, table_id })
+        let (_, id) = ids.find(|(of, _)| *of == table)?;
+        Some(AsOf::Exactly { version: version?, id })
     }
 }

@@ -13,12 +13,13 @@ pub(super) const MOST_NAME_BYTES: usize = 64;
 pub enum AsOf {
     /// A version by its number.
     Version(u64),
-    /// A version of the table with this id. If another table has been created in its place, there is no such version.
+    /// The version of this number and id. Where another table, or a backup, has taken the place of the table since, there is no such
+    /// version, though one may have its number.
     Exactly {
         /// The number of the version.
         version: u64,
-        /// [`Snapshot::table_id`](super::Snapshot::table_id).
-        table_id: u64,
+        /// [`Snapshot::id`](super::Snapshot::id).
+        id: u64,
     },
     /// The newest version committed at or before this time, by the commits' own clocks.
     Time(DateTime<Utc>),

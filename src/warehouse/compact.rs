@@ -47,11 +47,25 @@ impl Warehouse {
         }
     }
 
-    async fn compact_once(&self, table: Table, full: FileSize) -> Result<Compacted> {
+    /// The files that [`compact`](Self::compact) would merge now. Nothing is written: into how many files is not known before.
+    pub async fn would_compact(&self, table: Table, options: &CompactOptions) -> Result<Compacted> {
+        let (_, groups) = self.groups(table, options.file_size).await?;
+        let files = groups.concat();
+        let rows = files.iter().filter_map(|file| file.rows).sum();
+        Ok(Compacted { files_removed: files.len(), files_added: 0, rows })
+    }
+
+    /// The newest version, and the files of it that are to be merged.
+    async fn groups(&self, table: Table, full: FileSize) -> Result<(Snapshot, Vec<Vec<DataFile>>)> {
         let mut base = self.snapshot(table, None).await?.ok_or_else(|| self.no_table(table))?;
         base.files = described(&base.store, table, base.files).await?;
         base.files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         let groups = plan(&base.files, full);
+        Ok((base, groups))
+    }
+
+    async fn compact_once(&self, table: Table, full: FileSize) -> Result<Compacted> {
+        let (base, groups) = self.groups(table, full).await?;
         if groups.is_empty() {
             return Ok(Compacted::default());
         }

@@ -3,35 +3,51 @@
 //!
 //! A [`SortedWriter`] makes files of sorted batches, and [`Warehouse::commit`] adds them to a table, all or none. A [`Snapshot`] names
 //! the files of one version and the key range of each, so that a reader opens only those it needs. A [`Source`] gives the snapshots
-//! that are served, of a warehouse or of tables that others wrote. [`Warehouse::compact`] and [`Warehouse::vacuum`] tidy up.
+//! that are served, of a warehouse or of tables that others wrote. [`Warehouse::compact`] and [`Warehouse::vacuum`] tidy up;
+//! [`Warehouse::restore`], [`Warehouse::undo`] and [`Warehouse::delete`] take back what should not have been written.
 
 mod as_of;
+mod check;
 mod compact;
+mod delete;
 mod delta_log;
 mod elsewhere;
 mod files;
 mod folder;
+mod ledger;
+mod leftovers;
+mod restore;
+mod rewrite;
+mod selection;
 mod snapshot;
 mod source;
+mod sources_left;
 mod storage;
 mod uncommitted;
+mod undo;
 mod vacuum;
 mod writable;
 
 pub use as_of::AsOf;
+pub use check::{Checked, Finding, Flaw};
 pub use compact::{CompactOptions, Compacted};
-pub use delta_log::{Change, History, Operation};
+pub use delete::{Deleted, DeletedRows, Doomed};
+pub use delta_log::{Change, History, Newer, Operation};
 pub use files::{
     ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, Gatherer, SortedWriter, Sorter,
     StoredNames, bytes_of, described, footer, read, stored_name,
 };
+pub use ledger::{Amounts, LedgerEntry};
+pub use restore::Restored;
 pub use snapshot::{LeftOut, Snapshot};
 pub use source::Source;
 pub use storage::{
     Bucket, Location, STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome,
 };
+pub use undo::Undone;
 pub use vacuum::{VacuumOptions, Vacuumed};
 
+use self::delta_log::Log;
 use self::uncommitted::Uncommitted;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -53,6 +69,22 @@ impl Warehouse {
     /// The prefix that holds the tables.
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// The tables that exist. If there is none, that is an `Argument` error.
+    pub async fn tables(&self) -> Result<Vec<Table>> {
+        let mut tables = Vec::new();
+        for table in Table::ALL {
+            if Log::new(&self.location, table)?.exists().await? {
+                tables.push(table);
+            }
+        }
+        if tables.is_empty() {
+            let url = &self.location.url;
+            let why = format!("--warehouse {url}: there is no table; ingest alerts first");
+            return Err(Error::argument(why));
+        }
+        Ok(tables)
     }
 
     fn no_table(&self, table: Table) -> Error {

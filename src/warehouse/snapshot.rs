@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
+use twox_hash::XxHash3_64;
 
 use super::DataFile;
 use crate::error::Result;
@@ -49,6 +50,17 @@ impl Snapshot {
     /// The path of a file below the table. Clients are shown this one: the whole path says how the storage is laid out.
     pub fn name_of(&self, file: &DataFile) -> Path {
         file.path.prefix_match(&self.root).map(Path::from_iter).unwrap_or_default()
+    }
+
+    /// Distinguishes this version from others with its number: of a table that was created in the place of this one, and of this one after
+    /// a backup was restored and written again. It is the same at all servers of a store.
+    pub fn id(&self) -> u64 {
+        let Some(ObjectMeta { last_modified, size, e_tag, .. }) = &self.entry else {
+            return self.table_id;
+        };
+        let (millis, e_tag) =
+            (last_modified.timestamp_millis(), e_tag.as_deref().unwrap_or_default());
+        XxHash3_64::oneshot_with_seed(self.table_id, format!("{millis} {size} {e_tag}").as_bytes())
     }
 
     /// The columns that are only in the paths of files, or in the log: the last ones of the schema.

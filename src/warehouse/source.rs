@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
 
-use super::delta_log::{Log, gone, newer, older, version_named};
+use super::delta_log::{Log, Newer, gone, newer, older, version_named};
 use super::folder::stored_table;
 use super::{AsOf, History, Location, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
@@ -32,29 +32,37 @@ impl Source {
         }
     }
 
-    /// The newest state, if it is newer than a snapshot. A table that is gone is a `Storage` error.
-    pub async fn newer(&self, known: &Snapshot) -> Result<Option<Snapshot>> {
+    /// What is there now, if it is not a snapshot any more. A table that is gone, or of which files are missing, is a `Storage` error.
+    pub async fn newer(&self, known: &Snapshot) -> Result<Option<Newer>> {
         match self {
             Self::Folder(location) if known.is_folder() => {
                 if !known.has_changed(location).await? {
                     return Ok(None);
                 }
                 // The folder may have become a Delta table.
-                let newest = self.newest(known.table).await?;
-                newest.map(Some).ok_or_else(|| gone(location))
+                let newest = self.newest(known.table).await?.ok_or_else(|| gone(location))?;
+                let follows = newest.is_folder();
+                Ok(Some(Newer { snapshot: newest, follows }))
             }
             _ => {
                 let newer = newer(&self.log(known.table)?, known).await?;
-                newer.map(|snapshot| self.served(snapshot)).transpose()
+                let served = |Newer { snapshot, follows }| {
+                    Ok(Newer { snapshot: self.served(snapshot)?, follows })
+                };
+                newer.map(served).transpose()
             }
         }
     }
 
-    /// The files of a snapshot that are not in the storage. A folder has none: its snapshots are made of what is there.
+    /// The files of a snapshot that are not in the storage, or not of their size. A folder has none: its snapshots are made of what is there.
     pub async fn missing_files(&self, snapshot: &Snapshot) -> Result<Vec<Path>> {
         match snapshot.is_folder() {
             true => Ok(Vec::new()),
-            false => self.log(snapshot.table)?.missing_files(snapshot).await,
+            false => {
+                let log = self.log(snapshot.table)?;
+                let missing = log.missing(snapshot).await?;
+                Ok(missing.into_iter().map(|file| file.path.clone()).collect())
+            }
         }
     }
 
@@ -99,7 +107,10 @@ impl Source {
     pub async fn version_named(&self, known: &Snapshot, name: &str) -> Result<Option<u64>> {
         match known.is_folder() {
             true => Ok(None),
-            false => version_named(&self.log(known.table)?, name, known.table_id).await.map(Some),
+            false => {
+                let version = version_named(&self.log(known.table)?, name, known.table_id).await;
+                version.map(Some).map_err(|error| error.context("as_of"))
+            }
         }
     }
 

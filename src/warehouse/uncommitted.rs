@@ -9,6 +9,7 @@ use futures::{StreamExt, stream};
 use object_store::path::Path;
 use parking_lot::{Mutex, MutexGuard};
 
+use super::leftovers::Mark;
 use super::storage::Upload;
 use super::{DataFile, Warehouse};
 
@@ -16,10 +17,17 @@ const DISCARDED_AT_ONCE: usize = 16;
 
 /// The uncommitted files of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Uncommitted(Arc<Mutex<HashMap<Path, Upload>>>);
+pub(super) struct Uncommitted(Arc<Mutex<HashMap<Path, UncommittedFile>>>);
+
+/// A file that was begun, and the mark of it.
+#[derive(Debug)]
+struct UncommittedFile {
+    upload: Upload,
+    _mark: Option<Mark>,
+}
 
 /// Files taken out for a commit that may name them.
-pub(super) struct Taken(Vec<(Path, Upload)>);
+pub(super) struct Taken(Vec<(Path, UncommittedFile)>);
 
 impl Uncommitted {
     /// Takes out those of the given files that are uncommitted here.
@@ -37,7 +45,7 @@ impl Uncommitted {
         self.lock().extend(taken.0);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Path, Upload>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Path, UncommittedFile>> {
         self.0.lock()
     }
 }
@@ -46,7 +54,8 @@ impl Warehouse {
     /// Begins a file.
     pub(super) fn upload(&self, path: Path) -> Upload {
         let upload = Upload::new(self.location.store.clone(), path.clone());
-        self.uncommitted.lock().insert(path, upload.clone());
+        let _mark = Mark::begin(&self.location, &path);
+        self.uncommitted.lock().insert(path, UncommittedFile { upload: upload.clone(), _mark });
         upload
     }
 
@@ -69,8 +78,8 @@ impl Warehouse {
 
 /// Deletes files. Vacuum deletes later what cannot be deleted now.
 async fn discard(files: Taken) {
-    let discarded = stream::iter(files.0).map(|(path, upload)| async move {
-        if let Err(error) = upload.discard().await {
+    let discarded = stream::iter(files.0).map(|(path, begun)| async move {
+        if let Err(error) = begun.upload.clone().discard().await {
             tracing::warn!(%path, %error, "an uncommitted file could not be deleted");
         }
     });

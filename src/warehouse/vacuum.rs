@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::table::config::TablePropertiesExt;
 use deltalake_core::table::state::DeltaTableState;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -18,7 +19,7 @@ use crate::schema::Table;
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a file that no version has named is left, whatever the grace period: an ingest may be about to commit it. An ingest that takes
 /// longer cannot commit, see [`Warehouse::commit`].
-const WRITING: Duration = DAY;
+pub(super) const WRITING: Duration = DAY;
 
 /// Which files a vacuum spares.
 #[derive(Clone, Debug)]
@@ -56,6 +57,20 @@ impl Warehouse {
     /// and those that never were in it and are older than the grace period and a day. Fails with `NotFound` if there is no table, and with
     /// `Argument` if the grace period is too long.
     pub async fn vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
+        self.vacuumed(table, options, false).await
+    }
+
+    /// What [`vacuum`](Self::vacuum) would do now. Nothing is changed.
+    pub async fn would_vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
+        self.vacuumed(table, options, true).await
+    }
+
+    async fn vacuumed(
+        &self,
+        table: Table,
+        options: &VacuumOptions,
+        dry_run: bool,
+    ) -> Result<Vacuumed> {
         if options.grace > VacuumOptions::MAX_GRACE {
             return Err(Error::argument("grace: give at most 30 days"));
         }
@@ -63,9 +78,9 @@ impl Warehouse {
         let (expired, abandoned) = (now - options.grace, now - options.grace.max(WRITING));
         let log = Log::new(&self.location, table)?;
         // The files are listed before the log is read, so that a file that is committed in between is known as live.
-        let objects = data_files(&log).await?;
+        let objects = log.location.list().await?.objects;
         let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
-        let known = state.table_properties().deleted_file_retention_duration();
+        let known = known_retention(&state);
         if options.grace > known {
             let (table, hours) = (table.name(), known.as_secs() / 3600);
             let message = format!(
@@ -73,24 +88,14 @@ impl Warehouse {
             );
             return Err(Error::argument(message));
         }
-        let snapshot = log.snapshot(&state)?;
-        let removed = removed(&log, DeltaTableState::new(state)).await?;
-        let kept = kept_snapshots(&log, &snapshot).await?;
-        let files = kept.iter().chain([&snapshot]).flat_map(|snapshot| &snapshot.files);
-        let live: HashSet<_> = files.map(|file| &file.path).collect();
-        let unused = |object: &ObjectMeta| {
-            let old = match removed.get(&object.location) {
-                Some(removed) => *removed < expired,
-                None => object.last_modified < abandoned,
-            };
-            old && !live.contains(&object.location)
-        };
-        let unused: Vec<_> = objects.into_iter().filter(unused).collect();
-        let paths = stream::iter(unused.clone()).map(|object| Ok(object.location)).boxed();
-        let deleted = log.location.store.delete_stream(paths);
-        let gone = deleted.try_fold((), |(), _| std::future::ready(Ok(())));
-        gone.await.map_err(|error| log.failed(Error::from(error)))?;
-        let uploads = end_old_uploads(&log.location, abandoned).await;
+        let unused = unused_files(&log, state, objects, expired, abandoned).await?;
+        if !dry_run {
+            let paths = stream::iter(unused.clone()).map(|object| Ok(object.location)).boxed();
+            let deleted = log.location.store.delete_stream(paths);
+            let gone = deleted.try_fold((), |(), _| std::future::ready(Ok(())));
+            gone.await.map_err(|error| log.failed(Error::from(error)))?;
+        }
+        let uploads = end_old_uploads(&log.location, abandoned, dry_run).await;
         Ok(Vacuumed {
             files_deleted: unused.len(),
             bytes_deleted: unused.iter().map(|object| object.size).sum(),
@@ -102,10 +107,40 @@ impl Warehouse {
     }
 }
 
-/// Everything in the table's folder, except what begins with `_`. Of the log, only temporary files that a killed writer left. Names that no
-/// object_store path can have are none of the table's files.
-async fn data_files(log: &Log) -> Result<Vec<ObjectMeta>> {
-    let mut objects = log.location.list().await?.objects;
+/// For how long the log of a table knows when a file was removed from it.
+pub(super) fn known_retention(state: &EagerSnapshot) -> Duration {
+    state.table_properties().deleted_file_retention_duration()
+}
+
+/// Of all objects of a table's folder, listed before this state was read, those that neither it needs nor a version kept by name: files
+/// that were removed from the table before `expired`, and files that no version is known to have named and that were written before
+/// `abandoned`.
+pub(super) async fn unused_files(
+    log: &Log,
+    state: EagerSnapshot,
+    mut objects: Vec<ObjectMeta>,
+    expired: DateTime<Utc>,
+    abandoned: DateTime<Utc>,
+) -> Result<Vec<ObjectMeta>> {
+    retain_data(log, &mut objects);
+    let snapshot = log.snapshot(&state)?;
+    let removed = removed(log, DeltaTableState::new(state)).await?;
+    let kept = kept_snapshots(log, &snapshot).await?;
+    let files = kept.iter().chain([&snapshot]).flat_map(|snapshot| &snapshot.files);
+    let live: HashSet<_> = files.map(|file| &file.path).collect();
+    objects.retain(|object| {
+        let old = match removed.get(&object.location) {
+            Some(removed) => *removed < expired,
+            None => object.last_modified < abandoned,
+        };
+        old && !live.contains(&object.location)
+    });
+    Ok(objects)
+}
+
+/// Leaves everything in the table's folder, except what begins with `_`. Of the log, only temporary files that a killed writer left. Names
+/// that no object_store path can have are none of the table's files.
+fn retain_data(log: &Log, objects: &mut Vec<ObjectMeta>) {
     objects.retain(|object| {
         let below = object.location.prefix_match(&log.location.prefix).into_iter().flatten();
         let parts: Vec<_> = below.collect();
@@ -115,7 +150,6 @@ async fn data_files(log: &Log) -> Result<Vec<ObjectMeta>> {
             parts => !parts.iter().any(|part| part.as_ref().starts_with('_')),
         }
     });
-    Ok(objects)
 }
 
 /// When each file that the log still knows was removed from the table.

@@ -11,11 +11,16 @@ use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
 impl Warehouse {
-    /// Tries the store with an object of a new name in the table's folder, which is gone afterwards. For the start of a command
-    /// that writes: a store that cannot be reached or written is then known before any work is done. One that lets a second writer
-    /// have the name too would lose commits, one that lists the object under another name would not find them again: both are
-    /// `Storage` errors, as is every other failure.
+    /// Deletes what killed processes left of all tables. Then tries the store with an object of a new name in the table's folder, which is
+    /// gone afterwards. For the start of a command that writes: a store that cannot be reached or written is then known before any work is
+    /// done. One that lets a second writer have the name too would lose commits, one that lists the object under another name would not
+    /// find them again: both are `Storage` errors, as is every other failure.
     pub async fn check_writable(&self, table: Table) -> Result<()> {
+        for table in Table::ALL {
+            if let Err(error) = self.remove_leftovers(table).await {
+                tracing::warn!(table = table.name(), %error, "what killed processes left could not be looked for");
+            }
+        }
         let folder = self.location.join(table.name());
         // Readers ignore the name. If the process is killed, vacuum removes the file.
         let probe = folder.prefix.clone().join(format!(".writable.{}.tmp", Uuid::new_v4()));

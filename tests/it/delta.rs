@@ -54,3 +54,59 @@ async fn deltalake_reads_a_generated_survey() {
     assert_eq!(rows["objects"], 30);
     assert!(rows["sources"].as_u64() >= Some(30), "{rows}");
 }
+
+/// Units, UCDs and descriptions, as `deltalake` and pyarrow show them. A table of before has them after the next ingest.
+#[test]
+fn columns_are_described_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = folder.path().join("w");
+    let [first, second] = nights::write(folder.path());
+    let ingest = |night: &str| {
+        run(["ingest", "--warehouse", warehouse.to_str().unwrap(), night]).succeeded();
+    };
+    let script = nights::save(
+        folder.path(),
+        "described.py",
+        b"import deltalake, json, sys
+table = deltalake.DeltaTable(sys.argv[1])
+fields = {field.name: field.metadata for field in table.schema().fields}
+arrow = {field.name: field.metadata or {} for field in table.to_pyarrow_dataset().schema}
+shown = {key.decode(): value.decode() for key, value in arrow['psfFlux'].items()}
+print(json.dumps([fields['psfFlux'], fields['diaObjectId'], shown]))
+",
+    );
+    let shown = |table: &str| -> Value {
+        let table = warehouse.join(table);
+        let said = python::run(Path::new(&script), &[table.to_str().unwrap()], &[]);
+        serde_json::from_str(&said).unwrap()
+    };
+    ingest(&first);
+    let described = shown("fp");
+    assert_eq!(
+        (&described[0]["unit"], &described[0]["ucd"]),
+        (&json!("nJy"), &json!("phot.flux.density"))
+    );
+    let comment = described[0]["comment"].as_str().unwrap();
+    assert!(comment.contains("forced at the position of the diaObject"), "{described}");
+    assert!(described[1]["comment"].is_string(), "{described}");
+    assert_eq!(described[2]["comment"], comment, "pyarrow: {described}");
+
+    // As older releases made it: the families alone.
+    let log = warehouse.join("fp/_delta_log/00000000000000000000.json");
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines = text.lines().map(|line| {
+        let mut action: Value = serde_json::from_str(line).unwrap();
+        if let Some(text) = action["metaData"]["schemaString"].as_str() {
+            let mut schema: Value = serde_json::from_str(text).unwrap();
+            for field in schema["fields"].as_array_mut().unwrap() {
+                field["metadata"].as_object_mut().unwrap().retain(|key, _| key == "family");
+            }
+            action["metaData"]["schemaString"] = schema.to_string().into();
+        }
+        action.to_string()
+    });
+    std::fs::write(&log, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(shown("fp")[0].get("comment"), None);
+    ingest(&second);
+    assert_eq!(shown("fp"), described);
+}

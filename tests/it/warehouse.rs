@@ -17,6 +17,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::TempDir;
 
+mod check;
 mod compact;
 mod folder;
 mod foreign_paths;
@@ -271,7 +272,7 @@ async fn refresh_finds_new_versions_alone() {
     assert!(source.newer(&first).await.unwrap().is_none());
     append(&warehouse, &sources(6, 5, 1)).await;
     let third = append(&warehouse, &sources(11, 5, 1)).await;
-    let refreshed = source.newer(&first).await.unwrap().unwrap();
+    let refreshed = source.newer(&first).await.unwrap().unwrap().snapshot;
     assert_eq!((refreshed.version, &refreshed.files), (2, &third.files));
     assert!(source.newer(&refreshed).await.unwrap().is_none());
 }

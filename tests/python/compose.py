@@ -22,7 +22,7 @@ import yaml
 
 REPOSITORY, DIAFLIGHT, *LEFT_OUT = sys.argv[1:]
 PATIENCE_S = 120
-DRAIN_LIMIT_S = 30  # the default of --drain-limit-ms
+DRAIN_LIMIT_S = 8  # the default of --drain-limit-ms
 FETCH = "import sys, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(sys.argv[-1], timeout=5)"
 ENTRYPOINTS = {"server": [DIAFLIGHT], "data": ["sh", "-c"], "prometheus": ["prometheus"]}  # as their images have them
 PROGRAMS = {

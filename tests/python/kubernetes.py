@@ -16,7 +16,6 @@ PROBE = {"httpGet": {"path": ANY, "port": ANY}, "periodSeconds": ANY, "timeoutSe
 CONTAINER = {
     "name": ANY, "image": ANY, "args": ANY, "env": [{"name": ANY, "value": ANY}], "ports": [{"name": ANY, "containerPort": ANY}],
     "startupProbe": PROBE, "livenessProbe": PROBE, "readinessProbe": PROBE,
-    "lifecycle": {"preStop": {"sleep": {"seconds": ANY}}},
     "resources": {"requests": {"cpu": ANY, "memory": ANY}, "limits": {"memory": ANY}},
     "securityContext": {"allowPrivilegeEscalation": ANY, "readOnlyRootFilesystem": ANY, "capabilities": {"drop": ANY}},
     "volumeMounts": [{"name": ANY, "mountPath": ANY, "readOnly": ANY}],
@@ -41,7 +40,7 @@ SPECS = {
         "jobTemplate": {"spec": {"backoffLimit": ANY, "template": TEMPLATE}},
     },
 }
-DRAIN_LIMIT_S = 30  # the default of --drain-limit-ms
+DRAIN_LIMIT_S = 8  # the default of --drain-limit-ms
 
 
 def known(value, fields, place):
@@ -89,7 +88,8 @@ def main():
     assert service["ports"][0]["targetPort"] == port["name"]
     listen = next(variable["value"] for variable in server["env"] if variable["name"] == "DIAFLIGHT_LISTEN")
     assert listen == f"0.0.0.0:{port['containerPort']}", listen
-    stop_s = server["lifecycle"]["preStop"]["sleep"]["seconds"] + DRAIN_LIMIT_S
+    delay_ms = next(variable["value"] for variable in server["env"] if variable["name"] == "DIAFLIGHT_DRAIN_DELAY_MS")
+    stop_s = int(delay_ms) / 1000 + DRAIN_LIMIT_S
     assert serving["terminationGracePeriodSeconds"] > stop_s, "running answers are killed"
 
 

@@ -65,7 +65,7 @@ async fn answered(
     let answer = without_rows(&engine, &request.query, &limits, &workers).await?;
     let (schema, snapshot) = (answer.schema, answer.versions.table);
     let warning = request.warning(&answer.unknown_columns);
-    let as_of = AsOf::Exactly { version: snapshot, table_id: answer.versions.ids[0] };
+    let as_of = AsOf::Exactly { version: snapshot, id: answer.versions.ids[0] };
     let query = Query { as_of: Some(as_of), ..request.query };
 
     let ids = received(first, messages, memory, idle_limit);

@@ -22,7 +22,7 @@ pub(crate) struct Ticket {
     diaflight: u32,
     /// The version of the table.
     snapshot: u64,
-    /// The table's id, as text: JSON's numbers are not all exact.
+    /// The id of that version, as text: JSON's numbers are not all exact.
     table: String,
     /// The part of the table, by its first and last key.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,8 +77,8 @@ impl Ticket {
             (None, false) => {}
             _ => return Err(damaged("its key range does not fit its request")),
         }
-        let table_id = u64::from_str_radix(&self.table, 16).map_err(damaged)?;
-        request.query.as_of = Some(AsOf::Exactly { version: self.snapshot, table_id });
+        let id = u64::from_str_radix(&self.table, 16).map_err(damaged)?;
+        request.query.as_of = Some(AsOf::Exactly { version: self.snapshot, id });
         Ok(request)
     }
 }
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(back, ticket);
         let query = back.request().unwrap().query;
         assert_eq!(query.ids, ObjectIds::Within(i64::MIN..=-2));
-        assert_eq!(query.as_of, Some(AsOf::Exactly { version: 3, table_id: u64::MAX - 1 }));
+        assert_eq!(query.as_of, Some(AsOf::Exactly { version: 3, id: u64::MAX - 1 }));
         assert_eq!(query.rows, EndpointRequest::parse(text.to_string()).unwrap().query.rows);
     }
 

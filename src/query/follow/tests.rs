@@ -130,7 +130,7 @@ async fn what_comes_late_of_a_table_is_not_taken_for_the_one_in_its_place() {
     commit(&sources, Table::Sources, "second", 0, 5000);
     commit(&sources, Table::Sources, "second", 1, 7000);
     assert!(failed(&tables).await.is_empty());
-    tables.older.keep(old.clone());
+    tables.older.keep(old.clone(), before.history.clone());
     let time = |millis| chrono::DateTime::from_timestamp_millis(millis).unwrap();
     let (first, at) = (source(&copy), time(6000));
     let of_first = first.version_at(before.prepared.snapshot(), &at, &before.history);

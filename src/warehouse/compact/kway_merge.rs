@@ -1,11 +1,9 @@
 //! Merges files of a snapshot into fewer sorted files with the same rows, no two of which have keys in common. It reads at most
-//! [`FAN_IN`] files at once, and holds one row group of each in memory; files that are not sorted are sorted first, one at a time, in
-//! [`SORT_BYTES`].
+//! [`FAN_IN`] files at once, and holds one row group of each in memory; files that are not sorted are sorted first, one at a time.
 
-use std::pin::pin;
 use std::sync::Arc;
 
-use arrow::compute::SortOptions;
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -16,20 +14,15 @@ use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::files::fit;
-use crate::warehouse::{
-    BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Sorter, Warehouse, read,
-};
+use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
+use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, Warehouse, read};
 
 const FAN_IN: usize = 32;
-/// Memory for sorting a file; what does not fit goes to a temporary folder.
-const SORT_BYTES: usize = 256 << 20;
-/// The order of each of [`Table::sort_columns`].
-const ASCENDING: SortOptions = SortOptions { descending: false, nulls_first: true };
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
 type Run = Vec<DataFile>;
@@ -110,26 +103,8 @@ async fn sort(
     file: &DataFile,
     full: FileSize,
 ) -> Result<Run> {
-    let folder = tempfile::tempdir()?;
-    let sorter = Sorter::new(SORT_BYTES, folder.path())?;
-    let order: Vec<_> = base.table.sort_columns().iter().map(|name| (*name, ASCENDING)).collect();
-    let rows = sorter.sort(run_stream(base, vec![file.clone()]), &order)?;
-    let written = write(warehouse, base, rows, full).await;
-    written.map_err(|error| error.context(format!("sorting /{}", file.path)))
-}
-
-async fn write(
-    warehouse: &Warehouse,
-    base: &Snapshot,
-    rows: impl Stream<Item = Result<RecordBatch>>,
-    full: FileSize,
-) -> Result<Run> {
-    let mut writer = SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
-    let mut rows = pin!(rows);
-    while let Some(batch) = rows.try_next().await? {
-        writer.write(&batch).await?;
-    }
-    writer.finish().await
+    let every = |batch: &RecordBatch| Ok(BooleanBuffer::new_set(batch.num_rows()).into());
+    rewrite(warehouse, base, file, full, every).await
 }
 
 fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
@@ -146,7 +121,7 @@ fn merged_stream(
     streams: Vec<SendableRecordBatchStream>,
 ) -> Result<SendableRecordBatchStream> {
     let order = table.sort_columns().iter().map(|name| col(name, schema));
-    let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, ASCENDING)));
+    let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, IN_FILES)));
     let order: Vec<_> = order.collect::<Result<_, DataFusionError>>()?;
     let order = LexOrdering::new(order).ok_or_else(|| Error::internal("a table has no order"))?;
     // Each stream holds one batch, so no limit is needed.

@@ -11,8 +11,10 @@ use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use serde_json::json;
 
 use super::change::{Change, Operation};
+use super::comments::with_comments;
 use super::{Log, SYNTHETIC};
 use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
 use crate::warehouse::{DataFile, FileSize};
 
 /// Properties of a new table. A reader replays at most ten commits after a checkpoint; what a commit
@@ -30,6 +32,11 @@ pub(crate) fn delta_operation(operation: Operation) -> DeltaOperation {
         Operation::Compact => {
             DeltaOperation::Optimize { predicate: None, target_size: FileSize::TARGET.bytes as i64 }
         }
+        Operation::Delete => DeltaOperation::Delete { predicate: None },
+        Operation::Restore { version } => {
+            DeltaOperation::Restore { version: Some(version), datetime: None }
+        }
+        Operation::Undo { .. } => DeltaOperation::Restore { version: None, datetime: None },
     }
 }
 
@@ -38,15 +45,15 @@ pub(crate) fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, Del
         mode: SaveMode::ErrorIfExists,
         location: log.location.url.clone(),
         protocol: protocol()?,
-        metadata: metadata(change)?,
+        metadata: metadata(log.table, change)?,
     })
 }
 
 /// Of a new table.
-fn metadata(change: &Change) -> Result<Metadata, DeltaTableError> {
+fn metadata(table: Table, change: &Change) -> Result<Metadata, DeltaTableError> {
     let synthetic = (change.operation == Operation::Generate).then_some(SYNTHETIC);
     let properties = TABLE_PROPERTIES.into_iter().chain(synthetic);
-    Ok(new_metadata(&kernel_schema(&change.schema)?, [""; 0], properties)?)
+    Ok(new_metadata(&kernel_schema(table, &change.schema)?, [""; 0], properties)?)
 }
 
 /// The lowest: every Delta reader has it.
@@ -54,8 +61,8 @@ fn protocol() -> Result<Protocol, DeltaTableError> {
     Ok(serde_json::from_value(json!({ "minReaderVersion": 1, "minWriterVersion": 2 }))?)
 }
 
-fn kernel_schema(schema: &Schema) -> Result<StructType, DeltaTableError> {
-    Ok(schema.try_into_kernel()?)
+fn kernel_schema(table: Table, schema: &Schema) -> Result<StructType, DeltaTableError> {
+    Ok((&with_comments(table, schema)).try_into_kernel()?)
 }
 
 pub(crate) fn actions(
@@ -64,8 +71,8 @@ pub(crate) fn actions(
     change: &Change,
 ) -> Result<Vec<Action>> {
     let mut actions = match current {
-        None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(change)?)],
-        Some(current) => grown(current, change)?.into_iter().collect(),
+        None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(log.table, change)?)],
+        Some(current) => grown(log.table, current, change)?.into_iter().collect(),
     };
     let data_change = change.operation != Operation::Compact;
     for file in &change.add {
@@ -77,10 +84,12 @@ pub(crate) fn actions(
     Ok(actions)
 }
 
-/// The new metadata, if the schema is not that of the table any more.
-fn grown(current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
-    let schema = kernel_schema(&change.schema)?;
-    if change.operation == Operation::Compact || schema == *current.schema() {
+/// The new metadata, if the schema is not that of the table any more, or describes its columns in another way. Only a commit that adds rows
+/// has it: such a commit is a conflict for other writers anyway.
+fn grown(table: Table, current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
+    let schema = kernel_schema(table, &change.schema)?;
+    let adds_rows = matches!(change.operation, Operation::Ingest | Operation::Generate);
+    if !adds_rows || schema == *current.schema() {
         return Ok(None);
     }
     for field in current.arrow_schema().fields() {

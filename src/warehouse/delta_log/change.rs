@@ -1,5 +1,7 @@
 //! A change of a table: what a writer gives to [`Warehouse::commit`](crate::warehouse::Warehouse::commit).
 
+use std::fmt::{self, Display, Formatter};
+
 use arrow::datatypes::SchemaRef;
 
 use crate::warehouse::DataFile;
@@ -13,6 +15,28 @@ pub enum Operation {
     Generate,
     /// Rewrites files, but changes no row: other writers need not start over because of it.
     Compact,
+    /// Deletes rows.
+    Delete,
+    /// Brings back the rows of an older version.
+    Restore {
+        /// The older version.
+        version: u64,
+    },
+    /// Takes back what one version changed.
+    Undo {
+        /// That version.
+        version: u64,
+    },
+}
+
+impl Display for Operation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restore { version } => write!(f, "Restore of version {version}"),
+            Self::Undo { version } => write!(f, "Undo of version {version}"),
+            named => write!(f, "{named:?}"),
+        }
+    }
 }
 
 /// A set of files to add and remove together.

@@ -21,7 +21,8 @@ use crate::warehouse::{DataFile, Snapshot, Warehouse};
 
 /// The key of the commit's own id in the log, by which it recognises its entry.
 const COMMIT_ID: &str = "diaflightCommit";
-const OPERATION: &str = "diaflightOperation";
+/// The key of what a commit of ours does.
+pub(crate) const OPERATION: &str = "diaflightOperation";
 
 /// After losing to so many other writers in a row a commit fails.
 const ATTEMPTS: usize = 20;
@@ -154,7 +155,7 @@ fn prepared<'a>(
     let actions = actions(log, current, change).map_err(|error| log.failed(error))?;
     let properties = CommitProperties::default().with_max_retries(0).with_metadata([
         (COMMIT_ID.to_string(), json!(id)),
-        (OPERATION.to_string(), json!(format!("{:?}", change.operation))),
+        (OPERATION.to_string(), json!(change.operation.to_string())),
     ]);
     let operation = match current {
         None => creation(log, change).map_err(|error| log.failed(Error::from(error)))?,

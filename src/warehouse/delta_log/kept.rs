@@ -56,6 +56,11 @@ impl Warehouse {
         Ok(version)
     }
 
+    /// The version that a name is kept of. `Argument` where there is none.
+    pub async fn kept(&self, table: Table, name: &str) -> Result<u64> {
+        Ok(named(&Log::new(&self.location, table)?, name).await?.version)
+    }
+
     /// Gives up a name: vacuum may then delete the files of its version. `Argument` where there is none.
     pub async fn forget(&self, table: Table, name: &str) -> Result<u64> {
         let log = Log::new(&self.location, table)?;
@@ -69,10 +74,10 @@ impl Warehouse {
 /// The version of a name. `Argument` where there is none, `Gone` where the table of this id is another one than was kept. One small
 /// file is read: anyone may ask for a name.
 pub(crate) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
-    let kept = named(log, name).await.map_err(|error| error.context("as_of"))?;
+    let kept = named(log, name).await?;
     if kept.table_id != table_id {
         let text = format!(
-            "as_of: {name} belongs to a table that has been replaced since; ask for the newest version"
+            "{name} belongs to a table that has been replaced since; ask for the newest version"
         );
         return Err(Error::new(Kind::Gone, text));
     }
@@ -109,6 +114,17 @@ pub(crate) async fn kept_snapshots(log: &Log, newest: &Snapshot) -> Result<Vec<S
     });
     let snapshots = snapshots.buffered(AT_ONCE);
     snapshots.try_filter_map(|snapshot| std::future::ready(Ok(snapshot))).try_collect().await
+}
+
+/// All names of the table as it is now, with their versions.
+pub(crate) async fn kept_versions(log: &Log, table_id: u64) -> Result<Vec<(String, u64)>> {
+    let mut versions = Vec::new();
+    for name in names(log).await? {
+        let kept = read(log, &path(log, &name)).await?;
+        versions
+            .extend(kept.filter(|kept| kept.table_id == table_id).map(|kept| (name, kept.version)));
+    }
+    Ok(versions)
 }
 
 async fn read(log: &Log, path: &Path) -> Result<Option<Kept>> {

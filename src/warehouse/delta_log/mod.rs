@@ -1,16 +1,20 @@
 //! A table's Delta log: which versions there are, what each holds, and whether rows changed between two of them. `commit` adds a
-//! version to it, `versions` finds one by number, time or name, and `kept` gives a version a name.
+//! version to it, `versions` finds one by number, time or name, `history` the times of all, and `kept` gives a version a name.
 
 mod actions;
 mod change;
+mod comments;
 mod commit;
+mod history;
 mod kept;
 mod versions;
 
 pub use change::{Change, Operation};
-pub(super) use kept::{kept_snapshots, version_named};
-pub use versions::History;
-pub(super) use versions::{gone, newer, older};
+pub(super) use commit::OPERATION;
+pub use history::History;
+pub(super) use kept::{kept_snapshots, kept_versions, version_named};
+pub use versions::Newer;
+pub(super) use versions::{find, gone, newer, older};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -26,6 +30,7 @@ use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
 use twox_hash::XxHash3_64;
 use url::Url;
 
+use self::comments::without_comments;
 use super::files::to_millis;
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
@@ -103,7 +108,7 @@ impl Log {
 
     /// The snapshot of a state, without its entry of the log.
     pub(crate) fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
-        let schema = state.arrow_schema();
+        let schema = Arc::new(without_comments(self.table, &state.arrow_schema()));
         let in_log = state.metadata().partition_columns();
         let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
         let mut files = Vec::new();
@@ -207,15 +212,16 @@ impl Log {
 
     /// Whether all files of a snapshot are still in the store.
     pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
-        Ok(self.missing_files(snapshot).await?.is_empty())
+        Ok(self.missing(snapshot).await?.is_empty())
     }
 
-    /// The files of a snapshot that are not in the store: vacuum deletes those of old versions.
-    pub(crate) async fn missing_files(&self, snapshot: &Snapshot) -> Result<Vec<Path>> {
+    /// The files of a snapshot that are not in the store, or not of their size.
+    pub(crate) async fn missing<'a>(&self, snapshot: &'a Snapshot) -> Result<Vec<&'a DataFile>> {
         let stored = self.location.list().await?.objects;
-        let stored: HashSet<_> = stored.into_iter().map(|object| object.location).collect();
-        let paths = snapshot.files.iter().map(|file| file.path.clone());
-        Ok(paths.filter(|path| !stored.contains(path)).collect())
+        let stored: HashSet<_> =
+            stored.into_iter().map(|object| (object.location, object.size)).collect();
+        let is_there = |file: &&DataFile| stored.contains(&(file.path.clone(), file.size_bytes));
+        Ok(snapshot.files.iter().filter(|file| !is_there(file)).collect())
     }
 
     /// What a version changed; `None` where its commit is not in the log (any more).

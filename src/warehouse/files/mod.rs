@@ -16,4 +16,4 @@ pub use reader::{described, footer, read};
 pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};
 pub use writer::SortedWriter;
-pub(super) use writer::fit;
+pub(super) use writer::{OrderCheck, fit};

@@ -174,7 +174,7 @@ fn has_nan_times(batch: &RecordBatch) -> bool {
 }
 
 /// Checks that rows arrive in the table's order.
-struct OrderCheck {
+pub(crate) struct OrderCheck {
     columns: Vec<usize>,
     /// The indices of the key and the id, which are never null.
     never_null: Vec<usize>,
@@ -184,7 +184,8 @@ struct OrderCheck {
 }
 
 impl OrderCheck {
-    fn new(table: Table, schema: &Schema) -> Result<Self> {
+    /// For batches of this schema.
+    pub(crate) fn new(table: Table, schema: &Schema) -> Result<Self> {
         let index = |name: &&str| schema.index_of(name);
         let columns = table.sort_columns().iter().map(index).collect::<Result<Vec<_>, _>>()?;
         let fields = columns.iter().map(|&i| SortField::new(schema.field(i).data_type().clone()));
@@ -204,16 +205,22 @@ impl OrderCheck {
                 return Err(Error::internal(message));
             }
         }
+        if !self.follows(batch)? {
+            return Err(Error::internal("rows are not in the table's order"));
+        }
+        self.last_key = Some(key_column(batch)?.value(batch.num_rows() - 1));
+        Ok(())
+    }
+
+    /// Whether the rows of a batch, which has some, are in order and follow those before.
+    pub(crate) fn follows(&mut self, batch: &RecordBatch) -> Result<bool> {
         let columns: Vec<_> = self.columns.iter().map(|&i| batch.column(i).clone()).collect();
         let rows = self.converter.convert_columns(&columns)?;
         let all = self.last.iter().map(|last| last.row()).chain(rows.iter());
-        if !all.is_sorted() {
-            return Err(Error::internal("rows are not in the table's order"));
-        }
+        let sorted = all.is_sorted();
         let end = batch.num_rows() - 1;
         self.last = Some(rows.row(end).owned());
-        self.last_key = Some(key_column(batch)?.value(end));
-        Ok(())
+        Ok(sorted)
     }
 }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+use crate::process::own_name;
+
 /// A file under its temporary name, which is gone once this is dropped.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -16,6 +18,12 @@ pub(crate) struct Draft {
     temporary: PathBuf,
     folder: PathBuf,
     to: PathBuf,
+}
+
+/// A name that readers ignore and vacuum removes: of a file, the process that begins it, and what makes it unique.
+pub(crate) fn temporary_name(file: &str, unique: &str) -> String {
+    let process = own_name().map(|process| format!("{process}.")).unwrap_or_default();
+    format!(".{file}.{process}{unique}.tmp")
 }
 
 /// What becomes of a file that has the name already.
@@ -33,8 +41,8 @@ impl Draft {
         let (Some(folder), Some(name)) = (to.parent(), to.file_name()) else {
             return Err(Error::new(ErrorKind::InvalidInput, "not the name of a file"));
         };
-        let temporary = format!(".{}.{}.tmp", name.to_string_lossy(), Uuid::new_v4());
-        let temporary = folder.join(temporary);
+        let unique = Uuid::new_v4().to_string();
+        let temporary = folder.join(temporary_name(&name.to_string_lossy(), &unique));
         let file = match File::create_new(&temporary) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 make_folder(folder)?;

@@ -15,6 +15,7 @@ mod unfinished;
 mod upload;
 
 pub use bucket::Bucket;
+pub(super) use durable::temporary_name;
 pub(super) use listing::{Listing, is_data};
 pub use location::Location;
 pub use metered::{STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome};

@@ -12,8 +12,13 @@ use super::Location;
 use super::bucket::Bucket;
 use crate::error::{Error, Kind, Result};
 
-/// Ends the uploads below a location that were begun before `expired`, and returns their number: 0 if the store is not S3.
-pub(crate) async fn end_old_uploads(folder: &Location, expired: DateTime<Utc>) -> Result<usize> {
+/// Ends the uploads below a location that were begun before `expired`, and returns their number: 0 if the store is not S3. In a dry run,
+/// they are only counted.
+pub(crate) async fn end_old_uploads(
+    folder: &Location,
+    expired: DateTime<Utc>,
+    dry_run: bool,
+) -> Result<usize> {
     let Some(bucket) = &folder.bucket else { return Ok(0) };
     let mut ended = 0;
     for upload in list(bucket, &folder.prefix).await? {
@@ -22,6 +27,10 @@ pub(crate) async fn end_old_uploads(folder: &Location, expired: DateTime<Utc>) -
         }
         // A name that no object_store path can have was not written by us.
         let Ok(path) = Path::parse(&upload.key) else { continue };
+        if dry_run {
+            ended += 1;
+            continue;
+        }
         match bucket.store.abort_multipart(&path, &upload.id).await {
             Ok(()) => ended += 1,
             Err(object_store::Error::NotFound { .. }) => {}

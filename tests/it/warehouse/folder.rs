@@ -84,14 +84,14 @@ async fn a_version_is_that_of_the_listing() {
     std::fs::write(folder.path().join(".b.parquet.tmp"), "half of it").unwrap();
     assert!(source.newer(&first).await.unwrap().is_none(), "no data");
     put(&folder, "b.parquet", &sources(20, 10, 2));
-    let second = source.newer(&first).await.unwrap().unwrap();
+    let second = source.newer(&first).await.unwrap().unwrap().snapshot;
     assert_eq!(second.files.len(), 2);
     assert!(source.newer(&second).await.unwrap().is_none());
     std::fs::remove_file(folder.path().join("b.parquet")).unwrap();
-    let third = source.newer(&second).await.unwrap().unwrap();
+    let third = source.newer(&second).await.unwrap().unwrap().snapshot;
     assert_eq!(third.version, first.version, "the same files again");
     put(&folder, "a.parquet", &sources(1, 10, 2));
-    let fourth = source.newer(&third).await.unwrap().unwrap();
+    let fourth = source.newer(&third).await.unwrap().unwrap().snapshot;
     assert_eq!(fourth.files.len(), 1);
     assert!(![&first, &second].iter().any(|before| before.version == fourth.version));
 }

@@ -82,3 +82,66 @@ async fn an_upload_that_is_given_up_leaves_nothing() {
     let read = location.store.get(&path).await.unwrap().bytes().await.unwrap();
     assert_eq!((entries(), &read[..]), (1, &b"first second"[..]));
 }
+
+/// What a process that was killed left goes with the next writer, what may belong to a living one stays.
+#[tokio::test]
+async fn leftovers_of_a_killed_process_go_with_the_next_writer() {
+    let (_folder, warehouse) = on_disk();
+    append(&warehouse, &sources(1, 5, 1)).await;
+    let table = warehouse.location().url.to_file_path().unwrap().join("sources");
+    let own = diaflight::process::own_name().unwrap();
+    let (place, _) = own.split_once('-').unwrap();
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let dead = format!("{place}-{}-1", ended.id());
+    let elsewhere = format!("{:016x}-{}-1", 1, ended.id());
+
+    let on_disk = |file: &DataFile| Path::new("/").join(file.path.as_ref());
+    let name = |file: &DataFile| file.path.filename().unwrap().to_string();
+    let mark = |name: &str, process: &str| table.join(format!(".{name}.{process}.uncommitted.tmp"));
+    let lost = write_files(&warehouse, &sources(100, 5, 1), 100).await.remove(0);
+    let living = write_files(&warehouse, &sources(200, 5, 1), 100).await.remove(0);
+    assert!(mark(&name(&living), own).exists(), "it is marked until it is committed");
+    std::fs::rename(mark(&name(&lost), own), mark(&name(&lost), &dead)).unwrap();
+    let committed = newest(&warehouse).await.unwrap().files.remove(0);
+    assert!(!mark(&name(&committed), own).exists());
+    put(mark(&name(&committed), &dead), 0);
+    let temporary =
+        |process: &str| put(table.join(format!(".part-1.parquet.{process}.6f1c.tmp")), 0);
+    let log = put(table.join(format!("_delta_log/.00000000000000000001.json.{dead}.6f1c.tmp")), 0);
+    let (gone, stays) = (temporary(&dead), [temporary(own), temporary(&elsewhere)]);
+
+    warehouse.check_writable(Table::Sources).await.unwrap();
+    for path in
+        [&gone, &log, &on_disk(&lost), &mark(&name(&lost), &dead), &mark(&name(&committed), &dead)]
+    {
+        assert!(!path.exists(), "{}", path.display());
+    }
+    for path in
+        stays.iter().chain(&[on_disk(&living), mark(&name(&living), own), on_disk(&committed)])
+    {
+        assert!(path.exists(), "{}", path.display());
+    }
+    warehouse.discard_uncommitted().await;
+    assert!(!on_disk(&living).exists() && !mark(&name(&living), own).exists());
+}
+
+#[test]
+fn the_folder_of_a_killed_ingest_goes_with_the_next() {
+    let (own, temp) = (diaflight::process::own_name().unwrap(), tempfile::tempdir().unwrap());
+    let (place, _) = own.split_once('-').unwrap();
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    let folders = [format!("{place}-{}-1", ended.id()), own.to_string()].map(|process| {
+        let folder = temp.path().join(format!("diaflight-ingest-{process}.x1y2z3"));
+        std::fs::create_dir(&folder).unwrap();
+        put(folder.join("rows"), 0);
+        folder
+    });
+    let night = crate::nights::write(temp.path())[0].clone();
+    let warehouse = temp.path().join("w");
+    let ingest = ["ingest", "--warehouse", warehouse.to_str().unwrap(), &night, "--temp-dir"];
+    let temp_dir = [temp.path().to_str().unwrap()];
+    crate::program::run(ingest.iter().chain(&temp_dir)).succeeded();
+    assert_eq!(folders.map(|folder| folder.exists()), [false, true]);
+}

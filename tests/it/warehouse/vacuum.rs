@@ -11,7 +11,9 @@ async fn files_there(warehouse: &Warehouse) -> Vec<String> {
     let location = warehouse.location();
     let objects: Vec<_> = location.store.list(Some(&location.prefix)).try_collect().await.unwrap();
     let paths = objects.into_iter().map(|object| object.location.to_string());
-    let mut paths: Vec<_> = paths.filter(|path| !path.contains("_delta_log")).collect();
+    // Files that are not committed have a hidden mark.
+    let hidden = |path: &String| path.contains("_delta_log") || path.contains("/.part-");
+    let mut paths: Vec<_> = paths.filter(|path| !hidden(path)).collect();
     paths.sort();
     paths
 }

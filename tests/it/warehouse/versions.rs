@@ -82,3 +82,28 @@ async fn the_time_in_the_commit_comes_before_that_of_its_writer_and_of_its_file(
         assert_eq!(version_at(&warehouse, time).await, Ok(version), "{time}");
     }
 }
+
+/// Clocks of writers differ: a commit is never earlier than one before it, and one clock does not date those after it.
+#[tokio::test]
+async fn times_never_go_back_from_version_to_version() {
+    let (_folder, warehouse) = on_disk();
+    for version in 0..6 {
+        append(&warehouse, &sources(version * 10 + 1, 5, 1)).await;
+    }
+    let (day, start) = (86_400_i64, 1_700_000_000_i64);
+    // What each commit says, and when its file was written: both in days.
+    for (version, said_at, written) in
+        [(0, 0, 0), (1, 2, 2), (2, 1, 3), (3, 900, 4), (4, -9000, 5), (5, 6, 6)]
+    {
+        let millis = (start + said_at * day) * 1000;
+        said(&warehouse, version, Some(serde_json::json!({ "timestamp": millis })));
+        let written = DateTime::<Utc>::from_timestamp(start + written * day, 0).unwrap();
+        dated(&entry(&warehouse, version), SystemTime::from(written));
+    }
+    let halves =
+        [(0, 0), (1, 0), (3, 0), (4, 2), (5, 2), (7, 2), (8, 4), (11, 4), (12, 5), (99, 5)];
+    for (half_days, version) in halves {
+        let time = DateTime::from_timestamp(start + half_days * day / 2, 0).unwrap();
+        assert_eq!(version_at(&warehouse, &time.to_rfc3339()).await, Ok(version), "{half_days}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Reads all of a table and says what is wrong with its files: of the newest version those that are missing, damaged, or not in the order
+//! that they claim; those that no version names; and names kept of versions that are lost. [`repair`] mends what can be mended.
+//!
+//! One file is read at a time, one row group of it in memory.
+
+mod file;
+mod repair;
+
+use std::collections::HashMap;
+
+use chrono::Utc;
+use object_store::ObjectMeta;
+use object_store::path::Path;
+
+use self::file::flaw;
+use super::delta_log::{Log, kept_versions};
+use super::vacuum::{WRITING, known_retention, unused_files};
+use super::{DataFile, Snapshot, Warehouse};
+use crate::error::Result;
+use crate::schema::Table;
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flaw {
+    /// The log names it, and it is not there.
+    Missing,
+    /// It has another size than the log says.
+    WrongSize,
+    /// It cannot be read, or holds other rows than the log says.
+    Damaged,
+    /// Its rows are not in the order that its footer claims.
+    Unsorted,
+    /// No version within the retention period names it.
+    Orphan,
+    /// A name is kept of a version that cannot be read any more.
+    LostName,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Finding {
+    /// The table.
+    pub table: &'static str,
+    /// The file, from the root of the store.
+    pub file: String,
+    /// The kind of the fault.
+    pub flaw: Flaw,
+    /// The fault, and what is lost with the file.
+    pub what: String,
+    /// What was done about it; `None` if nothing was.
+    pub repaired: Option<String>,
+}
+
+/// What a check read and found.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Checked {
+    /// Files of the newest versions.
+    pub files: u64,
+    /// Their size in the log.
+    pub bytes: u64,
+    /// All that is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// The findings of one table, and what their repair needs.
+struct CheckedTable {
+    snapshot: Snapshot,
+    findings: Vec<Finding>,
+    /// Files of the newest version with a flaw.
+    flawed: Vec<(Flaw, DataFile)>,
+    orphans: Vec<Path>,
+}
+
+impl Warehouse {
+    /// Checks a table, and repairs what it finds if that is wanted. Fails with `NotFound` if there is no table, and with `Storage` if the
+    /// store fails: then nothing can be said of the files.
+    pub async fn check(&self, table: Table, repair: bool) -> Result<Checked> {
+        let mut checked = self.checked(table).await?;
+        if repair && !checked.findings.is_empty() {
+            self.check_writable(table).await?;
+            self.repair(&mut checked).await?;
+        }
+        let files = &checked.snapshot.files;
+        Ok(Checked {
+            files: files.len() as u64,
+            bytes: files.iter().map(|file| file.size_bytes).sum(),
+            findings: checked.findings,
+        })
+    }
+
+    async fn checked(&self, table: Table) -> Result<CheckedTable> {
+        let log = Log::new(&self.location, table)?;
+        // Listed before the log is read: a file that is committed in between is then known as live.
+        let objects = log.location.list().await?.objects;
+        let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
+        let snapshot = log.snapshot(&state)?;
+        let mut checked =
+            CheckedTable { snapshot, findings: vec![], flawed: vec![], orphans: vec![] };
+        let stored: HashMap<_, _> =
+            objects.iter().map(|object| (&object.location, object.size)).collect();
+        for file in checked.snapshot.files.clone() {
+            let size = match stored.get(&file.path) {
+                Some(size) => Some(*size),
+                None => size_of(&log, &file.path).await?,
+            };
+            if let Some((flaw, what)) = flaw(&checked.snapshot, &file, size).await? {
+                checked.find(&file.path, flaw, what);
+                checked.flawed.push((flaw, file));
+            }
+        }
+        let (now, retention) = (Utc::now(), known_retention(&state));
+        let orphans = unused_files(&log, state, objects, now - retention, now - WRITING).await?;
+        for ObjectMeta { location, size, last_modified, .. } in orphans {
+            let what = format!("no version names it; {size} bytes, written {last_modified}");
+            checked.find(&location, Flaw::Orphan, what);
+            checked.orphans.push(location);
+        }
+        self.check_names(&log, &mut checked).await?;
+        Ok(checked)
+    }
+
+    async fn check_names(&self, log: &Log, checked: &mut CheckedTable) -> Result<()> {
+        for (name, version) in kept_versions(log, checked.snapshot.table_id).await? {
+            let lost = match log.read(Some(version)).await {
+                Ok(Some(kept)) => log
+                    .missing(&kept)
+                    .await?
+                    .first()
+                    .map(|file| format!("/{} is missing", file.path)),
+                Ok(None) => Some("it is not in the log".to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(why) = lost {
+                let file = log.location.prefix.clone().join("_kept").join(format!("{name}.json"));
+                let what = format!(
+                    "version {version}, kept as {name}, cannot be read: {why}; restore the files from a backup, or give the name up \
+                     (maintain forget {name})"
+                );
+                checked.find(&file, Flaw::LostName, what);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl CheckedTable {
+    fn find(&mut self, file: &Path, flaw: Flaw, what: String) {
+        let (table, file) = (self.snapshot.table.name(), format!("/{file}"));
+        self.findings.push(Finding { table, file, flaw, what, repaired: None });
+    }
+}
+
+/// The size of a file that was committed after the listing.
+async fn size_of(log: &Log, path: &Path) -> Result<Option<u64>> {
+    use object_store::ObjectStoreExt;
+    match log.location.store.head(path).await {
+        Ok(object) => Ok(Some(object.size)),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(log.failed(error.into())),
+    }
+}

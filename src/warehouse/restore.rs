@@ -1,0 +1,183 @@
+//! Brings back the rows of an older version of tables, as a new version: files that were removed since are added again, and those that were
+//! added since are removed. Nothing is lost: the versions in between stay readable until vacuum deletes their files.
+
+use std::collections::HashSet;
+
+use deltalake_core::kernel::Action;
+
+use super::delta_log::{History, Log, find};
+use super::{AsOf, Change, DataFile, Operation, Snapshot, Warehouse};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+
+/// How often to start over when a compaction commits first.
+const ATTEMPTS: usize = 5;
+
+/// What the restoration of a table did, or would do.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Restored {
+    /// The table.
+    pub table: &'static str,
+    /// The newest version before.
+    pub from: u64,
+    /// The version whose rows are there now.
+    pub to: u64,
+    /// The version that brought them back; `None` if the rows were there already, or nothing was to be changed.
+    pub committed: Option<u64>,
+    /// Files of the older version that were added again.
+    pub files_added: usize,
+    /// Files that were removed.
+    pub files_removed: usize,
+    /// The rows of the files that were added again; `None` if the log does not tell.
+    pub rows_added: Option<u64>,
+    /// The rows of the files that were removed.
+    pub rows_removed: Option<u64>,
+}
+
+/// A table that can be restored.
+struct Restoration {
+    table: Table,
+    base: Snapshot,
+    target: Snapshot,
+    add: Vec<DataFile>,
+    remove: Vec<DataFile>,
+}
+
+impl Warehouse {
+    /// Restores some tables to the version that `as_of` is of each, objects first, so that no object is visible without its sources.
+    /// Nothing is changed unless all of them can be restored. If it is stopped between two tables, the same restoration again completes it.
+    /// `Argument` if a table has no such version or files of it are gone; `Conflict` if others changed its rows meanwhile.
+    pub async fn restore(
+        &self,
+        tables: &[Table],
+        as_of: &AsOf,
+        dry_run: bool,
+    ) -> Result<Vec<Restored>> {
+        let mut plans = Vec::new();
+        for table in Table::ALL.into_iter().rev().filter(|table| tables.contains(table)) {
+            plans.push(self.restoration(table, as_of).await?);
+        }
+        if let Some(first) = plans.iter().find(|plan| !dry_run && !plan.is_done()) {
+            self.check_writable(first.table).await?;
+        }
+        let mut done = Vec::new();
+        for plan in plans {
+            let restored = match dry_run || plan.is_done() {
+                true => plan.report(None),
+                false => self.commit_restoration(plan).await?,
+            };
+            done.push(restored);
+        }
+        Ok(done)
+    }
+
+    async fn restoration(&self, table: Table, as_of: &AsOf) -> Result<Restoration> {
+        let log = Log::new(&self.location, table)?;
+        let base = log.read(None).await?.ok_or_else(|| self.no_table(table))?;
+        let target = find(&log, as_of, &History::default()).await?;
+        let target = target.ok_or_else(|| self.no_table(table))?;
+        if target.table_id != base.table_id {
+            let why =
+                format!("version {} belongs to a table that has been replaced", target.version);
+            return Err(log.failed(Error::argument(why)));
+        }
+        if let Some(file) = log.missing(&target).await?.first() {
+            let (name, oldest) = (table.name(), oldest_whole(&log, base.version).await?);
+            let version = target.version;
+            return Err(Error::argument(format!(
+                "{name}: version {version} cannot be restored, since vacuum has deleted files of it (/{}); the oldest version that can be \
+                 restored is {oldest}; nothing was changed",
+                file.path
+            )));
+        }
+        let paths = |snapshot: &Snapshot| -> HashSet<_> {
+            snapshot.files.iter().map(|file| file.path.clone()).collect()
+        };
+        let (there, wanted) = (paths(&base), paths(&target));
+        let add = target.files.iter().filter(|file| !there.contains(&file.path)).cloned().collect();
+        let remove = base.files.iter().filter(|file| !wanted.contains(&file.path)).cloned();
+        Ok(Restoration { table, remove: remove.collect(), base, target, add })
+    }
+
+    async fn commit_restoration(&self, mut plan: Restoration) -> Result<Restored> {
+        let log = Log::new(&self.location, plan.table)?;
+        let mut attempt = 1;
+        let version = loop {
+            match self.commit(plan.table, Some(&plan.base), plan.change()).await {
+                Err(error) if error.kind() == Kind::Conflict => {
+                    let again =
+                        self.restoration(plan.table, &AsOf::Version(plan.target.version)).await?;
+                    // The rows that somebody has committed meanwhile are not to be lost unseen.
+                    let same = log.same_rows(plan.base.version, again.base.version).await?;
+                    if !same || attempt == ATTEMPTS {
+                        let name = plan.table.name();
+                        return Err(error.context(format!(
+                            "{name} was changed while it was restored: look at its history and restore again"
+                        )));
+                    }
+                    (plan, attempt) = (again, attempt + 1);
+                }
+                done => break done?,
+            }
+        };
+        // A vacuum that began before the commit may have deleted files meanwhile.
+        if let Some(file) = log.missing(&plan.target).await?.first() {
+            let why = format!(
+                "a vacuum at the same time has deleted /{}: restore version {} again, or a newer one than {}",
+                file.path, plan.base.version, plan.target.version
+            );
+            return Err(log.failed(Error::new(Kind::Gone, why)));
+        }
+        Ok(plan.report(Some(version)))
+    }
+}
+
+impl Restoration {
+    fn is_done(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+
+    /// Columns that came after the older version stay, and are null in its rows.
+    fn change(&self) -> Change {
+        Change {
+            operation: Operation::Restore { version: self.target.version },
+            schema: self.base.schema.clone(),
+            add: self.add.clone(),
+            remove: self.remove.clone(),
+        }
+    }
+
+    fn report(&self, committed: Option<u64>) -> Restored {
+        let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<Option<u64>>();
+        Restored {
+            table: self.table.name(),
+            from: self.base.version,
+            to: self.target.version,
+            committed,
+            files_added: self.add.len(),
+            files_removed: self.remove.len(),
+            rows_added: rows(&self.add),
+            rows_removed: rows(&self.remove),
+        }
+    }
+}
+
+/// The oldest version that has all its files, and so have those after it. From the newest back, each commit tells which files the version
+/// before it had, too.
+async fn oldest_whole(log: &Log, newest: u64) -> Result<u64> {
+    let stored = log.location.list().await?.objects;
+    let stored: HashSet<_> = stored.into_iter().map(|object| object.location).collect();
+    let mut oldest = newest;
+    while oldest > 0 && log.entry(oldest - 1).await?.is_some() {
+        let actions = log.actions(oldest).await?.unwrap_or_default();
+        let gone = actions.iter().any(|action| match action {
+            Action::Remove(remove) => !stored.contains(&log.full_path(&remove.path)),
+            _ => false,
+        });
+        if gone {
+            break;
+        }
+        oldest -= 1;
+    }
+    Ok(oldest)
+}
