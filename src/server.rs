@@ -26,7 +26,7 @@ use crate::origin::Origins;
 use crate::query::Engine;
 use crate::rest::{self, App};
 use crate::sql::Sql;
-use crate::telemetry::{Held, Metrics, watched};
+use crate::telemetry::{Metrics, Observed, watched};
 use crate::token::Tokens;
 use crate::workers::Workers;
 
@@ -62,7 +62,7 @@ pub struct ServerParts {
 pub async fn serve(listener: TcpListener, served: ServerParts) -> Result<()> {
     let ServerParts { engine, sql, workers, options, tokens, tls, origins, stopping } = served;
     let (limits, origins) = (Limits::new(options.clone()), Arc::new(origins));
-    let metrics = Arc::new(Metrics::of(Held {
+    let metrics = Arc::new(Metrics::of(Observed {
         engine: engine.clone(),
         sql: sql.clone(),
         limits: limits.clone(),

@@ -3,9 +3,9 @@
 //!
 //! Labels are bounded: an endpoint is a route of the router or a method of Flight, everything else is `unknown`.
 
-mod held;
+mod observed;
 mod lines;
-mod process;
+mod own_process;
 mod visit;
 
 use std::sync::Arc;
@@ -24,10 +24,10 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-pub use held::Held;
+pub use observed::Observed;
 pub use visit::{RowsSent, noted, planned};
 
-use process::Process;
+use own_process::OwnProcess;
 
 use crate::error::{Error, Result};
 use crate::log;
@@ -123,7 +123,7 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        self.registry.register_collector(Box::new(Process::default()));
+        self.registry.register_collector(Box::new(OwnProcess::default()));
         let registry = self.registry.sub_registry_with_prefix("diaflight");
         registry.register("requests", "Requests answered", self.requests.clone());
         registry.register("aborted", "Answers begun and not completed", self.aborted.clone());
@@ -153,10 +153,10 @@ impl Metrics {
     }
 
     /// The metrics of a server of these parts.
-    pub fn of(held: Held) -> Self {
+    pub fn of(observed: Observed) -> Self {
         let mut metrics = Self::default();
         let registry = metrics.registry.sub_registry_with_prefix("diaflight");
-        registry.register_collector(Box::new(held));
+        registry.register_collector(Box::new(observed));
         metrics
     }
 

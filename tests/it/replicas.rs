@@ -138,7 +138,7 @@ async fn a_folder_has_the_same_tags_at_each_server_and_its_copy_has_others() {
     let of = async |name: &str, more: &[&str]| {
         let [sources, objects, fp] =
             ["sources", "objects", "fp"].map(|table| place(&format!("{name}/{table}")));
-        let tables = ["--sources", &sources, "--objects", &objects, "--fp", &fp];
+        let tables = ["--sources-url", &sources, "--objects-url", &objects, "--fp-url", &fp];
         serve(&[&tables[..], more].concat()).await
     };
     let questions: Vec<_> =
@@ -166,7 +166,7 @@ async fn a_picture_has_another_tag_when_only_forced_photometry_has_changed() {
 async fn serve_same(folder: &TempDir) -> Server {
     let [sources, objects, fp] = ["sources", "objects", "fp"]
         .map(|table| folder.path().join(table).to_str().unwrap().to_string());
-    serve(&["--sources", &sources, "--objects", &objects, "--fp", &fp]).await
+    serve(&["--sources-url", &sources, "--objects-url", &objects, "--fp-url", &fp]).await
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-"""Runs every `sh` and `python` block of README.md and API.md as its reader would: from top to bottom, in a folder that
+"""Runs every `sh` and `python` block of README.md, API.md and OPERATIONS.md as its reader would: from top to bottom, in a folder that
 looks like a clone in which the program is built, with `diaflight demo` running and alerts in path/to/alerts.
 
 What is put in place of what stands there is in SUBSTITUTIONS, and nothing else is. A command that serves goes on in the
@@ -116,7 +116,7 @@ def main():
     environment = prepare()
     ran = {}
     try:
-        for name in ["README.md", "API.md"]:
+        for name in ["README.md", "API.md", "OPERATIONS.md"]:
             run(name, "sh", 1, ["diaflight demo"], environment)
             ran[name] = 0
             for block in blocks(REPOSITORY / name):

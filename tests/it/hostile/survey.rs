@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 pub struct Survey {
     pub folder: TempDir,
     pub ids: Vec<i64>,
-    /// The ids of the tables, by name.
+    /// The ids of the snapshots, by table.
     tables: HashMap<&'static str, u64>,
 }
 
@@ -44,7 +44,7 @@ impl Survey {
         let mut tables = HashMap::new();
         for table in Table::ALL {
             let snapshot = warehouse.snapshot(table, None).await.unwrap().unwrap();
-            tables.insert(table.name(), snapshot.table_id);
+            tables.insert(table.name(), snapshot.id());
         }
         Self { folder, ids, tables }
     }

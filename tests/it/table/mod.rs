@@ -1,5 +1,6 @@
 //! `diaflight table`: what the tables went through, and the way back. Here is what its tests have in common: a warehouse of a few nights.
 
+mod backup;
 mod delete;
 mod dry;
 mod history;

@@ -13,7 +13,7 @@ use crate::query::{Engine, EngineUse, ServedSnapshot, TableLooks, TableUse};
 use crate::sql::{Sql, SqlUse};
 
 /// The parts of a server that are looked at.
-pub struct Held {
+pub struct Observed {
     /// Answers queries.
     pub engine: Engine,
     /// Answers statements.
@@ -22,13 +22,13 @@ pub struct Held {
     pub limits: Limits,
 }
 
-impl Debug for Held {
+impl Debug for Observed {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("Held")
+        f.write_str("Observed")
     }
 }
 
-impl Collector for Held {
+impl Collector for Observed {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let mut lines = Lines::new(encoder);
         lines.info("build", "The program", ("version", env!("CARGO_PKG_VERSION")))?;
@@ -48,7 +48,7 @@ impl Collector for Held {
     }
 }
 
-impl Held {
+impl Observed {
     /// Memory that has a limit, by what it is for.
     fn memory(&self, lines: &mut Lines<'_>, engine: &EngineUse, sql: &SqlUse) -> fmt::Result {
         let options = self.engine.options();

@@ -17,17 +17,17 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The process of the server.
 #[derive(Debug)]
-pub(super) struct Process {
+pub(super) struct OwnProcess {
     started: SystemTime,
 }
 
-impl Default for Process {
+impl Default for OwnProcess {
     fn default() -> Self {
         Self { started: SystemTime::now() }
     }
 }
 
-impl Collector for Process {
+impl Collector for OwnProcess {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let ticks = fs::read_to_string("/proc/self/stat").ok().and_then(|text| ticks(&text));
         if let Some(ticks) = ticks {
