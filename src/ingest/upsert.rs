@@ -38,11 +38,8 @@ use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{
-    Change, DataFile, Operation, Snapshot, SortedWriter, Sorter, Warehouse, described,
+    ATTEMPTS, Change, DataFile, Operation, Snapshot, SortedWriter, Sorter, Warehouse, described,
 };
-
-/// How often to try again when others keep changing a table.
-const ATTEMPTS: usize = 10;
 
 /// What became of the staged rows of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

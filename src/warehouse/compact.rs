@@ -4,12 +4,9 @@
 mod kway_merge;
 
 use self::kway_merge::merge;
-use super::{Change, DataFile, FileSize, Operation, Snapshot, Warehouse, described};
+use super::{ATTEMPTS, Change, DataFile, FileSize, Operation, Snapshot, Warehouse, described};
 use crate::error::{Kind, Result};
 use crate::schema::Table;
-
-/// How often to start over when files vanish under a compaction, as they do under another one.
-const ATTEMPTS: usize = 3;
 
 /// How to compact.
 #[derive(Clone, Debug, Default)]

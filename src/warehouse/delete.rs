@@ -4,19 +4,19 @@
 //! The rows of an observing night are given by their times. The objects that have no source left go with them; the rows of other objects
 //! stay as their newest alert gave them.
 
+mod selection;
+mod sources_left;
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
+use self::selection::{Keys, RowChoice};
+use self::sources_left::without_sources;
 use super::rewrite::rewrite;
-use super::selection::{Keys, RowChoice};
-use super::sources_left::without_sources;
-use super::{Change, FileSize, Operation, Snapshot, Warehouse, described};
+use super::{ATTEMPTS, Change, FileSize, Operation, Snapshot, Warehouse, described};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-
-/// How often to start over when another writer commits first.
-const ATTEMPTS: usize = 5;
 
 /// What to delete.
 #[derive(Clone, Debug, PartialEq)]

@@ -18,10 +18,8 @@ mod ledger;
 mod leftovers;
 mod restore;
 mod rewrite;
-mod selection;
 mod snapshot;
 mod source;
-mod sources_left;
 mod storage;
 mod uncommitted;
 mod undo;
@@ -51,6 +49,9 @@ use self::delta_log::Log;
 use self::uncommitted::Uncommitted;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
+
+/// How often a change is made anew when another writer commits first.
+pub const ATTEMPTS: usize = 10;
 
 /// The three tables under one prefix. Cheap to clone; clones share the files that no commit has named yet, which
 /// [`discard_uncommitted`](Self::discard_uncommitted) deletes.

@@ -6,12 +6,9 @@ use std::collections::HashSet;
 use deltalake_core::kernel::Action;
 
 use super::delta_log::{History, Log, find};
-use super::{AsOf, Change, DataFile, Operation, Snapshot, Warehouse};
+use super::{ATTEMPTS, AsOf, Change, DataFile, Operation, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-
-/// How often to start over when a compaction commits first.
-const ATTEMPTS: usize = 5;
 
 /// What the restoration of a table did, or would do.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

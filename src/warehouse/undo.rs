@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use deltalake_core::kernel::Action;
 
 use super::delta_log::Log;
-use super::{Change, DataFile, Operation, Warehouse};
+use super::{ATTEMPTS, Change, DataFile, Operation, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-
-/// How often to start over when another writer commits first.
-const ATTEMPTS: usize = 5;
 
 /// What undoing a commit did, or would do.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]

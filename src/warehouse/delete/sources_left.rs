@@ -6,9 +6,9 @@ use arrow::datatypes::Int64Type;
 use futures::TryStreamExt;
 
 use super::selection::RowChoice;
-use super::{BATCH_ROWS, Snapshot, read};
 use crate::error::Result;
 use crate::schema::{KEY, TIME};
+use crate::warehouse::{BATCH_ROWS, Snapshot, read};
 
 /// The objects that have no source left, ascending, and the number of those that keep some of theirs.
 pub(super) async fn without_sources(

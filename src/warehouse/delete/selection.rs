@@ -7,9 +7,9 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type};
 use futures::TryStreamExt;
 
-use super::{BATCH_ROWS, DataFile, Snapshot, read};
 use crate::error::{Error, Result};
 use crate::schema::{KEY, TIME};
+use crate::warehouse::{BATCH_ROWS, DataFile, Snapshot, read};
 
 /// Rows of these objects, at these times (MJD, TAI); `None` for any.
 #[derive(Clone, Debug)]
