@@ -20,7 +20,11 @@ pub async fn health(arguments: HealthArgs) -> Result<ExitCode> {
     };
     // A certificate names the server's public host, not this machine; nothing secret is sent to it.
     let is_own = arguments.url.is_none();
-    let client = Client::builder().timeout(LIMIT).danger_accept_invalid_certs(is_own).build();
+    let mut client = Client::builder().timeout(LIMIT).danger_accept_invalid_certs(is_own);
+    if is_own {
+        client = client.no_proxy();
+    }
+    let client = client.build();
     let client = client.map_err(|error| Error::internal(format!("the HTTP client: {error}")))?;
     let failed = |why: &dyn std::fmt::Display| Error::new(Kind::NotReady, format!("{url}: {why}"));
     let ready = format!("{}/health/ready", url.trim_end_matches('/'));

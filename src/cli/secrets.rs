@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -27,15 +27,19 @@ const EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Secrets {
     pub tokens: Tokens,
     certificate: Option<Arc<Certificate>>,
+    /// The files as they were before they were read.
+    seen: Vec<(PathBuf, Option<Stamp>)>,
 }
 
 impl Secrets {
     /// Reads the files that the settings name.
     pub(super) fn open(http: &HttpArgs) -> Result<Self> {
+        let files = [&http.token_file, &http.tls_cert, &http.tls_key].into_iter().flatten();
+        let seen = files.map(|file| (file.clone(), stamp(file))).collect();
         let tokens = Tokens::open(http.token.clone(), http.token_file.clone())?;
         let files = http.tls_cert.clone().zip(http.tls_key.clone());
         let certificate = files.map(|(cert, key)| Certificate::open(cert, key)).transpose()?;
-        Ok(Self { tokens, certificate })
+        Ok(Self { tokens, certificate, seen })
     }
 
     /// `None` if connections are not encrypted.
@@ -48,13 +52,27 @@ impl Secrets {
         if let Some(file) = self.tokens.file() {
             let tokens = self.tokens.clone();
             let read = move || tokens.read_again();
-            tokio::spawn(Followed::new("tokens", [file], read).follow(hangups.clone()));
+            tokio::spawn(self.followed("tokens", [file], read).follow(hangups.clone()));
         }
         if let Some(certificate) = self.certificate.clone() {
             let files = certificate.files().map(PathBuf::from);
             let read = move || certificate.read_again();
-            tokio::spawn(Followed::new("certificate", files, read).follow(hangups.clone()));
+            tokio::spawn(self.followed("certificate", files, read).follow(hangups.clone()));
         }
+    }
+}
+
+impl Secrets {
+    fn followed(
+        &self,
+        what: &'static str,
+        files: impl IntoIterator<Item: Into<PathBuf>>,
+        read: impl Fn() -> Result<()> + Send + 'static,
+    ) -> Followed {
+        let files: Vec<_> = files.into_iter().map(Into::into).collect();
+        let seen = |file| self.seen.iter().find(|(known, _)| known == file)?.1;
+        let seen = files.iter().map(seen).collect();
+        Followed { what, files, read: Box::new(read), seen }
     }
 }
 
@@ -70,16 +88,6 @@ struct Followed {
 type Stamp = (u64, u64, SystemTime, i64, i64);
 
 impl Followed {
-    fn new(
-        what: &'static str,
-        files: impl IntoIterator<Item: Into<PathBuf>>,
-        read: impl Fn() -> Result<()> + Send + 'static,
-    ) -> Self {
-        let files: Vec<_> = files.into_iter().map(Into::into).collect();
-        let seen = stamps(&files);
-        Self { what, files, read: Box::new(read), seen }
-    }
-
     async fn follow(mut self, mut hangups: watch::Receiver<u64>) {
         loop {
             let told = tokio::select! {
@@ -116,11 +124,12 @@ impl Followed {
 }
 
 fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
-    let stamp = |file: &PathBuf| {
-        let of = fs::metadata(file).ok()?;
-        Some((of.ino(), of.len(), of.modified().ok()?, of.ctime(), of.ctime_nsec()))
-    };
-    files.iter().map(stamp).collect()
+    files.iter().map(|file| stamp(file)).collect()
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let of = fs::metadata(file).ok()?;
+    Some((of.ino(), of.len(), of.modified().ok()?, of.ctime(), of.ctime_nsec()))
 }
 
 #[cfg(test)]
@@ -145,7 +154,9 @@ mod tests {
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(())
         };
-        let mut followed = Followed::new("tokens", [data.join("tokens")], read);
+        let files = vec![data.join("tokens")];
+        let seen = stamps(&files);
+        let mut followed = Followed { what: "tokens", files, read: Box::new(read), seen };
         followed.look(false);
         assert_eq!(count.load(Ordering::Relaxed), 0);
         std::os::unix::fs::symlink("2", folder.path().join("next")).unwrap();

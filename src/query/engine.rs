@@ -12,6 +12,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{EmptyRecordBatchStream, execute_stream};
 use futures::StreamExt;
 
+use super::file_check::check_files;
 use super::follow::{Tables, follow};
 use super::plans::Planned;
 use super::prepared_tables::{Planners, PreparedTables, Shared};
@@ -84,12 +85,14 @@ impl Engine {
             planners: Planners::default(),
             spare: Arc::new(GreedyMemoryPool::new(options.spare_bytes)),
         };
+        let refresh = options.refresh;
         let tables = Arc::new(Tables::new(options, shared));
         if let Some((_, error)) = tables.refresh().await.into_iter().next() {
             return Err(error);
         }
         tables.warn_of_empty_folders();
         follow(&tables);
+        check_files(&tables, refresh);
         Ok(Self { tables })
     }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, RwLock};
 
 use super::EngineOptions;
@@ -20,12 +21,6 @@ use crate::warehouse::{AsOf, History, LeftOut, Newer, Snapshot, Source};
 /// another server.
 const REFRESHES_MISSED: u32 = 5;
 
-/// After so many refreshes the server looks whether the files of the tables are still there, which takes a listing of each.
-const REFRESHES_UNCHECKED: u32 = 30;
-
-/// So many missing files of a table are logged.
-const MISSING_TOLD: usize = 10;
-
 /// The tables as last seen.
 pub(crate) struct Tables {
     options: EngineOptions,
@@ -35,7 +30,7 @@ pub(crate) struct Tables {
     older: Older,
     /// The sources with their upper limits, as last asked for.
     with_upper_limits: Mutex<Option<Arc<PreparedTables>>>,
-    looks: Looks,
+    pub(super) looks: Looks,
 }
 
 /// A table as last seen.
@@ -45,6 +40,16 @@ struct Seen {
     /// What was asked about its versions. A table that is made anew, or restored from a backup, gets a history of its own, so that an
     /// answer about the table before it is never taken for one about this table.
     history: Arc<History>,
+    /// When its rows were last changed: compactions do not. What was committed before the server has started is taken for a change.
+    changed: Option<DateTime<Utc>>,
+}
+
+/// What a look has found.
+struct Looked {
+    prepared: Arc<PreparedTables>,
+    /// Whether it follows the snapshot that is shown.
+    follows: bool,
+    changed: Option<DateTime<Utc>>,
 }
 
 impl Tables {
@@ -180,8 +185,8 @@ impl Tables {
         failed
     }
 
-    /// What is there now, and whether it follows the snapshot that is shown, if that is another one.
-    async fn newer(&self, table: Table) -> Result<Option<(Arc<PreparedTables>, bool)>> {
+    /// What is there now, if that is another snapshot than the one that is shown.
+    async fn newer(&self, table: Table) -> Result<Option<Looked>> {
         let source = self.options.source(table);
         let newer = match self.current(table) {
             Some(current) => source.newer(current.snapshot()).await,
@@ -192,7 +197,19 @@ impl Tables {
         };
         self.looks.answered(table);
         let Some(Newer { snapshot, follows }) = newer? else { return Ok(None) };
-        Ok(Some((Arc::new(self.prepare(snapshot).await?), follows)))
+        let seen = self.seen(table).filter(|_| follows);
+        let mut changed = snapshot.entry.as_ref().map(|entry| entry.last_modified);
+        if let Some(seen) = seen
+            && source.same_rows(seen.prepared.snapshot(), &snapshot).await?
+        {
+            changed = seen.changed;
+        }
+        Ok(Some(Looked { prepared: Arc::new(self.prepare(snapshot).await?), follows, changed }))
+    }
+
+    /// When the rows of a table were last changed.
+    pub(crate) fn changed(&self, table: Table) -> Option<DateTime<Utc>> {
+        self.seen(table)?.changed
     }
 
     /// How the looks at a table went.
@@ -200,26 +217,9 @@ impl Tables {
         self.looks.of(table)
     }
 
-    /// Looks whether the files of the newest snapshots are in the storage, and logs those that are not.
-    pub(crate) async fn check_files(&self) {
-        for current in Table::ALL.into_iter().filter_map(|table| self.current(table)) {
-            let snapshot = current.snapshot();
-            let table = snapshot.table.name();
-            match self.options.source(snapshot.table).missing_files(snapshot).await {
-                Ok(missing) => {
-                    for path in missing.iter().take(MISSING_TOLD) {
-                        tracing::error!(table, version = snapshot.version, %path, "a file is missing");
-                    }
-                    self.looks.miss(snapshot.table, missing.len());
-                }
-                Err(error) => tracing::warn!(table, %error, "looking for the files failed"),
-            }
-        }
-    }
-
-    fn show(&self, found: Vec<(Arc<PreparedTables>, bool)>) {
+    fn show(&self, found: Vec<Looked>) {
         let mut current = self.current.write();
-        for (prepared, follows) in found {
+        for Looked { prepared, follows, changed } in found {
             let snapshot = prepared.snapshot();
             let before = current.remove(&snapshot.table);
             tell(snapshot, before.as_ref().map(|before| before.prepared.snapshot()));
@@ -231,7 +231,8 @@ impl Tables {
                 self.older.keep(before.prepared, before.history);
                 self.older.drop_lost(snapshot, &history);
             }
-            current.insert(snapshot.table, Seen { prepared: prepared.clone(), history });
+            self.looks.miss(snapshot.table, 0);
+            current.insert(snapshot.table, Seen { prepared: prepared.clone(), history, changed });
         }
     }
 }
@@ -272,14 +273,11 @@ pub(crate) fn follow(tables: &Arc<Tables>) {
     let weak = Arc::downgrade(tables);
     let every = tables.options.refresh;
     tokio::spawn(async move {
-        for refresh in 1u32.. {
+        loop {
             tokio::time::sleep(every).await;
             let Some(tables) = weak.upgrade() else { return };
             for (table, error) in tables.refresh().await {
                 tracing::warn!(table = table.name(), %error, "looking for new commits failed");
-            }
-            if refresh.is_multiple_of(REFRESHES_UNCHECKED) {
-                tables.check_files().await;
             }
         }
     });

@@ -8,6 +8,7 @@
 mod served_columns;
 mod engine;
 mod explain;
+mod file_check;
 mod filter;
 mod follow;
 mod large;

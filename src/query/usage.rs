@@ -49,8 +49,8 @@ pub struct ServedSnapshot {
     pub files: usize,
     /// The size of all files.
     pub bytes: u64,
-    /// When its log entry was written; `None` for a plain folder.
-    pub committed: Option<DateTime<Utc>>,
+    /// When its rows were last changed, as far as the server has seen; `None` for a plain folder.
+    pub changed: Option<DateTime<Utc>>,
 }
 
 impl Engine {
@@ -71,10 +71,10 @@ impl Engine {
     /// The tables as they were last seen, whether they exist or not.
     pub fn table_uses(&self) -> [TableUse; 3] {
         let served = |snapshot: &Snapshot| ServedSnapshot {
+            changed: self.tables.changed(snapshot.table),
             version: snapshot.version,
             files: snapshot.files.len(),
             bytes: snapshot.files.iter().map(|file| file.size_bytes).sum(),
-            committed: snapshot.entry.as_ref().map(|entry| entry.last_modified),
         };
         Table::ALL.map(|table| TableUse {
             table,

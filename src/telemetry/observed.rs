@@ -80,9 +80,9 @@ fn tables(lines: &mut Lines<'_>, tables: &[TableUse]) -> fmt::Result {
     served("table_files", "Files of this version", None, |served| Some(served.files as f64))?;
     let bytes = Some(Unit::Bytes);
     served("table", "Size of these files", bytes, |served| Some(served.bytes as f64))?;
-    let help = "When this version was committed";
-    served("table_commit_timestamp", help, Some(Unit::Seconds), |served| {
-        Some(served.committed?.timestamp_millis() as f64 / 1e3)
+    let help = "When the rows were last changed";
+    served("table_change_timestamp", help, Some(Unit::Seconds), |served| {
+        Some(served.changed?.timestamp_millis() as f64 / 1e3)
     })?;
     let looks = |figure: fn(&TableLooks) -> f64| {
         tables.iter().map(move |table| (table.table.name(), figure(&table.looks)))

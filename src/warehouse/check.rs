@@ -27,8 +27,12 @@ pub enum Flaw {
     Missing,
     /// It has another size than the log says.
     WrongSize,
-    /// It cannot be read, or holds other rows than the log says.
+    /// It cannot be read.
     Damaged,
+    /// It holds other rows than the log says, so that they are not found.
+    WrongStatistics,
+    /// The store does not give it, for another reason than that it is not there. Nothing is known of it, and nothing is done.
+    Unreachable,
     /// Its rows are not in the order that its footer claims.
     Unsorted,
     /// No version within the retention period names it.
@@ -69,12 +73,12 @@ struct CheckedTable {
     findings: Vec<Finding>,
     /// Files of the newest version with a flaw.
     flawed: Vec<(Flaw, DataFile)>,
-    orphans: Vec<Path>,
+    orphans: Vec<ObjectMeta>,
 }
 
 impl Warehouse {
     /// Checks a table, and repairs what it finds if that is wanted. Fails with `NotFound` if there is no table, and with `Storage` if the
-    /// store fails: then nothing can be said of the files.
+    /// log cannot be read: then nothing can be said of the files.
     pub async fn check(&self, table: Table, repair: bool) -> Result<Checked> {
         let mut checked = self.checked(table).await?;
         if repair && !checked.findings.is_empty() {
@@ -92,42 +96,58 @@ impl Warehouse {
     async fn checked(&self, table: Table) -> Result<CheckedTable> {
         let log = Log::new(&self.location, table)?;
         // Listed before the log is read: a file that is committed in between is then known as live.
-        let objects = log.location.list().await?.objects;
+        let (now, objects) = (Utc::now(), log.location.list().await?.objects);
         let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
         let snapshot = log.snapshot(&state)?;
+        let stored = sizes(&objects);
         let mut checked =
             CheckedTable { snapshot, findings: vec![], flawed: vec![], orphans: vec![] };
-        let stored: HashMap<_, _> =
-            objects.iter().map(|object| (&object.location, object.size)).collect();
-        for file in checked.snapshot.files.clone() {
-            let size = match stored.get(&file.path) {
-                Some(size) => Some(*size),
-                None => size_of(&log, &file.path).await?,
-            };
-            if let Some((flaw, what)) = flaw(&checked.snapshot, &file, size).await? {
-                checked.find(&file.path, flaw, what);
-                checked.flawed.push((flaw, file));
-            }
+        checked.check_names(&log).await?;
+        // What a version that cannot be read names is not known.
+        if checked.findings.is_empty() {
+            let expired = now - known_retention(&state);
+            checked.orphans = unused_files(&log, state, objects, expired, now - WRITING).await?;
         }
-        let (now, retention) = (Utc::now(), known_retention(&state));
-        let orphans = unused_files(&log, state, objects, now - retention, now - WRITING).await?;
-        for ObjectMeta { location, size, last_modified, .. } in orphans {
-            let what = format!("no version names it; {size} bytes, written {last_modified}");
-            checked.find(&location, Flaw::Orphan, what);
-            checked.orphans.push(location);
-        }
-        self.check_names(&log, &mut checked).await?;
+        checked.name_orphans();
+        checked.check_files(&log, &stored).await?;
         Ok(checked)
     }
+}
 
-    async fn check_names(&self, log: &Log, checked: &mut CheckedTable) -> Result<()> {
-        for (name, version) in kept_versions(log, checked.snapshot.table_id).await? {
+/// The sizes of what was listed.
+fn sizes(objects: &[ObjectMeta]) -> HashMap<Path, u64> {
+    objects.iter().map(|object| (object.location.clone(), object.size)).collect()
+}
+
+impl CheckedTable {
+    async fn check_files(&mut self, log: &Log, stored: &HashMap<Path, u64>) -> Result<()> {
+        for file in self.snapshot.files.clone() {
+            let size = match stored.get(&file.path) {
+                Some(size) => Some(*size),
+                None => size_of(log, &file.path).await?,
+            };
+            if let Some((flaw, what)) = flaw(&self.snapshot, &file, size).await? {
+                self.find(&file.path, flaw, what);
+                self.flawed.push((flaw, file));
+            }
+        }
+        Ok(())
+    }
+
+    fn name_orphans(&mut self) {
+        for ObjectMeta { location, size, last_modified, .. } in self.orphans.clone() {
+            let what = format!("no version names it; {size} bytes, written {last_modified}");
+            self.find(&location, Flaw::Orphan, what);
+        }
+    }
+
+    async fn check_names(&mut self, log: &Log) -> Result<()> {
+        for (name, version) in kept_versions(log, self.snapshot.table_id).await? {
             let lost = match log.read(Some(version)).await {
-                Ok(Some(kept)) => log
-                    .missing(&kept)
-                    .await?
-                    .first()
-                    .map(|file| format!("/{} is missing", file.path)),
+                Ok(Some(kept)) => {
+                    let missing = log.missing(&kept).await?;
+                    missing.first().map(|file| format!("/{} is missing", file.path))
+                }
                 Ok(None) => Some("it is not in the log".to_string()),
                 Err(error) => Some(error.to_string()),
             };
@@ -137,14 +157,12 @@ impl Warehouse {
                     "version {version}, kept as {name}, cannot be read: {why}; restore the files from a backup, or give the name up \
                      (maintain forget {name})"
                 );
-                checked.find(&file, Flaw::LostName, what);
+                self.find(&file, Flaw::LostName, what);
             }
         }
         Ok(())
     }
-}
 
-impl CheckedTable {
     fn find(&mut self, file: &Path, flaw: Flaw, what: String) {
         let (table, file) = (self.snapshot.table.name(), format!("/{file}"));
         self.findings.push(Finding { table, file, flaw, what, repaired: None });

@@ -66,6 +66,14 @@ impl Source {
         }
     }
 
+    /// Whether a snapshot and a later one of the same table have the same rows, as before and after a compaction.
+    pub async fn same_rows(&self, before: &Snapshot, after: &Snapshot) -> Result<bool> {
+        match before.is_folder() || after.is_folder() {
+            true => Ok(false),
+            false => self.log(after.table)?.same_rows(before.version, after.version).await,
+        }
+    }
+
     /// An older state of the table of a snapshot.
     pub async fn older(
         &self,

@@ -1,6 +1,6 @@
 //! The files that this process has begun and no commit has named yet. They are deleted at the end of a command, however it ends.
 //!
-//! But for vacuum, nothing else deletes a file of a warehouse: what a commit has named, or may have, is not here any more.
+//! What a commit has named, or may have, is not here any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -16,6 +16,9 @@ use super::storage::end_old_uploads;
 use crate::error::{Error, Result};
 use crate::schema::Table;
 
+/// After so many deletions the log is looked at again.
+const DELETED_AT_ONCE: usize = 1000;
+
 const DAY: Duration = Duration::from_secs(86_400);
 /// How long a file that no version has named is left, whatever the grace period: an ingest may be about to commit it. An ingest that takes
 /// longer cannot commit, see [`Warehouse::commit`].
@@ -88,12 +91,10 @@ impl Warehouse {
             );
             return Err(Error::argument(message));
         }
-        let unused = unused_files(&log, state, objects, expired, abandoned).await?;
+        let mut unused = unused_files(&log, state, objects, expired, abandoned).await?;
         if !dry_run {
-            let paths = stream::iter(unused.clone()).map(|object| Ok(object.location)).boxed();
-            let deleted = log.location.store.delete_stream(paths);
-            let gone = deleted.try_fold((), |(), _| std::future::ready(Ok(())));
-            gone.await.map_err(|error| log.failed(Error::from(error)))?;
+            self.remove_leftovers(table).await?;
+            unused = delete_unused(&log, unused).await?;
         }
         let uploads = end_old_uploads(&log.location, abandoned, dry_run).await;
         Ok(Vacuumed {
@@ -105,6 +106,25 @@ impl Warehouse {
             }),
         })
     }
+}
+
+/// Deletes files that were not used when they were looked for, and returns those that were deleted: a file that an undo or a restoration has
+/// named since is left. What it names between this look and the deletion is lost: it checks its files afterwards.
+pub(super) async fn delete_unused(log: &Log, unused: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
+    let mut deleted = Vec::new();
+    for some in unused.chunks(DELETED_AT_ONCE) {
+        let newest = log.state(None).await?.map(|state| log.snapshot(&state)).transpose()?;
+        let files = newest.iter().flat_map(|snapshot| &snapshot.files);
+        let live: HashSet<_> = files.map(|file| &file.path).collect();
+        let some = some.iter().filter(|object| !live.contains(&object.location));
+        let some: Vec<_> = some.cloned().collect();
+        let paths = stream::iter(some.clone()).map(|object| Ok(object.location)).boxed();
+        let gone = log.location.store.delete_stream(paths);
+        let gone = gone.try_for_each(|_| std::future::ready(Ok(())));
+        gone.await.map_err(|error| log.failed(Error::from(error)))?;
+        deleted.extend(some);
+    }
+    Ok(deleted)
 }
 
 /// For how long the log of a table knows when a file was removed from it.

@@ -37,7 +37,7 @@ pub(super) async fn flaw(
         Ok(None) => Ok(None),
         Ok(Some((flaw, what))) => Ok(Some((flaw, format!("{what}: {of}")))),
         Err(error) if error.source().is_some_and(|source| source.is::<object_store::Error>()) => {
-            Err(error)
+            Ok(Some((Flaw::Unreachable, format!("the store does not give it ({error})"))))
         }
         Err(error) => Ok(Some((Flaw::Damaged, format!("it is damaged ({error}): {of}")))),
     }
@@ -65,7 +65,7 @@ async fn read_all(snapshot: &Snapshot, file: &DataFile) -> Result<Option<(Flaw, 
                 let what = format!(
                     "it has a {name} outside of the range in the log, where no lookup finds it"
                 );
-                return Ok(Some((Flaw::Damaged, what)));
+                return Ok(Some((Flaw::WrongStatistics, what)));
             }
         }
         if sorted && in_order {
@@ -77,7 +77,10 @@ async fn read_all(snapshot: &Snapshot, file: &DataFile) -> Result<Option<(Flaw, 
         }
     }
     if let Some(told) = file.rows.filter(|told| *told != rows) {
-        return Ok(Some((Flaw::Damaged, format!("it has {rows} rows, and {told} in the log"))));
+        return Ok(Some((
+            Flaw::WrongStatistics,
+            format!("it has {rows} rows, and {told} in the log"),
+        )));
     }
     Ok((!in_order).then(|| (Flaw::Unsorted, "its rows are not in the order that it claims".into())))
 }

@@ -1,33 +1,35 @@
-//! Repairs what a check found: deletes what no version names, sorts what is not sorted, and takes out of the table what cannot be read.
+//! Repairs what a check found: deletes what no version names, writes anew what is not sorted or has wrong statistics, and takes out of the
+//! table what cannot be read.
 //! Rows are never changed in place: older versions still name the files as they were.
-
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::ObjectStore;
 
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;
 
 use super::{CheckedTable, Flaw};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::warehouse::delta_log::Log;
 use crate::warehouse::rewrite::rewrite;
+use crate::warehouse::vacuum::delete_unused;
 use crate::warehouse::{Change, DataFile, FileSize, Operation, Snapshot, Warehouse};
 
 impl Warehouse {
     /// Repairs a table. `Conflict` if others changed it since it was checked.
     pub(super) async fn repair(&self, checked: &mut CheckedTable) -> Result<()> {
-        let (unsorted, unreadable): (Vec<_>, Vec<_>) =
-            checked.flawed.drain(..).partition(|(flaw, _)| *flaw == Flaw::Unsorted);
+        let to_rewrite = |flaw| matches!(flaw, Flaw::Unsorted | Flaw::WrongStatistics);
+        let to_take_out = |flaw| matches!(flaw, Flaw::Missing | Flaw::WrongSize | Flaw::Damaged);
+        let flawed = std::mem::take(&mut checked.flawed);
+        let (unsorted, others): (Vec<_>, Vec<_>) =
+            flawed.into_iter().partition(|(flaw, _)| to_rewrite(*flaw));
+        let unreadable = others.into_iter().filter(|(flaw, _)| to_take_out(*flaw)).collect();
         let snapshot = checked.snapshot.clone();
         let files =
             |flawed: Vec<(Flaw, DataFile)>| flawed.into_iter().map(|(_, file)| file).collect();
         let sorted = self.sort_again(&snapshot, files(unsorted)).await?;
-        checked.note(|flaw| flaw == Flaw::Unsorted, sorted, "sorted again");
+        checked.note(to_rewrite, sorted, "written again");
         let taken = self.take_out(&snapshot, files(unreadable)).await?;
-        let unreadable = |flaw| matches!(flaw, Flaw::Missing | Flaw::WrongSize | Flaw::Damaged);
-        checked.note(unreadable, taken, "taken out of the table, and its rows with it");
-        let orphans = stream::iter(std::mem::take(&mut checked.orphans)).map(Ok).boxed();
-        let deleted = snapshot.store.delete_stream(orphans);
-        deleted.try_for_each(|_| std::future::ready(Ok(()))).await.map_err(Error::from)?;
+        checked.note(to_take_out, taken, "taken out of the table, and its rows with it");
+        let log = Log::new(&self.location, snapshot.table)?;
+        delete_unused(&log, std::mem::take(&mut checked.orphans)).await?;
         checked.note(|flaw| flaw == Flaw::Orphan, None, "deleted");
         Ok(())
     }

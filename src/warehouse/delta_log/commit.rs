@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::Log;
 use super::actions::{actions, creation, delta_operation};
 use super::change::{Change, Operation};
+use super::kept::names;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot, Warehouse};
@@ -49,7 +50,8 @@ impl Warehouse {
             let current = log.state(None).await?;
             check_base(&log, current.as_ref(), base, &change).await?;
             check_added(&log, &change.add).await?;
-            match self.write(&log, current.as_ref(), &change).await {
+            let cleans_log = names(&log).await?.is_empty();
+            match self.write(&log, current.as_ref(), &change, cleans_log).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
             }
@@ -63,10 +65,12 @@ impl Warehouse {
         log: &Log,
         current: Option<&EagerSnapshot>,
         change: &Change,
+        cleans_log: bool,
     ) -> Result<u64> {
         let id = Uuid::new_v4().to_string();
         let version = current.map_or(0, |state| state.version() + 1);
-        let prepared = prepared(log, current, change, &id)?.into_prepared_commit_future();
+        let prepared =
+            prepared(log, current, change, &id, cleans_log)?.into_prepared_commit_future();
         let prepared = prepared.await.map_err(|error| log.failed(Error::from(error)))?;
         // From here on the log may name the files.
         let named = self.uncommitted.take(&change.add);
@@ -151,9 +155,13 @@ fn prepared<'a>(
     current: Option<&'a EagerSnapshot>,
     change: &Change,
     id: &str,
+    cleans_log: bool,
 ) -> Result<PreCommit<'a>> {
     let actions = actions(log, current, change).map_err(|error| log.failed(error))?;
-    let properties = CommitProperties::default().with_max_retries(0).with_metadata([
+    // A version that has a name is read from the log, however old its entries are.
+    let properties = CommitProperties::default().with_max_retries(0);
+    let properties = properties.with_cleanup_expired_logs((!cleans_log).then_some(false));
+    let properties = properties.with_metadata([
         (COMMIT_ID.to_string(), json!(id)),
         (OPERATION.to_string(), json!(change.operation.to_string())),
     ]);

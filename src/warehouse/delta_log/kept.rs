@@ -24,7 +24,7 @@ struct Kept {
 }
 
 impl Warehouse {
-    /// Gives the newest version of a table a name that is good for ever. `Argument` where the name is taken or is none, `NotFound`
+    /// Gives the newest version of a table a name that is good for ever: while there are names, commits do not clean the log. `Argument` where the name is taken or is none, `NotFound`
     /// where there is no table.
     pub async fn keep(&self, table: Table, name: &str) -> Result<u64> {
         if !is_name(name) {
@@ -106,11 +106,16 @@ pub(crate) async fn kept_snapshots(log: &Log, newest: &Snapshot) -> Result<Vec<S
         let Some(kept) = kept.filter(|kept| kept.table_id == newest.table_id) else {
             return Ok(None);
         };
-        let version = log.read(Some(kept.version)).await?;
-        version.map(Some).ok_or_else(|| {
-            let text = format!("version {}, kept as {name}, cannot be read", kept.version);
-            log.failed(Error::new(Kind::Storage, text))
-        })
+        let unread = || {
+            format!(
+                "version {}, kept as {name} (`maintain forget {name}` gives it up)",
+                kept.version
+            )
+        };
+        let version =
+            log.read(Some(kept.version)).await.map_err(|error| error.context(unread()))?;
+        let gone = || Error::new(Kind::Storage, "it is not in the log any more").context(unread());
+        version.map(Some).ok_or_else(|| log.failed(gone()))
     });
     let snapshots = snapshots.buffered(AT_ONCE);
     snapshots.try_filter_map(|snapshot| std::future::ready(Ok(snapshot))).try_collect().await
@@ -139,7 +144,8 @@ async fn read(log: &Log, path: &Path) -> Result<Option<Kept>> {
         .map_err(|error| log.failed(Error::new(Kind::Storage, format!("{path}: {error}"))))
 }
 
-async fn names(log: &Log) -> Result<Vec<String>> {
+/// All names, whatever table they are of.
+pub(super) async fn names(log: &Log) -> Result<Vec<String>> {
     let objects = log.location.store.list(Some(&folder(log)));
     let named = objects.map_ok(|object| {
         let name = object.location.filename()?.strip_suffix(".json")?;

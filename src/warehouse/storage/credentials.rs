@@ -18,7 +18,8 @@ use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use parking_lot::RwLock;
 use tokio::runtime::Handle;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 use super::aws_http::AwsHttp;
 
@@ -26,6 +27,8 @@ use super::aws_http::AwsHttp;
 const KEPT: Duration = Duration::from_secs(60);
 /// Credentials that expire are looked for again so long before, or after half of what is left.
 const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+/// How long a look may take: a `credential_process` may ask somebody.
+const LOOK: Duration = Duration::from_secs(30);
 /// How long to wait between two looks, where the first one failed or found what the store refuses.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -44,9 +47,12 @@ pub(crate) struct AwsCredentials {
     held: RwLock<Option<Held>>,
     /// When they were last looked for because the store refused a request.
     refused: RwLock<Option<Instant>>,
-    /// Held by the one who looks, so that the others wait for what is found.
-    looking: Mutex<()>,
+    /// Held by the one who looks, so that the others wait for what is found. It has the last look, if that failed.
+    looking: Mutex<FailedLook>,
 }
+
+/// When a look failed, and why.
+type FailedLook = Option<(Instant, String)>;
 
 #[derive(Clone, Debug)]
 struct Held {
@@ -84,7 +90,7 @@ impl AwsCredentials {
         }
         self.renew_after_refusal();
         // Waits for the one who looks.
-        let found = self.get_credential().await.ok()?;
+        let found = self.found(self.looking.lock().await).await.ok()?;
         is_other(&found).then_some(found)
     }
 
@@ -100,6 +106,37 @@ impl AwsCredentials {
     fn fresh(&self) -> Option<Arc<AwsCredential>> {
         let held = self.held.read();
         held.as_ref().filter(|held| Instant::now() < held.until).map(|held| held.credential.clone())
+    }
+
+    /// Those that are held, if they have not expired.
+    fn valid(&self) -> Option<Arc<AwsCredential>> {
+        let held = self.held.read();
+        held.as_ref().filter(|held| is_valid(held.expiry)).map(|held| held.credential.clone())
+    }
+
+    /// Looks, unless that was just done.
+    async fn found(
+        &self,
+        mut looking: MutexGuard<'_, FailedLook>,
+    ) -> Result<Arc<AwsCredential>, String> {
+        if let Some(fresh) = self.fresh() {
+            return Ok(fresh);
+        }
+        if let Some((_, error)) = looking.as_ref().filter(|(when, _)| when.elapsed() < PAUSE) {
+            return Err(error.clone());
+        }
+        let look = look(self.region.clone());
+        let look = async move {
+            let late = || format!("AWS credentials: nothing was found within {} s", LOOK.as_secs());
+            timeout(LOOK, look).await.unwrap_or_else(|_| Err(late()))
+        };
+        let found = match &self.here {
+            Some(here) => here.spawn(look).await.unwrap_or_else(|error| Err(error.to_string())),
+            None => look.await,
+        };
+        let kept = self.keep(found);
+        *looking = kept.as_ref().err().map(|error| (Instant::now(), error.clone()));
+        kept
     }
 
     /// What is found, or what was found before if it is still valid.
@@ -133,18 +170,15 @@ impl CredentialProvider for AwsCredentials {
         if let Some(fresh) = self.fresh() {
             return Ok(fresh);
         }
-        let _looking = self.looking.lock().await;
-        if let Some(fresh) = self.fresh() {
-            return Ok(fresh);
-        }
-        let look = look(self.region.clone());
-        let found = match &self.here {
-            Some(here) => here.spawn(look).await.unwrap_or_else(|error| Err(error.to_string())),
-            None => look.await,
+        // While somebody looks, those that are still valid do.
+        let looking = match (self.looking.try_lock(), self.valid()) {
+            (Ok(looking), _) => looking,
+            (Err(_), Some(valid)) => return Ok(valid),
+            (Err(_), None) => self.looking.lock().await,
         };
-        let failed =
-            |error: String| object_store::Error::Generic { store: "S3", source: error.into() };
-        self.keep(found).map_err(failed)
+        self.found(looking)
+            .await
+            .map_err(|error| object_store::Error::Generic { store: "S3", source: error.into() })
     }
 }
 

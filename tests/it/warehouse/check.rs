@@ -140,3 +140,79 @@ async fn a_file_that_is_not_sorted_as_it_claims_is_sorted_again() {
     assert_eq!(rows(&after).await, rows(&before).await);
     assert_eq!(after.version, before.version + 1);
 }
+
+/// The entry of the newest version with another number of rows in it, as a writer may have left it.
+fn claim_rows(warehouse: &Warehouse, version: u64, from: u64, to: u64) {
+    let log = warehouse.location().url.to_file_path().unwrap().join("sources/_delta_log");
+    let entry = log.join(format!("{version:020}.json"));
+    let text = std::fs::read_to_string(&entry).unwrap();
+    let told = |rows: u64| format!("\\\"numRecords\\\":{rows}");
+    assert!(text.contains(&told(from)), "{text}");
+    std::fs::write(&entry, text.replace(&told(from), &told(to))).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_whose_statistics_are_wrong_keeps_its_rows() {
+    let (_folder, warehouse, _) = table().await;
+    claim_rows(&warehouse, 2, 5, 6);
+    let checked = check(&warehouse, true).await;
+    assert_eq!(found(&checked), [(Flaw::WrongStatistics, true)], "{checked:#?}");
+    assert_eq!(found(&check(&warehouse, false).await), []);
+    assert_eq!(rows(&newest(&warehouse).await.unwrap()).await.len(), 15);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_opened_hides_no_other_fault() {
+    let (_folder, warehouse, files) = table().await;
+    // A folder of its name is no file, whoever reads it.
+    std::fs::remove_file(path(&files[0])).unwrap();
+    std::fs::create_dir(path(&files[0])).unwrap();
+    std::fs::remove_file(path(&files[1])).unwrap();
+    let checked = check(&warehouse, false).await;
+    let missing = checked.findings.iter().filter(|finding| finding.flaw == Flaw::Missing);
+    assert!(missing.count() >= 1, "{checked:#?}");
+    assert_eq!(checked.findings.len(), 2, "{checked:#?}");
+}
+
+/// A name whose version is lost from the log, too, is told, and nothing is called an orphan: nobody knows what that version named.
+#[tokio::test]
+async fn a_version_that_the_log_has_lost_is_told_and_hides_no_other_fault() {
+    let (_folder, warehouse, files) = table().await;
+    let kept = warehouse.location().url.to_file_path().unwrap().join("sources/_kept");
+    warehouse.keep(Table::Sources, "dr1").await.unwrap();
+    let text = std::fs::read_to_string(kept.join("dr1.json")).unwrap();
+    std::fs::write(kept.join("dr1.json"), text.replace("\"version\":2", "\"version\":77")).unwrap();
+    std::fs::remove_file(path(&files[1])).unwrap();
+    let checked = check(&warehouse, false).await;
+    assert_eq!(found(&checked), [(Flaw::LostName, false), (Flaw::Missing, false)]);
+    let options = diaflight::warehouse::VacuumOptions::default();
+    let error = warehouse.vacuum(Table::Sources, &options).await.unwrap_err().to_string();
+    assert!(error.contains("maintain forget dr1"), "{error}");
+}
+
+/// A commit cleans its log of entries that are a month old. A version that has a name is read from them.
+#[tokio::test]
+async fn the_log_is_kept_as_long_as_a_version_has_a_name() {
+    for name in [None, Some("dr1")] {
+        let (_folder, warehouse, _) = table().await;
+        if let Some(name) = name {
+            warehouse.keep(Table::Sources, name).await.unwrap();
+        }
+        let log = warehouse.location().url.to_file_path().unwrap().join("sources/_delta_log");
+        let old = SystemTime::now() - Duration::from_secs(40 * 86_400);
+        for round in 0..20 {
+            for entry in std::fs::read_dir(&log).unwrap() {
+                let file = std::fs::File::options().append(true).open(entry.unwrap().path());
+                file.unwrap().set_modified(old).unwrap();
+            }
+            append(&warehouse, &sources(100 + 10 * round, 5, 1)).await;
+        }
+        let first = log.join(format!("{:020}.json", 0));
+        assert_eq!(first.exists(), name.is_some());
+        if let Some(name) = name {
+            let version = AsOf::Version(warehouse.kept(Table::Sources, name).await.unwrap());
+            let kept = warehouse.snapshot(Table::Sources, Some(&version)).await.unwrap().unwrap();
+            assert_eq!(rows(&kept).await.len(), 15);
+        }
+    }
+}
