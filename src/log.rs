@@ -60,7 +60,11 @@ pub fn start(filter: &str, file: Option<&Path>) -> Result<LogGuard> {
         .spawn(move || write(receiver, output))?;
     let lines = move || LogWriter(sender.clone());
     let events = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
-    let started = if is_terminal { events.try_init() } else { events.json().try_init() };
+    let started = if is_terminal {
+        events.try_init()
+    } else {
+        events.json().with_span_list(false).try_init()
+    };
     started.map_err(|error| Error::internal(format!("starting the log: {error}")))?;
     panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
     Ok(LogGuard(()))

@@ -66,6 +66,7 @@ pub async fn serve(listener: TcpListener, served: ServerParts) -> Result<()> {
         engine: engine.clone(),
         sql: sql.clone(),
         limits: limits.clone(),
+        stopping: stopping.clone(),
     }));
     let app = App::new(
         engine.clone(),

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::end;
 use crate::config::CheckArgs;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::log;
-use crate::warehouse::{Checked, Warehouse};
+use crate::schema::Table;
+use crate::warehouse::{Checked, Finding, Flaw, Warehouse};
 
 /// Something is wrong, and was not repaired.
 const FOUND: u8 = 1;
@@ -21,7 +22,12 @@ pub(super) async fn check(arguments: &CheckArgs) -> Result<ExitCode> {
         let mut all = CheckReport(Checked::default());
         for table in warehouse.tables().await? {
             let spinner = log::spinner(&format!("reading {}", table.name()));
-            let checked = warehouse.check(table, arguments.repair).await?;
+            let checked = match warehouse.check(table, arguments.repair).await {
+                Ok(checked) => checked,
+                // The other tables are checked all the same.
+                Err(error) if error.kind() == Kind::Storage => unread(&warehouse, table, &error),
+                Err(error) => return Err(error),
+            };
             spinner.finish_and_clear();
             all.0.files += checked.files;
             all.0.bytes += checked.bytes;
@@ -36,6 +42,17 @@ pub(super) async fn check(arguments: &CheckArgs) -> Result<ExitCode> {
         Ok(if left { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
     };
     report.then(print).await
+}
+
+/// A table whose log cannot be read.
+fn unread(warehouse: &Warehouse, table: Table, error: &Error) -> Checked {
+    let file = format!("/{}/{}/_delta_log", warehouse.location().prefix, table.name());
+    let what = format!("the log cannot be read, and so none of its files: {error}");
+    let (table, flaw) = (table.name(), Flaw::Unreachable);
+    Checked {
+        findings: vec![Finding { table, file, flaw, what, repaired: None }],
+        ..Checked::default()
+    }
 }
 
 #[derive(Serialize)]

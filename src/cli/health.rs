@@ -3,11 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode, Url};
 
 use super::say;
 use crate::config::HealthArgs;
 use crate::error::{Error, Kind, Result};
+use crate::rest::READY;
 
 /// Less than what asks usually waits for this program.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -20,24 +22,43 @@ pub async fn health(arguments: HealthArgs) -> Result<ExitCode> {
     };
     // A certificate names the server's public host, not this machine; nothing secret is sent to it.
     let is_own = arguments.url.is_none();
-    let mut client = Client::builder().timeout(LIMIT).danger_accept_invalid_certs(is_own);
+    let mut client = Client::builder()
+        .timeout(LIMIT)
+        .redirect(Policy::none())
+        .danger_accept_invalid_certs(is_own);
     if is_own {
         client = client.no_proxy();
     }
     let client = client.build();
     let client = client.map_err(|error| Error::internal(format!("the HTTP client: {error}")))?;
     let failed = |why: &dyn std::fmt::Display| Error::new(Kind::NotReady, format!("{url}: {why}"));
-    let ready = format!("{}/health/ready", url.trim_end_matches('/'));
-    let ready = Url::parse(&ready)
-        .map_err(|error| Error::argument(format!("{url}: {error}; give a URL of http or https")))?;
+    let ready = ready_url(&url)?;
     let answer = client.get(ready).send().await.map_err(|error| failed(&causes(&error)))?;
     let status = answer.status();
     let text = answer.text().await.map_err(|error| failed(&causes(&error)))?;
     match status {
-        StatusCode::OK => say(text.trim_end())?,
+        // Whatever else answers is another server.
+        StatusCode::OK if text == READY => say(text.trim_end())?,
         status => return Err(failed(&format!("{status}: {}", told(&text)))),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where a server at this URL, which may have a path, says whether it is ready.
+fn ready_url(url: &str) -> Result<Url> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        Error::argument(format!("{url}: {why}; give a URL such as http://localhost:8080"))
+    };
+    let mut ready = Url::parse(url).map_err(|error| wrong(&error))?;
+    if !["http", "https"].contains(&ready.scheme())
+        || ready.query().is_some()
+        || ready.fragment().is_some()
+    {
+        return Err(wrong(&"not the URL of a server"));
+    }
+    let path = format!("{}/health/ready", ready.path().trim_end_matches('/'));
+    ready.set_path(&path);
+    Ok(ready)
 }
 
 /// Where a server with these settings is to be found from its own machine.
@@ -83,6 +104,17 @@ mod tests {
             ("localhost:8080", false, "http://localhost:8080"),
         ] {
             assert_eq!(own_url(listen, is_encrypted), url);
+        }
+    }
+
+    #[test]
+    fn a_url_may_have_a_path_and_nothing_more() {
+        for url in ["https://example.org/lsst", "https://example.org/lsst/"] {
+            let ready = ready_url(url).unwrap();
+            assert_eq!(ready.as_str(), "https://example.org/lsst/health/ready");
+        }
+        for wrong in ["no url", "ftp://a.b", "http://a.b/?x=1", "http://a.b/#a"] {
+            assert_eq!(ready_url(wrong).unwrap_err().kind(), Kind::Argument, "{wrong}");
         }
     }
 }

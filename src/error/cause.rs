@@ -57,7 +57,10 @@ impl Error {
     }
 
     fn from_source(kind: Kind, source: impl std::error::Error + Send + Sync + 'static) -> Self {
-        let message = source.to_string().replace('\n', " ");
+        let message = source.to_string();
+        // The kernel of the Delta log appends a backtrace.
+        let message =
+            message.split("\n   0: ").next().unwrap_or(&message).trim().replace('\n', " ");
         Self { kind, message, source: Some(Box::new(source)) }
     }
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::RowGroups;
@@ -25,13 +26,13 @@ const MAX_TEXT_BYTES: u64 = 256 << 20;
 
 /// A Parquet file whose pages are checked as they are read.
 pub(crate) struct CheckedFile {
-    file: Arc<PageFile>,
+    file: Arc<File>,
     footer: Arc<ParquetMetaData>,
 }
 
 impl CheckedFile {
     pub(crate) fn new(file: File, footer: Arc<ParquetMetaData>) -> Self {
-        Self { file: Arc::new(PageFile(file)), footer }
+        Self { file: Arc::new(file), footer }
     }
 }
 
@@ -57,7 +58,7 @@ impl RowGroups for CheckedFile {
 
 /// The chunks of one column.
 struct Chunks {
-    file: Arc<PageFile>,
+    file: Arc<File>,
     footer: Arc<ParquetMetaData>,
     column: usize,
     groups: std::ops::Range<usize>,
@@ -70,11 +71,14 @@ impl Iterator for Chunks {
         let group = self.footer.row_group(self.groups.next()?);
         let column = group.column(self.column);
         let rows = group.num_rows().max(0) as usize;
-        let pages = SerializedPageReader::new(self.file.clone(), column, rows, None);
+        let file =
+            Arc::new(PageFile { file: self.file.clone(), is_peeked: AtomicBool::new(false) });
+        let pages = SerializedPageReader::new(file.clone(), column, rows, None);
         Some(pages.map(|pages| -> Box<dyn PageReader> {
             let description = column.column_descr();
             Box::new(CheckedPages {
                 pages,
+                file,
                 column: description.path().string(),
                 is_text: description.physical_type() == Type::BYTE_ARRAY,
                 level_bits: i16::BITS - description.max_rep_level().leading_zeros(),
@@ -90,6 +94,7 @@ impl PageIterator for Chunks {}
 /// The pages of one chunk.
 struct CheckedPages {
     pages: SerializedPageReader<PageFile>,
+    file: Arc<PageFile>,
     column: String,
     is_text: bool,
     /// The greatest repetition level; 0 for a column that is in no array.
@@ -221,24 +226,35 @@ impl PageReader for CheckedPages {
     }
 
     fn peek_next_page(&mut self) -> Result<Option<PageMetadata>> {
-        self.pages.peek_next_page()
+        let page = self.pages.peek_next_page()?;
+        self.file.is_peeked.store(page.is_some(), Ordering::Relaxed);
+        Ok(page)
     }
 
     fn skip_next_page(&mut self) -> Result<()> {
-        self.pages.skip_next_page()
+        self.pages.skip_next_page()?;
+        self.file.is_peeked.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     fn at_record_boundary(&mut self) -> Result<bool> {
-        self.pages.at_record_boundary()
+        let is_at_end = self.pages.at_record_boundary()?;
+        // Where there is a next page, it was peeked.
+        self.file.is_peeked.store(!is_at_end, Ordering::Relaxed);
+        Ok(is_at_end)
     }
 }
 
-/// A file of which only page headers and pages are read.
-struct PageFile(File);
+/// A file of which only page headers and pages are read, for one chunk.
+struct PageFile {
+    file: Arc<File>,
+    /// Whether the header of the next page was read already: then what is read next is the page itself.
+    is_peeked: AtomicBool,
+}
 
 impl Length for PageFile {
     fn len(&self) -> u64 {
-        self.0.len()
+        self.file.len()
     }
 }
 
@@ -247,8 +263,11 @@ impl ChunkReader for PageFile {
 
     /// The type and the uncompressed size of a page, which are the first fields of its header.
     fn get_read(&self, start: u64) -> Result<Self::T> {
+        if self.is_peeked.swap(false, Ordering::Relaxed) {
+            return self.file.get_read(start);
+        }
         let mut first = Vec::new();
-        self.0.get_read(start)?.take(16).read_to_end(&mut first)?;
+        self.file.get_read(start)?.take(16).read_to_end(&mut first)?;
         let mut header = first.as_slice();
         let mut field = || {
             let (kind, rest) = header.split_first()?;
@@ -257,7 +276,7 @@ impl ChunkReader for PageFile {
             (*kind == 0x15).then(|| varint(&mut header)).flatten().map(|zigzag| zigzag >> 1)
         };
         match (field(), field()) {
-            (Some(_), Some(size)) if size <= MAX_PAGE_BYTES => self.0.get_read(start),
+            (Some(_), Some(size)) if size <= MAX_PAGE_BYTES => self.file.get_read(start),
             (Some(_), Some(size)) => {
                 let most = MAX_PAGE_BYTES >> 20;
                 Err(ParquetError::General(format!(
@@ -269,6 +288,6 @@ impl ChunkReader for PageFile {
     }
 
     fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes> {
-        self.0.get_bytes(start, length)
+        self.file.get_bytes(start, length)
     }
 }

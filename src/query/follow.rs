@@ -277,7 +277,10 @@ pub(crate) fn follow(tables: &Arc<Tables>) {
             tokio::time::sleep(every).await;
             let Some(tables) = weak.upgrade() else { return };
             for (table, error) in tables.refresh().await {
-                tracing::warn!(table = table.name(), %error, "looking for new commits failed");
+                // While a store is away, each look fails.
+                if tables.looks.is_news(table) {
+                    tracing::warn!(table = table.name(), %error, "looking for new commits failed");
+                }
             }
         }
     });

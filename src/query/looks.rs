@@ -12,6 +12,9 @@ use crate::schema::Table;
 /// A look that gets no answer from the storage for so long counts as failed, however rarely the server looks.
 const HUNG: Duration = Duration::from_secs(10);
 
+/// How often a failure that goes on is logged.
+const TOLD_EVERY: Duration = Duration::from_secs(30);
+
 /// The looks at all tables.
 #[derive(Default)]
 pub(crate) struct Looks(Mutex<HashMap<Table, TableLooks>>);
@@ -21,6 +24,8 @@ pub(crate) struct Looks(Mutex<HashMap<Table, TableLooks>>);
 pub struct TableLooks {
     /// When the first failed look since the last success began.
     failing_since: Option<Instant>,
+    /// When a failure was last logged since then.
+    told: Option<Instant>,
     /// When the look that waits for the storage began.
     waiting_since: Option<Instant>,
     /// When the last look succeeded.
@@ -49,11 +54,23 @@ impl Looks {
         let mut all = self.0.lock();
         let looks = all.entry(table).or_default();
         if looked.is_ok() {
-            (looks.failing_since, looks.succeeded) = (None, Some(SystemTime::now()));
+            (looks.failing_since, looks.told) = (None, None);
+            looks.succeeded = Some(SystemTime::now());
         } else {
             looks.failing_since.get_or_insert(began);
             looks.failures += 1;
         }
+    }
+
+    /// Whether the failure of a table is to be told: it is the first one, or none was told for a while.
+    pub(crate) fn is_news(&self, table: Table) -> bool {
+        let mut all = self.0.lock();
+        let looks = all.entry(table).or_default();
+        let is_news = looks.told.is_none_or(|told| told.elapsed() > TOLD_EVERY);
+        if is_news {
+            looks.told = Some(Instant::now());
+        }
+        is_news
     }
 
     /// Notes how many files of the newest snapshot are not in the storage.
@@ -85,7 +102,7 @@ impl Looks {
         };
         let names: Vec<_> = unseen.iter().map(|(table, _)| table.name()).collect();
         refused(format!(
-            "{}: could not be checked for changes for {longest} s; the reason is in the log",
+            "{}: could not be checked for changes for {longest} s; the reason is in the log, once the storage has answered",
             names.join(", ")
         ))
     }

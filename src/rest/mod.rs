@@ -30,6 +30,8 @@ use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 
+pub use self::monitoring::READY;
+
 use self::endpoint::EndpointState;
 use self::endpoints::ENDPOINTS;
 use crate::error::{Error, Kind, Result};

@@ -12,13 +12,16 @@ pub(crate) async fn live() -> &'static str {
     "live\n"
 }
 
+/// What a server that is ready answers.
+pub const READY: &str = "ready\n";
+
 /// Answers whether the server is ready: every table can be read, the storage answers, and the server is not about to stop.
 pub(crate) async fn ready(State(app): State<App>) -> Result<&'static str> {
     if app.stopping.is_cancelled() {
         return Err(Error::new(Kind::NotReady, "the server is stopping"));
     }
     app.engine.ready()?;
-    Ok("ready\n")
+    Ok(READY)
 }
 
 /// Answers with the metrics, for Prometheus.

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::registry::Unit;
+use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
 use crate::limits::Limits;
@@ -20,6 +21,8 @@ pub struct Observed {
     pub sql: Sql,
     /// The limits of requests.
     pub limits: Limits,
+    /// Cancelled when the server is to stop.
+    pub stopping: CancellationToken,
 }
 
 impl Debug for Observed {
@@ -32,8 +35,9 @@ impl Collector for Observed {
     fn encode(&self, encoder: DescriptorEncoder) -> fmt::Result {
         let mut lines = Lines::new(encoder);
         lines.info("build", "The program", ("version", env!("CARGO_PKG_VERSION")))?;
-        let ready = u8::from(self.engine.ready().is_ok());
-        lines.gauge("ready", "Whether the tables can be served", None, ready.into())?;
+        let ready = self.engine.ready().is_ok() && !self.stopping.is_cancelled();
+        let ready = u8::from(ready);
+        lines.gauge("ready", "Whether /health/ready answers 200", None, ready.into())?;
         tables(&mut lines, &self.engine.table_uses())?;
         let (engine, sql) = (self.engine.usage(), self.sql.usage());
         caches(&mut lines, &engine)?;

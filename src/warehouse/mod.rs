@@ -46,6 +46,8 @@ pub use undo::Undone;
 pub use vacuum::{VacuumOptions, Vacuumed};
 
 use self::delta_log::Log;
+use uuid::Uuid;
+
 use self::uncommitted::Uncommitted;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -59,12 +61,15 @@ pub const ATTEMPTS: usize = 10;
 pub struct Warehouse {
     location: Location,
     uncommitted: Uncommitted,
+    /// Stands in all commits that are made through it, of whatever table: those of one command belong together.
+    run: Uuid,
 }
 
 impl Warehouse {
     /// Opens a warehouse. Nothing is read or created yet, but the URL is checked.
     pub fn open(url: &str) -> Result<Self> {
-        Ok(Self { location: Location::parse_folder(url)?, uncommitted: Uncommitted::default() })
+        let location = Location::parse_folder(url)?;
+        Ok(Self { location, uncommitted: Uncommitted::default(), run: Uuid::new_v4() })
     }
 
     /// The prefix that holds the tables.

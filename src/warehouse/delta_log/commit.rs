@@ -20,6 +20,8 @@ use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot, Warehouse};
 
+/// The key of the id that all commits of a command have.
+pub(super) const RUN_ID: &str = "diaflightRun";
 /// The key of the commit's own id in the log, by which it recognises its entry.
 const COMMIT_ID: &str = "diaflightCommit";
 /// The key of what a commit of ours does.
@@ -69,8 +71,8 @@ impl Warehouse {
     ) -> Result<u64> {
         let id = Uuid::new_v4().to_string();
         let version = current.map_or(0, |state| state.version() + 1);
-        let prepared =
-            prepared(log, current, change, &id, cleans_log)?.into_prepared_commit_future();
+        let prepared = prepared(log, current, change, [&id, &self.run.to_string()], cleans_log)?
+            .into_prepared_commit_future();
         let prepared = prepared.await.map_err(|error| log.failed(Error::from(error)))?;
         // From here on the log may name the files.
         let named = self.uncommitted.take(&change.add);
@@ -154,7 +156,7 @@ fn prepared<'a>(
     log: &Log,
     current: Option<&'a EagerSnapshot>,
     change: &Change,
-    id: &str,
+    [id, run]: [&str; 2],
     cleans_log: bool,
 ) -> Result<PreCommit<'a>> {
     let actions = actions(log, current, change).map_err(|error| log.failed(error))?;
@@ -163,6 +165,7 @@ fn prepared<'a>(
     let properties = properties.with_cleanup_expired_logs((!cleans_log).then_some(false));
     let properties = properties.with_metadata([
         (COMMIT_ID.to_string(), json!(id)),
+        (RUN_ID.to_string(), json!(run)),
         (OPERATION.to_string(), json!(change.operation.to_string())),
     ]);
     let operation = match current {

@@ -11,6 +11,7 @@ mod versions;
 
 pub use change::{Change, Operation};
 pub(super) use commit::OPERATION;
+use commit::RUN_ID;
 pub use history::History;
 pub(super) use kept::{kept_snapshots, kept_versions, version_named};
 pub use versions::Newer;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
-use deltalake_core::kernel::{Action, EagerSnapshot, Version};
+use deltalake_core::kernel::{Action, CommitInfo, EagerSnapshot, Version};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
@@ -175,13 +176,23 @@ impl Log {
 
     /// When a version was committed, as its commit says; `None` where it does not.
     pub(crate) async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
-        let actions = self.actions(version).await?.unwrap_or_default();
-        let info = actions.into_iter().find_map(|action| match action {
-            Action::CommitInfo(info) => Some(info),
-            _ => None,
-        });
+        let info = self.commit_info(version).await?;
         let millis = info.and_then(|info| info.in_commit_timestamp.or(info.timestamp));
         Ok(millis.and_then(DateTime::from_timestamp_millis))
+    }
+
+    /// The id that all commits of one command have; `None` where a commit does not tell, or is not there.
+    pub(crate) async fn run_of(&self, version: u64) -> Result<Option<String>> {
+        let info = self.commit_info(version).await?;
+        Ok(info.and_then(|info| info.info.get(RUN_ID)?.as_str().map(str::to_string)))
+    }
+
+    async fn commit_info(&self, version: u64) -> Result<Option<CommitInfo>> {
+        let actions = self.actions(version).await?.unwrap_or_default();
+        Ok(actions.into_iter().find_map(|action| match action {
+            Action::CommitInfo(info) => Some(info),
+            _ => None,
+        }))
     }
 
     /// The log entry of a version, if it has been committed. One request.

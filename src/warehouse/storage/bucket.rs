@@ -17,7 +17,8 @@ use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use url::Url;
 
-use super::credentials::{self, AwsCredentials};
+use super::credential_chain::profile;
+use super::credentials::AwsCredentials;
 use super::patience::Patient;
 use super::signed_again::SignedAgain;
 use crate::error::{Error, Kind, Result};
@@ -131,8 +132,8 @@ fn is_on(builder: &AmazonS3Builder, key: AmazonS3ConfigKey) -> bool {
 /// Region and endpoint of the profile, where no variable has them.
 fn with_profile(builder: AmazonS3Builder) -> Result<AmazonS3Builder> {
     use AmazonS3ConfigKey::{Endpoint, Region, S3Endpoint};
-    let (region, endpoint) = credentials::profile()
-        .map_err(|error| Error::argument(format!("the profile of AWS: {error}")))?;
+    let (region, endpoint) =
+        profile().map_err(|error| Error::argument(format!("the profile of AWS: {error}")))?;
     let is_open =
         |keys: &[AmazonS3ConfigKey]| keys.iter().all(|key| builder.get_config_value(key).is_none());
     let region = region.filter(|_| is_open(&[Region]));

@@ -1,19 +1,11 @@
-//! The credentials with which requests to S3 are signed, found where the AWS tools find them: variables, the profiles of `~/.aws`, roles,
-//! web identities, containers, and the role of the machine. They are kept until shortly before they expire; those that do not say when are
+//! The credentials with which requests to S3 are signed. They are kept until shortly before they expire; those that do not say when are
 //! read again each minute, so that a key is replaced without a restart.
 
-use std::fmt::Display;
-use std::iter::successors;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use aws_config::Region;
-use aws_config::default_provider::credentials::DefaultCredentialsChain;
-use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
-use aws_credential_types::provider::error::CredentialsError;
 use object_store::CredentialProvider;
 use object_store::aws::AwsCredential;
 use parking_lot::RwLock;
@@ -21,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::timeout;
 
-use super::aws_http::AwsHttp;
+use super::credential_chain::look;
 
 /// How long credentials that do not expire are used before they are looked for again.
 const KEPT: Duration = Duration::from_secs(60);
@@ -31,12 +23,6 @@ const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(30);
 /// How long to wait between two looks, where the first one failed or found what the store refuses.
 const PAUSE: Duration = Duration::from_secs(5);
-
-/// What a person can do where there are none.
-const NONE: &str = "there are no AWS credentials: give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws/config or \
-                    ~/.aws/credentials (AWS_PROFILE, AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE say which), or \
-                    AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; neither a container nor the machine has a role. \
-                    AWS_SKIP_SIGNATURE=true reads a public bucket without credentials";
 
 /// The credentials of a bucket.
 #[derive(Debug)]
@@ -182,25 +168,6 @@ impl CredentialProvider for AwsCredentials {
     }
 }
 
-/// Looks in all places, in the order of the AWS tools. Nothing is kept between two looks, so that files are read anew.
-async fn look(region: String) -> Result<Credentials, String> {
-    let region = Region::new(region);
-    let config = ProviderConfig::without_region().with_http_client(AwsHttp);
-    let config = config.with_region(Some(region.clone()));
-    let chain = DefaultCredentialsChain::builder().configure(config).region(region).build().await;
-    chain.provide_credentials().await.map_err(|error| match &error {
-        CredentialsError::CredentialsNotLoaded(_) => match std::env::var("AWS_PROFILE") {
-            Ok(profile) => format!("the profile {profile} (AWS_PROFILE) gives none: {NONE}"),
-            Err(_) => NONE.to_string(),
-        },
-        _ => {
-            let causes = successors(Some(&error as &dyn std::error::Error), |error| error.source());
-            let causes: Vec<_> = causes.map(ToString::to_string).collect();
-            format!("AWS credentials: {}", causes.join(": "))
-        }
-    })
-}
-
 /// The same for object_store, whose signatures take what can stand in a header.
 fn usable(found: &Credentials) -> Result<AwsCredential, String> {
     let token = found.session_token().filter(|token| !token.is_empty());
@@ -226,17 +193,6 @@ fn kept(expiry: Option<SystemTime>) -> Duration {
 
 fn is_valid(expiry: Option<SystemTime>) -> bool {
     expiry.is_none_or(|expiry| expiry > SystemTime::now())
-}
-
-/// The region and the endpoint of the profile that the AWS tools would use, where the files say so.
-pub(crate) fn profile() -> Result<(Option<String>, Option<String>), impl Display> {
-    use futures::FutureExt;
-    let (files, system, variables) = Default::default();
-    // It reads files on this thread and waits for nothing.
-    let profile =
-        aws_config::profile::load(&system, &variables, &files, None).now_or_never().transpose()?;
-    let of = |key| profile.as_ref().and_then(|profile| profile.get(key)).map(str::to_string);
-    Ok::<_, aws_config::profile::ProfileFileLoadError>((of("region"), of("endpoint_url")))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod aws_http;
 mod bucket;
+mod credential_chain;
 mod credentials;
 mod durable;
 mod listing;

@@ -4,6 +4,9 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float32Type, Int64Type};
 use diaflight::error::Kind;
 use diaflight::schema::Table;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::properties::{WriterProperties, WriterVersion};
 use serde_json::{Value, json};
 
 use super::{Place, column, longs, names_and_types, real_alerts, some_alerts};
@@ -17,6 +20,43 @@ fn framed(place: &Place, alerts: &str) -> (String, String) {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/frame.py");
     let types = python::run(&script, &[alerts, &frame], &[]);
     (frame, types)
+}
+
+/// Writers begin a new page when one is full. The sections of many alerts fill several, of which none begins with an alert's first entry.
+#[tokio::test]
+async fn sections_may_have_many_pages() {
+    let alerts: Vec<_> = (1..61)
+        .map(|id| {
+            let history = (1..5).map(|past| (1000 * past + id, 61100.0 + past as f64));
+            let alert = Alert::new(id, 5000 + id, 61105.0).with_forced(id, 61105.0);
+            history.fold(alert, |alert, (source, time)| alert.with_history(source, time))
+        })
+        .collect();
+    let whole = Layout::enriched().parquet(&packets(&alerts));
+    let rows = ParquetRecordBatchReaderBuilder::try_new(bytes::Bytes::from(whole.clone())).unwrap();
+    let rows: Vec<_> = rows.build().unwrap().map(Result::unwrap).collect();
+    let mut served = Vec::new();
+    for version in [WriterVersion::PARQUET_1_0, WriterVersion::PARQUET_2_0] {
+        let properties = WriterProperties::builder()
+            .set_writer_version(version)
+            .set_data_page_row_count_limit(7)
+            .set_write_batch_size(7)
+            .build();
+        let mut writer =
+            ArrowWriter::try_new(Vec::new(), rows[0].schema(), Some(properties)).unwrap();
+        rows.iter().for_each(|batch| writer.write(batch).unwrap());
+        served.push(writer.into_inner().unwrap());
+    }
+    let mut tables = Vec::new();
+    for file in [&whole].into_iter().chain(&served) {
+        let place = Place::new();
+        let path = place.file("alerts.parquet", file);
+        let summary = place.ingest_with(&[&path], true).await.unwrap();
+        assert_eq!(summary.refused.count, 0, "{summary}");
+        tables.push((place.served(Table::Sources).await, place.served(Table::Fp).await));
+    }
+    assert_eq!(tables[0].0.num_rows(), 300);
+    assert!(tables[1..].iter().all(|other| *other == tables[0]));
 }
 
 /// Ingests the files one after the other in both orders, and the first alone: the tables are the same.
