@@ -1,11 +1,12 @@
-//! `diaflight table`: lists the versions of the tables, goes back to one of them, and deletes rows that should not be there.
+//! `diaflight table`: lists the versions of the tables, goes back to one of them, undoes one, and deletes rows that should not
+//! be there.
 
 use std::process::ExitCode;
 
 use super::end;
 use super::table_report::{Dry, TableReport};
 use crate::astronomy::night_mjd_tai;
-use crate::config::{DeleteArgs, LedgerArgs, RestoreArgs, TableWork};
+use crate::config::{DeleteArgs, LedgerArgs, RestoreArgs, TableWork, UndoArgs};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::schema::Table;
@@ -16,6 +17,7 @@ pub async fn table(work: TableWork) -> Result<ExitCode> {
     let (url, output) = match &work {
         TableWork::History(arguments) => (&arguments.warehouse.url, &arguments.output),
         TableWork::Restore(arguments) => (&arguments.warehouse.url, &arguments.output),
+        TableWork::Undo(arguments) => (&arguments.warehouse.url, &arguments.output),
         TableWork::Delete(arguments) => (&arguments.warehouse.url, &arguments.output),
     };
     let warehouse = Warehouse::open(url)?;
@@ -24,6 +26,7 @@ pub async fn table(work: TableWork) -> Result<ExitCode> {
         match &work {
             TableWork::History(arguments) => history(&warehouse, arguments).await,
             TableWork::Restore(arguments) => restore(&warehouse, arguments).await,
+            TableWork::Undo(arguments) => undo(&warehouse, arguments).await,
             TableWork::Delete(arguments) => delete(&warehouse, arguments).await,
         }
     };
@@ -65,8 +68,14 @@ async fn restore(warehouse: &Warehouse, arguments: &RestoreArgs) -> Result<Table
     Ok(TableReport::Restored(Dry::new(*dry_run, restored)))
 }
 
+async fn undo(warehouse: &Warehouse, arguments: &UndoArgs) -> Result<TableReport> {
+    let UndoArgs { version, table, dry_run, .. } = arguments;
+    let undone = warehouse.undo(*table, *version, *dry_run).await?;
+    Ok(TableReport::Undone(Dry::new(*dry_run, undone)))
+}
+
 async fn delete(warehouse: &Warehouse, arguments: &DeleteArgs) -> Result<TableReport> {
-    let DeleteArgs { night, object, version, table, dry_run, .. } = arguments;
+    let DeleteArgs { night, object, dry_run, .. } = arguments;
     let doomed = match (night, object) {
         (Some(date), _) => {
             let (from_mjd, to_mjd) = night_mjd_tai(*date).ok_or_else(|| {
@@ -75,13 +84,7 @@ async fn delete(warehouse: &Warehouse, arguments: &DeleteArgs) -> Result<TableRe
             Doomed::Night { from_mjd, to_mjd }
         }
         (None, Some(id)) => Doomed::Object(*id),
-        (None, None) => {
-            let (Some(version), Some(table)) = (version, table) else {
-                return Err(Error::argument("give --night, --object, or --version and --table"));
-            };
-            let undone = warehouse.undo(*table, *version, *dry_run).await?;
-            return Ok(TableReport::Undone(Dry::new(*dry_run, undone)));
-        }
+        (None, None) => return Err(Error::argument("give --night or --object")),
     };
     let deleted = warehouse.delete(&doomed, *dry_run).await?;
     Ok(TableReport::Deleted(Dry::new(*dry_run, deleted)))

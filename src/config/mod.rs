@@ -20,7 +20,7 @@ pub use maintain::{
     CheckArgs, CompactArgs, ForgetArgs, MaintainArgs, Maintenance, NameArgs, VacuumArgs,
 };
 pub use serving::{HttpArgs, StatementArgs, StatementRoom};
-pub use table::{DeleteArgs, LedgerArgs, RestoreArgs, TableArgs, TableWork};
+pub use table::{DeleteArgs, LedgerArgs, RestoreArgs, TableArgs, TableWork, UndoArgs};
 
 use crate::token::Token;
 

@@ -23,7 +23,9 @@ pub enum TableWork {
     History(LedgerArgs),
     /// Bring back the rows of an older version, as a new version
     Restore(RestoreArgs),
-    /// Delete a night, an object or what one commit added
+    /// Undo one commit: what it added goes, and what it removed comes back
+    Undo(UndoArgs),
+    /// Delete a night or an object
     Delete(DeleteArgs),
 }
 
@@ -64,23 +66,37 @@ pub struct RestoreArgs {
     pub output: OutputArgs,
 }
 
+/// The arguments of `table undo`.
+#[derive(Clone, Debug, Args)]
+pub struct UndoArgs {
+    /// The version that the commit made, as in the history
+    #[arg(value_name = "VERSION")]
+    pub version: u64,
+    /// The table of that version
+    #[arg(long, value_name = "TABLE", value_parser = table)]
+    pub table: Table,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which warehouse.
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// The arguments of `table delete`.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("doomed").required(true).args(["night", "object", "version"]))]
+#[command(group = ArgGroup::new("doomed").required(true).args(["night", "object"]))]
 pub struct DeleteArgs {
     /// The sources and the forced photometry of an observing night (day_obs, as in the view `nights`), and the objects that have no
-    /// source left
+    /// source left, with all of their forced photometry
     #[arg(long, value_name = "YYYY-MM-DD")]
     pub night: Option<NaiveDate>,
     /// An object (diaObjectId), from all tables
     #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     pub object: Option<i64>,
-    /// What this commit added; what it replaced comes back. Needs --table
-    #[arg(long, value_name = "N", requires = "table")]
-    pub version: Option<u64>,
-    /// The table of that version
-    #[arg(long, value_name = "TABLE", value_parser = table, requires = "version")]
-    pub table: Option<Table>,
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,

@@ -175,18 +175,32 @@ impl Upsert<'_> {
         writer.finish().await
     }
 
+    /// Fails with `Conflict` where the table has changed meanwhile, even if there was nothing to commit: rows that were there may be
+    /// deleted now.
+    async fn commit_once(&self, draft: &UpsertDraft) -> Result<()> {
+        let UpsertDraft { table, base, change, .. } = draft;
+        if let Some(change) = change {
+            return self.warehouse.commit(*table, base.as_ref(), change.clone()).await.map(drop);
+        }
+        let has_rows = self.staged.contains_key(table);
+        match !has_rows || self.warehouse.has_rows_of(*table, base.as_ref()).await? {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Conflict, "another writer changed the table first")),
+        }
+    }
+
     /// Commits a draft. If the table has changed meanwhile, a new draft is made.
     async fn commit(&self, mut draft: UpsertDraft) -> Result<Merged> {
         let table = draft.table;
         let mut attempt = 1;
         loop {
-            let Some(change) = draft.change else { return Ok(draft.merged) };
-            let committed = self.warehouse.commit(table, draft.base.as_ref(), change.clone()).await;
-            let Err(error) = committed else { return Ok(draft.merged) };
+            let Err(error) = self.commit_once(&draft).await else { return Ok(draft.merged) };
             if error.kind() != Kind::Conflict {
                 return Err(error);
             }
-            self.warehouse.discard(&change.add).await;
+            if let Some(change) = &draft.change {
+                self.warehouse.discard(&change.add).await;
+            }
             if attempt == ATTEMPTS {
                 return Err(
                     error.context(format!("other writers committed first {ATTEMPTS} times"))

@@ -1,20 +1,17 @@
 //! Deletes rows from all tables, copy on write: files that hold none of the rows stay, the others are written again without them. Objects
 //! come first, so that no object is visible without its sources.
 //!
-//! The rows of an observing night are given by their times. The objects that have no source left go with them; the rows of other objects
-//! stay as their newest alert gave them.
+//! The rows of an observing night are given by their times. The objects that have no source left go with them, from all tables; the rows of
+//! other objects stay as their newest alert gave them. Which objects those are is known of one version of `sources`: where another writer
+//! commits before that version has its successor, the choice is made anew, and objects that have a source again [come back](bring_back).
 
+mod bring_back;
+mod plan;
 mod selection;
 mod sources_left;
 
-use std::sync::Arc;
-
-use arrow::array::RecordBatch;
-
-use self::selection::{Keys, RowChoice};
-use self::sources_left::without_sources;
-use super::rewrite::rewrite;
-use super::{ATTEMPTS, Change, FileSize, Operation, Snapshot, Warehouse, described};
+use self::plan::Deletion;
+use super::{ATTEMPTS, Snapshot, Warehouse, between_commits};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
@@ -56,11 +53,12 @@ pub struct DeletedRows {
     pub files_added: usize,
 }
 
-/// A change of a table whose files are written.
-struct Deletion {
-    base: Snapshot,
-    change: Change,
-    rows: u64,
+/// How far a deletion has come, over all attempts.
+#[derive(Debug, Default)]
+struct Progress {
+    deleted: Deleted,
+    /// What was deleted from `objects`, and the versions that did so.
+    objects: Vec<(u64, Deletion)>,
 }
 
 impl Warehouse {
@@ -71,121 +69,101 @@ impl Warehouse {
         if !dry_run {
             self.check_writable(self.tables().await?[0]).await?;
         }
-        let mut done = Deleted::default();
+        let mut progress = Progress::default();
         let mut attempt = 1;
         loop {
-            match self.delete_once(doomed, dry_run, &mut done).await {
+            match self.delete_once(doomed, dry_run, &mut progress).await {
+                Ok(()) => return Ok(progress.deleted),
                 Err(error) if error.kind() == Kind::Conflict && attempt < ATTEMPTS => attempt += 1,
-                ended => return ended.map(|()| done),
+                Err(error) => return Err(progress.deleted.stopped(error)),
             }
         }
     }
 
-    /// What is done already is in `done`, and is not found again.
-    async fn delete_once(&self, doomed: &Doomed, dry_run: bool, done: &mut Deleted) -> Result<()> {
-        let (selections, objects_kept) = self.selections(doomed).await?;
-        let mut deletions = Vec::new();
-        for (table, selection) in selections {
-            if let Some(base) = self.snapshot(table, None).await? {
-                deletions.push(self.deletion(base, selection, dry_run).await?);
-            }
+    async fn delete_once(
+        &self,
+        doomed: &Doomed,
+        dry_run: bool,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let mut plan = self.plan(doomed).await?;
+        if self.bring_back(&plan, progress).await? {
+            plan = self.plan(doomed).await?;
         }
-        if deletions.is_empty() {
-            return Err(Error::new(
-                Kind::NotFound,
-                format!("{}: there is no table", self.location.url),
-            ));
+        let deletions = self.deletions(&plan, dry_run).await?;
+        let kept = &mut progress.deleted.objects_kept;
+        *kept = plan.objects_kept.max(*kept);
+        if !dry_run {
+            return self.carry_out(deletions, progress).await;
         }
-        done.objects_kept = done.objects_kept.max(objects_kept);
-        for (index, deletion) in deletions.iter().enumerate() {
-            let Deletion { base, change, rows } = deletion;
-            let mut committed = None;
-            if !dry_run && *rows > 0 {
-                let commit = self.commit(base.table, Some(base), change.clone()).await;
-                if commit.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
-                    for deletion in &deletions[index..] {
-                        self.discard(&deletion.change.add).await;
-                    }
-                }
-                committed = Some(commit?);
-            }
-            done.note(base.table, committed, deletion);
-        }
+        deletions.into_iter().for_each(|deletion| progress.note(None, deletion));
         Ok(())
     }
 
-    /// What to delete of each table, objects first, and how many objects lose some of their sources, but not all.
-    async fn selections(&self, doomed: &Doomed) -> Result<([(Table, RowChoice); 3], u64)> {
-        let [sources, fp, objects] = Table::ALL;
-        match *doomed {
-            Doomed::Object(id) => {
-                let one = RowChoice { keys: Keys::Listed(Arc::new(vec![id])), times_mjd: None };
-                Ok(([(objects, one.clone()), (fp, one.clone()), (sources, one)], 0))
-            }
-            Doomed::Night { from_mjd, to_mjd } => {
-                let night = RowChoice { keys: Keys::All, times_mjd: Some(from_mjd..=to_mjd) };
-                let (lost, kept) = match self.snapshot(sources, None).await? {
-                    Some(snapshot) => without_sources(&snapshot, &night).await?,
-                    None => (Vec::new(), 0),
-                };
-                let lost = RowChoice { keys: Keys::Listed(Arc::new(lost)), times_mjd: None };
-                Ok(([(objects, lost), (fp, night.clone()), (sources, night)], kept))
-            }
+    /// Commits what is planned. On a conflict, the files of what is not committed are discarded.
+    async fn carry_out(&self, deletions: Vec<Deletion>, progress: &mut Progress) -> Result<()> {
+        let written: Vec<_> = deletions.iter().flat_map(|one| one.change.add.clone()).collect();
+        let ended = self.commit_each(deletions, progress).await;
+        if ended.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
+            self.discard(&written).await;
         }
+        ended
     }
 
-    /// Writes what stays of the files that hold rows to delete; in a dry run, only counts.
-    async fn deletion(
-        &self,
-        base: Snapshot,
-        selection: RowChoice,
-        dry_run: bool,
-    ) -> Result<Deletion> {
-        let candidates = base.files.iter().filter(|file| selection.may_be_in(file)).cloned();
-        let candidates = described(&base.store, base.table, candidates.collect()).await?;
-        let operation = Operation::Delete;
-        let (add, remove) = (Vec::new(), Vec::new());
-        let mut change = Change { operation, schema: base.schema.clone(), add, remove };
-        let mut rows = 0;
-        for file in candidates {
-            let doomed = selection.count(&base, &file).await?;
-            if doomed == 0 {
-                continue;
+    async fn commit_each(&self, deletions: Vec<Deletion>, progress: &mut Progress) -> Result<()> {
+        // The files took long to write. No object needs to vanish before it is noticed that others changed a table meanwhile.
+        for Deletion { base, .. } in deletions.iter().filter(|deletion| deletion.rows > 0) {
+            if !self.has_rows_of(base.table, Some(base)).await? {
+                let why = format!("{}: another writer changed the table first", base.table.name());
+                return Err(Error::new(Kind::Conflict, why));
             }
-            let stays = file.rows.unwrap_or_default().checked_sub(doomed);
-            if !dry_run && stays != Some(0) {
-                let selection = selection.clone();
-                let keeps = move |batch: &RecordBatch| selection.others(batch);
-                let written = rewrite(self, &base, &file, FileSize::TARGET, keeps).await?;
-                if written.iter().map(|file| file.rows).sum::<Option<u64>>() != stays {
-                    let message = format!("rewriting /{}: {stays:?} rows were to stay", file.path);
-                    return Err(Error::internal(message));
-                }
-                change.add.extend(written);
-            }
-            rows += doomed;
-            change.remove.push(file);
         }
-        Ok(Deletion { base, change, rows })
+        for deletion in deletions {
+            let Deletion { base, change, rows, .. } = &deletion;
+            let committed = match rows {
+                0 => None,
+                _ => Some(self.commit(base.table, Some(base), change.clone()).await?),
+            };
+            progress.note(committed, deletion);
+        }
+        Ok(())
+    }
+}
+
+impl Progress {
+    /// Adds what was deleted from a table.
+    fn note(&mut self, committed: Option<u64>, deletion: Deletion) {
+        let Deletion { base: Snapshot { table, .. }, change, rows, .. } = &deletion;
+        let noted = self.deleted.of(*table);
+        noted.committed = committed.or(noted.committed);
+        noted.rows += rows;
+        noted.files_removed += change.remove.len();
+        noted.files_added += change.add.len();
+        if let (Table::Objects, Some(version)) = (table, committed) {
+            self.objects.push((version, deletion));
+        }
     }
 }
 
 impl Deleted {
-    /// Adds what was deleted from a table.
-    fn note(&mut self, table: Table, committed: Option<u64>, deletion: &Deletion) {
-        let Deletion { change, rows, .. } = deletion;
+    fn of(&mut self, table: Table) -> &mut DeletedRows {
         let name = table.name();
-        if !self.tables.iter().any(|noted| noted.table == name) {
+        let place = self.tables.iter().position(|noted| noted.table == name);
+        let place = place.unwrap_or_else(|| {
+            let (committed, rows) = (None, 0);
             let none =
-                DeletedRows { table: name, committed, rows: 0, files_removed: 0, files_added: 0 };
+                DeletedRows { table: name, committed, rows, files_removed: 0, files_added: 0 };
             self.tables.push(none);
-        }
-        let noted = self.tables.iter_mut().filter(|noted| noted.table == name);
-        for noted in noted {
-            noted.committed = committed.or(noted.committed);
-            noted.rows += rows;
-            noted.files_removed += change.remove.len();
-            noted.files_added += change.add.len();
-        }
+            self.tables.len() - 1
+        });
+        &mut self.tables[place]
+    }
+
+    fn stopped(&self, error: Error) -> Error {
+        let committed = self.tables.iter().map(|noted| (noted.table, noted.committed));
+        between_commits(&committed.collect::<Vec<_>>(), error)
     }
 }
+
+#[cfg(test)]
+mod tests;

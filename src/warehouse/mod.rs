@@ -18,6 +18,7 @@ mod ledger;
 mod leftovers;
 mod restore;
 mod rewrite;
+mod row_ids;
 mod snapshot;
 mod source;
 mod storage;
@@ -93,8 +94,34 @@ impl Warehouse {
         Ok(tables)
     }
 
+    /// Whether a table has the rows of a snapshot still; without one, whether it does not exist still.
+    pub(crate) async fn has_rows_of(&self, table: Table, base: Option<&Snapshot>) -> Result<bool> {
+        let log = Log::new(&self.location, table)?;
+        match (log.read(None).await?, base) {
+            (None, None) => Ok(true),
+            (Some(newest), Some(base)) if newest.table_id == base.table_id => {
+                log.same_rows(base.version, newest.version).await
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn no_table(&self, table: Table) -> Error {
         let message = format!("{}: there is no table {}", self.location.url, table.name());
         Error::new(Kind::NotFound, message)
+    }
+}
+
+/// An error between the commits of several tables: it says which of them have their new version.
+fn between_commits(committed: &[(&str, Option<u64>)], error: Error) -> Error {
+    let done = committed.iter().filter_map(|(table, version)| {
+        version.map(|version| format!("{table} is at version {version} already"))
+    });
+    let done: Vec<_> = done.collect();
+    match done.is_empty() {
+        true => error,
+        false => {
+            error.context(format!("{}; the same command, run again, completes it", done.join(", ")))
+        }
     }
 }

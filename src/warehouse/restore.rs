@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use deltalake_core::kernel::Action;
 
 use super::delta_log::{History, Log, find};
-use super::{ATTEMPTS, AsOf, Change, DataFile, Operation, Snapshot, Warehouse};
+use super::row_ids::compare_ids;
+use super::{ATTEMPTS, AsOf, Change, DataFile, Operation, Snapshot, Warehouse, between_commits};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
@@ -41,9 +42,9 @@ struct Restoration {
 }
 
 impl Warehouse {
-    /// Restores some tables to the version that `as_of` is of each, objects first, so that no object is visible without its sources.
-    /// Nothing is changed unless all of them can be restored. If it is stopped between two tables, the same restoration again completes it.
-    /// `Argument` if a table has no such version or files of it are gone; `Conflict` if others changed its rows meanwhile.
+    /// Restores some tables to the version that `as_of` is of each, so that no object is visible without its sources: objects come first,
+    /// or last where some of them come back. Nothing is changed unless all of them can be restored. If it is stopped between two tables,
+    /// the same restoration again completes it. `Argument` if a table has no such version or files of it are gone; `Conflict` if others changed its rows meanwhile.
     pub async fn restore(
         &self,
         tables: &[Table],
@@ -54,16 +55,22 @@ impl Warehouse {
         for table in Table::ALL.into_iter().rev().filter(|table| tables.contains(table)) {
             plans.push(self.restoration(table, as_of).await?);
         }
+        if brings_objects_back(&plans).await? {
+            plans.reverse();
+        }
         if let Some(first) = plans.iter().find(|plan| !dry_run && !plan.is_done()) {
             self.check_writable(first.table).await?;
         }
-        let mut done = Vec::new();
+        let mut done: Vec<Restored> = Vec::new();
         for plan in plans {
             let restored = match dry_run || plan.is_done() {
-                true => plan.report(None),
-                false => self.commit_restoration(plan).await?,
+                true => Ok(plan.report(None)),
+                false => self.commit_restoration(plan).await,
             };
-            done.push(restored);
+            done.push(restored.map_err(|error| {
+                let committed = done.iter().map(|done| (done.table, done.committed));
+                between_commits(&committed.collect::<Vec<_>>(), error)
+            })?);
         }
         Ok(done)
     }
@@ -117,14 +124,7 @@ impl Warehouse {
                 done => break done?,
             }
         };
-        // A vacuum that began before the commit may have deleted files meanwhile.
-        if let Some(file) = log.missing(&plan.target).await?.first() {
-            let why = format!(
-                "a vacuum at the same time has deleted /{}: restore version {} again, or a newer one than {}",
-                file.path, plan.base.version, plan.target.version
-            );
-            return Err(log.failed(Error::new(Kind::Gone, why)));
-        }
+        check_came_back(&log, &plan.target, plan.base.version).await?;
         Ok(plan.report(Some(version)))
     }
 }
@@ -157,6 +157,28 @@ impl Restoration {
             rows_removed: rows(&self.remove),
         }
     }
+}
+
+/// Whether there are objects in what is added to `objects` that are not there now. Without other tables the order does not matter.
+async fn brings_objects_back(plans: &[Restoration]) -> Result<bool> {
+    match plans {
+        [Restoration { table: Table::Objects, base, add, remove, .. }, _, ..] => {
+            Ok(compare_ids(base, add, remove).await?.has_own)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Checks that files of an older version that were added again are still there: a vacuum that began before the commit may have deleted
+/// them meanwhile. `newest` was the newest version before the commit.
+pub(super) async fn check_came_back(log: &Log, older: &Snapshot, newest: u64) -> Result<()> {
+    let missing = log.missing(older).await?;
+    let Some(file) = missing.first() else { return Ok(()) };
+    let why = format!(
+        "a vacuum at the same time has deleted /{}: restore version {newest} again, or a newer one than {}",
+        file.path, older.version
+    );
+    Err(log.failed(Error::new(Kind::Gone, why)))
 }
 
 /// The oldest version that has all its files, and so have those after it. From the newest back, each commit tells which files the version

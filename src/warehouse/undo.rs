@@ -1,13 +1,18 @@
 //! Undoes one commit of a table, whatever came after it: the files that it added go, and those that it removed come back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deltalake_core::kernel::Action;
+use object_store::path::Path;
 
 use super::delta_log::Log;
-use super::{ATTEMPTS, Change, DataFile, Operation, Warehouse};
+use super::restore::check_came_back;
+use super::row_ids::compare_ids;
+use super::{ATTEMPTS, Change, DataFile, Operation, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
+
+const INSTEAD: &str = "restore the table to an earlier version (table restore)";
 
 /// What undoing a commit did, or would do.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -26,7 +31,8 @@ pub struct Undone {
 
 impl Warehouse {
     /// Undoes the commit of a version. `Argument` where that is not possible: the table has no such commit, a file that it added is not in
-    /// the table any more, or one that it removed is not in the store.
+    /// the table any more, one that it removed is not in the store, or a row that it removed has been added again. `Gone` if a vacuum at
+    /// the same time has deleted a file that came back.
     pub async fn undo(&self, table: Table, version: u64, dry_run: bool) -> Result<Undone> {
         let mut attempt = 1;
         loop {
@@ -40,64 +46,90 @@ impl Warehouse {
     async fn undo_once(&self, table: Table, version: u64, dry_run: bool) -> Result<Undone> {
         let log = Log::new(&self.location, table)?;
         let base = log.read(None).await?.ok_or_else(|| self.no_table(table))?;
-        let name = table.name();
-        let refused = |why: &str| {
-            Error::argument(format!(
-                "{name}: version {version} cannot be undone: {why}; nothing was changed"
-            ))
-        };
+        let refused = |why: &str| refused(table, version, why);
         let actions = log.actions(version).await?;
         let actions = actions.ok_or_else(|| refused("its commit is not in the log"))?;
         let mut there: HashMap<_, _> =
             base.files.iter().map(|file| (file.path.clone(), file.clone())).collect();
-        let (mut remove, mut back) = (Vec::new(), Vec::new());
+        let (mut remove, mut back) = (Vec::new(), HashSet::new());
         for action in &actions {
             match action {
                 Action::Add(add) => {
                     let file = there.remove(&log.full_path(&add.path));
-                    let changed = "a later version has changed its rows or merged its files; restore the table to an earlier version \
-                                   (table restore)";
-                    remove.push(file.ok_or_else(|| refused(changed))?);
+                    let changed = format!(
+                        "a later version has changed its rows or merged its files; {INSTEAD}"
+                    );
+                    remove.push(file.ok_or_else(|| refused(&changed))?);
                 }
-                Action::Remove(remove) => back.push(log.full_path(&remove.path)),
+                Action::Remove(remove) => {
+                    back.insert(log.full_path(&remove.path));
+                }
                 _ => {}
             }
         }
         if remove.is_empty() && back.is_empty() {
             return Err(refused("it changed no rows"));
         }
-        let add = self.files_of(&log, version, &back).await?;
-        let add = add.ok_or_else(|| refused("the version before it is gone, or files of it"))?;
+        let back = match back.is_empty() {
+            true => Snapshot { files: Vec::new(), ..base.clone() },
+            false => files_back(&log, version, &back, there).await?,
+        };
         let mut undone = Undone {
-            table: name,
+            table: table.name(),
             version,
             committed: None,
-            files_added: add.len(),
+            files_added: back.files.len(),
             files_removed: remove.len(),
         };
         if !dry_run {
             self.check_writable(table).await?;
             let operation = Operation::Undo { version };
-            let change = Change { operation, schema: base.schema.clone(), add, remove };
+            let (schema, add) = (base.schema.clone(), back.files.clone());
+            let change = Change { operation, schema, add, remove };
             undone.committed = Some(self.commit(table, Some(&base), change).await?);
+            check_came_back(&log, &back, base.version).await?;
         }
         Ok(undone)
     }
+}
 
-    /// Files of the version before a commit, if that version can be read and has them all.
-    async fn files_of(
-        &self,
-        log: &Log,
-        version: u64,
-        paths: &[object_store::path::Path],
-    ) -> Result<Option<Vec<DataFile>>> {
-        if paths.is_empty() {
-            return Ok(Some(Vec::new()));
+fn refused(table: Table, version: u64, why: &str) -> Error {
+    let name = table.name();
+    Error::argument(format!(
+        "{name}: version {version} cannot be undone: {why}; nothing was changed"
+    ))
+}
+
+/// The version before a commit, with those of its files alone that the commit removed. `there` are the files of the table that the commit
+/// did not add: those that are not of that version came later, and none of them may have a row that comes back.
+async fn files_back(
+    log: &Log,
+    version: u64,
+    removed: &HashSet<Path>,
+    mut there: HashMap<Path, DataFile>,
+) -> Result<Snapshot> {
+    let refused = |why: &str| refused(log.table, version, why);
+    let gone = || refused("the version before it is gone, or files of it");
+    let before = version.checked_sub(1).ok_or_else(gone)?;
+    let mut before = log.read(Some(before)).await?.ok_or_else(gone)?;
+    if removed.iter().any(|path| there.contains_key(path)) {
+        return Err(refused("what it removed is there again"));
+    }
+    for file in &before.files {
+        there.remove(&file.path);
+    }
+    before.files.retain(|file| removed.contains(&file.path));
+    if before.files.len() != removed.len() || !log.has_files_of(&before).await? {
+        return Err(gone());
+    }
+    let later: Vec<_> = there.into_values().collect();
+    match compare_ids(&before, &before.files, &later).await?.shared {
+        Some(id) => {
+            let column = log.table.id_column();
+            Err(refused(&format!(
+                "what it removed has been added again since ({column} {id}); {INSTEAD}"
+            )))
         }
-        let Some(before) = version.checked_sub(1) else { return Ok(None) };
-        let Some(mut before) = log.read(Some(before)).await? else { return Ok(None) };
-        before.files.retain(|file| paths.contains(&file.path));
-        let whole = before.files.len() == paths.len() && log.has_files_of(&before).await?;
-        Ok(whole.then_some(before.files))
+        None => Ok(before),
     }
 }

@@ -1,4 +1,4 @@
-//! Rows that are named by their objects and times, and the files that may hold them.
+//! Rows that are named by their objects or times, and the files that may hold them.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,41 +11,25 @@ use crate::error::{Error, Result};
 use crate::schema::{KEY, TIME};
 use crate::warehouse::{BATCH_ROWS, DataFile, Snapshot, read};
 
-/// Rows of these objects, at these times (MJD, TAI); `None` for any.
+/// The rows of some objects, and all rows at some times.
 #[derive(Clone, Debug)]
 pub(super) struct RowChoice {
-    /// Of which objects.
-    pub keys: Keys,
-    /// At which times. A row without a time is at none.
+    /// Of which objects, ascending.
+    pub keys: Arc<Vec<i64>>,
+    /// At which times (MJD, TAI). A row without a time is at none.
     pub times_mjd: Option<RangeInclusive<f64>>,
-}
-
-/// Objects.
-#[derive(Clone, Debug)]
-pub(super) enum Keys {
-    All,
-    /// Ascending.
-    Listed(Arc<Vec<i64>>),
 }
 
 impl RowChoice {
     /// Whether a file may hold such rows, by its ranges.
     pub(super) fn may_be_in(&self, file: &DataFile) -> bool {
-        let keys = match &self.keys {
-            Keys::All => true,
-            Keys::Listed(keys) => {
-                let first = keys.partition_point(|key| key < file.keys.start());
-                keys.get(first).is_some_and(|key| key <= file.keys.end())
-            }
-        };
-        let overlap = |wanted: &RangeInclusive<f64>, times: &RangeInclusive<f64>| {
-            wanted.start() <= times.end() && times.start() <= wanted.end()
-        };
-        let times = match (&self.times_mjd, &file.times_mjd) {
-            (Some(wanted), Some(times)) => overlap(wanted, times),
-            _ => true,
-        };
-        keys && times && !file.is_empty()
+        let first = self.keys.partition_point(|key| key < file.keys.start());
+        let has_keys = self.keys.get(first).is_some_and(|key| key <= file.keys.end());
+        let has_times = self.times_mjd.as_ref().is_some_and(|wanted| match &file.times_mjd {
+            Some(times) => wanted.start() <= times.end() && times.start() <= wanted.end(),
+            None => true,
+        });
+        (has_keys || has_times) && !file.is_empty()
     }
 
     /// The rows of a batch that are not among these.
@@ -70,11 +54,8 @@ impl RowChoice {
         let column =
             batch.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
         let column = column.ok_or_else(|| missing(KEY))?;
-        let listed = |row: usize| match &self.keys {
-            Keys::All => true,
-            Keys::Listed(keys) => {
-                column.is_valid(row) && keys.binary_search(&column.value(row)).is_ok()
-            }
+        let listed = |row: usize| {
+            column.is_valid(row) && self.keys.binary_search(&column.value(row)).is_ok()
         };
         let Some(wanted) = &self.times_mjd else {
             return Ok((0..batch.num_rows()).map(listed).collect());
@@ -83,6 +64,6 @@ impl RowChoice {
         let times = times.and_then(|times| times.as_primitive_opt::<Float64Type>());
         let times = times.ok_or_else(|| missing(TIME))?;
         let within = |row: usize| times.is_valid(row) && wanted.contains(&times.value(row));
-        Ok((0..batch.num_rows()).map(|row| within(row) && listed(row)).collect())
+        Ok((0..batch.num_rows()).map(|row| within(row) || listed(row)).collect())
     }
 }

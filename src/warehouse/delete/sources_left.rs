@@ -39,14 +39,14 @@ pub(super) async fn without_sources(
 }
 
 /// Shows the objects of all rows that are doomed, or of those that are not.
-async fn each_key(
-    sources: &Snapshot,
+pub(super) async fn each_key(
+    table: &Snapshot,
     doomed: &RowChoice,
     wanted: bool,
     mut show: impl FnMut(i64),
 ) -> Result<()> {
-    for file in sources.files.iter().filter(|file| !wanted || doomed.may_be_in(file)) {
-        let mut rows = Box::pin(read(sources.store.clone(), file, Some(&[KEY, TIME]), BATCH_ROWS));
+    for file in table.files.iter().filter(|file| !wanted || doomed.may_be_in(file)) {
+        let mut rows = Box::pin(read(table.store.clone(), file, Some(&[KEY, TIME]), BATCH_ROWS));
         while let Some(batch) = rows.try_next().await? {
             let doomed = doomed.selected(&batch)?;
             let keys = batch[KEY].as_primitive::<Int64Type>();

@@ -1,4 +1,4 @@
-//! `table delete`: rows go from all tables, files without them stay, and one commit is undone.
+//! `table delete`: rows go from all tables, and files without them stay.
 
 use diaflight::schema::Table;
 use diaflight::warehouse::{Warehouse, described};
@@ -53,9 +53,8 @@ async fn an_object_goes_from_all_tables() {
 #[tokio::test]
 async fn a_night_goes_with_the_objects_that_have_no_other() {
     let survey = Survey::of_two_nights();
-    let night = survey.sql("SELECT day_obs FROM nights ORDER BY 1");
-    let first = night[0].clone();
-    let date = format!("{}-{}-{}", &first[..4], &first[4..6], &first[6..]);
+    let date = survey.first_night();
+    let first = date.replace('-', "");
     let done = survey.table(&["delete", "--night", &date]);
     assert_eq!(survey.rows(), ids(&[12, 31], &[12, 31], &[1, 3]));
     assert_eq!(done["done"]["objects_kept"], 1, "object 1 has another source");
@@ -66,28 +65,17 @@ async fn a_night_goes_with_the_objects_that_have_no_other() {
     assert!(said.code == Some(2) && said.stderr.contains("--night 1960-01-01"), "{said:?}");
 }
 
+/// Object 2 has no source left; the other object's forced photometry of other nights stays.
 #[test]
-fn one_commit_is_undone_whatever_came_after_it() {
-    let survey = Survey::of_two_nights();
-    survey.ingest(&[(1, 11, NIGHTS[0] + 0.001), (7, 71, NIGHTS[0])]);
-    survey.ingest(&[(8, 81, NIGHTS[1])]);
-    let done = survey.table(&["delete", "--version", "2", "--table", "sources"]);
-    assert_eq!((&done["done"]["version"], &done["done"]["committed"]), (&2.into(), &4.into()));
-    assert_eq!(survey.rows()[0], ["11", "12", "21", "31", "81"]);
-    let times = survey.sql("SELECT \"midpointMjdTai\" FROM sources WHERE \"diaSourceId\" = 11");
-    assert_eq!(times, [NIGHTS[0].to_string()], "the row that it had replaced is there again");
-
-    survey.ran(&["maintain", "compact"]).succeeded();
-    let said = survey.ran(&["table", "delete", "--version", "3", "--table", "sources"]);
-    assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(
-        said.stderr.contains("version 3 cannot be undone") && said.stderr.contains("table restore"),
-        "{said:?}"
-    );
-    for wrong in [&["--version", "1"][..], &["--night", "2026-03-05", "--object", "1"], &[]] {
-        let said = survey.ran(&[&["table", "delete"], wrong].concat());
-        assert_eq!(said.code, Some(2), "{said:?}");
-    }
+fn an_object_that_vanishes_takes_its_forced_photometry_along() {
+    let survey = Survey::empty();
+    survey.ingest_alerts(&[
+        Alert::new(2, 21, NIGHTS[0]).with_forced(22, NIGHTS[1]),
+        Alert::new(1, 11, NIGHTS[0]).with_forced(13, NIGHTS[1]),
+        Alert::new(1, 12, NIGHTS[1]),
+    ]);
+    survey.table(&["delete", "--night", &survey.first_night()]);
+    assert_eq!(survey.rows(), ids(&[12], &[13], &[1]));
 }
 
 /// Ingests and deletions at the same time: nothing but the object is lost.

@@ -5,6 +5,8 @@ mod delete;
 mod dry;
 mod history;
 mod restore;
+mod stopped;
+mod undo;
 
 use std::path::{Path, PathBuf};
 
@@ -42,9 +44,12 @@ impl Survey {
         let alerts = sources.iter().map(|(object, source, mjd)| {
             Alert::new(*object, *source, *mjd).with_forced(*source, *mjd)
         });
-        let alerts: Vec<_> = alerts.collect();
+        self.ingest_alerts(&alerts.collect::<Vec<_>>());
+    }
+
+    fn ingest_alerts(&self, alerts: &[Alert]) {
         let folder = tempdir().unwrap();
-        let night = nights::write_packets(folder.path(), "night.avro", &packets(&alerts));
+        let night = nights::write_packets(folder.path(), "night.avro", &packets(alerts));
         run(["ingest", "--warehouse", self.path(), &night]).succeeded();
     }
 
@@ -79,6 +84,12 @@ impl Survey {
             let entries = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
             entries.filter(|path| path.extension().is_some_and(|name| name == "json")).count() - 1
         })
+    }
+
+    /// A day of a night that has sources, as `--night` wants it.
+    fn first_night(&self) -> String {
+        let day = self.sql("SELECT day_obs FROM nights ORDER BY 1").remove(0);
+        format!("{}-{}-{}", &day[..4], &day[4..6], &day[6..])
     }
 
     fn data_files(&self, table: &str) -> Vec<PathBuf> {

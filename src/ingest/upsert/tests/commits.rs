@@ -3,6 +3,7 @@
 use tokio::runtime::Handle;
 
 use super::*;
+use crate::warehouse::Doomed;
 
 #[tokio::test]
 async fn a_table_is_created_once_its_columns_are_known() {
@@ -61,6 +62,24 @@ async fn a_table_changed_meanwhile_is_merged_again() {
     assert_eq!(rows(&warehouse, Table::Objects).await, [row(1, 0, NEW), row(2, 0, OLD)]);
     // Two of the newest version and the one it removed; none of the draft that lost.
     assert_eq!(file_count(&warehouse).await, 3);
+}
+
+/// A draft that found its rows there has nothing to commit; but they may be deleted before it says so.
+#[tokio::test]
+async fn rows_that_are_deleted_meanwhile_are_added() {
+    let warehouse = empty_warehouse();
+    let mut given = alert_rows(1, NEW);
+    given.extend(alert_rows(2, OLD));
+    upsert(&warehouse, staged(&given), &options()).await.unwrap();
+    let (dir, staged_rows) = staged(&alert_rows(1, NEW)).finish().unwrap();
+    let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
+    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter };
+    let draft = ours.draft(Table::Objects).await.unwrap();
+    assert_eq!(draft.merged, merged(0, 0, 1));
+
+    warehouse.delete(&Doomed::Object(1), false).await.unwrap();
+    assert_eq!(ours.commit(draft).await.unwrap(), merged(1, 0, 0));
+    assert_eq!(rows(&warehouse, Table::Objects).await, [row(1, 0, NEW), row(2, 0, OLD)]);
 }
 
 #[tokio::test]
