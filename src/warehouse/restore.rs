@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use deltalake_core::kernel::Action;
 
+use super::as_of::rfc3339;
 use super::delta_log::{History, Log, find};
 use super::row_ids::compare_ids;
 use super::{ATTEMPTS, AsOf, Change, DataFile, Operation, Snapshot, Warehouse, between_commits};
@@ -44,7 +45,8 @@ struct Restoration {
 impl Warehouse {
     /// Restores some tables to the version that `as_of` is of each, so that no object is visible without its sources: objects come first,
     /// or last where some of them come back. Nothing is changed unless all of them can be restored. If it is stopped between two tables,
-    /// the same restoration again completes it. `Argument` if a table has no such version or files of it are gone; `Conflict` if others changed its rows meanwhile.
+    /// the same restoration again completes it. `Argument` if a table has no such version, files of it are gone, or a time tears a command
+    /// apart; `Conflict` if others changed its rows meanwhile.
     pub async fn restore(
         &self,
         tables: &[Table],
@@ -54,6 +56,9 @@ impl Warehouse {
         let mut plans = Vec::new();
         for table in Table::ALL.into_iter().rev().filter(|table| tables.contains(table)) {
             plans.push(self.restoration(table, as_of).await?);
+        }
+        if matches!(as_of, AsOf::Time(_)) {
+            self.check_commands_are_whole(&plans).await?;
         }
         if brings_objects_back(&plans).await? {
             plans.reverse();
@@ -73,6 +78,32 @@ impl Warehouse {
             })?);
         }
         Ok(done)
+    }
+
+    /// A command commits to one table after the other. A time between these commits would leave a part of what it did: it is refused.
+    async fn check_commands_are_whole(&self, plans: &[Restoration]) -> Result<()> {
+        let (mut last, mut next) = (Vec::new(), Vec::new());
+        for Restoration { table, base, target, .. } in plans {
+            let (log, version) = (Log::new(&self.location, *table)?, target.version);
+            last.push((table, log.run_of(version).await?));
+            if version < base.version && !log.same_rows(version, version + 1).await? {
+                let time = log.committed(version + 1).await?;
+                next.push((table, log.run_of(version + 1).await?, time));
+            }
+        }
+        for (table, run) in last.into_iter().filter(|(_, run)| run.is_some()) {
+            let Some((other, _, time)) = next.iter().find(|(_, next, _)| *next == run) else {
+                continue;
+            };
+            let time = time.map(|time| rfc3339(&time)).unwrap_or_default();
+            return Err(Error::argument(format!(
+                "the time is between two commits of one command, to {} and to {}: give a time before both (`table history` has them), \
+                 or {time} or later; nothing was changed",
+                table.name(),
+                other.name()
+            )));
+        }
+        Ok(())
     }
 
     async fn restoration(&self, table: Table, as_of: &AsOf) -> Result<Restoration> {

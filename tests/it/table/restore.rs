@@ -108,3 +108,19 @@ fn nothing_is_restored_unless_every_table_can_be() {
     assert_eq!((survey.rows(), survey.versions()), (rows, versions));
     survey.table(&["restore", oldest, "--table", "sources"]);
 }
+
+/// An ingest commits to sources first and to objects last: a time between them would leave sources without their objects.
+#[test]
+fn a_time_within_an_ingest_is_refused_and_says_which_is_right() {
+    let survey = Survey::of_two_nights();
+    let history = survey.table(&["history"]);
+    let [sources, objects] =
+        ["sources", "objects"].map(|table| history[table][0]["time"].as_str().unwrap().to_string());
+    assert!(sources < objects, "{sources} {objects}");
+    let refused = survey.ran(&["table", "restore", &sources]);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("between two commits of one command"), "{}", refused.stderr);
+    assert_eq!(survey.versions(), [1, 1, 1]);
+    survey.table(&["restore", &objects]);
+    assert_eq!(survey.versions(), [1, 1, 1], "all is as it was then");
+}
