@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch};
 
 use super::Progress;
-use super::plan::Plan;
+use super::plan::DeletionPlan;
 use super::selection::RowChoice;
 use super::sources_left::each_key;
 use crate::error::Result;
@@ -17,7 +17,11 @@ use crate::warehouse::{Change, DataFile, FileSize, Operation, Snapshot, Warehous
 impl Warehouse {
     /// Brings back what earlier attempts deleted from `objects`, a newer plan does not delete, and nobody has added again. Whether there
     /// was anything.
-    pub(super) async fn bring_back(&self, plan: &Plan, progress: &mut Progress) -> Result<bool> {
+    pub(super) async fn bring_back(
+        &self,
+        plan: &DeletionPlan,
+        progress: &mut Progress,
+    ) -> Result<bool> {
         let objects = plan.choices.iter().find(|(base, _)| base.table == Table::Objects);
         let (Some((newest, doomed)), Some((version, _))) = (objects, progress.objects.last())
         else {

@@ -13,7 +13,7 @@ use crate::warehouse::rewrite::rewrite;
 use crate::warehouse::{Change, FileSize, Operation, Snapshot, Warehouse, described};
 
 /// What to delete of each table.
-pub(super) struct Plan {
+pub(super) struct DeletionPlan {
     /// The tables that exist, objects first, and their rows to delete.
     pub choices: Vec<(Snapshot, RowChoice)>,
     /// Objects that lose some of their sources, but not all.
@@ -31,7 +31,7 @@ pub(super) struct Deletion {
 
 impl Warehouse {
     /// Chooses the rows. `NotFound` if no table exists.
-    pub(super) async fn plan(&self, doomed: &Doomed) -> Result<Plan> {
+    pub(super) async fn plan(&self, doomed: &Doomed) -> Result<DeletionPlan> {
         let mut bases = Vec::new();
         for table in Table::ALL.into_iter().rev() {
             bases.extend(self.snapshot(table, None).await?);
@@ -58,11 +58,15 @@ impl Warehouse {
             let times_mjd = times_mjd.clone().filter(|_| base.table != Table::Objects);
             (base, RowChoice { keys: keys.clone(), times_mjd })
         };
-        Ok(Plan { choices: bases.into_iter().map(choice).collect(), objects_kept })
+        Ok(DeletionPlan { choices: bases.into_iter().map(choice).collect(), objects_kept })
     }
 
     /// Writes what stays of the files that hold rows to delete; in a dry run, only counts.
-    pub(super) async fn deletions(&self, plan: &Plan, dry_run: bool) -> Result<Vec<Deletion>> {
+    pub(super) async fn deletions(
+        &self,
+        plan: &DeletionPlan,
+        dry_run: bool,
+    ) -> Result<Vec<Deletion>> {
         let mut deletions = Vec::new();
         for (base, choice) in &plan.choices {
             deletions.push(self.deletion(base.clone(), choice.clone(), dry_run).await?);
