@@ -236,13 +236,6 @@ impl PageReader for CheckedPages {
         self.file.is_peeked.store(false, Ordering::Relaxed);
         Ok(())
     }
-
-    fn at_record_boundary(&mut self) -> Result<bool> {
-        let is_at_end = self.pages.at_record_boundary()?;
-        // Where there is a next page, it was peeked.
-        self.file.is_peeked.store(!is_at_end, Ordering::Relaxed);
-        Ok(is_at_end)
-    }
 }
 
 /// A file of which only page headers and pages are read, for one chunk.
