@@ -64,6 +64,8 @@ def browse(page):
     with page.expect_download() as download:
         page.locator("button[formaction='objects/sources'][value=csv]").click()
     assert open(download.value.path()).read().count("\n") > 100
+    for private in ("/metrics", "/metrics/", "//metrics"):
+        assert page.request.get(f"{BASE}{private}").status == 404, private
     page.goto(f"{BASE}/12")
     page.get_by_role("link", name="Search, and what is here").click()
     page.wait_for_url(f"{BASE}/")

@@ -39,7 +39,7 @@ object, by its diaObjectId.</p>
 <li><a href="docs/">API documentation</a>: every argument, example and error; <a href="openapi.json">openapi.json</a></li>
 <li><a href="api/v1/schema?endpoint=/api/v1/sources">The columns</a> with their units and descriptions</li>
 <li>Arrow Flight and Flight SQL on the same port, for bulk reads and <code>SELECT</code></li>
-<li><a href="health/ready">Health</a> and <a href="metrics">metrics</a>, for operators</li>
+<li><a href="health/ready">Health</a>, for operators</li>
 </ul>
 <pre tabindex="0" role="region" aria-label="A request with curl"><code>curl '{{ origin }}/api/v1/sources?diaObjectId={{ example }}&amp;output-format=csv'</code></pre>
 <pre tabindex="0" role="region" aria-label="A request with pandas"><code>import pandas
