@@ -2,7 +2,7 @@
 //! exit code.
 //!
 //! SIGINT and SIGTERM stop the work where it is; the exit code is 128 and the signal's number, as a shell has it. A second signal
-//! ends the program at once, and what there is then is left to vacuum.
+//! ends the program at once, and what there is then is left to the next command on the machine, or to vacuum.
 
 use std::io::{self, Write};
 use std::process::ExitCode;

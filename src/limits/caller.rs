@@ -1,8 +1,7 @@
-//! Who sends a request: the address at the other end of the connection, and whether the token came with it. Limits are shared out by
-//! [`Caller`].
+//! Who sends a request: the address of its client, and whether the token came with it. Limits are shared out by [`Caller`].
 //!
-//! Behind a proxy every connection comes from the proxy's address. A trusted proxy tells whose request it is; else give one address all
-//! there is (`max_share_percent` 100).
+//! The address is that at the other end of the connection, or the one that a trusted proxy names there. Behind another proxy, give one
+//! address all there is (`max_share_percent` 100).
 
 use std::net::{IpAddr, Ipv6Addr};
 

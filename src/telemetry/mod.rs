@@ -3,10 +3,10 @@
 //!
 //! Labels are bounded: an endpoint is a route of the router or a method of Flight, everything else is `unknown`.
 
-mod observed;
+mod call;
 mod lines;
+mod observed;
 mod own_process;
-mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
+pub use call::{RowsSent, noted, planned};
 pub use observed::Observed;
-pub use visit::{RowsSent, noted, planned};
 
 use own_process::OwnProcess;
 
@@ -42,7 +42,7 @@ const UNKNOWN: &str = "unknown";
 /// The layers around everything: each request has an id and is counted, and logged as a warning if it takes longer than the limit.
 pub fn watched(router: Router, metrics: Arc<Metrics>, slow_limit: Duration) -> Router {
     router
-        .layer(from_fn_with_state((metrics, slow_limit), visit::watch))
+        .layer(from_fn_with_state((metrics, slow_limit), call::watch))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
         .layer(map_request(without_long_id))

@@ -76,7 +76,7 @@ impl Warehouse {
     }
 }
 
-/// Deletes files. Vacuum deletes later what cannot be deleted now.
+/// Deletes files. What cannot be deleted now is left to the next command, or to vacuum.
 async fn discard(files: Taken) {
     let discarded = stream::iter(files.0).map(|(path, begun)| async move {
         if let Err(error) = begun.upload.clone().discard().await {

@@ -108,17 +108,17 @@ pub(crate) async fn watch(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let mut visit = Call::begin(metrics, slow_limit, &request);
-    request.extensions_mut().insert(visit.rows.clone());
-    let (span, is_head) = (visit.span.clone(), request.method() == Method::HEAD);
+    let mut call = Call::begin(metrics, slow_limit, &request);
+    request.extensions_mut().insert(call.rows.clone());
+    let (span, is_head) = (call.span.clone(), request.method() == Method::HEAD);
     let response = next.run(request).instrument(span).await;
-    visit.status = Some(response.status());
-    visit.first = Some(visit.began.elapsed());
-    visit.grpc_code = grpc_code(response.headers());
+    call.status = Some(response.status());
+    call.first = Some(call.began.elapsed());
+    call.grpc_code = grpc_code(response.headers());
     response.map(|body| {
         // The answer to HEAD has no body: it is complete.
-        visit.complete = is_head || body.is_end_stream();
-        Body::new(Watched { body, visit })
+        call.complete = is_head || body.is_end_stream();
+        Body::new(Watched { body, call })
     })
 }
 
@@ -233,7 +233,7 @@ fn grpc_code(headers: &HeaderMap) -> Option<Code> {
 /// A body that counts the bytes sent.
 struct Watched {
     body: Body,
-    visit: Call,
+    call: Call,
 }
 
 impl HttpBody for Watched {
@@ -247,13 +247,13 @@ impl HttpBody for Watched {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
-                self.visit.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.visit.complete = self.body.is_end_stream();
+                self.call.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.call.complete = self.body.is_end_stream();
                 if let Some(code) = frame.trailers_ref().and_then(grpc_code) {
-                    self.visit.grpc_code = Some(code);
+                    self.call.grpc_code = Some(code);
                 }
             }
-            Poll::Ready(None) => self.visit.complete = true,
+            Poll::Ready(None) => self.call.complete = true,
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         polled
