@@ -15,6 +15,7 @@ pub mod token;
 pub mod process;
 mod nearest;
 pub mod schema;
+pub mod key_pages;
 pub mod warehouse;
 
 pub mod ingest;

@@ -1,7 +1,7 @@
 //! The indexes of files and of row groups, kept in memory for all tables and snapshots. Each is read once: whoever needs one that is being
 //! read waits for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -9,29 +9,31 @@ use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use object_store::{ObjectStore, path::Path};
 use parking_lot::Mutex;
-use parquet::schema::types::SchemaDescPtr;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::file_columns::FileColumns;
-use super::file_index::FileIndex;
-use super::group_pages::GroupPages;
+use super::file_columns::KnownColumns;
+use super::file_index::{FileIndex, tell_damage};
+use super::pages;
 use crate::error::{Error, Result};
+use crate::key_pages::{GroupPages, KeyFilter};
 use crate::schema::Table;
 use crate::warehouse::DataFile;
 
 /// About what the pages of a row group of our own files take in memory. The cache is told how many entries to expect.
-const GROUP_BYTES: usize = 16 << 10;
+const GROUP_BYTES: usize = 19 << 10;
 
-/// Row groups whose page index is read in one request and decoded without a pause: some 250 KiB, which takes about a millisecond.
+/// Row groups whose pages are read in one request and decoded without a pause: some 250 KiB, which takes about a millisecond.
 const GROUPS_AT_ONCE: usize = 8;
 
-/// Indexes of files, as long as a snapshot needs them, and of row groups, as many as fit.
+/// Indexes of files, as long as a snapshot needs them, and pages and filters, as many as fit.
 #[derive(Debug)]
 pub struct IndexCache {
     files: Mutex<HashMap<Name, Weak<FileIndex>>>,
-    columns: Mutex<Vec<Weak<FileColumns>>>,
-    groups: Cache<(u64, usize), Arc<GroupPages>, GroupPagesWeighter>,
+    columns: KnownColumns,
+    parts: Cache<(u64, PartName), Part, PartWeighter>,
+    /// The files whose filters are being read.
+    reading: Mutex<HashSet<u64>>,
     hits: AtomicUsize,
     reads: AtomicUsize,
 }
@@ -44,31 +46,45 @@ fn name(file: &DataFile) -> Name {
     (path.clone(), *modified, *size_bytes, *generation, partition_values.clone())
 }
 
+/// A part of the index of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum PartName {
+    Pages(usize),
+    KeyFilter,
+}
+
+#[derive(Clone, Debug)]
+enum Part {
+    Pages(Arc<GroupPages>),
+    KeyFilter(Arc<KeyFilter>),
+}
+
 /// How much the index holds, and how often it had what was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct IndexUse {
-    /// Files that snapshots name.
+    /// Files that snapshots name and whose row groups are known.
     pub files: usize,
     /// The size of their indexes.
     pub file_bytes: usize,
-    /// Row groups whose pages are held.
+    /// Row groups whose pages are held, and files whose filter is.
     pub groups: usize,
     /// The size of these.
     pub group_bytes: usize,
     /// Row groups asked for that were held, since the start.
     pub hits: usize,
-    /// Row groups whose page index was read.
+    /// Row groups whose pages were read.
     pub reads: usize,
 }
 
 impl IndexCache {
-    /// A cache with room for so many bytes of row groups' pages.
-    pub fn new(group_bytes: usize) -> Self {
-        let expected = (group_bytes / GROUP_BYTES).max(1);
+    /// A cache with room for so many bytes of pages and filters.
+    pub fn new(bytes: usize) -> Self {
+        let expected = (bytes / GROUP_BYTES).max(1);
         Self {
             files: Mutex::default(),
-            columns: Mutex::default(),
-            groups: Cache::with_weighter(expected, group_bytes as u64, GroupPagesWeighter),
+            columns: KnownColumns::default(),
+            parts: Cache::with_weighter(expected, bytes as u64, PartWeighter),
+            reading: Mutex::default(),
             hits: AtomicUsize::default(),
             reads: AtomicUsize::default(),
         }
@@ -85,63 +101,98 @@ impl IndexCache {
         if let Some(held) = self.files.lock().get(&name).and_then(Weak::upgrade) {
             return Ok(held);
         }
-        let columns = |descriptor| self.columns(descriptor);
-        let read = Arc::new(FileIndex::load(store, table, file, columns).await?);
+        let read = Arc::new(FileIndex::load(store, table, file, &self.columns).await?);
         let mut files = self.files.lock();
         files.retain(|_, file| file.strong_count() > 0);
         files.insert(name, Arc::downgrade(&read));
         Ok(read)
     }
 
-    /// The columns that a footer describes. Files with the same columns share them.
-    fn columns(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
-        let mut columns = self.columns.lock();
-        columns.retain(|held| held.strong_count() > 0);
-        let mut held = columns.iter().filter_map(Weak::upgrade);
-        if let Some(same) = held.find(|held| held.descriptor == descriptor) {
-            return Ok(same);
-        }
-        let new = Arc::new(FileColumns::from_descriptor(descriptor)?);
-        columns.push(Arc::downgrade(&new));
-        Ok(new)
-    }
-
-    /// The pages of a row group. They are read unless they are cached; a caller that asks while they are being read waits for them.
+    /// The pages of a row group. They are read unless they are held; a caller that asks while they are being read waits for them.
     pub async fn pages(
         &self,
         store: &Arc<dyn ObjectStore>,
         file: &FileIndex,
         group: usize,
     ) -> Result<Arc<GroupPages>> {
-        let name = (file.number, group);
-        if let Some(held) = self.groups.get(&name) {
+        let name = (file.number, PartName::Pages(group));
+        if let Some(Part::Pages(held)) = self.parts.get(&name) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(held);
         }
         let read = async {
-            let read = self.read(store, file, &[group]).await?;
-            read.into_iter().next().ok_or_else(|| Error::internal("no row group was read"))
+            let mut read = self.read(store, file, &[group]).await?;
+            read.pop().map(Part::Pages).ok_or_else(|| Error::internal("no row group was read"))
         };
-        self.groups.get_or_insert_async(&name, read).await
+        match self.parts.get_or_insert_async(&name, read).await? {
+            Part::Pages(pages) => Ok(pages),
+            Part::KeyFilter(_) => Err(Error::internal("a filter in place of pages")),
+        }
     }
 
     /// The pages of a row group if they are held.
     pub fn peek(&self, file: &FileIndex, group: usize) -> Option<Arc<GroupPages>> {
-        self.groups.peek(&(file.number, group))
+        match self.parts.peek(&(file.number, PartName::Pages(group)))? {
+            Part::Pages(pages) => Some(pages),
+            Part::KeyFilter(_) => None,
+        }
+    }
+
+    /// The filter of the keys of a file if it is held.
+    pub fn key_filter(&self, file: &FileIndex) -> Option<Arc<KeyFilter>> {
+        match self.parts.get(&(file.number, PartName::KeyFilter))? {
+            Part::KeyFilter(filter) => Some(filter),
+            Part::Pages(_) => None,
+        }
+    }
+
+    /// Reads the filter of a file that carries one, unless it is held.
+    pub async fn read_key_filter(
+        &self,
+        store: &Arc<dyn ObjectStore>,
+        file: &FileIndex,
+    ) -> Result<()> {
+        if self.key_filter(file).is_some() {
+            return Ok(());
+        }
+        if let Some(filter) = pages::key_filter(store, file).await? {
+            let part = Part::KeyFilter(Arc::new(filter));
+            self.parts.insert((file.number, PartName::KeyFilter), part);
+        }
+        Ok(())
+    }
+
+    /// Begins to read the filter of a file, unless somebody does.
+    pub fn begin_reading_key_filter(
+        self: &Arc<Self>,
+        store: &Arc<dyn ObjectStore>,
+        file: &Arc<FileIndex>,
+    ) {
+        if !self.reading.lock().insert(file.number) {
+            return;
+        }
+        let (cache, store, file) = (self.clone(), store.clone(), file.clone());
+        tokio::spawn(async move {
+            if let Err(error) = cache.read_key_filter(&store, &file).await {
+                tell_damage(&file.file, &error);
+            }
+            cache.reading.lock().remove(&file.number);
+        });
     }
 
     /// Reads the pages of all row groups of a file that are not held, many at once, as long as there is room.
     pub async fn fill(&self, store: &Arc<dyn ObjectStore>, file: &FileIndex) -> Result<()> {
         let all: Vec<_> = (0..file.groups.len()).collect();
         for groups in all.chunks(GROUPS_AT_ONCE) {
-            let missing = |group: &usize| self.groups.peek(&(file.number, *group)).is_none();
+            let missing = |group: &usize| self.peek(file, *group).is_none();
             let groups: Vec<_> = groups.iter().copied().filter(missing).collect();
             let expected = groups.len() * GROUP_BYTES;
-            if self.groups.weight() + expected as u64 > self.groups.capacity() {
+            if self.parts.weight() + expected as u64 > self.parts.capacity() {
                 return Ok(());
             }
             for (group, pages) in groups.iter().zip(self.read(store, file, &groups).await?) {
-                self.groups.insert((file.number, *group), pages);
+                let name = (file.number, PartName::Pages(*group));
+                self.parts.insert(name, Part::Pages(pages));
             }
             tokio::task::yield_now().await;
         }
@@ -155,7 +206,7 @@ impl IndexCache {
         groups: &[usize],
     ) -> Result<Vec<Arc<GroupPages>>> {
         self.reads.fetch_add(groups.len(), Ordering::Relaxed);
-        let pages = GroupPages::load(store, file, groups).await?;
+        let pages = pages::pages(store, file, groups).await?;
         Ok(pages.into_iter().map(Arc::new).collect())
     }
 
@@ -165,8 +216,8 @@ impl IndexCache {
         IndexUse {
             files: files.len(),
             file_bytes: files.iter().map(|file| file.bytes()).sum(),
-            groups: self.groups.len(),
-            group_bytes: self.groups.weight() as usize,
+            groups: self.parts.len(),
+            group_bytes: self.parts.weight() as usize,
             hits: self.hits.load(Ordering::Relaxed),
             reads: self.reads.load(Ordering::Relaxed),
         }
@@ -174,10 +225,14 @@ impl IndexCache {
 }
 
 #[derive(Clone, Debug)]
-struct GroupPagesWeighter;
+struct PartWeighter;
 
-impl Weighter<(u64, usize), Arc<GroupPages>> for GroupPagesWeighter {
-    fn weight(&self, _: &(u64, usize), pages: &Arc<GroupPages>) -> u64 {
-        pages.bytes() as u64
+impl Weighter<(u64, PartName), Part> for PartWeighter {
+    fn weight(&self, _: &(u64, PartName), part: &Part) -> u64 {
+        let bytes = match part {
+            Part::Pages(pages) => pages.bytes(),
+            Part::KeyFilter(filter) => filter.bytes(),
+        };
+        bytes as u64
     }
 }

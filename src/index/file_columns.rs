@@ -1,8 +1,10 @@
 //! The columns of a file as its footer describes them. Served columns are flat, and found by their stored names.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Weak};
 
 use arrow::datatypes::DataType;
+use parking_lot::Mutex;
 use parquet::arrow::{
     FieldLevels, ProjectionMask, parquet_to_arrow_field_levels, parquet_to_arrow_schema_by_columns,
 };
@@ -10,6 +12,7 @@ use parquet::file::metadata::{FileMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor};
 
 use crate::error::{Error, Kind, Result};
+use crate::key_pages::columns;
 use crate::schema::{KEY, TIME};
 use crate::warehouse::stored_name;
 
@@ -68,6 +71,40 @@ impl FileColumns {
 fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetMetaData {
     let file = FileMetaData::new(2, 0, None, None, descriptor.clone(), None);
     ParquetMetaData::new(file, groups)
+}
+
+/// The columns of all files in use. Files with the same columns share them.
+#[derive(Debug, Default)]
+pub(super) struct KnownColumns {
+    described: Mutex<Vec<Weak<FileColumns>>>,
+    printed: Mutex<HashMap<String, Weak<FileColumns>>>,
+}
+
+impl KnownColumns {
+    /// The columns that a footer describes.
+    pub(super) fn described(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
+        let mut known = self.described.lock();
+        known.retain(|held| held.strong_count() > 0);
+        let mut held = known.iter().filter_map(Weak::upgrade);
+        if let Some(same) = held.find(|held| held.descriptor == descriptor) {
+            return Ok(same);
+        }
+        let new = Arc::new(FileColumns::from_descriptor(descriptor)?);
+        known.push(Arc::downgrade(&new));
+        Ok(new)
+    }
+
+    /// The columns of a Parquet schema as text.
+    pub(super) fn printed(&self, text: &str) -> Result<Arc<FileColumns>> {
+        let mut known = self.printed.lock();
+        if let Some(same) = known.get(text).and_then(Weak::upgrade) {
+            return Ok(same);
+        }
+        let new = self.described(Arc::new(columns(text)?))?;
+        known.retain(|_, held| held.strong_count() > 0);
+        known.insert(text.to_string(), Arc::downgrade(&new));
+        Ok(new)
+    }
 }
 
 /// A column to decode.

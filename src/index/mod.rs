@@ -1,20 +1,25 @@
 //! The key index: which pages of which files may hold rows of the objects that are [`Wanted`]. It is given a snapshot and answers with
 //! parts of row groups ([`RowGroupPart`]); [`scan`](crate::scan) reads these.
 //!
-//! There are three levels, each found by the one before. The log's key ranges name files. A [`FileIndex`], made of a file's footer and kept
-//! while a snapshot names the file, names row groups. [`GroupPages`](group_pages::GroupPages), read when a row group is first needed or
-//! before, name pages; as many of them are kept as fit into the [cache](IndexCache).
+//! There are three levels, each found by the one before. The log's key ranges name files; where several files have keys of the same range,
+//! filters tell which of them have a key. A [`FileIndex`], kept while a snapshot names the file, names row groups.
+//! [`GroupPages`](crate::key_pages::GroupPages), read when a row group is first needed or before, name pages; as many of them and of the
+//! filters are kept as fit into the [cache](IndexCache).
 
 mod cache;
 mod file_columns;
 mod file_index;
-mod group_pages;
+mod footer_index;
+mod overlaps;
+mod pages;
 mod table_index;
 
 pub use cache::{IndexCache, IndexUse};
 pub use file_columns::{FileColumns, Leaf};
-pub use file_index::{FileIndex, RowGroup};
+pub use file_index::FileIndex;
 pub use table_index::{PART_ROWS, RowGroupPart, TableIndex};
+
+use std::ops::RangeInclusive;
 
 /// What a lookup asks for: the rows of some objects, at any time or within a range of times.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +31,14 @@ pub struct Wanted {
 }
 
 impl Wanted {
+    /// The same rows, but only of those objects within a range that pass.
+    pub fn among(&self, keys: &RangeInclusive<i64>, passes: impl Fn(i64) -> bool) -> Self {
+        let first = self.keys.partition_point(|key| key < keys.start());
+        let end = self.keys.partition_point(|key| key <= keys.end());
+        let keys = self.keys[first..end].iter().copied().filter(|key| passes(*key));
+        Self { keys: keys.collect(), times: self.times.clone() }
+    }
+
     /// Whether any of the keys lies between two, both included.
     pub fn any_within(&self, first: i64, last: i64) -> bool {
         let next = self.keys.partition_point(|&key| key < first);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
+use datafusion::common::runtime::SpawnedTask;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use parking_lot::Mutex;
@@ -31,16 +32,20 @@ pub(crate) struct PreparedTables {
     /// The table that is asked, and the forced photometry if its upper limits stand among the rows.
     tables: Vec<Arc<SnapshotTable>>,
     planner: Arc<Planner>,
+    /// Reads the index ahead as long as the tables are in use.
+    _filling: Option<SpawnedTask<()>>,
 }
 
 impl PreparedTables {
     /// One table.
     pub(crate) async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
+        let filling = index.fill();
         let table = Arc::new(SnapshotTable::new(Arc::new(index)));
         let snapshot = table.snapshot();
         let url = SnapshotTable::store_url(snapshot)?;
         shared.runtime.register_object_store(url.as_ref(), snapshot.store.clone());
-        Self::planned(vec![table], shared).await
+        let prepared = Self::planned(vec![table], shared).await?;
+        Ok(Self { _filling: Some(filling), ..prepared })
     }
 
     /// The sources with the upper limits of the forced photometry. Errors: `Argument` where the tables are foreign ones without
@@ -58,7 +63,7 @@ impl PreparedTables {
     async fn planned(tables: Vec<Arc<SnapshotTable>>, shared: &Shared) -> Result<Self> {
         let open = tables.iter().map(|table| OpenTable::from_index(table.index())).collect();
         let planner = shared.planners.for_tables(open, &shared.runtime).await?;
-        Ok(Self { tables, planner })
+        Ok(Self { tables, planner, _filling: None })
     }
 
     /// The table, or the first of two.

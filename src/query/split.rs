@@ -4,7 +4,8 @@
 use std::ops::RangeInclusive;
 
 use crate::error::Result;
-use crate::index::{RowGroup, TableIndex};
+use crate::index::TableIndex;
+use crate::key_pages::RowGroup;
 
 /// Rows of a part: enough to outweigh the cost of asking for it, few enough to keep several readers busy.
 const PART_ROWS: u64 = 1 << 20;
@@ -31,17 +32,17 @@ struct Piece {
 /// Splits a table.
 pub(crate) async fn split(index: &TableIndex) -> Result<Split> {
     let snapshot = &index.snapshot;
-    let mut pieces = Vec::new();
+    let (mut pieces, mut large) = (Vec::new(), Vec::new());
     for (i, file) in snapshot.files.iter().enumerate() {
         let rows = file.rows.unwrap_or_default();
-        if rows < WHOLE_ROWS {
-            pieces.push(Piece { first_key: *file.keys.start(), rows });
-        } else {
-            let file = index.file(i).await?;
-            let piece =
-                |group: &RowGroup| Piece { first_key: group.keys.0, rows: group.rows as u64 };
-            pieces.extend(file.groups.iter().filter(|group| group.rows > 0).map(piece));
+        match rows < WHOLE_ROWS {
+            true => pieces.push(Piece { first_key: *file.keys.start(), rows }),
+            false => large.push(i),
         }
+    }
+    for file in index.some_files(large).await? {
+        let piece = |group: &RowGroup| Piece { first_key: group.keys.0, rows: group.rows as u64 };
+        pieces.extend(file.groups.iter().filter(|group| group.rows > 0).map(piece));
     }
     pieces.sort_by_key(|piece| piece.first_key);
     let rows = snapshot.files.iter().map(|file| file.rows).sum();

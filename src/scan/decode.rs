@@ -181,7 +181,7 @@ impl Pages<'_> {
         let bytes = bytes.ok_or_else(unread)?;
         let descriptor = part.file.columns.descriptor.column(column);
         let chunk = ColumnChunkMetaData::builder(descriptor)
-            .set_compression_codec(part.file.chunks(part.group)[column].codec)
+            .set_compression_codec(part.pages.chunks()[column].codec)
             .set_total_compressed_size(bytes.length as i64)
             .build()?;
         let rows = self.pages.rows;

@@ -166,11 +166,11 @@ fn locate(
     column: usize,
     layouts: &[FetchedPages],
 ) -> (Vec<Range<u64>>, Option<Vec<PageLocation>>) {
-    let (pages, chunk) = (&part.pages, &part.file.chunks(part.group)[column]);
+    let (pages, chunk) = (&part.pages, part.pages.chunks()[column]);
     if !pages.known() {
         return (once(chunk.start..chunk.start + chunk.length).collect(), None);
     }
-    let start = |page| pages.start(column, page, chunk);
+    let start = |page| pages.start(column, page);
     let (mut ranges, mut locations) = (Vec::new(), Vec::new());
     let dictionary = start(0);
     if dictionary > 0 {

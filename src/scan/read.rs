@@ -35,7 +35,7 @@ async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RecordBatch>>
     let most = (PART_BYTES / row_bytes).clamp(1, PART_ROWS);
     let groups = lookup.table.groups(&lookup.wanted).await?;
     if let [group] = &groups[..] {
-        let mut parts = lookup.table.parts(group.clone(), &lookup.wanted, most).await?;
+        let mut parts = lookup.table.parts(group.clone(), most).await?;
         if parts.len() > 1 {
             let parts = stream::iter(parts.into_iter().map(Ok));
             return Ok(side_by_side(lookup, row_bytes, parts.boxed()));
@@ -47,7 +47,7 @@ async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RecordBatch>>
     let of = lookup.clone();
     let parts = stream::iter(groups).map(move |group| {
         let lookup = of.clone();
-        async move { lookup.table.parts(group, &lookup.wanted, most).await }
+        async move { lookup.table.parts(group, most).await }
     });
     let parts = parts.buffered(PARTS_AT_ONCE);
     let parts = parts.map_ok(|parts| stream::iter(parts.into_iter().map(Ok))).try_flatten();

@@ -111,6 +111,7 @@ fn add(log: &Log, file: &DataFile, data_change: bool) -> Result<Add> {
         modification_time: file.modified.timestamp_millis(),
         data_change,
         stats: Some(file.log_stats(log.table)),
+        tags: file.tag.for_log().map_err(|error| Error::internal(error.to_string()))?,
         ..Default::default()
     })
 }

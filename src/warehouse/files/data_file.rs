@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::layout;
 use super::stored_names::stored_name;
+use super::tag::FileTag;
 use crate::schema::{KEY, TIME, Table};
 
 /// A Parquet file of a table.
@@ -39,10 +40,12 @@ pub struct DataFile {
     pub may_have_nan_times: bool,
     /// Whether some rows may have no `diaObjectId`.
     pub may_lack_keys: bool,
-    /// Whether the footer says that the rows are sorted by [`Table::sort_columns`]. The log does not tell.
+    /// Whether the rows are known to be sorted by [`Table::sort_columns`]: by the footer, or by our tag in the log.
     pub sorted: bool,
     /// The columns that are not in the file but in its path or in the log, each with the one value that all its rows have.
     pub partition_values: Vec<(String, ScalarValue)>,
+    /// What the log says of it beyond that.
+    pub tag: FileTag,
 }
 
 /// A file that claims to have more rows is not believed, so that the rows of many files can be added up.
@@ -71,6 +74,7 @@ impl DataFile {
             may_lack_keys: true,
             sorted: false,
             partition_values: Vec::new(),
+            tag: FileTag::default(),
         }
     }
 
@@ -108,6 +112,7 @@ impl DataFile {
             times_mjd: own.times_mjd.or(self.times_mjd.clone()),
             generation: self.generation,
             partition_values: self.partition_values.clone(),
+            tag: self.tag.clone(),
             ..own
         }
     }
@@ -138,6 +143,16 @@ impl DataFile {
             may_lack_keys: !no_nulls(KEY),
             ..Self::unknown(path, size_bytes, modified)
         })
+    }
+
+    /// The file with what our tag in the log says of it. A file that carries an index is sorted.
+    pub(crate) fn tagged(self, tag: FileTag) -> Self {
+        Self {
+            sorted: tag.index.is_some(),
+            may_have_nan_times: tag.index.is_none() || tag.nan_times,
+            tag,
+            ..self
+        }
     }
 
     /// The statistics of an entry of the log, by which every Delta reader skips files.

@@ -6,17 +6,17 @@
 
 use arrow::datatypes::{DataType, Schema};
 use object_store::path::Path;
-use parquet::basic::Compression;
 use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
+use crate::key_pages::CODEC;
 use crate::schema::{KEY, TIME, Table};
 
-const ROW_GROUP_ROWS: usize = 16_384;
+pub(super) const ROW_GROUP_ROWS: usize = 16_384;
 /// The most bytes of a row group, which is written from memory. Only rows with long texts reach it.
-const ROW_GROUP_BYTES: usize = 128 << 20;
+pub(super) const ROW_GROUP_BYTES: usize = 128 << 20;
 const PAGE_ROWS: usize = 512;
 
 /// When a file is full. It is closed before the next object begins, so it may be larger by the rows of one object.
@@ -48,7 +48,7 @@ impl Default for FileSize {
 /// the key and the time have statistics per page: with those of all columns the footer would be larger than the pages that a lookup reads.
 pub(crate) fn properties(table: Table, schema: &Schema) -> WriterProperties {
     let mut properties = WriterProperties::builder()
-        .set_compression(Compression::LZ4_RAW)
+        .set_compression(CODEC.into())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_data_page_row_count_limit(PAGE_ROWS)

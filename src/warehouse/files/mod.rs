@@ -3,9 +3,11 @@
 mod data_file;
 mod gather;
 mod layout;
+mod parquet_file;
 mod reader;
 mod sort;
 mod stored_names;
+mod tag;
 mod writer;
 
 pub use data_file::DataFile;
@@ -15,5 +17,6 @@ pub use layout::FileSize;
 pub use reader::{described, footer, read};
 pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};
+pub use tag::{FileTag, Level};
 pub use writer::SortedWriter;
 pub(super) use writer::{OrderCheck, fit};

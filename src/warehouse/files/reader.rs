@@ -72,13 +72,16 @@ pub async fn footer(
     read.map_err(|error| failed(path, error))
 }
 
-/// Some files of a table, as their footers have them.
+/// Some files of a table, as their footers have them. The log tells all of files that carry an index.
 pub async fn described(
     store: &Arc<dyn ObjectStore>,
     table: Table,
     files: Vec<DataFile>,
 ) -> Result<Vec<DataFile>> {
     let read = |file: DataFile| async move {
+        if file.tag.index.is_some() {
+            return Ok(file);
+        }
         let footer = footer(store.clone(), &file.path, file.size_bytes).await?;
         Ok(file.described(table, footer.metadata()))
     };

@@ -2,21 +2,17 @@
 //! [discarded](Warehouse::discard_uncommitted) by the warehouse.
 
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
-use arrow::datatypes::{Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
-use chrono::Utc;
-use object_store::{ObjectMeta, path::Path};
-use parquet::arrow::AsyncArrowWriter;
-use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
 use super::DataFile;
 use super::layout::{self, FileSize};
-use crate::error::{Error, Kind, Result};
-use crate::schema::{KEY, TIME, Table};
+use super::parquet_file::ParquetFile;
+use crate::error::{Error, Result};
+use crate::schema::{KEY, Table};
 use crate::warehouse::Warehouse;
-use crate::warehouse::storage::Upload;
 
 /// Writes one table's files in key order, in memory of one row group whatever the size. A new file begins once
 /// the current one is full and the object changes, so the files of one writer are disjoint in keys.
@@ -27,7 +23,7 @@ pub struct SortedWriter {
     full: FileSize,
     properties: WriterProperties,
     order: Option<OrderCheck>,
-    open: Option<OpenFile>,
+    open: Option<ParquetFile>,
     done: Vec<DataFile>,
 }
 
@@ -99,45 +95,17 @@ impl SortedWriter {
                 let path = folder.join(layout::file_name(Uuid::new_v4()));
                 let upload = self.warehouse.upload(path.clone());
                 let (schema, properties) = (self.schema.clone(), self.properties.clone());
-                let writer = AsyncArrowWriter::try_new(upload, schema, Some(properties))?;
-                none.insert(OpenFile { path, rows: 0, has_nan_times: false, writer })
+                none.insert(ParquetFile::create(self.table, path, schema, properties, upload)?)
             }
         };
-        file.rows += rows.num_rows();
-        file.has_nan_times |= has_nan_times(rows);
-        file.writer.write(rows).await.map_err(|error| failed(&file.path, error))
+        file.write(rows).await
     }
 
     async fn close(&mut self) -> Result<()> {
-        let Some(mut file) = self.open.take() else { return Ok(()) };
-        if !file.has_nan_times {
-            file.writer.append_key_value_metadata(layout::no_nan_times());
+        if let Some(file) = self.open.take() {
+            self.done.push(file.finish().await?);
         }
-        let footer = file.writer.finish().await.map_err(|error| failed(&file.path, error))?;
-        let object = ObjectMeta {
-            location: file.path,
-            last_modified: Utc::now(),
-            size: file.writer.bytes_written() as u64,
-            e_tag: None,
-            version: None,
-        };
-        self.done.push(DataFile::from_footer(self.table, &object, &footer));
         Ok(())
-    }
-}
-
-struct OpenFile {
-    path: Path,
-    rows: usize,
-    has_nan_times: bool,
-    writer: AsyncArrowWriter<Upload>,
-}
-
-impl OpenFile {
-    /// How many rows still fit.
-    fn room(&self, full: FileSize) -> usize {
-        let bytes = self.writer.bytes_written() + self.writer.in_progress_size();
-        if bytes >= full.bytes { 0 } else { full.rows.saturating_sub(self.rows) }
     }
 }
 
@@ -165,12 +133,6 @@ pub(crate) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch
 fn key_column(batch: &RecordBatch) -> Result<&Int64Array> {
     let keys = batch.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
     keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))
-}
-
-fn has_nan_times(batch: &RecordBatch) -> bool {
-    let times =
-        batch.column_by_name(TIME).and_then(|times| times.as_primitive_opt::<Float64Type>());
-    times.is_some_and(|times| times.iter().flatten().any(f64::is_nan))
 }
 
 /// Checks that rows arrive in the table's order.
@@ -222,9 +184,4 @@ impl OrderCheck {
         self.last = Some(rows.row(end).owned());
         Ok(sorted)
     }
-}
-
-fn failed(path: &Path, error: ParquetError) -> Error {
-    let error = Error::from(error).with_kind(Kind::Storage);
-    error.context(format!("writing /{path}"))
 }

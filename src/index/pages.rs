@@ -1,0 +1,46 @@
+//! Reads parts of the index of a file: the pages of row groups, and the filter of its keys.
+
+use std::sync::Arc;
+
+use object_store::{ObjectStore, ObjectStoreExt};
+
+use super::file_index::{FileIndex, tell_damage};
+use crate::error::Result;
+use crate::key_pages::{GroupPages, KeyFilter};
+
+/// The pages of some row groups, in one request: from the index that the file carries, or from the page index of Parquet.
+pub(super) async fn pages(
+    store: &Arc<dyn ObjectStore>,
+    file: &FileIndex,
+    groups: &[usize],
+) -> Result<Vec<GroupPages>> {
+    if file.is_carried() {
+        match carried(store, file, groups).await {
+            Ok(pages) => return Ok(pages),
+            Err(error) => tell_damage(&file.file, &error),
+        }
+    }
+    file.footer(store).await?.pages(store, file, groups).await
+}
+
+async fn carried(
+    store: &Arc<dyn ObjectStore>,
+    file: &FileIndex,
+    groups: &[usize],
+) -> Result<Vec<GroupPages>> {
+    let ranges: Vec<_> = groups.iter().map(|&group| file.groups[group].pages()).collect();
+    let read = store.get_ranges(&file.file.path, &ranges).await?;
+    let key = file.columns.key.column;
+    let pages = groups.iter().zip(read);
+    pages.map(|(&group, bytes)| GroupPages::decode(&bytes, file.groups[group].rows, key)).collect()
+}
+
+/// The filter of the keys of a file that carries one. `Storage` if it is damaged.
+pub(super) async fn key_filter(
+    store: &Arc<dyn ObjectStore>,
+    file: &FileIndex,
+) -> Result<Option<KeyFilter>> {
+    let Some(place) = file.key_filter.clone() else { return Ok(None) };
+    let bytes = store.get_range(&file.file.path, place).await?;
+    KeyFilter::decode(&bytes).map(Some).map_err(|error| file.failed(error))
+}
