@@ -17,6 +17,8 @@ mod nearest;
 pub mod schema;
 pub mod key_pages;
 pub mod warehouse;
+pub mod index;
+pub mod scan;
 
 pub mod ingest;
 pub mod survey;
@@ -24,8 +26,6 @@ pub mod survey;
 pub mod astronomy;
 pub mod limits;
 pub mod workers;
-pub mod index;
-pub mod scan;
 pub mod plan;
 pub mod query;
 pub mod sql;

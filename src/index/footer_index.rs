@@ -48,7 +48,7 @@ impl FooterIndex {
             let none = group.rows == 0;
             let unknown = if none { (i64::MAX, i64::MIN) } else { (i64::MIN, i64::MAX) };
             let keys = group.keys.unwrap_or(unknown);
-            RowGroup { rows: group.rows, keys, start: 0, pages_bytes: 0, ids_bytes: 0 }
+            RowGroup { rows: group.rows, keys, pages: 0..0 }
         };
         self.groups.iter().map(group).collect()
     }

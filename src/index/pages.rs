@@ -28,7 +28,7 @@ async fn carried(
     file: &FileIndex,
     groups: &[usize],
 ) -> Result<Vec<GroupPages>> {
-    let ranges: Vec<_> = groups.iter().map(|&group| file.groups[group].pages()).collect();
+    let ranges: Vec<_> = groups.iter().map(|&group| file.groups[group].pages.clone()).collect();
     let read = store.get_ranges(&file.file.path, &ranges).await?;
     let key = file.columns.key.column;
     let pages = groups.iter().zip(read);

@@ -1,11 +1,12 @@
 //! Filters rows, in a task of its own, and gathers those that pass into full batches: sorting and writing cost by the batch.
 
+use std::collections::HashSet;
 use std::future::ready;
 use std::pin::pin;
 
-use arrow::array::{BooleanArray, RecordBatch};
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::{Stream, TryStreamExt};
@@ -56,6 +57,21 @@ pub(crate) fn staying(
         let bits = stays.slice(first, batch.num_rows());
         first = end;
         ready(Ok((batch, BooleanArray::new(bits, None))))
+    });
+    passing(rows, schema)
+}
+
+/// The rows whose id is none of some.
+pub(crate) fn without(
+    rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    schema: SchemaRef,
+    id: &'static str,
+    leaving: HashSet<i64>,
+) -> SendableRecordBatchStream {
+    let rows = rows.and_then(move |batch| {
+        let ids = batch[id].as_primitive::<Int64Type>().values().iter();
+        let stays: Vec<_> = ids.map(|id| !leaving.contains(id)).collect();
+        ready(Ok((batch, BooleanArray::from(stays))))
     });
     passing(rows, schema)
 }

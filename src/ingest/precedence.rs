@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, new_null_array,
+    ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt64Array,
+    new_null_array,
 };
 use arrow::compute::kernels::cmp::not_distinct;
 use arrow::compute::{and, cast};
@@ -21,6 +22,9 @@ use crate::schema::{TIME, Table, content_hash, family};
 pub(crate) const PROCESSED: &str = "timeProcessedMjdTai";
 pub(crate) const BROKER: &str = "fink_broker_version";
 pub(crate) const SCIENCE: &str = "fink_science_version";
+
+/// The column of the numbers of [ranked] rows.
+pub(crate) const NUMBER: &str = "number";
 
 /// The columns of `schema` that the ranks are computed from, and the id.
 pub(crate) fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
@@ -51,7 +55,7 @@ pub(crate) fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
 }
 
 /// The ranks of rows, in the order of their weight. The copy with the greater value wins; null is less than any value.
-pub(crate) fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
+fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
     let long = |name| column(rows, name, DataType::Int64);
     let double = |name| column(rows, name, DataType::Float64);
     let text = |name| column(rows, name, DataType::Utf8);
@@ -86,6 +90,22 @@ pub(crate) fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
             Arc::new(content_hash(rows.schema_ref(), rows.columns())?),
         ],
     })
+}
+
+/// The id, the ranks (named by their place) and the numbers of rows.
+pub(crate) fn ranked(
+    table: Table,
+    rows: &RecordBatch,
+    numbers: impl Iterator<Item = u64>,
+) -> Result<RecordBatch> {
+    let ids = rows[table.id_column()].clone();
+    let numbers = UInt64Array::from_iter_values(numbers);
+    let ranks = ranks(table, rows)?.into_iter().enumerate();
+    let columns = std::iter::once((table.id_column().to_string(), ids))
+        .chain(ranks.map(|(place, rank)| (format!("rank {place}"), rank)))
+        .chain([(NUMBER.to_string(), Arc::new(numbers) as ArrayRef)]);
+    let columns = columns.map(|(name, column)| (name, column, true));
+    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
 }
 
 /// A column in the type that ranks need; nulls if there is no such column.

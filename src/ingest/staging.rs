@@ -7,12 +7,10 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufWriter;
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray, Int64Array, RecordBatch};
-use arrow::compute::{max, min};
-use arrow::datatypes::{DataType, Int64Type, Schema, SchemaRef};
+use arrow::array::{Array, RecordBatch};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
@@ -37,7 +35,6 @@ pub(crate) struct Staging {
 
 struct UnfinishedTable {
     schema: Schema,
-    ids: Option<RangeInclusive<i64>>,
     rows: u64,
     files: Vec<UnfinishedFile>,
 }
@@ -79,14 +76,16 @@ impl Staging {
     /// Adds rows: stored columns, then provenance. A batch without rows only adds its columns. A column whose type is not that of earlier
     /// rows is an `Input` error that names it.
     pub(crate) fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
-        let ids = ids(table, batch)?;
+        check(table, batch)?;
         let count = self.tables.values().map(|table| table.files.len()).sum::<usize>();
         let staged = self.tables.entry(table).or_insert_with(UnfinishedTable::new);
         let known = staged.files.iter().position(|open| open.file.schema == batch.schema());
         if known.is_none() {
             staged.schema = extend(table, &staged.schema, &batch.schema())?;
         }
-        let (Some(least), Some(greatest)) = (min(ids), max(ids)) else { return Ok(()) };
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
         let index = match known {
             Some(index) => index,
             None => {
@@ -98,10 +97,6 @@ impl Staging {
         let open = &mut staged.files[index];
         open.write(batch).map_err(|error| error.context(open.file.path.display()))?;
         staged.rows += batch.num_rows() as u64;
-        staged.ids = Some(match &staged.ids {
-            Some(ids) => least.min(*ids.start())..=greatest.max(*ids.end()),
-            None => least..=greatest,
-        });
         Ok(())
     }
 
@@ -118,8 +113,8 @@ impl Staging {
             let finished = finished.collect::<Result<Vec<_>>>()?;
             let row_bytes = finished.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
             let files = finished.into_iter().map(|(file, _)| file).collect();
-            let UnfinishedTable { schema, ids, rows, .. } = open;
-            tables.insert(table, StagedRows { schema, ids, rows, row_bytes, files });
+            let UnfinishedTable { schema, rows, .. } = open;
+            tables.insert(table, StagedRows { schema, rows, row_bytes, files });
         }
         Ok((self.dir, tables))
     }
@@ -127,7 +122,7 @@ impl Staging {
 
 impl UnfinishedTable {
     fn new() -> Self {
-        Self { schema: Schema::empty(), ids: None, rows: 0, files: Vec::new() }
+        Self { schema: Schema::empty(), rows: 0, files: Vec::new() }
     }
 }
 
@@ -163,13 +158,40 @@ impl UnfinishedFile {
     }
 }
 
+/// Rows of one schema that are put aside on disk, to be read later.
+pub(crate) struct SetAside {
+    file: UnfinishedFile,
+    rows: u64,
+}
+
+impl SetAside {
+    /// Begins a file of this name in a folder.
+    pub(crate) fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<Self> {
+        Ok(Self {
+            file: UnfinishedFile::create(dir.join(format!("{name}.arrow")), schema)?,
+            rows: 0,
+        })
+    }
+
+    /// Adds rows.
+    pub(crate) fn push(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows() as u64;
+        self.file.write(rows).map_err(|error| error.context(self.file.file.path.display()))
+    }
+
+    /// Completes the file.
+    pub(crate) fn finish(self) -> Result<StagedRows> {
+        let (file, row_bytes) = self.file.finish()?;
+        let schema = file.schema.as_ref().clone();
+        Ok(StagedRows { schema, rows: self.rows, row_bytes, files: vec![file] })
+    }
+}
+
 /// The staged rows of one table.
 #[derive(Debug)]
 pub(crate) struct StagedRows {
     /// Columns that hold the rows of every file.
     pub schema: Schema,
-    /// The range of the LSST ids of the rows, inclusive. `None` without rows.
-    pub ids: Option<RangeInclusive<i64>>,
     pub rows: u64,
     /// The bytes of a row in the batch with the longest rows.
     pub row_bytes: usize,
@@ -216,8 +238,8 @@ impl StagedFile {
     }
 }
 
-/// The ids of the rows. Checks that the batch has the columns that every merge needs.
-fn ids(table: Table, batch: &RecordBatch) -> Result<&Int64Array> {
+/// Checks that a batch has the columns that every merge needs.
+fn check(table: Table, batch: &RecordBatch) -> Result<()> {
     let missing = |name: &str| {
         Error::internal(format!("rows of table {} staged without their {name}", table.name()))
     };
@@ -229,6 +251,5 @@ fn ids(table: Table, batch: &RecordBatch) -> Result<&Int64Array> {
     }
     let ids = batch.column_by_name(table.id_column());
     let ids = ids.filter(|ids| ids.data_type() == &DataType::Int64 && ids.null_count() == 0);
-    let ids = ids.ok_or_else(|| missing(table.id_column()))?;
-    Ok(ids.as_primitive::<Int64Type>())
+    ids.map(drop).ok_or_else(|| missing(table.id_column()))
 }

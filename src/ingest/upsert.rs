@@ -19,7 +19,7 @@
 //! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
 //! folder. The other half is for what the pool does not count, whatever the number of rows: the row
 //! group being written and one being read, about 100 MB each of a table of 120 columns, and a few batches
-//! between them. Only the marks of the winners grow: one bit for each staged row and each row compared.
+//! between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,10 +28,11 @@ use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use futures::{Stream, TryStreamExt};
+use tempfile::TempDir;
 
 use super::IngestOptions;
 use super::evolution::extend;
-use super::filter::staying;
+use super::filter::{staying, without};
 use super::staging::{StagedRows, Staging};
 use super::stored::read;
 use super::winners::{Winners, choose};
@@ -62,7 +63,7 @@ pub(crate) async fn upsert(
 ) -> Result<[(Table, Merged); 3]> {
     let (dir, staged) = staging.finish()?;
     let sorter = Sorter::new(options.memory_bytes / 2, dir.path())?;
-    let upsert = Upsert { warehouse, staged, sorter };
+    let upsert = Upsert { warehouse, staged, sorter, dir };
     let mut drafts = Vec::new();
     for table in Table::ALL {
         let draft = upsert.draft(table).await;
@@ -80,6 +81,8 @@ struct Upsert<'a> {
     warehouse: &'a Warehouse,
     staged: BTreeMap<Table, StagedRows>,
     sorter: Sorter,
+    /// The folder of the staged rows.
+    dir: TempDir,
 }
 
 /// A change of a table whose files are written but not committed.
@@ -106,10 +109,8 @@ impl Upsert<'_> {
             }
             None => (staged.schema.clone(), true),
         };
-        let files = base.as_ref().map(|base| base.files.clone()).unwrap_or_default();
-        let files = self.counted(table, files).await?;
-        let store = &self.warehouse.location().store;
-        let winners = choose(table, &schema, staged, store, &files, &self.sorter).await?;
+        let (base_rows, dir) = (base.as_ref(), self.dir.path());
+        let winners = choose(table, &schema, staged, base_rows, &self.sorter, dir).await?;
         let Winners { added, replaced, .. } = winners;
         let merged = Merged { added, replaced, present: staged.rows - added - replaced };
         if !grows && added == 0 && winners.touched.is_empty() {
@@ -123,14 +124,6 @@ impl Upsert<'_> {
         };
         self.write(table, staged, winners, &mut change).await?;
         Ok(UpsertDraft { table, base, change: Some(change), merged })
-    }
-
-    /// The files of a table with their numbers of rows. For some files of other writers only the footer has the number.
-    async fn counted(&self, table: Table, files: Vec<DataFile>) -> Result<Vec<DataFile>> {
-        let (mut counted, unknown): (Vec<_>, _) =
-            files.into_iter().partition(|file| file.rows.is_some());
-        counted.extend(described(&self.warehouse.location().store, table, unknown).await?);
-        Ok(counted)
     }
 
     /// Writes the winning staged rows, and the rows that stay of each file that loses some.
@@ -149,10 +142,11 @@ impl Upsert<'_> {
         let rows = self.sorter.sort_long(rows, &order, staged.row_bytes)?;
         change.add.extend(self.write_sorted(table, schema, rows).await?);
         let store = &self.warehouse.location().store;
-        let (touched, stays): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
-        for (file, stays) in described(store, table, touched).await?.into_iter().zip(stays) {
+        let (touched, leaving): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
+        for (file, leaving) in described(store, table, touched).await?.into_iter().zip(leaving) {
             let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
-            let rows = staying(read(store.clone(), file, schema.clone()), schema.clone(), stays);
+            let rows = read(store.clone(), file, schema.clone());
+            let rows = without(rows, schema.clone(), table.id_column(), leaving);
             let written = match sorted {
                 true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
                 false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,

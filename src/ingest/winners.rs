@@ -1,182 +1,179 @@
 //! Decides which copy of each row stays: [`Winners`] say which staged rows enter a table, and which rows leave it.
 //!
-//! Only ids and what [ranks](super::precedence) are made of are read, and only of files whose ids overlap the staged ones. Every
-//! row gets a number: those of the files first, in file order, then the staged ones in reading order. Sorted
-//! by id, then by rank, then by number, the first row of each id is the one that stays; the number makes a
-//! row that is already in the table stay where a copy says the same. What is held in memory is one bit a row.
+//! Only ids and what [ranks](super::precedence) are made of are compared, of the staged rows and of the [copies of
+//! them](super::stored_copies) that the table has. Sorted by id, then by rank, then stored ones first, the first copy of each id is the one
+//! that stays: a row that is in the table already stays where a staged one says the same. What is held in memory is one bit a staged row
+//! and the ids of rows that leave.
 
-use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
-use arrow::array::{
-    AsArray, BooleanArray, BooleanBufferBuilder, Int64Array, RecordBatch, UInt64Array,
-};
+use arrow::array::{AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::kernels::cmp::{gt_eq, lt_eq};
-use arrow::compute::{and, filter, filter_record_batch};
-use arrow::datatypes::{Int64Type, Schema, UInt64Type};
+use arrow::datatypes::{Int64Type, Schema, SchemaRef, UInt64Type};
 use datafusion::execution::SendableRecordBatchStream;
-use futures::{StreamExt, TryStreamExt, stream};
-use object_store::ObjectStore;
+use futures::{StreamExt, TryStreamExt};
 
 use super::filter::passing;
-use super::precedence::{ranked_by, ranks};
+use super::precedence::{NUMBER, ranked, ranked_by};
 use super::staging::StagedRows;
-use super::stored::read;
+use super::stored_copies::{Found, StoredCopies};
 use crate::error::{Error, Result};
 use crate::schema::Table;
-use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Sorter};
+use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Snapshot, Sorter};
 
-const NUMBER: &str = "number";
+/// The number of the first staged row. Less are the places of files.
+const STAGED: u64 = 1 << 40;
+
+/// The most rows that are replaced at once: their ids are held in memory, some 24 bytes each.
+const MOST_REPLACED: usize = 32 << 20;
 
 /// The outcome for one table.
 pub(crate) struct Winners {
     /// The staged rows that enter the table, in reading order.
     pub staged: BooleanBuffer,
-    /// The files that lose rows, and which of their rows stay.
-    pub touched: Vec<(DataFile, BooleanBuffer)>,
+    /// The files that lose rows, and the ids of these.
+    pub touched: Vec<(DataFile, HashSet<i64>)>,
     /// Ids that the table did not have.
     pub added: u64,
     /// Ids whose stored row is replaced by a staged one.
     pub replaced: u64,
 }
 
-/// Compares the staged rows of a table with each other and with those of its `files` in `store`. `schema` has the columns of both.
+/// Compares the staged rows of a table with each other and with those of a snapshot of it. `schema` has the columns of both. What does not
+/// fit in memory goes to a folder.
 pub(crate) async fn choose(
     table: Table,
     schema: &Schema,
     staged: &StagedRows,
-    store: &Arc<dyn ObjectStore>,
-    files: &[DataFile],
+    snapshot: Option<&Snapshot>,
     sorter: &Sorter,
+    dir: &Path,
 ) -> Result<Winners> {
-    let files = overlapping(files, staged);
-    let ranked = ranked(table, schema, staged, store, &files)?;
-    let schema = ranked.schema();
-    let order = schema.fields().iter().map(|field| match field.name().as_str() {
+    let columns = ranked_by(table, schema);
+    let (mut rows, mut files) = (ranked_rows(table, staged, &columns)?, Vec::new());
+    if let Some(snapshot) = snapshot {
+        let search = StoredCopies::new(snapshot, columns, dir).await?;
+        let Found { copies, files: of_snapshot, read, strangers } =
+            search.find(staged, sorter).await?;
+        let (bytes, pages) = (read.bytes.value(), read.pages.value());
+        tracing::debug!(
+            table = table.name(),
+            copies = copies.rows,
+            pages,
+            bytes,
+            strangers,
+            "looked for copies"
+        );
+        let both = rows.schema();
+        let all = copies.read(&both).chain(rows).map_err(Error::from);
+        let every = |batch: RecordBatch| {
+            let all = BooleanArray::from(vec![true; batch.num_rows()]);
+            std::future::ready(Ok((batch, all)))
+        };
+        rows = passing(all.and_then(every), both);
+        files = of_snapshot;
+    }
+    let fields = rows.schema();
+    let order = fields.fields().iter().map(|field| match field.name().as_str() {
         name if name == NUMBER || name == table.id_column() => (name, ASCENDING),
         rank => (rank, DESCENDING),
     });
-    let mut sorted = sorter.sort(ranked, &order.collect::<Vec<_>>())?;
-    let mut tally = UpsertTally::new(files.iter().filter_map(|file| file.rows).sum(), staged.rows);
+    let mut sorted = sorter.sort(rows, &order.collect::<Vec<_>>())?;
+    let mut tally = UpsertTally::new(staged.rows);
     while let Some(batch) = sorted.try_next().await? {
         let ids = batch[table.id_column()].as_primitive::<Int64Type>().values();
         let numbers = batch[NUMBER].as_primitive::<UInt64Type>().values();
         for (&id, &number) in ids.iter().zip(numbers) {
-            tally.take(id, number as usize);
+            tally.take(id, number)?;
         }
     }
-    Ok(tally.finish(files))
+    tally.finish(files)
 }
 
-/// The files that may hold staged ids.
-fn overlapping(files: &[DataFile], staged: &StagedRows) -> Vec<DataFile> {
-    let Some(ids) = &staged.ids else { return Vec::new() };
-    let overlaps =
-        |file: &&DataFile| file.ids.start() <= ids.end() && ids.start() <= file.ids.end();
-    files.iter().filter(overlaps).cloned().collect()
-}
-
-/// Id, ranks and number of the rows of `files`, then of the staged rows. Stored rows outside the range of staged ids are left out, since no
-/// staged row can replace them.
-fn ranked(
+/// Id, ranks and number of the staged rows.
+fn ranked_rows(
     table: Table,
-    schema: &Schema,
     staged: &StagedRows,
-    store: &Arc<dyn ObjectStore>,
-    files: &[DataFile],
+    columns: &SchemaRef,
 ) -> Result<SendableRecordBatchStream> {
-    let narrow = ranked_by(table, schema);
-    let ranked = rank(table, 0, &RecordBatch::new_empty(narrow.clone()), None)?.schema();
-    let new = staged.read(&narrow).map_err(Error::from);
-    let store = store.clone();
-    let stored = stream::iter(files.to_vec())
-        .flat_map(move |file| read(store.clone(), file, narrow.clone()));
-    let ids = staged.ids.clone();
-    let mut numbered = 0;
-    let rows = stored.chain(new).map(move |batch| {
-        let batch = batch?;
-        let first = numbered;
-        numbered += batch.num_rows() as u64;
-        let ranked = rank(table, first, &batch, ids.as_ref())?;
-        let all = BooleanArray::from(vec![true; ranked.num_rows()]);
-        Ok((ranked, all))
+    let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
+    let mut next = STAGED;
+    let rows = staged.read(columns).map_err(Error::from).and_then(move |rows| {
+        let first = next;
+        next += rows.num_rows() as u64;
+        let all = BooleanArray::from(vec![true; rows.num_rows()]);
+        std::future::ready(ranked(table, &rows, first..next).map(|ranked| (ranked, all)))
     });
-    Ok(passing(rows, ranked))
+    Ok(passing(rows, schema))
 }
 
-/// The id, the ranks (named by their place) and the number of rows whose id is in `ids`.
-fn rank(
-    table: Table,
-    first: u64,
-    rows: &RecordBatch,
-    ids: Option<&RangeInclusive<i64>>,
-) -> Result<RecordBatch> {
-    let numbers = UInt64Array::from_iter_values(first..first + rows.num_rows() as u64);
-    let within = within(rows[table.id_column()].as_primitive(), ids)?;
-    let (numbers, rows) = (filter(&numbers, &within)?, filter_record_batch(rows, &within)?);
-    let ranks = ranks(table, &rows)?.into_iter().enumerate();
-    let columns = std::iter::once((table.id_column().to_string(), rows[table.id_column()].clone()))
-        .chain(ranks.map(|(place, rank)| (format!("rank {place}"), rank)))
-        .chain([(NUMBER.to_string(), numbers)]);
-    let columns = columns.map(|(name, column)| (name, column, true));
-    Ok(RecordBatch::try_from_iter_with_nullable(columns)?)
-}
-
-fn within(column: &Int64Array, ids: Option<&RangeInclusive<i64>>) -> Result<BooleanArray> {
-    let Some(ids) = ids else { return Ok(BooleanArray::from(vec![true; column.len()])) };
-    let (least, greatest) =
-        (Int64Array::new_scalar(*ids.start()), Int64Array::new_scalar(*ids.end()));
-    Ok(and(&gt_eq(column, &least)?, &lt_eq(column, &greatest)?)?)
-}
-
-/// Picks the first row of each id from the sorted rows.
+/// Picks the first copy of each id from the sorted rows.
 struct UpsertTally {
-    stored_rows: usize,
-    /// For every row, by number, whether it is in the table afterwards.
-    stays: BooleanBufferBuilder,
-    /// The current id, and whether its winner is a staged row that has replaced no stored one so far.
-    id: Option<i64>,
+    /// For every staged row whether it enters the table.
+    enters: BooleanBufferBuilder,
+    /// By the place of their file, the ids that leave.
+    leave: BTreeMap<u64, HashSet<i64>>,
+    leaving: usize,
+    /// The current id, and the number of its winner.
+    winner: Option<(i64, u64)>,
+    /// Whether the winner is a staged row that has replaced no stored one so far.
     is_new: bool,
     added: u64,
     replaced: u64,
 }
 
 impl UpsertTally {
-    fn new(stored_rows: u64, staged_rows: u64) -> Self {
-        let mut stays = BooleanBufferBuilder::new((stored_rows + staged_rows) as usize);
-        stays.append_n(stored_rows as usize, true);
-        stays.append_n(staged_rows as usize, false);
-        let stored_rows = stored_rows as usize;
-        Self { stored_rows, stays, id: None, is_new: false, added: 0, replaced: 0 }
+    fn new(staged_rows: u64) -> Self {
+        let mut enters = BooleanBufferBuilder::new(staged_rows as usize);
+        enters.append_n(staged_rows as usize, false);
+        let (leave, winner) = (BTreeMap::new(), None);
+        Self { enters, leave, leaving: 0, winner, is_new: false, added: 0, replaced: 0 }
     }
 
-    fn take(&mut self, id: i64, number: usize) {
-        let wins = self.id != Some(id);
-        let stored = number < self.stored_rows;
-        self.stays.set_bit(number, wins);
-        if wins {
-            self.id = Some(id);
-            self.is_new = !stored;
-            self.added += u64::from(self.is_new);
-        } else if stored && self.is_new {
+    fn take(&mut self, id: i64, number: u64) -> Result<()> {
+        match self.winner {
+            Some((of, winner)) if of == id => self.lose(id, number, winner),
+            _ => {
+                self.winner = Some((id, number));
+                self.is_new = number >= STAGED;
+                self.added += u64::from(self.is_new);
+                if self.is_new {
+                    self.enters.set_bit((number - STAGED) as usize, true);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A copy that does not stay. Copies in one file stay or leave together: no writer of ours makes two.
+    fn lose(&mut self, id: i64, number: u64, winner: u64) -> Result<()> {
+        if number >= STAGED || number == winner {
+            return Ok(());
+        }
+        self.leaving += usize::from(self.leave.entry(number).or_default().insert(id));
+        if self.is_new {
             self.is_new = false;
             self.added -= 1;
             self.replaced += 1;
         }
+        if self.leaving > MOST_REPLACED {
+            let text = format!(
+                "more than {MOST_REPLACED} rows of the table would be replaced at once: ingest fewer files at once"
+            );
+            return Err(Error::argument(text));
+        }
+        Ok(())
     }
 
-    fn finish(mut self, files: Vec<DataFile>) -> Winners {
-        let stays = self.stays.finish();
-        let mut first = 0;
-        let files = files.into_iter().map(|file| {
-            let count = file.rows.unwrap_or_default() as usize;
-            let rows = stays.slice(first, count);
-            first += count;
-            (file, rows)
-        });
-        let touched = files.filter(|(_, stays)| stays.count_set_bits() < stays.len()).collect();
-        let staged = stays.slice(self.stored_rows, stays.len() - self.stored_rows);
-        Winners { staged, touched, added: self.added, replaced: self.replaced }
+    fn finish(mut self, files: Vec<DataFile>) -> Result<Winners> {
+        let file = |(place, ids): (u64, HashSet<i64>)| {
+            let file = files.get(place as usize).cloned();
+            let file = file.ok_or_else(|| Error::internal("a copy in no file"))?;
+            Ok((file, ids))
+        };
+        let touched = self.leave.into_iter().map(file).collect::<Result<_>>()?;
+        let Self { added, replaced, .. } = self;
+        Ok(Winners { staged: self.enters.finish(), touched, added, replaced })
     }
 }

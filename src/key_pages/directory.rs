@@ -32,25 +32,8 @@ pub struct RowGroup {
     pub rows: usize,
     /// The first and the last key; the range of all keys where they are not known, and an empty range where there are no rows.
     pub keys: (i64, i64),
-    /// Where its pages are in the index of the file; then follows the filter of its ids. Zero without such an index.
-    pub start: u64,
-    /// The bytes of its pages in the index.
-    pub pages_bytes: u32,
-    /// The bytes of the filter of its ids.
-    pub ids_bytes: u32,
-}
-
-impl RowGroup {
-    /// Where its pages are in the index of the file.
-    pub fn pages(&self) -> Range<u64> {
-        self.start..self.start + u64::from(self.pages_bytes)
-    }
-
-    /// Where the filter of its ids is.
-    pub fn ids(&self) -> Range<u64> {
-        let start = self.start + u64::from(self.pages_bytes);
-        start..start + u64::from(self.ids_bytes)
-    }
+    /// Where the index of the file has its pages; an empty range where the file carries none.
+    pub pages: Range<u64>,
 }
 
 impl Directory {
@@ -73,10 +56,9 @@ impl Directory {
     pub fn decode(sealed: &[u8], file_bytes: u64) -> Result<Self> {
         let directory: Self = decode(sealed)?;
         let within = |place: &Range<u64>| place.start <= place.end && place.end <= file_bytes;
-        let start = |group: &RowGroup| group.start <= file_bytes && within(&group.ids());
         let whole = directory.format == FORMAT
             && within(&directory.key_filter)
-            && directory.groups.iter().all(start);
+            && directory.groups.iter().all(|group| within(&group.pages));
         if whole { Ok(directory) } else { Err(damaged("it is of another format")) }
     }
 }

@@ -2,7 +2,7 @@
 //! between the rows and the footer, where other readers skip it, and the log says where. So a lookup reads a few kilobytes and no footer.
 //!
 //! ```text
-//! | row groups | for each row group: its pages, a filter of its ids | filter of the keys | directory | footer |
+//! | row groups | the pages of each row group | filter of the keys | directory | footer |
 //! ```
 //! A [`Recorder`] makes it while a file is written. A [`Directory`] names the row groups and where the rest is. [`GroupPages`] are the
 //! pages of one row group. A [`KeyFilter`] tells which numbers are not there. Each part ends with its checksum. There is no I/O here:

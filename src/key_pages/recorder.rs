@@ -1,7 +1,5 @@
 //! Makes the index of a file while it is written.
 
-use std::mem::take;
-
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -27,15 +25,14 @@ pub struct IndexPlace {
 #[derive(Debug, Default)]
 pub struct Recorder {
     keys: Vec<i64>,
-    ids: Vec<i64>,
     groups: Vec<RowGroup>,
-    /// The pages and filters of the row groups.
+    /// The pages of the row groups.
     parts: Vec<u8>,
 }
 
 impl Recorder {
     /// Takes rows that are written, in the order of their keys.
-    pub fn add_rows(&mut self, keys: &[i64], ids: &[i64]) {
+    pub fn add_rows(&mut self, keys: &[i64]) {
         let mut last = self.keys.last().copied();
         for &key in keys {
             if last != Some(key) {
@@ -43,7 +40,6 @@ impl Recorder {
                 last = Some(key);
             }
         }
-        self.ids.extend_from_slice(ids);
     }
 
     /// Takes the row group of all rows since the one before.
@@ -54,23 +50,21 @@ impl Recorder {
         };
         let start = self.parts.len() as u64;
         let encoded = pages.encode()?;
-        let ids = KeyFilter::new(take(&mut self.ids))?.encode();
         self.groups.push(RowGroup {
             rows: written.num_rows() as usize,
             keys: (*first, *last),
-            start,
-            pages_bytes: encoded.len() as u32,
-            ids_bytes: ids.len() as u32,
+            pages: start..start + encoded.len() as u64,
         });
         self.parts.extend(encoded);
-        self.parts.extend(ids);
         Ok(())
     }
 
     /// The bytes of the index, to be written at a place in the file, and where the directory then is.
     pub fn finish(self, at: u64, columns: &SchemaDescriptor) -> Result<(Vec<u8>, IndexPlace)> {
         let Self { keys, mut groups, parts: mut bytes, .. } = self;
-        groups.iter_mut().for_each(|group| group.start += at);
+        for RowGroup { pages, .. } in &mut groups {
+            *pages = pages.start + at..pages.end + at;
+        }
         let filter_start = at + bytes.len() as u64;
         bytes.extend(KeyFilter::new(keys)?.encode());
         let start = at + bytes.len() as u64;

@@ -12,7 +12,7 @@ mod projection;
 mod read;
 
 pub use projection::{Projection, row_bytes};
-pub use read::read;
+pub use read::{RowsOfFile, read, read_by_file};
 
 use std::sync::Arc;
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::iter::once;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::common::runtime::SpawnedTask;
@@ -14,7 +15,7 @@ use super::fetch::{FetchedColumns, fetch};
 use super::projection::{FileProjection, row_bytes};
 use super::{Lookup, ScanMetrics};
 use crate::error::{Error, Result};
-use crate::index::{FileColumns, PART_ROWS, RowGroupPart};
+use crate::index::{FileColumns, FileIndex, PART_ROWS, RowGroupPart};
 
 /// Parts of row groups that are read or decoded at the same time: enough to keep every thread decoding while the next parts are on their
 /// way from a distant store.
@@ -24,13 +25,21 @@ const AHEAD_BYTES: usize = 16 << 20;
 /// Memory for the rows of one part.
 const PART_BYTES: usize = 4 << 20;
 
+/// Some rows, and the file that has them.
+pub type RowsOfFile = (Arc<FileIndex>, RecordBatch);
+
 /// Reads the rows of a lookup. Batches have at least a row.
 pub fn read(lookup: Lookup) -> impl Stream<Item = Result<RecordBatch>> + Send + 'static {
-    let batches = stream::once(start(lookup)).try_flatten();
-    batches.try_filter(|batch| future::ready(batch.num_rows() > 0))
+    read_by_file(lookup).map_ok(|(_, rows)| rows)
 }
 
-async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+/// Reads the rows of a lookup, each batch with the file that has its rows.
+pub fn read_by_file(lookup: Lookup) -> impl Stream<Item = Result<RowsOfFile>> + Send + 'static {
+    let batches = stream::once(start(lookup)).try_flatten();
+    batches.try_filter(|(_, rows)| future::ready(rows.num_rows() > 0))
+}
+
+async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RowsOfFile>>> {
     let row_bytes = row_bytes(&lookup.projection.schema);
     let most = (PART_BYTES / row_bytes).clamp(1, PART_ROWS);
     let groups = lookup.table.groups(&lookup.wanted).await?;
@@ -58,7 +67,7 @@ fn side_by_side(
     lookup: Lookup,
     row_bytes: usize,
     parts: BoxStream<'static, Result<RowGroupPart>>,
-) -> BoxStream<'static, Result<RecordBatch>> {
+) -> BoxStream<'static, Result<RowsOfFile>> {
     let under_way = VecDeque::new();
     let ahead = Ahead { lookup, row_bytes, parts: parts.fuse(), under_way, bytes: 0 };
     stream::unfold(ahead, |mut ahead| async move { Some((ahead.next().await?, ahead)) }).boxed()
@@ -70,13 +79,13 @@ struct Ahead {
     row_bytes: usize,
     parts: Fuse<BoxStream<'static, Result<RowGroupPart>>>,
     /// The tasks that read and decode parts, each with the bytes that its rows may take.
-    under_way: VecDeque<(usize, SpawnedTask<Result<RecordBatch>>)>,
+    under_way: VecDeque<(usize, SpawnedTask<Result<RowsOfFile>>)>,
     bytes: usize,
 }
 
 impl Ahead {
     /// The rows of the next part. More parts are begun while there is room for them.
-    async fn next(&mut self) -> Option<Result<RecordBatch>> {
+    async fn next(&mut self) -> Option<Result<RowsOfFile>> {
         loop {
             let some = !self.under_way.is_empty();
             let room = self.under_way.len() < PARTS_AT_ONCE && self.bytes < AHEAD_BYTES;
@@ -109,15 +118,20 @@ impl Ahead {
 
 /// Waits for the first of the tasks.
 async fn first(
-    under_way: &mut VecDeque<(usize, SpawnedTask<Result<RecordBatch>>)>,
-) -> Result<RecordBatch> {
+    under_way: &mut VecDeque<(usize, SpawnedTask<Result<RowsOfFile>>)>,
+) -> Result<RowsOfFile> {
     let Some((_, work)) = under_way.front_mut() else { return future::pending().await };
     let done = work.await;
     done.map_err(|error| Error::internal(format!("decoding: {error}")))?
 }
 
 /// The wanted rows of a part.
-async fn rows(lookup: &Lookup, part: RowGroupPart) -> Result<RecordBatch> {
+async fn rows(lookup: &Lookup, part: RowGroupPart) -> Result<RowsOfFile> {
+    let file = part.file.clone();
+    Ok((file, rows_of_part(lookup, part).await?))
+}
+
+async fn rows_of_part(lookup: &Lookup, part: RowGroupPart) -> Result<RecordBatch> {
     let part = match part.pages.tell_keys() {
         true => part,
         false => match with_key(lookup, part).await? {

@@ -1,6 +1,7 @@
 //! The cost of a lookup in files, requests, pages and plans, which are counted and not timed. Its page decoder gives the same
 //! rows as the Parquet reader, however a file was written.
 
+mod carried;
 mod counted;
 mod damaged;
 mod layouts;

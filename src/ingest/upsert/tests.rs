@@ -2,6 +2,7 @@
 
 mod columns;
 mod commits;
+mod cost;
 mod precedence;
 
 use std::sync::Arc;

@@ -107,9 +107,7 @@ impl ParquetFile {
                 column.write(leaf)?;
             }
         }
-        let [keys, ids] =
-            [KEY, self.table.id_column()].map(|name| rows[name].as_primitive::<Int64Type>());
-        self.index.add_rows(keys.values(), ids.values());
+        self.index.add_rows(rows[KEY].as_primitive::<Int64Type>().values());
         self.group_rows += rows.num_rows();
         self.rows += rows.num_rows();
         Ok(())
