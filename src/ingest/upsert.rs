@@ -152,12 +152,14 @@ impl Upsert<'_> {
         let (touched, stays): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
         for (file, stays) in described(store, table, touched).await?.into_iter().zip(stays) {
             let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
+            let tag = file.tag.clone();
             let rows = staying(read(store.clone(), file, schema.clone()), schema.clone(), stays);
             let written = match sorted {
                 true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
                 false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,
             };
-            change.add.extend(written.map_err(|error| error.context(name))?);
+            let written = written.map_err(|error| error.context(name))?;
+            change.add.extend(written.into_iter().map(|new| DataFile { tag: tag.clone(), ..new }));
         }
         Ok(())
     }

@@ -33,8 +33,8 @@ pub use compact::{CompactOptions, Compacted};
 pub use delete::{Deleted, DeletedRows, Doomed};
 pub use delta_log::{Change, History, Newer, Operation};
 pub use files::{
-    ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, Gatherer, SortedWriter, Sorter,
-    StoredNames, bytes_of, described, footer, read, stored_name,
+    ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,
+    Sorter, StoredNames, bytes_of, described, footer, read, stored_name,
 };
 pub use ledger::{Amounts, LedgerEntry};
 pub use restore::Restored;

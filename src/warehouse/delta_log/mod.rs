@@ -17,7 +17,7 @@ pub(super) use kept::{kept_snapshots, kept_versions, version_named};
 pub use versions::Newer;
 pub(super) use versions::{find, gone, newer, older};
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -32,7 +32,7 @@ use twox_hash::XxHash3_64;
 use url::Url;
 
 use self::comments::without_comments;
-use super::files::to_millis;
+use super::files::{FileTag, to_millis};
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -114,19 +114,22 @@ impl Log {
         let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
         let mut files = Vec::new();
         for add in state.log_data().iter() {
-            let modified = DateTime::from_timestamp_millis(add.modification_time());
+            // Nothing else tells the tags.
+            #[allow(deprecated)]
+            let add = add.add_action();
+            let modified = DateTime::from_timestamp_millis(add.modification_time);
             let file = DataFile::from_log(
                 self.table,
-                self.full_path(&add.path()),
-                add.size().unsigned_abs(),
+                self.full_path(&add.path),
+                add.size.unsigned_abs(),
                 modified.unwrap_or_default(),
-                add.stats().as_deref(),
+                add.stats.as_deref(),
             );
             let failed = |error: &dyn std::fmt::Display| {
-                self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path())))
+                self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path)))
             };
             let file = file.map_err(|error| failed(&error))?;
-            let told = if in_log.is_empty() { HashMap::new() } else { add.partition_values_map() };
+            let told = &add.partition_values;
             let value = |name: &String| {
                 let told = told.get(name).cloned().flatten();
                 Ok((
@@ -136,7 +139,8 @@ impl Log {
             };
             let partition_values = in_log.iter().map(value).collect::<DataFusionResult<_>>();
             let partition_values = partition_values.map_err(|error| failed(&error))?;
-            files.push(DataFile { generation: table_id, partition_values, ..file });
+            let tag = FileTag::from_log(add.tags);
+            files.push(DataFile { generation: table_id, partition_values, tag, ..file });
         }
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         Ok(Snapshot {

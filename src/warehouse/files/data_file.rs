@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::layout;
 use super::stored_names::stored_name;
+use super::tag::FileTag;
 use crate::schema::{KEY, TIME, Table};
 
 /// A Parquet file of a table.
@@ -43,6 +44,8 @@ pub struct DataFile {
     pub sorted: bool,
     /// The columns that are not in the file but in its path or in the log, each with the one value that all its rows have.
     pub partition_values: Vec<(String, ScalarValue)>,
+    /// What the log says of it beyond that.
+    pub tag: FileTag,
 }
 
 /// A file that claims to have more rows is not believed, so that the rows of many files can be added up.
@@ -71,6 +74,7 @@ impl DataFile {
             may_lack_keys: true,
             sorted: false,
             partition_values: Vec::new(),
+            tag: FileTag::default(),
         }
     }
 
@@ -108,6 +112,7 @@ impl DataFile {
             times_mjd: own.times_mjd.or(self.times_mjd.clone()),
             generation: self.generation,
             partition_values: self.partition_values.clone(),
+            tag: self.tag.clone(),
             ..own
         }
     }

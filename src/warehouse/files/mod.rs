@@ -6,14 +6,17 @@ mod layout;
 mod reader;
 mod sort;
 mod stored_names;
+mod tag;
 mod writer;
 
 pub use data_file::DataFile;
 pub(super) use data_file::to_millis;
 pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
 pub use layout::FileSize;
+pub(super) use layout::has_our_name;
 pub use reader::{described, footer, read};
 pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};
+pub use tag::{FileTag, Level};
 pub use writer::SortedWriter;
 pub(super) use writer::{OrderCheck, fit};

@@ -1,0 +1,117 @@
+//! What the log says of a file of ours beyond what Delta knows of files: its level, and the key range that it belongs to. It is one JSON
+//! text among the tags of the file's add action, which other readers ignore.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+/// The name of our tag.
+const TAG: &str = "diaflight";
+
+/// What our tag of a file says. Parts that are missing are not known.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FileTag {
+    /// How often its rows have been merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<Level>,
+    /// The first key of the key range that it belongs to, at the two highest levels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<i64>,
+}
+
+/// Where a file is on its way from an ingest to the base of its table. In the log it is its number, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum Level {
+    /// An ingest of some minutes.
+    L0,
+    /// A night.
+    L1,
+    /// Some nights.
+    L2,
+    /// Some weeks. Its files end where key ranges end.
+    Mature,
+    /// All that is older. Its files do not overlap.
+    Base,
+}
+
+impl Level {
+    /// In ascending order.
+    pub const ALL: [Self; 5] = [Self::L0, Self::L1, Self::L2, Self::Mature, Self::Base];
+
+    /// The level of a sorted run by its size alone: about what merging a few runs of the level before gives.
+    pub fn of_run(bytes: u64) -> Self {
+        match bytes {
+            ..250_000_000 => Self::L0,
+            ..2_000_000_000 => Self::L1,
+            ..16_000_000_000 => Self::L2,
+            _ => Self::Mature,
+        }
+    }
+
+    /// The level of the rows once they are merged.
+    pub fn next(self) -> Self {
+        Self::ALL[(self as usize + 1).min(Self::Base as usize)]
+    }
+}
+
+impl From<Level> for u8 {
+    fn from(level: Level) -> Self {
+        level as Self
+    }
+}
+
+impl TryFrom<u8> for Level {
+    type Error = String;
+
+    fn try_from(number: u8) -> Result<Self, Self::Error> {
+        let level = Self::ALL.get(usize::from(number)).copied();
+        level.ok_or_else(|| format!("there is no level {number}"))
+    }
+}
+
+impl FileTag {
+    /// From the tags of an add action. One that cannot be read counts as none.
+    pub(crate) fn from_log(tags: Option<HashMap<String, Option<String>>>) -> Self {
+        let told = tags.and_then(|mut tags| tags.remove(TAG).flatten());
+        told.and_then(|told| serde_json::from_str(&told).ok()).unwrap_or_default()
+    }
+
+    /// The tags of an add action; `None` if there is nothing to say.
+    pub(crate) fn for_log(&self) -> serde_json::Result<Option<HashMap<String, Option<String>>>> {
+        if *self == Self::default() {
+            return Ok(None);
+        }
+        let told = serde_json::to_string(self)?;
+        Ok(Some(HashMap::from([(TAG.to_string(), Some(told))])))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(told: &str) -> FileTag {
+        FileTag::from_log(Some(HashMap::from([(TAG.to_string(), Some(told.to_string()))])))
+    }
+
+    #[test]
+    fn a_tag_comes_back_as_it_was() {
+        for level in Level::ALL {
+            let tag = FileTag { level: Some(level), range: Some(170_028_485_706_776_685) };
+            assert_eq!(FileTag::from_log(tag.for_log().unwrap()), tag);
+        }
+        assert_eq!(FileTag::default().for_log().unwrap(), None);
+    }
+
+    #[test]
+    fn a_tag_that_cannot_be_read_counts_as_none() {
+        for told in ["", "4", "{", r#"{"level": 5}"#, r#"{"level": "base"}"#, r#"{"range": 0.5}"#] {
+            assert_eq!(read(told), FileTag::default(), "{told}");
+        }
+        assert_eq!(FileTag::from_log(Some(HashMap::from([(TAG.to_string(), None)]))).level, None);
+        // What a newer version says besides is passed over.
+        let tag = read(r#"{"level": 3, "range": -7, "sorted": true}"#);
+        assert_eq!(tag, FileTag { level: Some(Level::Mature), range: Some(-7) });
+    }
+}
