@@ -13,7 +13,7 @@ use crate::config::{ForgetArgs, Maintenance, NameArgs};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::schema::Table;
-use crate::warehouse::{CompactOptions, Compacted, VacuumOptions, Vacuumed, Warehouse};
+use crate::warehouse::{Compacted, MergePolicy, VacuumOptions, Vacuumed, Warehouse};
 
 /// Runs the command.
 pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
@@ -58,10 +58,10 @@ async fn maintain_table(
 ) -> Result<Done> {
     Ok(match work {
         Maintenance::Compact(_) => {
-            let options = CompactOptions::default();
+            let policy = MergePolicy::DEFAULT;
             Done::Compacted(match dry_run {
-                true => warehouse.would_compact(table, &options).await?,
-                false => warehouse.compact(table, &options).await?,
+                true => warehouse.would_compact(table, &policy).await?,
+                false => warehouse.compact(table, &policy).await?,
             })
         }
         Maintenance::Vacuum(arguments) => {

@@ -145,13 +145,15 @@ impl Upsert<'_> {
         let (touched, leaving): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
         for (file, leaving) in described(store, table, touched).await?.into_iter().zip(leaving) {
             let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
+            let tag = file.tag.clone();
             let rows = read(store.clone(), file, schema.clone());
             let rows = without(rows, schema.clone(), table.id_column(), leaving);
             let written = match sorted {
                 true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
                 false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,
             };
-            change.add.extend(written.map_err(|error| error.context(name))?);
+            let written = written.map_err(|error| error.context(name))?;
+            change.add.extend(written.into_iter().map(|new| new.in_place_of(&tag)));
         }
         Ok(())
     }

@@ -29,7 +29,7 @@ mod writable;
 
 pub use as_of::AsOf;
 pub use check::{Checked, Finding, Flaw};
-pub use compact::{CompactOptions, Compacted};
+pub use compact::{Compacted, Merge, MergePolicy, MergeProgress, RangeSize};
 pub use delete::{Deleted, DeletedRows, Doomed};
 pub use delta_log::{Change, History, Newer, Operation};
 pub use files::{

@@ -20,8 +20,8 @@ const SORT_BYTES: usize = 256 << 20;
 /// The order of each of [`Table::sort_columns`](crate::schema::Table::sort_columns).
 pub(super) const IN_FILES: SortOptions = SortOptions { descending: false, nulls_first: true };
 
-/// Writes the rows of a file that `keeps` has a `true` for. The file must be [as its footer has it](super::described). The new files are
-/// not committed.
+/// Writes the rows of a file that `keeps` has a `true` for; the new files have its tag. The file must be [as its footer has
+/// it](super::described). The new files are not committed.
 pub(super) async fn rewrite(
     warehouse: &Warehouse,
     base: &Snapshot,
@@ -39,7 +39,8 @@ pub(super) async fn rewrite(
     } else {
         sort(warehouse, base, rows, full).await
     };
-    written.map_err(|error| error.context(format!("rewriting /{}", file.path)))
+    let written = written.map_err(|error| error.context(format!("rewriting /{}", file.path)))?;
+    Ok(written.into_iter().map(|new| new.in_place_of(&file.tag)).collect())
 }
 
 async fn sort(

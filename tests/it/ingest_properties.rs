@@ -15,7 +15,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 use diaflight::ingest::{IngestOptions, ingest};
 use diaflight::schema::{Table, provenance};
-use diaflight::warehouse::{self, CompactOptions, Warehouse};
+use diaflight::warehouse::{self, MergePolicy, Warehouse};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -99,7 +99,7 @@ async fn tables_after(alerts: &[Alert], history: bool, calls: &[Call]) -> Stored
         let summary = ingest(&warehouse, &inputs, &options, &|_| ()).await.unwrap();
         assert!(summary.refused.count == 0, "{:?}", summary.refused);
         for table in Table::ALL.into_iter().filter(|_| *compact) {
-            warehouse.compact(table, &CompactOptions::default()).await.unwrap();
+            warehouse.compact(table, &MergePolicy::default()).await.unwrap();
         }
     }
     stored(&warehouse).await

@@ -23,6 +23,7 @@ mod folder;
 mod foreign_paths;
 mod kept;
 mod leftovers;
+mod levels;
 mod refusal;
 mod vacuum;
 mod versions;

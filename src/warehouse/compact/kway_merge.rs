@@ -14,62 +14,74 @@ use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
 
+use super::plan::{FAN_IN, Merge};
+use super::segments::{MergeProgress, write_segments};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::files::fit;
 use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
-use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, Warehouse, read};
-
-const FAN_IN: usize = 32;
+use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, FileTag, Snapshot, Warehouse, read};
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
 type Run = Vec<DataFile>;
 
-/// Merges files into new ones, and checks that these have as many rows. The given files must be [as their footers have
-/// them](crate::warehouse::described). The new ones are not committed.
+/// Merges files into new ones, cut and tagged as the merge says, and checks that these have as many rows. The given files must be [as their
+/// footers have them](crate::warehouse::described). The new ones are not committed.
 pub(super) async fn merge(
     warehouse: &Warehouse,
     base: &Snapshot,
-    files: &[DataFile],
+    merge: &Merge,
     full: FileSize,
+    progress: &(dyn Fn(MergeProgress) + Send + Sync),
 ) -> Result<Vec<DataFile>> {
-    let merged = match files {
-        [file] if !file.sorted => sort(warehouse, base, file, full).await?,
-        files => merge_all(warehouse, base, files, full).await?,
+    let count = |files: &[DataFile]| files.iter().filter_map(|file| file.rows).sum::<u64>();
+    let (bytes_total, rows_total) = (merge.bytes(), count(&merge.files));
+    let told = |rows: u64| {
+        let part = rows as f64 / rows_total.max(1) as f64;
+        progress(MergeProgress { bytes: (bytes_total as f64 * part) as u64, bytes_total });
     };
-    let rows = |files: &[DataFile]| files.iter().filter_map(|file| file.rows).sum::<u64>();
-    if rows(&merged) != rows(files) {
-        let message = format!("{} rows came out of {}", rows(&merged), rows(files));
-        return Err(Error::internal(message));
+    let runs = sorted_runs(warehouse, base, &merge.files, full).await?;
+    let rows = merged_rows(base, &runs)?;
+    let starts = merge.cut.as_ref().map_or(&[][..], |cut| &cut.starts);
+    let segments = write_segments(warehouse, base, rows, full, starts, &told).await?;
+    // This deletes uncommitted files only: those of the table stay.
+    warehouse.discard(&runs.concat()).await;
+    let written: u64 = segments.iter().map(|files| count(files)).sum();
+    if written != rows_total {
+        return Err(Error::internal(format!("{written} rows came out of {rows_total}")));
     }
-    Ok(merged)
+    Ok(match &merge.cut {
+        Some(cut) => cut.tagged(merge.to, segments),
+        None => {
+            let files = segments.into_iter().flatten();
+            files.map(|file| file.placed(Some(merge.to), None)).collect()
+        }
+    })
 }
 
-/// Merges all files, in rounds if there are many runs. Files between two rounds are deleted as soon as they are merged.
-async fn merge_all(
+/// The files as at most [`FAN_IN`] runs. Files that are not sorted are sorted before. If there are more runs, some are merged into
+/// temporary files, which are deleted as soon as they are merged themselves.
+async fn sorted_runs(
     warehouse: &Warehouse,
     base: &Snapshot,
     files: &[DataFile],
     full: FileSize,
-) -> Result<Run> {
-    let (sorted, unsorted): (Vec<_>, Vec<_>) = files.iter().cloned().partition(|file| file.sorted);
+) -> Result<Vec<Run>> {
+    let (mut sorted, unsorted): (Vec<_>, Vec<_>) =
+        files.iter().cloned().partition(|file| file.sorted);
+    sorted.sort_by_key(|file| *file.keys.start());
     let mut runs = runs(&sorted);
     for file in &unsorted {
         runs.push(sort(warehouse, base, file, full).await?);
     }
-    loop {
-        let last = runs.len() <= FAN_IN;
-        let next: Vec<_> = runs.drain(..runs.len().min(FAN_IN)).collect();
-        let merged = merge_runs(warehouse, base, &next, full).await?;
-        // This deletes uncommitted files only: those of the table stay.
-        warehouse.discard(&next.concat()).await;
-        if last {
-            return Ok(merged);
-        }
-        runs.push(merged);
+    while runs.len() > FAN_IN {
+        let some: Vec<_> = runs.drain(..FAN_IN).collect();
+        runs.push(write(warehouse, base, merged_rows(base, &some)?, full).await?);
+        warehouse.discard(&some.concat()).await;
     }
+    Ok(runs)
 }
 
 /// Arranges files in as few runs as their overlaps allow, so that as few as possible are open at once.
@@ -85,15 +97,13 @@ fn runs(files: &[DataFile]) -> Vec<Run> {
     runs
 }
 
-async fn merge_runs(
-    warehouse: &Warehouse,
+/// The rows of some runs in the table's order.
+fn merged_rows(
     base: &Snapshot,
     runs: &[Run],
-    full: FileSize,
-) -> Result<Run> {
+) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
     let streams = runs.iter().map(|run| run_stream(base, run.clone())).collect();
-    let rows = merged_stream(base.table, &base.schema, streams)?.map_err(Error::from);
-    write(warehouse, base, rows, full).await
+    Ok(merged_stream(base.table, &base.schema, streams)?.map_err(Error::from))
 }
 
 /// The rows of a file in order.

@@ -15,7 +15,7 @@ use super::comments::with_comments;
 use super::{Log, SYNTHETIC};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-use crate::warehouse::{DataFile, FileSize};
+use crate::warehouse::{DataFile, FileSize, FileTag, Level};
 
 /// Properties of a new table. A reader replays at most ten commits after a checkpoint; what a commit
 /// removed is known for as long as its log entry is kept.
@@ -75,13 +75,28 @@ pub(crate) fn actions(
         Some(current) => grown(log.table, current, change)?.into_iter().collect(),
     };
     let data_change = change.operation != Operation::Compact;
+    let new_run = new_run(change, current.is_none());
     for file in &change.add {
-        actions.push(Action::Add(add(log, file, data_change)?));
+        let level = file.tag.level.or(new_run);
+        actions.push(Action::Add(add(log, file, level, data_change)?));
     }
     for file in &change.remove {
         actions.push(Action::Remove(remove(log, file, data_change)?));
     }
     Ok(actions)
+}
+
+/// The level of the rows that an ingest adds, which are one sorted run. Only merges cut at key ranges, so none is mature; but a large table
+/// that is made at once is its own base. The files of other operations have the level of those that they come from.
+fn new_run(change: &Change, creates_table: bool) -> Option<Level> {
+    if !matches!(change.operation, Operation::Ingest | Operation::Generate) {
+        return None;
+    }
+    let new = change.add.iter().filter(|file| file.tag.level.is_none());
+    match Level::of_run(new.map(|file| file.size_bytes).sum()) {
+        Level::Mature if creates_table => Some(Level::Base),
+        level => Some(level.min(Level::L2)),
+    }
 }
 
 /// The new metadata, if the schema is not that of the table any more, or describes its columns in another way. Only a commit that adds rows
@@ -104,14 +119,15 @@ fn grown(table: Table, current: &EagerSnapshot, change: &Change) -> Result<Optio
     Ok(Some(Action::Metadata(metadata.map_err(DeltaTableError::from)?)))
 }
 
-fn add(log: &Log, file: &DataFile, data_change: bool) -> Result<Add> {
+fn add(log: &Log, file: &DataFile, level: Option<Level>, data_change: bool) -> Result<Add> {
+    let tag = FileTag { level, ..file.tag.clone() };
     Ok(Add {
         path: relative(log, file)?,
         size: file.size_bytes as i64,
         modification_time: file.modified.timestamp_millis(),
         data_change,
         stats: Some(file.log_stats(log.table)),
-        tags: file.tag.for_log().map_err(|error| Error::internal(error.to_string()))?,
+        tags: tag.for_log().map_err(|error| Error::internal(error.to_string()))?,
         ..Default::default()
     })
 }
@@ -145,4 +161,31 @@ fn removable(log: &Log, file: &DataFile) -> Result<String> {
     }
     let why = "the log may name it in another way, so it cannot be replaced; rewrite it with the engine that wrote it";
     Err(Error::new(Kind::Storage, format!("{}{path}: {why}", log.location.url)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn level(sizes: &[u64], operation: Operation, creates_table: bool) -> Option<Level> {
+        let file = |size: &u64| DataFile::unknown("x".into(), *size, DateTime::UNIX_EPOCH);
+        let add = sizes.iter().map(file).collect();
+        let schema = Arc::new(Schema::empty());
+        new_run(&Change { operation, schema, add, remove: Vec::new() }, creates_table)
+    }
+
+    #[test]
+    fn a_new_run_has_the_level_of_its_size() {
+        let of = |sizes: &[u64]| level(sizes, Operation::Ingest, false).unwrap();
+        assert_eq!(of(&[249_999_999]), Level::L0);
+        assert_eq!(of(&[100_000_000, 150_000_000]), Level::L1);
+        assert_eq!(of(&[500_000_000; 4]), Level::L2);
+        assert_eq!(of(&[500_000_000; 100]), Level::L2);
+        assert_eq!(level(&[500_000_000; 100], Operation::Generate, true), Some(Level::Base));
+        assert_eq!(level(&[1], Operation::Restore { version: 1 }, false), None);
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::layout;
 use super::stored_names::stored_name;
-use super::tag::FileTag;
+use super::tag::{FileTag, Level};
 use crate::schema::{KEY, TIME, Table};
 
 /// A Parquet file of a table.
@@ -143,6 +143,17 @@ impl DataFile {
             may_lack_keys: !no_nulls(KEY),
             ..Self::unknown(path, size_bytes, modified)
         })
+    }
+
+    /// The file at a level and, where that has ranges, in the range that begins with a key.
+    pub(crate) fn placed(mut self, level: Option<Level>, range: Option<i64>) -> Self {
+        (self.tag.level, self.tag.range) = (level, range);
+        self
+    }
+
+    /// The file in the place of another one.
+    pub(crate) fn in_place_of(self, other: &FileTag) -> Self {
+        self.placed(other.level, other.range)
     }
 
     /// The file with what our tag in the log says of it. A file that carries an index is sorted.

@@ -85,19 +85,23 @@ pub(crate) fn has_no_nan_times(footer: &ParquetMetaData) -> bool {
     said.is_some_and(|said| said.contains(&no_nan_times()))
 }
 
+/// Whether a file has a name that [`SortedWriter`](super::SortedWriter) gives.
+pub(crate) fn has_our_name(path: &Path) -> bool {
+    let id = path.filename().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));
+    let id = id.and_then(|id| Uuid::try_parse(id).ok());
+    id.is_some_and(|id| path.filename() == Some(&file_name(id)))
+}
+
 /// Whether a file was written by [`SortedWriter`](super::SortedWriter), and so is sorted, by its name and footer. A file that another
 /// writer rewrote has another name, and mostly another order.
 pub(crate) fn is_sorted(table: Table, path: &Path, footer: &ParquetMetaData) -> bool {
-    let id = path.filename().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));
-    let id = id.and_then(|id| Uuid::try_parse(id).ok());
-    let named = id.is_some_and(|id| path.filename() == Some(&file_name(id)));
     let described = footer.file_metadata();
     let own_crate = described.created_by().is_some_and(|by| by.starts_with("parquet-rs "));
     let columns = described.schema_descr().columns();
     let place = |name: &str| columns.iter().position(|column| column.name() == name);
     let order = sorting_columns(table, place);
     let declared = footer.row_groups().iter().all(|group| group.sorting_columns() == Some(&order));
-    named && own_crate && order.len() == table.sort_columns().len() && declared
+    has_our_name(path) && own_crate && order.len() == table.sort_columns().len() && declared
 }
 
 /// The sort columns of a table; `place` gives the index of a column in the file.

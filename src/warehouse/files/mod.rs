@@ -14,6 +14,7 @@ pub use data_file::DataFile;
 pub(super) use data_file::to_millis;
 pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
 pub use layout::FileSize;
+pub(super) use layout::has_our_name;
 pub use reader::{described, footer, read};
 pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};

@@ -88,10 +88,7 @@ async fn files_that_no_version_names_are_deleted_once_they_are_old() {
 async fn a_name_of_a_version_that_is_lost_is_found() {
     let (_folder, warehouse, files) = table().await;
     warehouse.keep(Table::Sources, "dr1").await.unwrap();
-    warehouse
-        .compact(Table::Sources, &diaflight::warehouse::CompactOptions::default())
-        .await
-        .unwrap();
+    warehouse.compact(Table::Sources, &diaflight::warehouse::MergePolicy::default()).await.unwrap();
     std::fs::remove_file(path(&files[0])).unwrap();
     let checked = check(&warehouse, true).await;
     assert_eq!(found(&checked), [(Flaw::LostName, false)]);

@@ -1,10 +1,10 @@
 //! Compaction: the same rows in disjoint files, whatever else happens at the time.
 
 use super::*;
-use diaflight::warehouse::{CompactOptions, Compacted};
+use diaflight::warehouse::{Compacted, MergePolicy};
 
-const OPTIONS: CompactOptions =
-    CompactOptions { file_size: FileSize { rows: 100, bytes: usize::MAX } };
+const OPTIONS: MergePolicy =
+    MergePolicy { file_size: FileSize { rows: 100, bytes: usize::MAX }, ..MergePolicy::DEFAULT };
 
 /// Commits that overlap like nights do: each has some sources of every third object.
 async fn nights(warehouse: &Warehouse, count: i64) -> Snapshot {
@@ -17,7 +17,7 @@ async fn nights(warehouse: &Warehouse, count: i64) -> Snapshot {
 }
 
 /// The same sources under ids of that night.
-fn of_night(night: i64, batch: &RecordBatch) -> RecordBatch {
+pub fn of_night(night: i64, batch: &RecordBatch) -> RecordBatch {
     let mut columns = batch.columns().to_vec();
     let ids = batch.column(2).as_primitive::<Int64Type>();
     columns[2] = Arc::new(ids.unary::<_, Int64Type>(|id| id % 1_000_000 * 1000 + night));

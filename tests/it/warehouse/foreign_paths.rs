@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use diaflight::warehouse::{CompactOptions, VacuumOptions};
+use diaflight::warehouse::{MergePolicy, VacuumOptions};
 
 /// Moves the one file of a table to a folder as Spark names those of a partition, and tells its log.
 fn moved(warehouse: &Warehouse, file: &DataFile, stored: &str, logged: &str) {
@@ -36,7 +36,7 @@ async fn a_file_in_an_encoded_folder_is_read_merged_and_kept_for_its_time() {
         let long_ago = SystemTime::now() - Duration::from_secs(20 * 86_400);
         std::fs::File::options().append(true).open(&old).unwrap().set_modified(long_ago).unwrap();
 
-        warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+        warehouse.compact(Table::Sources, &MergePolicy::default()).await.unwrap();
         let merged = newest(&warehouse).await.unwrap();
         assert_eq!(merged.files.len(), 1, "{logged}: removed under another name: {merged:?}");
         assert_eq!(merged.files[0].rows, Some(10));
@@ -59,7 +59,7 @@ async fn a_file_that_may_be_logged_otherwise_is_read_and_not_replaced() {
         moved(&warehouse, &first.files[0], stored, logged);
         append(&warehouse, &sources(10, 5, 1)).await;
         let before = rows(&newest(&warehouse).await.unwrap()).await;
-        let refused = warehouse.compact(Table::Sources, &CompactOptions::default()).await;
+        let refused = warehouse.compact(Table::Sources, &MergePolicy::default()).await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.kind(), Kind::Storage, "{refused}");
         assert!(refused.to_string().contains(&format!("sources/{stored}: ")), "{refused}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use diaflight::query::{Columns, Engine, EngineOptions, Query};
-use diaflight::warehouse::{CompactOptions, VacuumOptions};
+use diaflight::warehouse::{MergePolicy, VacuumOptions};
 
 use super::*;
 
@@ -30,7 +30,7 @@ async fn stays_until_it_is_forgotten(warehouse: &Warehouse) {
     let before = rows(&newest(warehouse).await.unwrap()).await;
 
     append(warehouse, &sources(40, 5, 1)).await;
-    warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+    warehouse.compact(Table::Sources, &MergePolicy::default()).await.unwrap();
     assert_eq!(vacuumed(warehouse).await, 1, "the file that only the newest versions had");
     let kept = named(warehouse, "dr1").await.unwrap();
     assert_eq!((kept.version, rows(&kept).await), (1, before));

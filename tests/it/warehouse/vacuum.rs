@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use diaflight::warehouse::{CompactOptions, VacuumOptions, Vacuumed};
+use diaflight::warehouse::{MergePolicy, VacuumOptions, Vacuumed};
 
 const NOW: VacuumOptions = VacuumOptions { grace: Duration::ZERO };
 
@@ -31,7 +31,7 @@ async fn removes_what_nothing_refers_to(warehouse: &Warehouse) {
     }
     let orphans = write_files(warehouse, &sources(900, 5, 1), 100).await;
     let before = newest(warehouse).await.unwrap();
-    warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+    warehouse.compact(Table::Sources, &MergePolicy::default()).await.unwrap();
     let after = newest(warehouse).await.unwrap();
 
     let kept = files_there(warehouse).await;
@@ -110,7 +110,7 @@ async fn a_file_removed_lately_stays_however_old_it_is() {
     let orphan = write_files(&warehouse, &sources(900, 5, 1), 100).await.remove(0);
     age(&base.files, 20 * 24);
     age(std::slice::from_ref(&orphan), 20 * 24);
-    warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+    warehouse.compact(Table::Sources, &MergePolicy::default()).await.unwrap();
     let done = warehouse.vacuum(Table::Sources, &VacuumOptions::default()).await.unwrap();
     let (files_deleted, bytes_deleted) = (1, orphan.size_bytes);
     assert_eq!(done, Vacuumed { files_deleted, bytes_deleted, uploads_ended: 0 });
