@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::files::fit;
 use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
-use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, FileTag, Snapshot, Warehouse, read};
+use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, Warehouse, read};
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
 type Run = Vec<DataFile>;

@@ -4,7 +4,7 @@
 use std::borrow::Borrow;
 
 use super::levels::bytes_of;
-use crate::warehouse::{DataFile, FileTag, Level};
+use crate::warehouse::{DataFile, Level};
 
 /// So many ranges a table has at first, if it is large enough.
 const FIRST_RANGES: u64 = 64;
