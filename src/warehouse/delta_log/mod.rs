@@ -5,6 +5,7 @@ mod actions;
 mod change;
 mod comments;
 mod commit;
+mod followed;
 mod history;
 mod kept;
 mod versions;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
-use deltalake_core::kernel::{Action, CommitInfo, EagerSnapshot, Version};
+use deltalake_core::kernel::{Action, Add, CommitInfo, EagerSnapshot, Version};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
@@ -117,18 +118,7 @@ impl Log {
             // Nothing else tells the tags.
             #[allow(deprecated)]
             let add = add.add_action();
-            let modified = DateTime::from_timestamp_millis(add.modification_time);
-            let file = DataFile::from_log(
-                self.table,
-                self.full_path(&add.path),
-                add.size.unsigned_abs(),
-                modified.unwrap_or_default(),
-                add.stats.as_deref(),
-            );
-            let failed = |error: &dyn std::fmt::Display| {
-                self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path)))
-            };
-            let file = file.map_err(|error| failed(&error))?.tagged(FileTag::from_log(add.tags));
+            let file = self.data_file(&add, table_id)?;
             let told = &add.partition_values;
             let value = |name: &String| {
                 let told = told.get(name).cloned().flatten();
@@ -138,8 +128,10 @@ impl Log {
                 ))
             };
             let partition_values = in_log.iter().map(value).collect::<DataFusionResult<_>>();
-            let partition_values = partition_values.map_err(|error| failed(&error))?;
-            files.push(DataFile { generation: table_id, partition_values, ..file });
+            let partition_values = partition_values.map_err(|error| {
+                self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path)))
+            })?;
+            files.push(DataFile { partition_values, ..file });
         }
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         Ok(Snapshot {
@@ -154,6 +146,23 @@ impl Log {
             store: self.location.store.clone(),
             root: self.location.prefix.clone(),
         })
+    }
+
+    /// A file as its entry of the log describes it, without the values in its path.
+    fn data_file(&self, add: &Add, table_id: u64) -> Result<DataFile> {
+        let modified = DateTime::from_timestamp_millis(add.modification_time);
+        let file = DataFile::from_log(
+            self.table,
+            self.full_path(&add.path),
+            add.size.unsigned_abs(),
+            modified.unwrap_or_default(),
+            add.stats.as_deref(),
+        );
+        let file = file.map_err(|error| {
+            self.failed(Error::new(Kind::Storage, format!("{}: {error}", add.path)))
+        })?;
+        let file = DataFile { generation: table_id, ..file };
+        Ok(file.tagged(FileTag::from_log(add.tags.as_ref())))
     }
 
     /// The snapshot of the newest state, or of a version, with its log entry; `None` if the table does not exist.

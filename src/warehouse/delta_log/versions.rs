@@ -1,6 +1,7 @@
 //! Finds a version of a table: the newest, or one by number, time or name.
 
 use super::Log;
+use super::followed::followed;
 use super::history::History;
 use super::kept::version_named;
 use crate::error::{Error, Kind, Result};
@@ -32,13 +33,26 @@ pub struct Newer {
 
 /// The newest state of the table of a snapshot, or `None` if the snapshot is the newest. That takes two requests: one for the next log
 /// entry, and one to see whether another table or a backup has taken its place. A table that is gone is a `Storage` error, and so is a log
-/// whose files are missing: it is being restored.
-pub(crate) async fn newer(log: &Log, known: &Snapshot) -> Result<Option<Newer>> {
+/// whose files are missing: it is being restored. `in_place` says that the files of the snapshot are as the log has them, so that only the
+/// commits since need to be read.
+pub(crate) async fn newer(
+    log: &Log,
+    known: &Snapshot,
+    in_place: bool,
+) -> Result<Option<Newer>> {
     let next = log.entry(known.version + 1).await?;
     let same = next.is_none() && log.entry(known.version).await? == known.entry;
     // If the entry was missing before, too, it tells nothing: it was cleaned up after a checkpoint, or the table is gone.
     if same && (known.entry.is_some() || log.exists().await?) {
         return Ok(None);
+    }
+    if in_place
+        && known.entry.is_some()
+        && let Some(snapshot) = followed(log, known).await?
+        // After the commits were read, as below.
+        && log.entry(known.version).await? == known.entry
+    {
+        return Ok(Some(Newer { snapshot, follows: true }));
     }
     let snapshot = log.read(None).await?.ok_or_else(|| gone(&log.location))?;
     // After the log was read: what was read is then of the log of which `known` is a version.

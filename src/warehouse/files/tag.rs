@@ -80,9 +80,9 @@ impl TryFrom<u8> for Level {
 
 impl FileTag {
     /// From the tags of an add action. One that cannot be read counts as none.
-    pub(crate) fn from_log(tags: Option<HashMap<String, Option<String>>>) -> Self {
-        let told = tags.and_then(|mut tags| tags.remove(TAG).flatten());
-        told.and_then(|told| serde_json::from_str(&told).ok()).unwrap_or_default()
+    pub(crate) fn from_log(tags: Option<&HashMap<String, Option<String>>>) -> Self {
+        let told = tags.and_then(|tags| tags.get(TAG)?.as_deref());
+        told.and_then(|told| serde_json::from_str(told).ok()).unwrap_or_default()
     }
 
     /// The tags of an add action; `None` if there is nothing to say.
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn read(told: &str) -> FileTag {
-        FileTag::from_log(Some(HashMap::from([(TAG.to_string(), Some(told.to_string()))])))
+        FileTag::from_log(Some(&HashMap::from([(TAG.to_string(), Some(told.to_string()))])))
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
             let index = Some(IndexPlace { start: 1 << 40, bytes: 7 });
             let range = Some(170_028_485_706_776_685);
             let tag = FileTag { level: Some(level), range, index, nan_times: true };
-            assert_eq!(FileTag::from_log(tag.for_log().unwrap()), tag);
+            assert_eq!(FileTag::from_log(tag.for_log().unwrap().as_ref()), tag);
         }
         assert_eq!(FileTag::default().for_log().unwrap(), None);
     }
@@ -119,7 +119,7 @@ mod tests {
         for told in ["", "4", "{", r#"{"level": 5}"#, r#"{"level": "base"}"#, r#"{"range": 0.5}"#] {
             assert_eq!(read(told), FileTag::default(), "{told}");
         }
-        assert_eq!(FileTag::from_log(Some(HashMap::from([(TAG.to_string(), None)]))).level, None);
+        assert_eq!(FileTag::from_log(Some(&HashMap::from([(TAG.to_string(), None)]))).level, None);
         // What a newer version says besides is passed over.
         let tag = read(r#"{"level": 3, "range": -7, "sorted": true}"#);
         assert_eq!(

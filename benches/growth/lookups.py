@@ -1,0 +1,53 @@
+"""Lookups of single objects over HTTP, by one client that waits for each answer."""
+
+import http.client
+import json
+import random
+import re
+import statistics
+import subprocess
+import time
+
+COLUMNS = "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr"
+
+
+class Served:
+    """A server of a warehouse, until the end of the block."""
+
+    def __init__(self, program, warehouse):
+        self.command = [str(program), "serve", "--warehouse", str(warehouse), "--listen", "127.0.0.1:0"]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if address := re.search(r"listening on \S*?//([\d.]+):(\d+)", line):
+                self.connection = http.client.HTTPConnection(address[1], int(address[2]))
+                return self
+        raise SystemExit("the server ended")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.stderr.close()
+        self.process.wait()
+
+    def get(self, path):
+        self.connection.request("GET", path)
+        answer = self.connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise SystemExit(f"{path}: {answer.status} {body[:300]}")
+        return body
+
+    def p50_ms(self, lookups):
+        """The median of so many lookups of random objects, each of which has been asked for once before."""
+        objects = json.loads(self.get("/api/v1/objects?n=1000&columns=r:diaObjectId"))
+        keys = [row["r:diaObjectId"] for row in objects]
+        random.Random(1).shuffle(keys)
+        paths = [f"/api/v1/sources?diaObjectId={key}&columns={COLUMNS}" for key in keys[:lookups]]
+        took = []
+        for repeated in (False, True):
+            for path in paths:
+                began = time.perf_counter()
+                self.get(path)
+                took.extend([1000 * (time.perf_counter() - began)] * repeated)
+        return statistics.median(took)

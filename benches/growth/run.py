@@ -1,0 +1,51 @@
+"""How a table grows: one night beside tables of several sizes, and many nights one after the other. Writes results.json.
+
+    python benches/growth/run.py --program target/debug/diaflight --folder /tmp/diaflight-growth
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+from datetime import date
+from pathlib import Path
+
+from many_nights import many_nights
+from one_night import one_night
+
+HERE = Path(__file__).parent
+
+
+def main():
+    arguments = parse()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    machine = {"date": date.today().isoformat(), "cores": os.cpu_count(), "system": platform.platform()}
+    version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    results = {"machine": {**machine, "diaflight": version}}
+    results["one night"] = list(one_night(arguments.program, arguments.folder, arguments.objects, arguments.first_night))
+    save(arguments, results)
+    if arguments.nights:
+        many = many_nights(arguments.program, arguments.folder, min(arguments.objects), 100, arguments.nights, arguments.lookups)
+        results["many nights"] = list(many)
+        save(arguments, results)
+
+
+def save(arguments, results):
+    arguments.results.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", type=Path, required=True, help="diaflight, built with optimisation")
+    parser.add_argument("--folder", type=Path, required=True, help="for surveys and packets")
+    parser.add_argument("--objects", type=lambda text: [int(count) for count in text.split(",")], default=[55_000, 550_000])
+    parser.add_argument("--first-night", type=int, default=393, help="of the night that is ingested beside each table; it ends with 399")
+    parser.add_argument("--nights", type=int, default=60, help="that are ingested one after the other; 0 for none")
+    parser.add_argument("--lookups", type=int, default=500)
+    parser.add_argument("--results", type=Path, default=HERE / "results.json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
