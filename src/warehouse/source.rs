@@ -45,7 +45,8 @@ impl Source {
                 Ok(Some(Newer { snapshot: newest, follows }))
             }
             _ => {
-                let in_place = matches!(self, Self::Warehouse(_)) && known.partition_columns().is_empty();
+                let in_place =
+                    matches!(self, Self::Warehouse(_)) && known.partition_columns().is_empty();
                 let newer = newer(&self.log(known.table)?, known, in_place).await?;
                 let served = |Newer { snapshot, follows }| {
                     Ok(Newer { snapshot: self.served(snapshot)?, follows })

@@ -45,3 +45,73 @@ pub(super) async fn followed(log: &Log, known: &Snapshot) -> Result<Option<Snaps
     let entry = log.entry(version).await?;
     Ok(Some(Snapshot { version, entry, files, ..known.clone() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+
+    use super::*;
+    use crate::schema::{KEY, TIME, Table};
+    use crate::warehouse::{Change, CompactOptions, Operation, SortedWriter, Warehouse};
+
+    fn rows(keys: &[i64], column: &str) -> RecordBatch {
+        let numbers = || Arc::new(Int64Array::from(keys.to_vec())) as ArrayRef;
+        let times = Arc::new(Float64Array::from_iter_values(keys.iter().map(|key| *key as f64)));
+        let columns: [(&str, ArrayRef); 4] =
+            [(KEY, numbers()), (TIME, times), ("diaSourceId", numbers()), (column, numbers())];
+        RecordBatch::try_from_iter(columns).unwrap()
+    }
+
+    async fn commit(warehouse: &Warehouse, rows: RecordBatch, removes: usize) {
+        let base = warehouse.snapshot(Table::Sources, None).await.unwrap();
+        let schema = match &base {
+            Some(base) if base.schema.fields().len() > rows.num_columns() => base.schema.clone(),
+            _ => rows.schema(),
+        };
+        let mut writer = SortedWriter::new(warehouse, Table::Sources, schema.clone());
+        writer.write(&rows).await.unwrap();
+        let add = writer.finish().await.unwrap();
+        let remove =
+            base.iter().flat_map(|base| base.files.iter().take(removes).cloned()).collect();
+        let change = Change { operation: Operation::Ingest, schema, add, remove };
+        warehouse.commit(Table::Sources, base.as_ref(), change).await.unwrap();
+    }
+
+    /// What follows from each older version is what the log says.
+    #[tokio::test]
+    async fn a_snapshot_follows_from_an_older_one() {
+        let warehouse = Warehouse::open("memory://followed").unwrap();
+        let log = Log::new(warehouse.location(), Table::Sources).unwrap();
+        let mut known: Vec<Snapshot> = Vec::new();
+        for night in 0..13 {
+            commit(&warehouse, rows(&[night, night + 7], "a"), usize::from(night % 3 == 2)).await;
+            if night == 8 {
+                warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+            }
+            let newest = log.read(None).await.unwrap().unwrap();
+            for older in &known {
+                let followed = followed(&log, older).await.unwrap().unwrap();
+                let of = |snapshot: &Snapshot| {
+                    (snapshot.version, snapshot.entry.clone(), snapshot.files.clone())
+                };
+                assert_eq!(of(&followed), of(&newest), "from version {}", older.version);
+            }
+            known.push(newest);
+        }
+        // A new column is in the metadata of the table, which are read from the log.
+        let before = log.read(None).await.unwrap().unwrap();
+        let [more, column] = [rows(&[1], "a"), rows(&[1], "b")];
+        let both = more
+            .schema()
+            .fields()
+            .iter()
+            .zip(more.columns())
+            .map(|(field, values)| (field.name().clone(), values.clone()));
+        let both = RecordBatch::try_from_iter(both.chain([("b".to_string(), column["b"].clone())]))
+            .unwrap();
+        commit(&warehouse, both, 0).await;
+        assert!(followed(&log, &before).await.unwrap().is_none());
+    }
+}

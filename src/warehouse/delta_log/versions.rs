@@ -35,11 +35,7 @@ pub struct Newer {
 /// entry, and one to see whether another table or a backup has taken its place. A table that is gone is a `Storage` error, and so is a log
 /// whose files are missing: it is being restored. `in_place` says that the files of the snapshot are as the log has them, so that only the
 /// commits since need to be read.
-pub(crate) async fn newer(
-    log: &Log,
-    known: &Snapshot,
-    in_place: bool,
-) -> Result<Option<Newer>> {
+pub(crate) async fn newer(log: &Log, known: &Snapshot, in_place: bool) -> Result<Option<Newer>> {
     let next = log.entry(known.version + 1).await?;
     let same = next.is_none() && log.entry(known.version).await? == known.entry;
     // If the entry was missing before, too, it tells nothing: it was cleaned up after a checkpoint, or the table is gone.
@@ -47,6 +43,7 @@ pub(crate) async fn newer(
         return Ok(None);
     }
     if in_place
+        && next.is_some()
         && known.entry.is_some()
         && let Some(snapshot) = followed(log, known).await?
         // After the commits were read, as below.
