@@ -1,8 +1,6 @@
 """Lookups of single objects over HTTP, by one client that waits for each answer."""
 
 import http.client
-import json
-import random
 import re
 import statistics
 import subprocess
@@ -15,7 +13,8 @@ class Served:
     """A server of a warehouse, until the end of the block."""
 
     def __init__(self, program, warehouse):
-        self.command = [str(program), "serve", "--warehouse", str(warehouse), "--listen", "127.0.0.1:0"]
+        self.program, self.warehouse = str(program), str(warehouse)
+        self.command = [self.program, "serve", "--warehouse", self.warehouse, "--listen", "127.0.0.1:0"]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
@@ -40,10 +39,10 @@ class Served:
 
     def p50_ms(self, lookups):
         """The median of so many lookups of random objects, each of which has been asked for once before."""
-        objects = json.loads(self.get("/api/v1/objects?n=1000&columns=r:diaObjectId"))
-        keys = [row["r:diaObjectId"] for row in objects]
-        random.Random(1).shuffle(keys)
-        paths = [f"/api/v1/sources?diaObjectId={key}&columns={COLUMNS}" for key in keys[:lookups]]
+        sql = f'SELECT "diaObjectId" FROM objects ORDER BY md5("diaObjectId"::text) LIMIT {lookups}'
+        asked = [self.program, "sql", "--warehouse", self.warehouse, "--format", "csv", sql]
+        keys = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[1:]
+        paths = [f"/api/v1/sources?diaObjectId={key}&columns={COLUMNS}" for key in keys]
         took = []
         for repeated in (False, True):
             for path in paths:
