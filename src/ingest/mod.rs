@@ -26,7 +26,7 @@ mod precedence;
 mod reader;
 mod scalar;
 mod science;
-mod sections;
+pub(crate) mod sections;
 mod staging;
 mod stored;
 mod summary;

@@ -1,7 +1,7 @@
-//! A synthetic survey with the real columns: seeded, in constant memory, written straight to a warehouse.
+//! A synthetic survey with the real columns: seeded, in constant memory, written straight to a warehouse, or as alert packets.
 //!
-//! A number of objects and a seed give the three tables, one commit each. `plan` says where the camera looks and when, `object` takes
-//! each object through its visits, and `batches` puts the objects in the order of their ids and makes columns of them, so that nothing
+//! A number of objects, a seed and nights give the three tables, one commit each, or files of [packets](write_packets). `plan` says where the camera looks and when, `object` takes
+//! each object through its visits, `life` says what alerts tell of it, and `batches` puts the objects in the order of their ids and makes columns of them, so that nothing
 //! needs sorting.
 
 mod batches;
@@ -10,10 +10,13 @@ mod columns;
 mod epoch;
 mod examples;
 mod field;
+mod life;
 mod light_curve;
 mod matches;
+mod nights;
 mod object;
 mod object_columns;
+mod packets;
 mod plan;
 mod rows;
 mod source;
@@ -36,6 +39,9 @@ use crate::schema::{Table, new_table_schema};
 use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse};
 use batches::{Survey, SurveyBatch};
 pub use examples::{Example, Examples};
+use life::States;
+pub use nights::Nights;
+pub use packets::{PacketsProgress, WrittenPackets, write_packets};
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -44,12 +50,16 @@ pub struct SurveyOptions {
     pub objects: u64,
     /// The same seed gives the same rows, and a survey of fewer objects is part of a larger one.
     pub seed: u64,
+    /// The nights whose alerts are told of. The tables are as they are after the packets of these nights, with their histories: each
+    /// source of these nights, and those of the 12 months before the first alert of its object, without what only their own alerts say;
+    /// each forced measurement that one of the packets holds; each object as its newest alert states it.
+    pub nights: Nights,
 }
 
 /// How far a survey has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SurveyProgress {
-    /// Written, of [`SurveyOptions::objects`].
+    /// Gone through, of [`SurveyOptions::objects`]. Those that are found after the nights are left out.
     pub objects: u64,
     /// Sources written so far.
     pub sources: u64,
@@ -101,11 +111,24 @@ pub async fn generate(
         return Err(taken(warehouse, Table::Objects));
     }
     warehouse.check_writable(Table::ALL[0]).await?;
-    let survey = Survey::new(options.objects, options.seed, ROWS_PER_BATCH)?;
+    let survey = Survey::new(options, States::Newest, ROWS_PER_BATCH)?;
     let mut writers =
         Table::ALL.map(|table| SortedWriter::new(warehouse, table, new_table_schema(table)));
-    let (rows, examples) = write(survey, &mut writers, progress).await?;
-    commit(warehouse, writers, rows, examples).await
+    let examples = write(survey, &mut writers, progress).await?;
+    let mut files = Vec::new();
+    for writer in writers {
+        files.push(writer.finish().await?);
+    }
+    if files.iter().all(Vec::is_empty) {
+        return Err(no_alert(options.nights));
+    }
+    commit(warehouse, files, examples).await
+}
+
+fn no_alert(nights: Nights) -> Error {
+    Error::argument(format!(
+        "--nights {nights}: without alerts, as one night in five is; choose others, or more objects"
+    ))
 }
 
 fn taken(warehouse: &Warehouse, table: Table) -> Error {
@@ -117,7 +140,7 @@ async fn write(
     survey: Survey,
     writers: &mut [SortedWriter; 3],
     progress: &(dyn Fn(SurveyProgress) + Send + Sync),
-) -> Result<(SurveyProgress, Examples)> {
+) -> Result<Examples> {
     let (mut batches, producer) = produce(survey);
     let (mut written, mut examples) = (SurveyProgress::default(), Examples::default());
     let [sources, fp, objects] = writers;
@@ -130,13 +153,15 @@ async fn write(
         )?;
         written.sources += batch.sources.num_rows() as u64;
         written.fp += batch.fp.num_rows() as u64;
-        written.objects += batch.objects.num_rows() as u64;
-        batch.rows.objects.iter().for_each(|object| examples.consider(object));
+        written.objects += batch.gone_through;
+        for state in &batch.rows.states {
+            examples.consider(&batch.rows.objects[state.object as usize], state);
+        }
         progress(written);
     }
     let stopped = |error| Error::internal(format!("generating a survey: {error}"));
     producer.await.map_err(stopped)?;
-    Ok((written, examples))
+    Ok(examples)
 }
 
 /// Generates on a thread of its own, a batch or two ahead of the writer.
@@ -155,18 +180,12 @@ fn produce(mut survey: Survey) -> (mpsc::Receiver<Result<SurveyBatch>>, JoinHand
 
 async fn commit(
     warehouse: &Warehouse,
-    writers: [SortedWriter; 3],
-    rows: SurveyProgress,
+    files: Vec<Vec<DataFile>>,
     examples: Examples,
 ) -> Result<Generated> {
-    let mut files = Vec::new();
-    for writer in writers {
-        files.push(writer.finish().await?);
-    }
     let mut tables = Vec::new();
-    for ((table, add), rows) in
-        Table::ALL.into_iter().zip(files).zip([rows.sources, rows.fp, rows.objects])
-    {
+    for (table, add) in Table::ALL.into_iter().zip(files) {
+        let rows = add.iter().filter_map(|file| file.rows).sum();
         let version = match warehouse.snapshot(table, None).await? {
             Some(there) if is_of(&there, &add) => there.version,
             Some(_) => return Err(taken(warehouse, table)),

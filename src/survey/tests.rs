@@ -7,12 +7,18 @@ use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 
 use super::batches::Survey;
+use super::life::States;
 use super::plan::{FIRST_NIGHT_MJD, NIGHTS};
+use super::{Nights, SurveyOptions};
 use crate::schema::{KEY, TIME, Table, content_hash, new_table_schema};
 
 /// The whole tables sources, fp and objects.
 fn survey(objects: u64, seed: u64, rows_per_batch: usize) -> [RecordBatch; 3] {
-    let mut survey = Survey::new(objects, seed, rows_per_batch).unwrap();
+    tables(&SurveyOptions { objects, seed, nights: Nights::ALL }, rows_per_batch)
+}
+
+fn tables(options: &SurveyOptions, rows_per_batch: usize) -> [RecordBatch; 3] {
+    let mut survey = Survey::new(options, States::Newest, rows_per_batch).unwrap();
     let mut tables = [vec![], vec![], vec![]];
     while let Some(batch) = survey.next_batch().unwrap() {
         let batches = [batch.sources, batch.fp, batch.objects];
@@ -234,7 +240,8 @@ fn forced_photometry_follows_the_second_detection() {
 #[test]
 fn an_impossible_number_of_objects_is_refused() {
     for objects in [0, u64::MAX] {
-        let message = Survey::new(objects, 1, 1).err().unwrap().to_string();
+        let options = SurveyOptions { objects, seed: 1, nights: Nights::ALL };
+        let message = Survey::new(&options, States::Newest, 1).err().unwrap().to_string();
         assert!(message.starts_with(&format!("--objects {objects}: expected 1 to ")), "{message}");
     }
 }
