@@ -238,6 +238,42 @@ fn forced_photometry_follows_the_second_detection() {
 }
 
 #[test]
+fn some_nights_tell_what_their_alerts_hold() {
+    let [all_sources, all_fp, _] = survey(1500, 5, 50_000);
+    let nights = Nights { first: 390, last: 396 };
+    let [sources, fp, objects] = tables(&SurveyOptions { objects: 1500, seed: 5, nights }, 1000);
+    let night = |mjd: f64| (mjd - 1.0).floor() as i32 - FIRST_NIGHT_MJD;
+    let in_nights = |mjd: f64| (nights.first.into()..=nights.last.into()).contains(&night(mjd));
+    let mut alerts: HashMap<i64, Vec<f64>> = HashMap::new();
+    for (object, mjd) in longs(&all_sources, KEY).into_iter().zip(doubles(&all_sources, TIME)) {
+        if in_nights(mjd) {
+            alerts.entry(object).or_default().push(mjd);
+        }
+    }
+    for (table, all, told) in [(Table::Sources, all_sources, &sources), (Table::Fp, all_fp, &fp)] {
+        let rows = longs(&all, KEY).into_iter().zip(doubles(&all, TIME));
+        let held = rows.zip(longs(&all, table.id_column())).filter(|((object, mjd), _)| {
+            let of_object = alerts.get(object).map_or(&[][..], Vec::as_slice);
+            of_object.iter().any(|alert| (alert - 365.0..=*alert).contains(mjd))
+        });
+        let held: Vec<i64> = held.map(|(_, id)| id).collect();
+        assert_eq!(longs(told, table.id_column()), held, "{table:?}");
+        assert!(doubles(told, TIME)[0] < f64::from(FIRST_NIGHT_MJD + 200), "history");
+        assert!(doubles(&all, TIME).iter().any(|mjd| *mjd < 60_945.0 + 20.0), "and before it");
+    }
+    assert_eq!(
+        longs(&objects, KEY).into_iter().collect::<HashSet<_>>(),
+        alerts.into_keys().collect()
+    );
+    for (row, mjd) in doubles(&sources, TIME).into_iter().enumerate() {
+        for of_alert in ["alertDiaSourceId", "observation_reason", "xm_gaiadr3_VarFlag"] {
+            assert_eq!(sources[of_alert].is_valid(row), in_nights(mjd), "{of_alert}");
+        }
+        assert!(sources["psfFlux"].is_valid(row) && sources["contentHash"].is_valid(row));
+    }
+}
+
+#[test]
 fn an_impossible_number_of_objects_is_refused() {
     for objects in [0, u64::MAX] {
         let options = SurveyOptions { objects, seed: 1, nights: Nights::ALL };

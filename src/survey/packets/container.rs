@@ -85,3 +85,44 @@ pub(super) fn put_long(to: &mut Vec<u8>, value: u64) {
     }
     to.push(rest as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_is_encoded_as_the_specification_says() {
+        for (value, bytes) in [
+            (0, &[0x00][..]),
+            (1, &[0x02]),
+            (64, &[0x80, 0x01]),
+            (1 << 20, &[0x80, 0x80, 0x80, 0x01]),
+        ] {
+            let mut encoded = Vec::new();
+            put_long(&mut encoded, value);
+            assert_eq!(encoded, bytes, "{value}");
+        }
+    }
+
+    #[test]
+    fn blocks_end_once_they_are_large_and_none_is_empty() {
+        let mut file = ContainerWriter::new(Vec::new(), "\"bytes\"", [7; 16]).unwrap();
+        let header = file.bytes;
+        for fill in [1, 2, 3] {
+            let record = vec![fill; BLOCK_BYTES / 2];
+            file.add(|to| {
+                to.extend(&record);
+                Ok(())
+            })
+            .unwrap();
+        }
+        let (file, bytes) = file.finish().unwrap();
+        assert_eq!(file.len() as u64, bytes);
+        // A block begins with its count and its length, and ends with the marker.
+        let heads = (1 + 4) + (1 + 3);
+        assert_eq!(bytes, header + 3 * (BLOCK_BYTES as u64 / 2) + heads + 2 * 16);
+        let (empty, bytes) =
+            ContainerWriter::new(Vec::new(), "\"bytes\"", [7; 16]).unwrap().finish().unwrap();
+        assert_eq!((empty.len() as u64, bytes), (header, header));
+    }
+}

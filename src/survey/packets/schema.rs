@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::ingest::sections::{self, DIA_SOURCE, FORCED, HISTORY};
-use crate::schema::{DESCRIPTION, Table, described, family, new_table_schema, type_name};
+use crate::schema::{self, DESCRIPTION, Family, Table, described, new_table_schema, type_name};
 
 /// A field of a packet, and the columns of a table that it is made of: one, or those of a record.
 pub(super) struct PacketField {
@@ -24,6 +24,12 @@ pub(super) struct PacketField {
 }
 
 impl PacketField {
+    /// A column of a table, by its index.
+    fn column(table: Table, at: usize) -> Self {
+        let field = described(table, new_table_schema(table).field(at));
+        Self { name: field.name().clone(), table, is_record: false, columns: vec![(field, at)] }
+    }
+
     pub(super) fn field(&self) -> Field {
         match self.is_record {
             true => Field::new(&self.name, DataType::Struct(self.fields()), false),
@@ -45,34 +51,41 @@ impl PacketField {
     }
 }
 
-/// The fields of a packet but its lists.
+/// The fields of a packet but its lists: the id of its source, then Rubin's sections, then Fink's.
 pub(super) fn own() -> Result<Vec<PacketField>> {
-    let mut packet: Vec<PacketField> = Vec::new();
-    for table in [Table::Sources, Table::Objects] {
-        for (at, column) in new_table_schema(table).fields().iter().enumerate() {
-            if family(column).is_none() {
-                continue;
-            }
-            let Some((section, name)) = sections::source_of(table, column) else {
-                let column = column.name();
-                return Err(Error::internal(format!("no section of a packet has {column}")));
-            };
-            let field = described(table, column).with_name(name);
-            let name = section.record.unwrap_or(name);
-            match packet.iter_mut().find(|known| known.name == name) {
-                None => packet.push(PacketField {
-                    name: name.to_string(),
-                    table,
-                    is_record: section.record.is_some(),
-                    columns: vec![(field, at)],
-                }),
-                Some(record) if record.is_record => record.columns.push((field, at)),
-                // What the packet says once, of source and object.
-                Some(_) => {}
+    let id = new_table_schema(Table::Sources).index_of(Table::Sources.id_column())?;
+    let mut packet = vec![PacketField::column(Table::Sources, id)];
+    for family in [Family::Rubin, Family::Fink] {
+        for table in [Table::Sources, Table::Objects] {
+            let schema = new_table_schema(table);
+            let is_of = |column: &Field| schema::family(column) == Some(family);
+            let columns = schema.fields().iter().enumerate().filter(|(_, column)| is_of(column));
+            for (at, column) in columns {
+                let Some((section, name)) = sections::source_of(table, column) else {
+                    let column = column.name();
+                    return Err(Error::internal(format!("no section of a packet has {column}")));
+                };
+                add(&mut packet, section.record, table, at, name);
             }
         }
     }
     Ok(packet)
+}
+
+/// Adds a column, under its name in a packet, to its record or to the packet.
+fn add(packet: &mut Vec<PacketField>, record: Option<&str>, table: Table, at: usize, name: &str) {
+    let mut column = PacketField::column(table, at);
+    let field = column.columns[0].0.clone().with_name(name);
+    let place = record.unwrap_or(name);
+    match packet.iter_mut().find(|known| known.name == place) {
+        Some(known) if known.is_record => known.columns.push((field, at)),
+        // What the packet says once, of source and object.
+        Some(_) => {}
+        None => {
+            column.columns[0].0 = field;
+            packet.push(PacketField { name: place.into(), is_record: record.is_some(), ..column });
+        }
+    }
 }
 
 /// The fields of an entry of a list: of a source in a history, or of a forced measurement.
@@ -83,13 +96,7 @@ pub(super) fn entry(table: Table) -> Vec<PacketField> {
         None => table == Table::Fp,
     };
     let columns = schema.fields().iter().enumerate().filter(|(_, column)| in_entry(column));
-    let fields = columns.map(|(at, column)| PacketField {
-        name: column.name().clone(),
-        table,
-        is_record: false,
-        columns: vec![(described(table, column), at)],
-    });
-    fields.collect()
+    columns.map(|(at, _)| PacketField::column(table, at)).collect()
 }
 
 /// The Avro schema of packets: the fields of their own, then the lists.
