@@ -1,9 +1,6 @@
 //! Generates the survey as a stream of batches: for each run of objects, in order of their ids, a batch of each table.
 //!
-//! Object `j` has its own stream of random numbers and is found first by a visit that depends on `j` alone:
-//! the visits that find objects are taken in steps of the golden ratio, so that any number of objects is
-//! spread evenly over nights and sky. A survey of fewer objects is thus part of every larger one of
-//! the same seed. Going through the visits in order of time gives the ids in order, whatever the number.
+//! Object `j` has its own stream of random numbers, and is [found](super::finder) first by a visit that depends on `j` alone.
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::nullif;
@@ -13,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::SurveyOptions;
 use super::columns::batch;
+use super::finder::{Finder, finders};
 use super::life::States;
 use super::nights::Nights;
 use super::object::Birth;
@@ -37,16 +35,6 @@ pub(crate) struct SurveyBatch {
     pub objects: RecordBatch,
 }
 
-/// A visit that finds objects.
-struct Finder {
-    visit: u32,
-    /// The first object it finds; the others follow in steps of the number of finders.
-    first_object: u64,
-    /// Its place among the finders of its field, and their number, from which ids are counted.
-    in_field: u64,
-    of_field: u64,
-}
-
 pub(crate) struct Survey {
     plan: Plan,
     finders: Vec<Finder>,
@@ -62,9 +50,6 @@ pub(crate) struct Survey {
 
 /// A batch is no longer than that, though nothing may be told of any of them.
 const OBJECTS_PER_BATCH: u64 = 4096;
-
-/// One visit in so many of a deep field finds objects, so that few objects have very long light curves.
-const DEEP_STEP: usize = 20;
 
 impl Survey {
     /// Batches hold at least `rows_per_batch` sources and forced measurements, and whole objects.
@@ -174,41 +159,4 @@ fn as_told(field: &Field, values: ArrayRef, of_history: &BooleanArray) -> Result
         true => Ok(values),
         false => Ok(nullif(&values, of_history)?),
     }
-}
-
-/// The visits that find objects, in order of time.
-fn finders(plan: &Plan) -> Vec<Finder> {
-    let mut finders = Vec::new();
-    for field in &plan.fields {
-        let step = if field.deep { DEEP_STEP } else { 1 };
-        let of_field = field.visits.len().div_ceil(step) as u64;
-        let finding = field.visits.iter().step_by(step).enumerate();
-        finders.extend(finding.map(|(in_field, &visit)| Finder {
-            visit,
-            first_object: 0,
-            in_field: in_field as u64,
-            of_field,
-        }));
-    }
-    finders.sort_unstable_by_key(|finder| finder.visit);
-    let count = finders.len();
-    let step = golden_step(count);
-    let mut at = 0;
-    for object in 0..count {
-        finders[at].first_object = object as u64;
-        at = (at + step) % count;
-    }
-    finders
-}
-
-/// The number nearest below the golden section that has no divisor in common with `count`.
-fn golden_step(count: usize) -> usize {
-    let divisor = |mut a: usize, mut b: usize| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    let golden = (count as f64 * 0.618_033_988_75) as usize;
-    (1..=golden).rev().find(|step| divisor(*step, count) == 1).unwrap_or(1)
 }

@@ -67,7 +67,7 @@ fn assert_same(one: &Tables, other: &Tables, what: &str) {
 
 #[tokio::test]
 async fn an_ingest_of_the_packets_gives_the_tables_of_their_nights() {
-    let mut of_history = 0;
+    let (mut of_history, mut forced) = (0, 0);
     for nights in ["0..399", "0..40", "120..150", "385..399", "203..204"] {
         let (dir, options) = (tempdir().unwrap(), survey(60, nights));
         let told = written(dir.path(), &options);
@@ -77,10 +77,11 @@ async fn an_ingest_of_the_packets_gives_the_tables_of_their_nights() {
         let alerts = sources.values().filter(|row| row.contains_key(provenance::ALERT_ID)).count();
         assert_eq!(told.alerts as usize, alerts);
         of_history += sources.len() - alerts;
-        assert!(!tables[&Table::Fp].is_empty() && !tables[&Table::Objects].is_empty());
+        forced += tables[&Table::Fp].len();
         assert_same(&ingested(&[dir.path().into()]).await, &tables, nights);
     }
     assert!(of_history > 500, "{of_history} sources of earlier nights");
+    assert!(forced > 1000, "{forced} forced measurements");
 }
 
 #[tokio::test]
@@ -200,10 +201,10 @@ fn a_disk_that_is_full_is_named_and_no_night_is_there_in_part() {
     let folder = dir.path().join("packets");
     let limited = "trap '' XFSZ; ulimit -f \"$0\"; exec \"$@\"";
     // In units of 512 bytes: too little for the records, then for the packets of a night.
-    for most in ["8", "LATE"] {
+    for (most, some_nights) in [("8", false), ("4000", true)] {
         let mut command = Command::new("sh");
         command.args(["-c", limited, most]).arg(diaflight().get_program());
-        command.args(["generate", "--objects", "100", "--nights", "0..399"]);
+        command.args(["generate", "--objects", "100", "--nights", "350..399"]);
         let failed = finish(command.arg("--packets").arg(&folder));
         assert_eq!(failed.code, Some(1), "{failed:?}");
         let said = format!("writing packets to {}: ", folder.display());
@@ -213,6 +214,7 @@ fn a_disk_that_is_full_is_named_and_no_night_is_there_in_part() {
             assert!(name.starts_with("night-"), "{name}");
             assert_eq!(names(&night).len(), 1);
         }
+        assert_eq!(!names(&folder).is_empty(), some_nights);
         fs::remove_dir_all(&folder).unwrap();
     }
 }
