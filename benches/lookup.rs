@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use diaflight::query::{Columns, Engine, EngineOptions, Query};
 use diaflight::schema::{KEY, Table};
-use diaflight::survey::{self, SurveyOptions};
+use diaflight::survey::{self, Nights, SurveyOptions};
 use diaflight::warehouse::{self, Warehouse};
 use futures::{StreamExt, TryStreamExt};
 use tokio::runtime::Runtime;
@@ -46,7 +46,7 @@ fn lookup(criterion: &mut Criterion) {
 /// Makes the survey; answers with an engine over it and the ids of its objects.
 async fn survey_of(folder: &str) -> (Engine, Vec<i64>) {
     let warehouse = Warehouse::open(folder).expect("a warehouse");
-    let options = SurveyOptions { objects: OBJECTS, seed: SEED };
+    let options = SurveyOptions { objects: OBJECTS, seed: SEED, nights: Nights::ALL };
     survey::generate(&warehouse, &options, &|_| {}).await.expect("a survey");
     let objects =
         warehouse.snapshot(Table::Objects, None).await.expect("a snapshot").expect("objects");

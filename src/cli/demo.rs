@@ -11,7 +11,7 @@ use crate::config::{DemoArgs, HttpArgs};
 use crate::error::{Error, Result};
 use crate::query::{Engine, Source};
 use crate::schema::Table;
-use crate::survey::{self, SurveyOptions};
+use crate::survey::{self, Nights, SurveyOptions};
 use crate::warehouse::{Snapshot, Warehouse};
 
 /// Enough objects for a light curve of every kind, and made in a second or two.
@@ -72,7 +72,7 @@ async fn make(warehouse: &Warehouse) -> Result<Vec<i64>> {
         "making a synthetic survey of {OBJECTS} objects in {}",
         warehouse.location().url
     ));
-    let options = SurveyOptions { objects: OBJECTS, seed: SEED };
+    let options = SurveyOptions { objects: OBJECTS, seed: SEED, nights: Nights::ALL };
     let made = survey::generate(warehouse, &options, &|_| {}).await?;
     announce(&made);
     Ok(made.examples.iter().map(|example| example.dia_object_id).collect())

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::warehouse::Warehouse;
 
 /// Runs the command until it ends or is stopped, and deletes its uncommitted and temporary files.
@@ -32,6 +33,29 @@ pub(crate) async fn clean<T>(
         }
     };
     warehouse.discard_uncommitted().await;
+    signals.abort();
+    ended
+}
+
+/// Runs work that blocks, until it ends or has noticed that it is to stop. It deletes itself what it leaves unfinished.
+pub(crate) async fn noticed<T: Send + 'static>(
+    work: impl FnOnce(&CancellationToken) -> Result<T> + Send + 'static,
+) -> Result<Ended<T>> {
+    let (stop, signals) = signals()?;
+    let stopped = CancellationToken::new();
+    let told = stopped.clone();
+    let mut work = tokio::task::spawn_blocking(move || work(&told));
+    let broken = |error| Error::internal(format!("the work ended: {error}"));
+    let ended = tokio::select! {
+        done = &mut work => done.map_err(broken)?.map(Ended::Done),
+        Ok(signal) = stop => {
+            let _ = writeln!(io::stderr(), "diaflight: stopped by signal {signal}: unfinished files are deleted");
+            stopped.cancel();
+            // It fails, since it is stopped, or has just ended.
+            let _ = work.await;
+            Ok(Ended::Stopped(signal))
+        }
+    };
     signals.abort();
     ended
 }

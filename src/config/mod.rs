@@ -22,6 +22,7 @@ pub use maintain::{
 pub use serving::{HttpArgs, StatementArgs, StatementRoom};
 pub use table::{DeleteArgs, LedgerArgs, RestoreArgs, TableArgs, TableWork, UndoArgs};
 
+use crate::survey::Nights;
 use crate::token::Token;
 
 const SETTINGS: &str = "Every flag is also an environment variable (--refresh-ms, DIAFLIGHT_REFRESH_MS) and a key of the file of --config \
@@ -61,7 +62,7 @@ impl Cli {
 pub enum Task {
     /// Generate a synthetic survey and serve it
     Demo(DemoArgs),
-    /// Write a synthetic survey into an empty warehouse
+    /// Write a synthetic survey, into an empty warehouse or as alert packets
     Generate(GenerateArgs),
     /// Add alert packets to a warehouse
     Ingest(IngestArgs),
@@ -102,15 +103,29 @@ pub struct DemoArgs {
 /// The arguments of `generate`.
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
-    /// Which warehouse.
-    #[command(flatten)]
-    pub warehouse: WarehouseArg,
+    /// URL or folder of the warehouse to fill: a path, file://, s3://bucket/prefix
+    #[arg(long, value_name = "URL", env = "DIAFLIGHT_WAREHOUSE")]
+    pub warehouse: Option<String>,
+    /// Folder to write alert packets to instead: Avro files, in a folder for each night that has alerts (DIR/night-00090)
+    #[arg(long, value_name = "DIR", env = "DIAFLIGHT_PACKETS")]
+    pub packets: Option<PathBuf>,
     /// Number of objects; an object has about 20 sources
     #[arg(long, value_name = "N", env = "DIAFLIGHT_OBJECTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub objects: u64,
     /// Seed of the random numbers; the same seed gives the same survey
     #[arg(long, value_name = "S", default_value_t = 0, env = "DIAFLIGHT_SEED")]
     pub seed: u64,
+    /// Only these nights, of 0 to 399: FIRST..LAST, both included, or one number
+    ///
+    /// A packet holds the sources of the 12 months before it, and the forced measurements of the 12 months up to it; those of
+    /// the first nights begin before FIRST. The tables of a warehouse are those that `ingest --history` makes of the packets of these
+    /// nights. So they have sources of the 12 months before the first alert of an object, without what only their own alerts say; forced
+    /// measurements that a packet holds; and of each object with an alert in these nights, the state of its newest.
+    #[arg(long, value_name = "FIRST..LAST", default_value_t = Nights::ALL, env = "DIAFLIGHT_NIGHTS")]
+    pub nights: Nights,
+    /// With --packets: images of each alert (cutoutScience, cutoutTemplate, cutoutDifference), 26 kB in all
+    #[arg(long, env = "DIAFLIGHT_CUTOUTS")]
+    pub cutouts: bool,
     /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,

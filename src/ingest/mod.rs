@@ -27,7 +27,7 @@ mod precedence;
 mod reader;
 mod scalar;
 mod science;
-mod sections;
+pub(crate) mod sections;
 mod staging;
 mod stored;
 mod stored_copies;

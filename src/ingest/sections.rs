@@ -1,7 +1,9 @@
 //! Which sections of a packet become which columns: the mapping of LSST schema 10.0 with Fink's
 //! columns to the tables, as data. The fields of the sections come from each file's own schema.
 
-use crate::schema::{Family, Table};
+use arrow::datatypes::Field;
+
+use crate::schema::{Family, Table, family};
 
 pub(crate) const DIA_SOURCE: &str = "diaSource";
 pub(crate) const DIA_OBJECT: &str = "diaObject";
@@ -58,6 +60,21 @@ pub(crate) fn for_table(table: Table) -> &'static [Section] {
         Table::Objects => OBJECTS,
         Table::Fp => &[],
     }
+}
+
+/// Where the values of a column of a table with one row per packet come from: the section, and the field's name in it. It is the section that
+/// names the field, or else the one of the column's family and prefix. Provenance has none.
+pub(crate) fn source_of(table: Table, column: &Field) -> Option<(&'static Section, &str)> {
+    let of_family = || {
+        let sections = for_table(table).iter();
+        let sections = sections.filter(|section| Some(section.family) == family(column));
+        sections.filter_map(|section| Some((section, column.name().strip_prefix(section.prefix)?)))
+    };
+    let names = |(section, field): &(&Section, &str)| {
+        section.only.is_some_and(|fields| fields.contains(field))
+    };
+    let takes_all = |(section, _): &(&Section, &str)| section.only.is_none();
+    of_family().find(names).or_else(|| of_family().find(takes_all))
 }
 
 /// Whether a field of the packet is read. The history is read if it is asked for.

@@ -46,14 +46,14 @@ pub struct Answer {
 /// ```
 /// use diaflight::query::{Columns, Engine, EngineOptions, Query};
 /// use diaflight::schema::Table;
-/// use diaflight::survey::{self, SurveyOptions};
+/// use diaflight::survey::{self, Nights, SurveyOptions};
 /// use diaflight::warehouse::Warehouse;
 /// use futures::TryStreamExt;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> diaflight::error::Result<()> {
 /// let warehouse = Warehouse::open("memory://example")?;
-/// survey::generate(&warehouse, &SurveyOptions { objects: 3, seed: 1 }, &|_| {}).await?;
+/// survey::generate(&warehouse, &SurveyOptions { objects: 3, seed: 1, nights: Nights::ALL }, &|_| {}).await?;
 ///
 /// let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await?;
 /// let ids = engine.some_objects(Table::Sources, 1).await?;

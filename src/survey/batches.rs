@@ -1,15 +1,18 @@
 //! Generates the survey as a stream of batches: for each run of objects, in order of their ids, a batch of each table.
 //!
-//! Object `j` has its own stream of random numbers and is found first by a visit that depends on `j` alone:
-//! the visits that find objects are taken in steps of the golden ratio, so that any number of objects is
-//! spread evenly over nights and sky. A survey of fewer objects is thus part of every larger one of
-//! the same seed. Going through the visits in order of time gives the ids in order, whatever the number.
+//! Object `j` has its own stream of random numbers, and is [found](super::finder) first by a visit that depends on `j` alone.
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::nullif;
+use arrow::datatypes::Field;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::SurveyOptions;
 use super::columns::batch;
+use super::finder::{Finder, finders};
+use super::life::States;
+use super::nights::Nights;
 use super::object::Birth;
 use super::object_columns::{forced_column, object_column};
 use super::plan::Plan;
@@ -17,25 +20,19 @@ use super::rows::SurveyRows;
 use super::source_columns::source_column;
 use super::visit::IDS_PER_DETECTOR;
 use crate::error::{Error, Result};
+use crate::ingest::sections;
 use crate::schema::provenance::CONTENT_HASH;
 use crate::schema::{Table, new_table_schema};
 
 /// Batches of the same objects, and the objects themselves.
 pub(crate) struct SurveyBatch {
+    /// The number of objects gone through, with those of which nothing is told.
+    pub gone_through: u64,
     pub rows: SurveyRows,
     pub sources: RecordBatch,
     pub fp: RecordBatch,
+    /// The states.
     pub objects: RecordBatch,
-}
-
-/// A visit that finds objects.
-struct Finder {
-    visit: u32,
-    /// The first object it finds; the others follow in steps of the number of finders.
-    first_object: u64,
-    /// Its place among the finders of its field, and their number, from which ids are counted.
-    in_field: u64,
-    of_field: u64,
 }
 
 pub(crate) struct Survey {
@@ -45,16 +42,23 @@ pub(crate) struct Survey {
     /// Objects of the finder before that are still to be generated.
     births: std::vec::IntoIter<Birth>,
     objects: u64,
+    nights: Nights,
+    states: States,
     rows_per_batch: usize,
     rng: ChaCha8Rng,
 }
 
-/// One visit in so many of a deep field finds objects, so that few objects have very long light curves.
-const DEEP_STEP: usize = 20;
+/// A batch is no longer than that, though nothing may be told of any of them.
+const OBJECTS_PER_BATCH: u64 = 4096;
 
 impl Survey {
     /// Batches hold at least `rows_per_batch` sources and forced measurements, and whole objects.
-    pub(crate) fn new(objects: u64, seed: u64, rows_per_batch: usize) -> Result<Self> {
+    pub(crate) fn new(
+        options: &SurveyOptions,
+        states: States,
+        rows_per_batch: usize,
+    ) -> Result<Self> {
+        let SurveyOptions { objects, seed, nights } = *options;
         let rng = ChaCha8Rng::seed_from_u64(seed);
         let plan = Plan::new(&mut rng.clone());
         let finders = finders(&plan);
@@ -64,27 +68,53 @@ impl Survey {
             return Err(Error::argument(format!("--objects {objects}: expected 1 to {most}")));
         }
         let births = Vec::new().into_iter();
-        Ok(Self { plan, finders, next_finder: 0, births, objects, rows_per_batch, rng })
+        let next_finder = 0;
+        Ok(Self {
+            plan,
+            finders,
+            next_finder,
+            births,
+            objects,
+            nights,
+            states,
+            rows_per_batch,
+            rng,
+        })
+    }
+
+    /// The plan of the survey.
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The next batches; `None` at the end.
     pub(crate) fn next_batch(&mut self) -> Result<Option<SurveyBatch>> {
-        let mut rows = SurveyRows::default();
-        while rows.sources.len() + rows.forced.len() < self.rows_per_batch {
+        let (mut rows, mut gone_through) = (SurveyRows::default(), 0);
+        while rows.sources.len() + rows.forced.len() < self.rows_per_batch
+            && gone_through < OBJECTS_PER_BATCH
+        {
             let Some(birth) = self.next_birth() else { break };
-            birth.live(&self.plan, &mut rows);
+            let life = birth.live(&self.plan, self.nights, rows.objects.len() as u32);
+            life.tell(&self.plan, self.nights, self.states, &mut rows);
+            gone_through += 1;
         }
-        if rows.objects.is_empty() {
+        if gone_through == 0 {
             return Ok(None);
         }
-        let plan = &self.plan;
-        let schema = new_table_schema;
-        let sources = batch(&schema(Table::Sources), |name| source_column(name, plan, &rows))?;
+        let (plan, schema) = (&self.plan, new_table_schema);
+        let of_history: BooleanArray =
+            rows.sources.iter().map(|source| Some(!source.is_alert)).collect();
+        let sources = batch(&schema(Table::Sources), |field| {
+            let values = source_column(field.name(), plan, &rows);
+            values.map(|values| as_told(field, values, &of_history)).transpose()
+        })?;
         let hashes = sources[CONTENT_HASH].as_primitive();
-        let objects = |name: &str| object_column(name, plan, &rows, hashes);
+        let forced = |field: &Field| Ok(forced_column(field.name(), plan, &rows));
+        let states = |field: &Field| Ok(object_column(field.name(), plan, &rows, hashes));
         Ok(Some(SurveyBatch {
-            fp: batch(&schema(Table::Fp), |name| forced_column(name, plan, &rows))?,
-            objects: batch(&schema(Table::Objects), objects)?,
+            gone_through,
+            fp: batch(&schema(Table::Fp), forced)?,
+            objects: batch(&schema(Table::Objects), states)?,
             sources,
             rows,
         }))
@@ -96,6 +126,10 @@ impl Survey {
                 return Some(birth);
             }
             let finder = self.finders.get(self.next_finder)?;
+            // They are in order of time, so that all others find their objects later.
+            if self.plan.night(finder.visit) > self.nights.last {
+                return None;
+            }
             self.births = self.births(finder).into_iter();
             self.next_finder += 1;
         }
@@ -117,39 +151,12 @@ impl Survey {
     }
 }
 
-/// The visits that find objects, in order of time.
-fn finders(plan: &Plan) -> Vec<Finder> {
-    let mut finders = Vec::new();
-    for field in &plan.fields {
-        let step = if field.deep { DEEP_STEP } else { 1 };
-        let of_field = field.visits.len().div_ceil(step) as u64;
-        let finding = field.visits.iter().step_by(step).enumerate();
-        finders.extend(finding.map(|(in_field, &visit)| Finder {
-            visit,
-            first_object: 0,
-            in_field: in_field as u64,
-            of_field,
-        }));
+/// The values of a column of sources. A source that is told by the history of an alert has only what the record of a source has.
+fn as_told(field: &Field, values: ArrayRef, of_history: &BooleanArray) -> Result<ArrayRef> {
+    let in_history = sections::source_of(Table::Sources, field)
+        .is_some_and(|(section, _)| section.record == Some(sections::DIA_SOURCE));
+    match in_history || of_history.true_count() == 0 {
+        true => Ok(values),
+        false => Ok(nullif(&values, of_history)?),
     }
-    finders.sort_unstable_by_key(|finder| finder.visit);
-    let count = finders.len();
-    let step = golden_step(count);
-    let mut at = 0;
-    for object in 0..count {
-        finders[at].first_object = object as u64;
-        at = (at + step) % count;
-    }
-    finders
-}
-
-/// The number nearest below the golden section that has no divisor in common with `count`.
-fn golden_step(count: usize) -> usize {
-    let divisor = |mut a: usize, mut b: usize| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    let golden = (count as f64 * 0.618_033_988_75) as usize;
-    (1..=golden).rev().find(|step| divisor(*step, count) == 1).unwrap_or(1)
 }

@@ -6,7 +6,7 @@ use arrow::array::{
     ArrayRef, BooleanArray, Float32Array, Float64Array, Int32Array, Int64Array, RecordBatch,
     StringArray, new_null_array,
 };
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, SchemaRef};
 
 use crate::error::{Error, Result};
 use crate::schema::content_hash;
@@ -16,13 +16,13 @@ use crate::schema::provenance::CONTENT_HASH;
 /// row's content: a column of the catalog need not be made up.
 pub(crate) fn batch(
     schema: &SchemaRef,
-    column: impl Fn(&str) -> Option<ArrayRef>,
+    column: impl Fn(&Field) -> Result<Option<ArrayRef>>,
 ) -> Result<RecordBatch> {
     let mut columns: Vec<ArrayRef> = Vec::new();
     for field in schema.fields() {
         let values = match field.name().as_str() {
             CONTENT_HASH => Some(Arc::new(content_hash(schema, &columns)?) as ArrayRef),
-            name => column(name),
+            _ => column(field)?,
         };
         let nulls = || Some(new_null_array(field.data_type(), columns.first()?.len()));
         let first = || Error::internal("the first column of a survey has no values");

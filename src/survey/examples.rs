@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::light_curve::ObjectKind;
-use super::rows::Object;
+use super::rows::{Object, ObjectState};
 
 /// An object to show someone.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -36,9 +36,9 @@ pub struct Examples([Option<Example>; 4]);
 
 impl Examples {
     /// Takes an object if it is a better example than those so far.
-    pub fn consider(&mut self, object: &Object) {
-        let sources = object.sources.len();
-        let bands = object.summary.bands.iter().filter(|band| band.count > 0).count();
+    pub fn consider(&mut self, object: &Object, state: &ObjectState) {
+        let sources = state.count;
+        let bands = state.summary.bands.iter().filter(|band| band.count > 0).count();
         let reasons = [
             (true, "the longest light curve"),
             (object.kind == ObjectKind::Transient, "a transient that rises and fades"),

@@ -1,8 +1,9 @@
-//! A synthetic survey with the real columns: seeded, in constant memory, written straight to a warehouse.
+//! A synthetic survey with the real columns: seeded, in constant memory, written straight to a warehouse, or as alert packets.
 //!
-//! A number of objects and a seed give the three tables, one commit each. `plan` says where the camera looks and when, `object` takes
-//! each object through its visits, and `batches` puts the objects in the order of their ids and makes columns of them, so that nothing
-//! needs sorting.
+//! A number of objects, a seed and nights give the three tables, one commit each, or files of [packets](write_packets). `plan` says
+//! where the camera looks and when, `finder` which visit finds which object. `object` takes each object through its visits, and `life`
+//! says what the alerts of some nights tell of it. `batches` puts the objects in the order of their ids and makes columns of them, so
+//! that nothing needs sorting.
 
 mod batches;
 mod camera;
@@ -10,15 +11,20 @@ mod columns;
 mod epoch;
 mod examples;
 mod field;
+mod finder;
+mod life;
 mod light_curve;
 mod matches;
+mod nights;
 mod object;
 mod object_columns;
+mod packets;
 mod plan;
 mod rows;
 mod source;
 mod source_columns;
 mod summary;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod visit;
@@ -28,14 +34,12 @@ use std::fmt;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use serde::Serialize;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
-use crate::error::{Error, Result};
-use crate::schema::{Table, new_table_schema};
-use crate::warehouse::{Change, DataFile, Operation, Snapshot, SortedWriter, Warehouse};
-use batches::{Survey, SurveyBatch};
+use crate::error::Error;
 pub use examples::{Example, Examples};
+pub use nights::Nights;
+pub use packets::{PacketsProgress, WrittenPackets, write_packets};
+pub use tables::generate;
 
 /// What to generate.
 #[derive(Clone, Debug)]
@@ -44,12 +48,16 @@ pub struct SurveyOptions {
     pub objects: u64,
     /// The same seed gives the same rows, and a survey of fewer objects is part of a larger one.
     pub seed: u64,
+    /// The nights whose alerts are told of. The tables are as they are after the packets of these nights, with their histories: each
+    /// source of these nights, and those of the 12 months before the first alert of its object, without what only their own alerts say;
+    /// each forced measurement that one of the packets holds; each object as its newest alert states it.
+    pub nights: Nights,
 }
 
 /// How far a survey has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SurveyProgress {
-    /// Written, of [`SurveyOptions::objects`].
+    /// Gone through, of [`SurveyOptions::objects`]. Those that are found after the nights are left out.
     pub objects: u64,
     /// Sources written so far.
     pub sources: u64,
@@ -88,103 +96,10 @@ impl fmt::Display for Generated {
 /// Sources and forced measurements of one batch: enough for efficient columns, and soon written.
 const ROWS_PER_BATCH: usize = 32 * 1024;
 
-/// Writes a survey to a warehouse, telling `progress` after each batch. On failure nothing is visible but tables whose commit
-/// succeeded, in the order of [`Table::ALL`]: the same survey, generated again, completes them. A warehouse that has all three
-/// tables, or one of another survey, is an `Argument` error.
-pub async fn generate(
-    warehouse: &Warehouse,
-    options: &SurveyOptions,
-    progress: &(dyn Fn(SurveyProgress) + Send + Sync),
-) -> Result<Generated> {
-    // The last to be committed.
-    if warehouse.snapshot(Table::Objects, None).await?.is_some() {
-        return Err(taken(warehouse, Table::Objects));
-    }
-    warehouse.check_writable(Table::ALL[0]).await?;
-    let survey = Survey::new(options.objects, options.seed, ROWS_PER_BATCH)?;
-    let mut writers =
-        Table::ALL.map(|table| SortedWriter::new(warehouse, table, new_table_schema(table)));
-    let (rows, examples) = write(survey, &mut writers, progress).await?;
-    commit(warehouse, writers, rows, examples).await
-}
-
-fn taken(warehouse: &Warehouse, table: Table) -> Error {
-    let (url, table) = (&warehouse.location().url, table.name());
-    Error::argument(format!("--warehouse {url} has a table {table} already: name a new one"))
-}
-
-async fn write(
-    survey: Survey,
-    writers: &mut [SortedWriter; 3],
-    progress: &(dyn Fn(SurveyProgress) + Send + Sync),
-) -> Result<(SurveyProgress, Examples)> {
-    let (mut batches, producer) = produce(survey);
-    let (mut written, mut examples) = (SurveyProgress::default(), Examples::default());
-    let [sources, fp, objects] = writers;
-    while let Some(batch) = batches.recv().await {
-        let batch = batch?;
-        futures::try_join!(
-            sources.write(&batch.sources),
-            fp.write(&batch.fp),
-            objects.write(&batch.objects)
-        )?;
-        written.sources += batch.sources.num_rows() as u64;
-        written.fp += batch.fp.num_rows() as u64;
-        written.objects += batch.objects.num_rows() as u64;
-        batch.rows.objects.iter().for_each(|object| examples.consider(object));
-        progress(written);
-    }
-    let stopped = |error| Error::internal(format!("generating a survey: {error}"));
-    producer.await.map_err(stopped)?;
-    Ok((written, examples))
-}
-
-/// Generates on a thread of its own, a batch or two ahead of the writer.
-fn produce(mut survey: Survey) -> (mpsc::Receiver<Result<SurveyBatch>>, JoinHandle<()>) {
-    let (send, receive) = mpsc::channel(1);
-    let producer = tokio::task::spawn_blocking(move || {
-        while let Some(batch) = survey.next_batch().transpose() {
-            let failed = batch.is_err();
-            if send.blocking_send(batch).is_err() || failed {
-                break;
-            }
-        }
-    });
-    (receive, producer)
-}
-
-async fn commit(
-    warehouse: &Warehouse,
-    writers: [SortedWriter; 3],
-    rows: SurveyProgress,
-    examples: Examples,
-) -> Result<Generated> {
-    let mut files = Vec::new();
-    for writer in writers {
-        files.push(writer.finish().await?);
-    }
-    let mut tables = Vec::new();
-    for ((table, add), rows) in
-        Table::ALL.into_iter().zip(files).zip([rows.sources, rows.fp, rows.objects])
-    {
-        let version = match warehouse.snapshot(table, None).await? {
-            Some(there) if is_of(&there, &add) => there.version,
-            Some(_) => return Err(taken(warehouse, table)),
-            None => {
-                let (operation, schema) = (Operation::Generate, new_table_schema(table));
-                let change = Change { operation, schema, add, remove: Vec::new() };
-                warehouse.commit(table, None, change).await?
-            }
-        };
-        tables.push(GeneratedTable { table: table.name(), rows, version });
-    }
-    Ok(Generated { tables, examples: examples.chosen() })
-}
-
-/// Whether a table is made of files like these: the same survey has the same bytes.
-fn is_of(table: &Snapshot, files: &[DataFile]) -> bool {
-    let like = |file: &DataFile| (file.size_bytes, file.rows, file.keys.clone(), file.ids.clone());
-    table.files.iter().map(like).eq(files.iter().map(like))
+fn no_alert(nights: Nights) -> Error {
+    Error::argument(format!(
+        "--nights {nights}: without alerts, as one night in five is; choose others, or more objects"
+    ))
 }
 
 /// A random number of the normal distribution with mean 0 and standard deviation 1.

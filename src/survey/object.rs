@@ -11,12 +11,13 @@ use rand_chacha::ChaCha8Rng;
 
 use super::camera;
 use super::epoch::{Epoch, THRESHOLD};
+use super::life::Life;
 use super::light_curve::{FluxModel, amplitude_for};
 use super::matches::{Classification, Matches};
+use super::nights::Nights;
 use super::plan::Plan;
-use super::rows::{Forced, Object, SurveyRows};
+use super::rows::{Forced, Object};
 use super::source::{GeneratedSource, Noise};
-use super::summary::summarize;
 use super::visit::IDS_PER_DETECTOR;
 use super::{log_normal, normal};
 
@@ -49,8 +50,8 @@ impl Birth {
         Self { id: first.pack(detector, counter), visit, counter, place_deg, rng }
     }
 
-    /// Generates the rows of the object and appends them.
-    pub(crate) fn live(mut self, plan: &Plan, rows: &mut SurveyRows) {
+    /// Generates the measurements of the object until the last of the nights. `object` is its index in the rows.
+    pub(crate) fn live(mut self, plan: &Plan, nights: Nights, object: u32) -> Life {
         let rng = &mut self.rng;
         let first = &plan.visits[self.visit as usize];
         let field = &plan.fields[first.field as usize];
@@ -62,11 +63,9 @@ impl Birth {
         let amplitude = amplitude.min(MOST_NJY).min(template * curve.most_of_template());
 
         let position = field.position(self.place_deg);
-        let object = rows.objects.len() as u32;
-        let (first_source, first_forced) = (rows.sources.len(), rows.forced.len());
-        let mut last_forced = first_forced;
-        for epoch in &epochs {
-            let history = rows.sources.len() - first_source;
+        let (mut sources, mut forced) = (Vec::new(), Vec::new());
+        for epoch in epochs.iter().take_while(|epoch| plan.night(epoch.index) <= nights.last) {
+            let history = sources.len();
             let mut flux = epoch.flux_njy(amplitude);
             if history == 0 {
                 // The first epoch is a detection, or there would be no object.
@@ -77,19 +76,16 @@ impl Birth {
                 break;
             }
             if history >= 2 {
-                rows.forced.push(self.forced(epoch, object, flux));
+                forced.push(self.forced(epoch, object, flux));
             }
             if flux.0.abs() >= 5.0 * flux.1 {
                 let labels = matches.labels(history, &mut self.rng);
-                rows.sources.push(self.source(epoch, object, flux, position, labels));
-                last_forced = rows.forced.len();
+                sources.push(self.source(epoch, object, flux, position, labels));
             }
         }
-        // Forced photometry comes with alerts, so there is none after the newest alert.
-        rows.forced.truncate(last_forced);
-        let summary = summarize(plan, &rows.sources[first_source..]);
-        let sources = first_source..rows.sources.len();
-        rows.objects.push(Object { id: self.id, kind: curve.kind(), matches, sources, summary });
+        let (ra_deg, dec_deg) = position;
+        let object = Object { id: self.id, kind: curve.kind(), matches, ra_deg, dec_deg };
+        Life { object, sources, forced }
     }
 
     fn source(
@@ -109,6 +105,7 @@ impl Birth {
             visit: epoch.index,
             pixel: epoch.pixel,
             id: epoch.visit.pack(epoch.pixel.detector, self.counter),
+            is_alert: false,
             ra_deg: (ra_deg + east_deg / dec_deg.to_radians().cos()).rem_euclid(360.0),
             dec_deg: dec_deg + position_error_deg * noise.north,
             position_error_deg,
@@ -126,7 +123,7 @@ impl Birth {
         object: u32,
         (flux_njy, uncertainty_njy): (f64, f64),
     ) -> Forced {
-        // Forced at the object's mean position, not at the source's own.
+        // Forced at the object's position, not at the source's own.
         let moved = 0.15 * normal(&mut self.rng);
         Forced {
             object,

@@ -33,7 +33,7 @@ const DEEP_SEQUENCE: [(u8, usize); 6] = [(0, 3), (1, 10), (2, 12), (3, 12), (4, 
 /// 2025-09-27. The nights are the same whenever the survey is made, since ids are made of them, and none lies ahead of the clock: the
 /// last one is that of 2026-10-31.
 pub(super) const FIRST_NIGHT_MJD: i32 = 60945;
-pub(super) const NIGHTS: i32 = 400;
+pub(super) const NIGHTS: u16 = 400;
 /// Exposures a night has time for, one every 40 s.
 const SLOTS: u16 = 770;
 const SLOT_DAYS: f64 = 40.0 / 86400.0;
@@ -44,7 +44,7 @@ impl Plan {
     pub(crate) fn new(rng: &mut impl Rng) -> Self {
         let mut plan = Plan { fields: fields(rng), visits: Vec::new() };
         let mut due_night = vec![0; plan.fields.len()];
-        for night in 0..NIGHTS {
+        for night in 0..i32::from(NIGHTS) {
             if rng.random_bool(0.2) {
                 continue;
             }
@@ -63,6 +63,16 @@ impl Plan {
 
     pub(crate) fn target_name(&self, visit: &Visit) -> &str {
         &self.fields[visit.field as usize].target_name
+    }
+
+    /// Middle of the exposure of a visit (its index), MJD in TAI.
+    pub(crate) fn mjd(&self, visit: u32) -> f64 {
+        self.visits[visit as usize].midpoint_mjd_tai
+    }
+
+    /// Number of the night of a visit (its index), from the survey's first.
+    pub(crate) fn night(&self, visit: u32) -> u16 {
+        (self.visits[visit as usize].night_mjd - FIRST_NIGHT_MJD) as u16
     }
 
     /// One clear night: at each moment a deep sequence if one is due, or a blob of wide fields.

@@ -7,10 +7,12 @@ use super::matches::Matches;
 use super::source::GeneratedSource;
 use super::summary::SourceSummary;
 
-/// Whole objects in order of their ids, with the rows of each in order of time.
+/// Objects in order of their ids, with the rows of each in order of time.
 #[derive(Default)]
 pub(crate) struct SurveyRows {
     pub objects: Vec<Object>,
+    /// What alerts say of their objects.
+    pub states: Vec<ObjectState>,
     pub sources: Vec<GeneratedSource>,
     pub forced: Vec<Forced>,
 }
@@ -19,8 +21,25 @@ pub struct Object {
     pub id: i64,
     pub kind: ObjectKind,
     pub matches: Matches,
-    /// Its sources in [`SurveyRows::sources`]: never empty.
-    pub sources: Range<usize>,
+    /// Where it is, and its forced photometry is measured.
+    pub ra_deg: f64,
+    pub dec_deg: f64,
+}
+
+/// What one alert says of its object, and holds besides.
+pub struct ObjectState {
+    /// Index in [`SurveyRows::objects`].
+    pub object: u32,
+    /// Number of the night, from the survey's first.
+    pub night: u16,
+    /// The alert's own source, and those of its history: indices in [`SurveyRows::sources`].
+    pub source: usize,
+    pub history: Range<usize>,
+    /// Indices in [`SurveyRows::forced`].
+    pub forced: Range<usize>,
+    /// The number of sources since the survey began, up to its own.
+    pub count: usize,
+    /// Of these sources.
     pub summary: SourceSummary,
 }
 

@@ -14,6 +14,8 @@ pub(crate) struct GeneratedSource {
     pub visit: u32,
     pub pixel: Pixel,
     pub id: i64,
+    /// Whether it has an alert in the nights that are told of. The others are only in the histories of alerts.
+    pub is_alert: bool,
     pub ra_deg: f64,
     pub dec_deg: f64,
     /// Uncertainty along either axis.

@@ -7,12 +7,18 @@ use arrow::compute::{concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 
 use super::batches::Survey;
+use super::life::States;
 use super::plan::{FIRST_NIGHT_MJD, NIGHTS};
+use super::{Nights, SurveyOptions};
 use crate::schema::{KEY, TIME, Table, content_hash, new_table_schema};
 
 /// The whole tables sources, fp and objects.
 fn survey(objects: u64, seed: u64, rows_per_batch: usize) -> [RecordBatch; 3] {
-    let mut survey = Survey::new(objects, seed, rows_per_batch).unwrap();
+    tables(&SurveyOptions { objects, seed, nights: Nights::ALL }, rows_per_batch)
+}
+
+fn tables(options: &SurveyOptions, rows_per_batch: usize) -> [RecordBatch; 3] {
+    let mut survey = Survey::new(options, States::Newest, rows_per_batch).unwrap();
     let mut tables = [vec![], vec![], vec![]];
     while let Some(batch) = survey.next_batch().unwrap() {
         let batches = [batch.sources, batch.fp, batch.objects];
@@ -232,9 +238,46 @@ fn forced_photometry_follows_the_second_detection() {
 }
 
 #[test]
+fn some_nights_tell_what_their_alerts_hold() {
+    let [all_sources, all_fp, _] = survey(1500, 5, 50_000);
+    let nights = Nights { first: 390, last: 396 };
+    let [sources, fp, objects] = tables(&SurveyOptions { objects: 1500, seed: 5, nights }, 1000);
+    let night = |mjd: f64| (mjd - 1.0).floor() as i32 - FIRST_NIGHT_MJD;
+    let in_nights = |mjd: f64| (nights.first.into()..=nights.last.into()).contains(&night(mjd));
+    let mut alerts: HashMap<i64, Vec<f64>> = HashMap::new();
+    for (object, mjd) in longs(&all_sources, KEY).into_iter().zip(doubles(&all_sources, TIME)) {
+        if in_nights(mjd) {
+            alerts.entry(object).or_default().push(mjd);
+        }
+    }
+    for (table, all, told) in [(Table::Sources, all_sources, &sources), (Table::Fp, all_fp, &fp)] {
+        let rows = longs(&all, KEY).into_iter().zip(doubles(&all, TIME));
+        let held = rows.zip(longs(&all, table.id_column())).filter(|((object, mjd), _)| {
+            let of_object = alerts.get(object).map_or(&[][..], Vec::as_slice);
+            of_object.iter().any(|alert| (alert - 365.0..=*alert).contains(mjd))
+        });
+        let held: Vec<i64> = held.map(|(_, id)| id).collect();
+        assert_eq!(longs(told, table.id_column()), held, "{table:?}");
+        assert!(doubles(told, TIME)[0] < f64::from(FIRST_NIGHT_MJD + 200), "history");
+        assert!(doubles(&all, TIME).iter().any(|mjd| *mjd < 60_945.0 + 20.0), "and before it");
+    }
+    assert_eq!(
+        longs(&objects, KEY).into_iter().collect::<HashSet<_>>(),
+        alerts.into_keys().collect()
+    );
+    for (row, mjd) in doubles(&sources, TIME).into_iter().enumerate() {
+        for of_alert in ["alertDiaSourceId", "observation_reason", "xm_gaiadr3_VarFlag"] {
+            assert_eq!(sources[of_alert].is_valid(row), in_nights(mjd), "{of_alert}");
+        }
+        assert!(sources["psfFlux"].is_valid(row) && sources["contentHash"].is_valid(row));
+    }
+}
+
+#[test]
 fn an_impossible_number_of_objects_is_refused() {
     for objects in [0, u64::MAX] {
-        let message = Survey::new(objects, 1, 1).err().unwrap().to_string();
+        let options = SurveyOptions { objects, seed: 1, nights: Nights::ALL };
+        let message = Survey::new(&options, States::Newest, 1).err().unwrap().to_string();
         assert!(message.starts_with(&format!("--objects {objects}: expected 1 to ")), "{message}");
     }
 }

@@ -43,6 +43,7 @@ pub use source::Source;
 pub use storage::{
     Bucket, Location, STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome,
 };
+pub(crate) use storage::{make_folder, sync_folder};
 pub use undo::Undone;
 pub use vacuum::{VacuumOptions, Vacuumed};
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use diaflight::survey::{SurveyOptions, generate};
+use diaflight::survey::{Nights, SurveyOptions, generate};
 use diaflight::warehouse::Warehouse;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/clients.
 async fn polars_and_astropy_read_an_answer_by_its_url() {
     let folder = tempfile::tempdir().unwrap();
     let warehouse = folder.path().join("warehouse").to_str().unwrap().to_string();
-    let options = SurveyOptions { objects: 100, seed: 2 };
+    let options = SurveyOptions { objects: 100, seed: 2, nights: Nights::ALL };
     let made = generate(&Warehouse::open(&warehouse).unwrap(), &options, &|_| {}).await.unwrap();
     let server = Server::serve(&warehouse, &[]).await;
     let id = made.examples[0].dia_object_id;

@@ -10,7 +10,7 @@ use arrow_flight::{FlightClient, FlightDescriptor, FlightInfo};
 use bytes::Bytes;
 use diaflight::encode::Format;
 use diaflight::schema::Table;
-use diaflight::survey::{self, SurveyOptions};
+use diaflight::survey::{self, Nights, SurveyOptions};
 use diaflight::warehouse::Warehouse;
 use futures::TryStreamExt;
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn every_door_gives_equal_rows() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     let warehouse = Warehouse::open(path).unwrap();
-    let options = SurveyOptions { objects: 200, seed: 1 };
+    let options = SurveyOptions { objects: 200, seed: 1, nights: Nights::ALL };
     let made = survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
     let ids: Vec<i64> = made.examples.iter().map(|example| example.dia_object_id).collect();
     let listed = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

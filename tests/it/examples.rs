@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::Path;
 
-use diaflight::survey::{Generated, SurveyOptions, generate};
+use diaflight::survey::{Generated, Nights, SurveyOptions, generate};
 use diaflight::warehouse::Warehouse;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use tempfile::TempDir;
@@ -31,7 +31,7 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let url = folder.path().join("warehouse").to_str().unwrap().to_string();
         let warehouse = Warehouse::open(&url).unwrap();
-        let options = SurveyOptions { objects: OBJECTS, seed: 1 };
+        let options = SurveyOptions { objects: OBJECTS, seed: 1, nights: Nights::ALL };
         let made = generate(&warehouse, &options, &|_| {}).await.unwrap();
         let server = Server::serve(&url, &[]).await;
         Self { folder, made, server, ran: BTreeSet::new() }

@@ -11,7 +11,7 @@ use diaflight::flight::{Flight, router};
 use diaflight::limits::{Limits, ServerOptions};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::sql::{Sql, SqlOptions};
-use diaflight::survey::{SurveyOptions, generate};
+use diaflight::survey::{Nights, SurveyOptions, generate};
 use diaflight::token::Tokens;
 use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
@@ -43,7 +43,9 @@ fn grpc(server: &Server) -> String {
 async fn synthetic(objects: u64) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::open(&folder.path().to_string_lossy()).unwrap();
-    generate(&warehouse, &SurveyOptions { objects, seed: 3 }, &|_| {}).await.unwrap();
+    generate(&warehouse, &SurveyOptions { objects, seed: 3, nights: Nights::ALL }, &|_| {})
+        .await
+        .unwrap();
     folder
 }
 

@@ -11,7 +11,7 @@ use arrow::compute::concat_batches;
 use arrow_flight::FlightInfo;
 use arrow_flight::error::FlightError;
 use arrow_flight::sql::client::FlightSqlServiceClient;
-use diaflight::survey::{SurveyOptions, generate};
+use diaflight::survey::{Nights, SurveyOptions, generate};
 use diaflight::warehouse::Warehouse;
 use futures::TryStreamExt;
 use tempfile::TempDir;
@@ -30,7 +30,7 @@ async fn served() -> (TempDir, Server) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
     let warehouse = Warehouse::open(path).unwrap();
-    let options = SurveyOptions { objects: OBJECTS, seed: 3 };
+    let options = SurveyOptions { objects: OBJECTS, seed: 3, nights: Nights::ALL };
     generate(&warehouse, &options, &|_| {}).await.unwrap();
     let server = Server::serve(path, &[]).await;
     (folder, server)

@@ -9,7 +9,7 @@ use arrow_flight::{FlightClient, FlightDescriptor};
 use diaflight::error::{Error, Kind, Result};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::sql::{Sql, SqlOptions};
-use diaflight::survey::{self, SurveyOptions};
+use diaflight::survey::{self, Nights, SurveyOptions};
 use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
 use futures::TryStreamExt;
@@ -21,7 +21,7 @@ use crate::server::Server;
 
 async fn sql(name: &str) -> Sql {
     let warehouse = Warehouse::open(&format!("memory://functions-{name}")).unwrap();
-    let options = SurveyOptions { objects: 20, seed: 3 };
+    let options = SurveyOptions { objects: 20, seed: 3, nights: Nights::ALL };
     survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
     let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
     Sql::new(engine, Workers::new().unwrap(), &SqlOptions::DEFAULT).unwrap()
@@ -103,7 +103,7 @@ async fn the_clock_goes_on() {
 async fn both_doors_have_the_same_functions() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let options = SurveyOptions { objects: 20, seed: 3 };
+    let options = SurveyOptions { objects: 20, seed: 3, nights: Nights::ALL };
     survey::generate(&Warehouse::open(path).unwrap(), &options, &|_| {}).await.unwrap();
     let server = Server::serve(path, &[]).await;
     let statement = "SELECT now() > '2026-01-01', current_date > '2026-01-01', current_time IS NOT NULL, pi() > 3, random() < 1";

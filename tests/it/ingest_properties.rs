@@ -25,9 +25,9 @@ use crate::alerts::{Alert, Layout};
 use cases::{Call, File, cases};
 
 /// Without its nulls.
-type Row = Map<String, Value>;
+pub type Row = Map<String, Value>;
 /// The rows of each table by LSST id.
-type Tables = BTreeMap<Table, BTreeMap<i64, Row>>;
+pub type Tables = BTreeMap<Table, BTreeMap<i64, Row>>;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
@@ -82,8 +82,8 @@ fn assert_of_one_copy(tables: &Tables) {
 }
 
 /// What is in a warehouse.
-struct Stored {
-    rows: Tables,
+pub struct Stored {
+    pub rows: Tables,
     columns: BTreeMap<Table, BTreeSet<String>>,
 }
 
@@ -121,7 +121,7 @@ fn write(dir: &Path, n: usize, alerts: &[Alert], file: &File) {
     }
 }
 
-async fn stored(warehouse: &Warehouse) -> Stored {
+pub async fn stored(warehouse: &Warehouse) -> Stored {
     let (mut rows, mut columns) = (Tables::new(), BTreeMap::new());
     for table in Table::ALL {
         let by_id: &mut BTreeMap<_, _> = rows.entry(table).or_default();

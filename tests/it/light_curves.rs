@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use diaflight::survey::{SurveyOptions, generate};
+use diaflight::survey::{Nights, SurveyOptions, generate};
 use diaflight::warehouse::Warehouse;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -41,7 +41,7 @@ impl Survey {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = folder.path().join("warehouse").to_str().unwrap().to_string();
         let made = Warehouse::open(&warehouse).unwrap();
-        let options = SurveyOptions { objects: 400, seed: 3 };
+        let options = SurveyOptions { objects: 400, seed: 3, nights: Nights::ALL };
         let made = generate(&made, &options, &|_| {}).await.unwrap();
         let ids = made.examples.iter().map(|example| example.dia_object_id).collect();
         Self { server: Server::serve(&warehouse, &[]).await, ids, _folder: folder }

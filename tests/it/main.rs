@@ -33,6 +33,7 @@ mod nights;
 mod operations;
 mod other_cameras;
 mod packaging;
+mod packets;
 mod program;
 mod proxy;
 mod python;

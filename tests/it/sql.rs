@@ -11,7 +11,7 @@ use diaflight::error::{Error, Kind, Result};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::schema::Table;
 use diaflight::sql::{RelationKind, Sql, SqlOptions, Statement};
-use diaflight::survey::{self, SurveyOptions};
+use diaflight::survey::{self, Nights, SurveyOptions};
 use diaflight::warehouse::{Change, Operation, Warehouse};
 use diaflight::workers::Workers;
 use futures::{StreamExt, TryStreamExt};
@@ -20,7 +20,7 @@ const OBJECTS: u64 = 300;
 
 async fn engine(name: &str) -> (Warehouse, Engine) {
     let warehouse = Warehouse::open(&format!("memory://sql-{name}")).unwrap();
-    let options = SurveyOptions { objects: OBJECTS, seed: 3 };
+    let options = SurveyOptions { objects: OBJECTS, seed: 3, nights: Nights::ALL };
     survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
     let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
     (warehouse, engine)

@@ -8,7 +8,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::Int64Type;
 use diaflight::error::Kind;
 use diaflight::schema::{KEY, Table, new_table_schema};
-use diaflight::survey::{Generated, SurveyOptions, SurveyProgress, generate};
+use diaflight::survey::{Generated, Nights, SurveyOptions, SurveyProgress, generate};
 use diaflight::warehouse::{Snapshot, Warehouse, read};
 use futures::TryStreamExt;
 
@@ -21,7 +21,9 @@ fn warehouse() -> Warehouse {
 }
 
 async fn generated(warehouse: &Warehouse, objects: u64, seed: u64) -> Generated {
-    generate(warehouse, &SurveyOptions { objects, seed }, &|_| {}).await.unwrap()
+    generate(warehouse, &SurveyOptions { objects, seed, nights: Nights::ALL }, &|_| {})
+        .await
+        .unwrap()
 }
 
 async fn snapshot(warehouse: &Warehouse, table: Table) -> Snapshot {
@@ -43,7 +45,7 @@ async fn rows(warehouse: &Warehouse, table: Table) -> RecordBatch {
 async fn a_survey_is_three_tables_of_sorted_files() {
     let warehouse = warehouse();
     let told = Mutex::new(Vec::new());
-    let options = SurveyOptions { objects: 800, seed: 1 };
+    let options = SurveyOptions { objects: 800, seed: 1, nights: Nights::ALL };
     let survey = generate(&warehouse, &options, &|progress| told.lock().unwrap().push(progress))
         .await
         .unwrap();
@@ -93,7 +95,7 @@ async fn a_warehouse_with_tables_is_refused() {
     let warehouse = warehouse();
     generated(&warehouse, 10, 1).await;
     let before = snapshot(&warehouse, Table::Sources).await.version;
-    let options = SurveyOptions { objects: 10, seed: 1 };
+    let options = SurveyOptions { objects: 10, seed: 1, nights: Nights::ALL };
     let error = generate(&warehouse, &options, &|_| {}).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Argument);
     assert!(error.to_string().starts_with("--warehouse memory://"), "{error}");

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use arrow_flight::{FlightClient, FlightDescriptor};
-use diaflight::survey::{self, SurveyOptions};
+use diaflight::survey::{self, Nights, SurveyOptions};
 use diaflight::warehouse::Warehouse;
 use futures::TryStreamExt;
 use tonic::Code;
@@ -27,7 +27,7 @@ pub fn certificate(folder: &Path) -> String {
 
 pub async fn warehouse(folder: &Path) -> i64 {
     let warehouse = Warehouse::open(folder.to_str().unwrap()).unwrap();
-    let options = SurveyOptions { objects: 50, seed: 1 };
+    let options = SurveyOptions { objects: 50, seed: 1, nights: Nights::ALL };
     let made = survey::generate(&warehouse, &options, &|_| {}).await.unwrap();
     made.examples[0].dia_object_id
 }

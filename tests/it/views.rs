@@ -8,7 +8,7 @@ use chrono::DateTime;
 use diaflight::ingest::{IngestOptions, ingest};
 use diaflight::query::{Engine, EngineOptions};
 use diaflight::sql::{RelationKind, Sql, SqlOptions};
-use diaflight::survey::{Generated, SurveyOptions, generate};
+use diaflight::survey::{Generated, Nights, SurveyOptions, generate};
 use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
 use futures::TryStreamExt;
@@ -27,7 +27,7 @@ async fn sql(warehouse: &Warehouse) -> Sql {
 
 async fn survey(objects: u64) -> (Sql, Generated) {
     let warehouse = warehouse();
-    let options = SurveyOptions { objects, seed: 11 };
+    let options = SurveyOptions { objects, seed: 11, nights: Nights::ALL };
     let generated = generate(&warehouse, &options, &|_| {}).await.unwrap();
     (sql(&warehouse).await, generated)
 }

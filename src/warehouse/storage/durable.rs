@@ -80,7 +80,8 @@ impl Drop for Draft {
     }
 }
 
-fn make_folder(folder: &Path) -> Result<()> {
+/// Makes a folder and those above it that are missing, and syncs their names. The path is absolute.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
     let parent = folder.parent().ok_or(ErrorKind::InvalidInput)?;
     let made = match fs::create_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
@@ -97,7 +98,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 }
 
 /// Names are in the folder: without this a file that is on the disk may have none there.
-fn sync_folder(folder: &Path) -> Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<()> {
     match File::open(folder)?.sync_all() {
         // Some file systems, networked ones above all, have no such call for folders.
         Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {

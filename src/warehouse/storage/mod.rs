@@ -17,6 +17,7 @@ mod upload;
 
 pub use bucket::Bucket;
 pub(super) use durable::temporary_name;
+pub(crate) use durable::{make_folder, sync_folder};
 pub(super) use listing::{Listing, is_data};
 pub use location::Location;
 pub use metered::{STORAGE_COUNTS, StorageCounts, StorageOperation, StorageOutcome};

@@ -8,7 +8,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use arrow_flight::Ticket;
 use diaflight::schema::{KEY, Table};
-use diaflight::survey::{SurveyOptions, generate};
+use diaflight::survey::{Nights, SurveyOptions, generate};
 use diaflight::warehouse::{self, Warehouse};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
@@ -32,7 +32,9 @@ impl Survey {
     pub async fn of(objects: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let warehouse = Warehouse::open(folder.path().to_str().unwrap()).unwrap();
-        generate(&warehouse, &SurveyOptions { objects, seed: 5 }, &|_| {}).await.unwrap();
+        generate(&warehouse, &SurveyOptions { objects, seed: 5, nights: Nights::ALL }, &|_| {})
+            .await
+            .unwrap();
         let objects = warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
         let mut ids = Vec::new();
         for file in &objects.files {
