@@ -57,6 +57,7 @@ mod stores;
 mod survey;
 mod table;
 mod tls;
+mod upkeep;
 mod vanished;
 mod views;
 mod warehouse;
