@@ -58,6 +58,7 @@ mod survey;
 mod table;
 mod tls;
 mod upkeep;
+mod upkeep_properties;
 mod vanished;
 mod views;
 mod warehouse;
