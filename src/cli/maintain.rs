@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::check::check;
-use super::end;
+use super::{end, upkeep};
 use crate::config::{ForgetArgs, Maintenance, NameArgs};
 use crate::error::{Error, Result};
 use crate::log;
@@ -23,6 +23,7 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
         Maintenance::Keep(arguments) => (&arguments.warehouse.url, &arguments.output),
         Maintenance::Forget(ForgetArgs { kept, .. }) => (&kept.warehouse.url, &kept.output),
         Maintenance::Check(arguments) => return check(arguments).await,
+        Maintenance::Run(arguments) => return upkeep::run(arguments).await,
     };
     let warehouse = Warehouse::open(url)?;
     let report = end::clean(&warehouse, maintained(&warehouse, &work)).await?;
@@ -38,7 +39,7 @@ async fn maintained(warehouse: &Warehouse, work: &Maintenance) -> Result<Report>
         Maintenance::Compact(arguments) => arguments.dry_run,
         Maintenance::Vacuum(arguments) => arguments.dry_run,
         Maintenance::Forget(arguments) => arguments.dry_run,
-        Maintenance::Keep(_) | Maintenance::Check(_) => false,
+        Maintenance::Keep(_) | Maintenance::Run(_) | Maintenance::Check(_) => false,
     };
     let mut report = Report { dry_run, tables: BTreeMap::new() };
     for table in warehouse.tables().await? {
@@ -82,7 +83,9 @@ async fn maintain_table(
             };
             Done::Forgotten { name: name.clone(), version }
         }
-        Maintenance::Check(_) => return Err(Error::internal("a check is no maintenance")),
+        Maintenance::Run(_) | Maintenance::Check(_) => {
+            return Err(Error::internal("it does not go through the tables one by one"));
+        }
     })
 }
 

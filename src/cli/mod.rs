@@ -15,6 +15,8 @@ mod stopping;
 mod sql;
 mod table;
 mod table_report;
+mod upkeep;
+mod upkeep_report;
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};

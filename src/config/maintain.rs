@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::{OutputArgs, WarehouseArg};
-use crate::warehouse::VacuumOptions;
+use crate::warehouse::{MergePolicy, VacuumOptions};
 
 fn hours(time: Duration) -> u64 {
     time.as_secs() / 3600
@@ -22,6 +22,8 @@ pub struct MaintainArgs {
 /// What `maintain` does.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Maintenance {
+    /// Keep the tables in shape until told to stop: merge the files that are due, and vacuum once a day
+    Run(RunArgs),
     /// Merge small or overlapping files into big ones with disjoint key ranges
     Compact(CompactArgs),
     /// Delete files that no version within the grace period uses
@@ -43,6 +45,35 @@ pub struct NameArgs {
     /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// The arguments of `maintain run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Which warehouse.
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    /// Do all that is due now, and end
+    #[arg(long, env = "DIAFLIGHT_ONCE")]
+    pub once: bool,
+    /// Only list the merges that are due
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How often to look at the tables, in seconds
+    #[arg(long, value_name = "N", default_value_t = 60, env = "DIAFLIGHT_EVERY_S",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub every_s: u64,
+    /// How many GiB of each table may be written within 24 hours to merge old rows. One such merge a day is done in any case, and
+    /// those that cannot wait. Merges of the last weeks' rows are not counted
+    #[arg(long, value_name = "N", default_value_t = MergePolicy::DEFAULT.daily_bytes >> 30, env = "DIAFLIGHT_BUDGET_GIB_PER_DAY")]
+    pub budget_gib_per_day: u64,
+    /// How long removed files are kept, as for `maintain vacuum`
+    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
+          value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
+    pub grace_hours: u64,
     /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,

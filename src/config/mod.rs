@@ -17,7 +17,7 @@ use clap_complete::Shell;
 
 pub use layers::{Refusal, read};
 pub use maintain::{
-    CheckArgs, CompactArgs, ForgetArgs, MaintainArgs, Maintenance, NameArgs, VacuumArgs,
+    CheckArgs, CompactArgs, ForgetArgs, MaintainArgs, Maintenance, NameArgs, RunArgs, VacuumArgs,
 };
 pub use serving::{HttpArgs, StatementArgs, StatementRoom};
 pub use table::{DeleteArgs, LedgerArgs, RestoreArgs, TableArgs, TableWork, UndoArgs};
@@ -72,7 +72,7 @@ pub enum Task {
     Sql(SqlArgs),
     /// Ask a server whether it is ready: exit code 1 where it is not
     Health(HealthArgs),
-    /// Compact, vacuum, check and name versions of a warehouse
+    /// Keep a warehouse in shape; compact, vacuum, check it, and name versions
     Maintain(MaintainArgs),
     /// List the versions of tables, go back to one, delete rows
     Table(TableArgs),

@@ -58,6 +58,8 @@ mod stores;
 mod survey;
 mod table;
 mod tls;
+mod upkeep;
+mod upkeep_properties;
 mod vanished;
 mod views;
 mod warehouse;

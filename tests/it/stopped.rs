@@ -110,6 +110,34 @@ async fn a_survey_that_is_stopped_aborts_its_uploads() {
     assert_eq!(aborted, begun, "{:#?}", proxy.asked());
 }
 
+/// In the middle of a merge. To be told to stop is the end of a loop, and a failure of what was to be done once.
+#[tokio::test]
+async fn maintenance_that_is_stopped_leaves_nothing() {
+    let bucket = Bucket::create("stopped-upkeep").await;
+    let (proxy, folder) = (Proxy::of(&bucket), tempdir().unwrap());
+    let warehouse = bucket.url("w");
+    for number in 0..8 {
+        let night = night(folder.path(), 3, 61000.0 + f64::from(number));
+        let mut ingest = diaflight();
+        ingest.args(["ingest", "--warehouse", &warehouse, &night]).envs(proxy.variables());
+        finish(&mut ingest).succeeded();
+    }
+    let there = async || bucket.store().list(None).try_collect::<Vec<_>>().await.unwrap().len();
+    let before = there().await;
+    for (once, code) in [(&["--once"][..], 143), (&[], 0)] {
+        let seen = proxy.count("PUT", "/w/sources/part-");
+        proxy.fail("PUT", "/w/sources/part-", 1, Fault::Hold);
+        let mut upkeep = diaflight();
+        upkeep.args(["maintain", "run", "--warehouse", &warehouse]).args(once);
+        let mut upkeep = spawn(upkeep.envs(proxy.variables()));
+        proxy.wait_for_more("PUT", "/w/sources/part-", seen, &mut upkeep);
+        let _said = stop("TERM", &mut upkeep);
+        proxy.heal();
+        assert_eq!(upkeep.wait().unwrap().code(), Some(code));
+        assert_eq!(there().await, before);
+    }
+}
+
 #[test]
 fn a_survey_in_a_folder_that_is_stopped_leaves_no_file() {
     for (signal, code) in SIGNALS {

@@ -22,24 +22,22 @@ CONTAINER = {
 }
 SELECTOR = {"matchLabels": ANY}
 POD = {
-    "serviceAccountName": ANY, "enableServiceLinks": ANY, "terminationGracePeriodSeconds": ANY, "restartPolicy": ANY,
+    "serviceAccountName": ANY, "enableServiceLinks": ANY, "terminationGracePeriodSeconds": ANY,
     "securityContext": {"runAsNonRoot": ANY, "runAsUser": ANY, "runAsGroup": ANY, "fsGroup": ANY, "seccompProfile": {"type": ANY}},
     "topologySpreadConstraints": [{"maxSkew": ANY, "topologyKey": ANY, "whenUnsatisfiable": ANY, "labelSelector": SELECTOR}],
-    "initContainers": [CONTAINER], "containers": [CONTAINER],
+    "containers": [CONTAINER],
     "volumes": [{"name": ANY, "secret": {"secretName": ANY, "defaultMode": ANY}, "emptyDir": {"sizeLimit": ANY}}],
 }
 TEMPLATE = {"metadata": {"labels": ANY}, "spec": POD}
 SPECS = {
-    ("apps/v1", "Deployment"): {
+    "diaflight/Deployment": {
         "replicas": ANY, "selector": SELECTOR, "strategy": {"rollingUpdate": {"maxUnavailable": ANY, "maxSurge": ANY}}, "template": TEMPLATE,
     },
-    ("v1", "Service"): {"selector": ANY, "ports": [{"name": ANY, "port": ANY, "targetPort": ANY}]},
-    ("policy/v1", "PodDisruptionBudget"): {"minAvailable": ANY, "selector": SELECTOR},
-    ("batch/v1", "CronJob"): {
-        "schedule": ANY, "timeZone": ANY, "concurrencyPolicy": ANY, "successfulJobsHistoryLimit": ANY, "failedJobsHistoryLimit": ANY,
-        "jobTemplate": {"spec": {"backoffLimit": ANY, "template": TEMPLATE}},
-    },
+    "diaflight/Service": {"selector": ANY, "ports": [{"name": ANY, "port": ANY, "targetPort": ANY}]},
+    "diaflight/PodDisruptionBudget": {"minAvailable": ANY, "selector": SELECTOR},
+    "diaflight-maintenance/Deployment": {"replicas": ANY, "selector": SELECTOR, "template": TEMPLATE},
 }
+VERSIONS = {"Deployment": "apps/v1", "Service": "v1", "PodDisruptionBudget": "policy/v1"}
 DRAIN_LIMIT_S = 8  # the default of --drain-limit-ms
 
 
@@ -58,7 +56,7 @@ def pod(spec, place):
     """What holds for each pod."""
     assert spec["enableServiceLinks"] is False, f"{place}: the service's variables are taken for settings"
     volumes = {volume["name"] for volume in spec["volumes"]}
-    for container in spec.get("initContainers", []) + spec["containers"]:
+    for container in spec["containers"]:
         security = container["securityContext"]
         assert security["readOnlyRootFilesystem"] and security["capabilities"]["drop"] == ["ALL"], place
         assert {mount["name"] for mount in container["volumeMounts"]} <= volumes, place
@@ -69,18 +67,20 @@ def pod(spec, place):
 
 def main():
     with open(FILE) as file:
-        objects = {made["kind"]: made for made in yaml.safe_load_all(file)}
+        objects = {f"{made['metadata']['name']}/{made['kind']}": made for made in yaml.safe_load_all(file)}
     assert len(objects) == len(SPECS), list(objects)
-    for (version, kind), fields in SPECS.items():
-        made = objects[kind]
-        assert made["apiVersion"] == version, made["apiVersion"]
-        known(made, {"apiVersion": ANY, "kind": ANY, "metadata": {"name": ANY, "labels": ANY}, "spec": fields}, kind)
-    deployment, service, budget, cron = (objects[kind]["spec"] for _, kind in SPECS)
+    for name, fields in SPECS.items():
+        made = objects[name]
+        assert made["apiVersion"] == VERSIONS[made["kind"]], made["apiVersion"]
+        known(made, {"apiVersion": ANY, "kind": ANY, "metadata": {"name": ANY, "labels": ANY}, "spec": fields}, name)
+    deployment, service, budget, maintenance = (objects[name]["spec"] for name in SPECS)
     labels = deployment["template"]["metadata"]["labels"]
     assert labels == deployment["selector"]["matchLabels"] == service["selector"] == budget["selector"]["matchLabels"]
     serving = deployment["template"]["spec"]
     pod(serving, "Deployment")
-    pod(cron["jobTemplate"]["spec"]["template"]["spec"], "CronJob")
+    maintaining = maintenance["template"]["metadata"]["labels"]
+    assert maintaining == maintenance["selector"]["matchLabels"] != labels, "the service would send requests to it"
+    pod(maintenance["template"]["spec"], "maintenance")
     (server,) = serving["containers"]
     (port,) = server["ports"]
     for probe in ("startupProbe", "livenessProbe", "readinessProbe"):

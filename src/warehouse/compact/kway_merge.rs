@@ -1,5 +1,5 @@
-//! Merges files of a snapshot into fewer sorted files with the same rows, no two of which have keys in common. It reads at most
-//! [`FAN_IN`] files at once, and holds one row group of each in memory; files that are not sorted are sorted first, one at a time.
+//! Merges files of a snapshot into fewer sorted files with the same rows, no two of which have keys in common. It reads at most [`FAN_IN`]
+//! files at once, and holds one row group of each in memory, 15 MB of `sources`; files that are not sorted are sorted first, one at a time.
 
 use std::sync::Arc;
 

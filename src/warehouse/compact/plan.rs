@@ -149,6 +149,12 @@ struct KeyRange<'a> {
     base: Vec<&'a DataFile>,
 }
 
+impl KeyRange<'_> {
+    fn bytes(&self) -> u64 {
+        bytes_of(self.mature.iter().chain(&self.base).copied())
+    }
+}
+
 fn key_ranges<'a>(
     starts: &[i64],
     mature: &[&'a DataFile],
@@ -170,7 +176,10 @@ fn key_ranges<'a>(
 /// Merges of mature files with their base, as long as there is a budget for the day, the one first that writes the least of the base for
 /// what it takes in. The first of a day is done whatever the budget, and so are those that cannot wait.
 fn base_merges(ranges: Vec<KeyRange>, mut spent: u64, policy: &MergePolicy) -> Vec<Merge> {
-    let mut due: Vec<_> = ranges.iter().filter_map(|range| base_merge(range, policy)).collect();
+    let table = ranges.iter().map(KeyRange::bytes).sum();
+    let most = most_bytes(table, policy);
+    let due = ranges.iter().filter_map(|range| base_merge(range, most, policy));
+    let mut due: Vec<_> = due.collect();
     due.sort_by(|a, b| b.gain.total_cmp(&a.gain));
     let mut merges = Vec::new();
     for DueRange { merge, waits, .. } in due {
@@ -183,6 +192,12 @@ fn base_merges(ranges: Vec<KeyRange>, mut spent: u64, policy: &MergePolicy) -> V
     merges
 }
 
+/// With more bytes a range is merged at once, and cut. While the table is small that is a part of it, since all new keys are in its last
+/// range.
+fn most_bytes(table: u64, policy: &MergePolicy) -> u64 {
+    (table / 4).max(policy.young_bytes / 2).min(policy.range_size.most_bytes)
+}
+
 /// A range to be merged.
 struct DueRange {
     merge: Merge,
@@ -192,13 +207,13 @@ struct DueRange {
     waits: bool,
 }
 
-fn base_merge(range: &KeyRange, policy: &MergePolicy) -> Option<DueRange> {
+fn base_merge(range: &KeyRange, most: u64, policy: &MergePolicy) -> Option<DueRange> {
     let files = range.mature.iter().chain(&range.base).copied();
     // A base that was brought back in parts may overlap itself.
     let runs = depth(files.clone()).saturating_sub(usize::from(!range.base.is_empty()));
-    let (mature, base) =
-        (bytes_of(range.mature.iter().copied()), bytes_of(range.base.iter().copied()));
-    let too_large = mature + base > policy.range_size.most_bytes && !range.mature.is_empty();
+    let mature = bytes_of(range.mature.iter().copied());
+    let (all, base) = (range.bytes(), range.bytes() - mature);
+    let too_large = all > most && !range.mature.is_empty();
     let worth_it = mature >= base / 10 || runs >= policy.mature_runs * 2 / 3;
     let due = runs >= (policy.mature_runs / 2).max(1) && worth_it;
     if !due && !too_large {
@@ -209,8 +224,9 @@ fn base_merge(range: &KeyRange, policy: &MergePolicy) -> Option<DueRange> {
         false => format!("{runs} mature files at one key"),
     };
     let parts = match range.start {
-        None => policy.range_size.parts(mature + base),
-        Some(_) => 1 + usize::from(too_large),
+        None => policy.range_size.parts(all),
+        Some(_) if too_large => (all / (most / 2).max(1)).max(2) as usize,
+        Some(_) => 1,
     };
     let cut = Some(RangeCut { starts: range.start.into_iter().collect(), parts });
     let files = files.cloned().collect();

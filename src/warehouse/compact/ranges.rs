@@ -14,7 +14,7 @@ const FIRST_RANGES: u64 = 64;
 pub struct RangeSize {
     /// Less is not made a range of its own.
     pub least_bytes: u64,
-    /// A range with more is merged, and cut in two.
+    /// A range with more is merged, and cut.
     pub most_bytes: u64,
 }
 

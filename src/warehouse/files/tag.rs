@@ -50,10 +50,10 @@ impl Level {
     /// The level of a sorted run by its size alone: about what merging a few runs of the level before gives.
     pub fn of_run(bytes: u64) -> Self {
         match bytes {
-            ..250_000_000 => Self::L0,
-            ..2_000_000_000 => Self::L1,
-            ..16_000_000_000 => Self::L2,
-            _ => Self::Mature,
+            0..250_000_000 => Self::L0,
+            250_000_000..2_000_000_000 => Self::L1,
+            2_000_000_000..16_000_000_000 => Self::L2,
+            16_000_000_000.. => Self::Mature,
         }
     }
 

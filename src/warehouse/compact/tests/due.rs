@@ -12,7 +12,7 @@ fn policy() -> MergePolicy {
         file_size: FileSize { rows: usize::MAX, bytes: 200 },
         young_runs: [3, 3, 4],
         mature_runs: 6,
-        young_bytes: 10_000,
+        young_bytes: 40_000,
         range_size: RangeSize { least_bytes: 100, most_bytes: 20_000 },
         daily_bytes: 5_000,
     }
@@ -79,7 +79,8 @@ fn a_commit_takes_the_oldest_files_up_to_its_bound() {
     for (n, file) in files.iter_mut().enumerate() {
         file.modified += TimeDelta::seconds(100 - n as i64);
     }
-    let merge = &planned(&files)[0];
+    let policy = MergePolicy { young_bytes: 10_000, ..policy() };
+    let merge = &plan(&files, &policy, now())[0];
     assert_eq!(merge.files.len(), 34);
     assert_eq!(merge.files[0], files[59]);
     assert!(merge.bytes() >= 10_000 && merge.bytes() < 10_300);
@@ -142,6 +143,12 @@ fn a_range_that_is_too_large_is_cut_in_two() {
     assert_eq!(planned(&files)[0].why, "the key range is too large");
     // Not without rows to merge.
     assert_eq!(told(&base([3000, 30_000])), []);
+    // In a small table it is too large as a quarter of it.
+    let policy = MergePolicy { young_bytes: 4000, ..policy() };
+    let small = [mature(1, 100), base([3000, 5901])].concat();
+    let merges = plan(&small, &policy, now());
+    assert_eq!(merges.iter().map(|one| one.range).collect::<Vec<_>>(), [Some(0), Some(10)]);
+    assert_eq!(merges[1].cut, Some(RangeCut { starts: vec![10], parts: 5 }));
 }
 
 #[test]
