@@ -54,7 +54,7 @@ mod tests {
 
     use super::*;
     use crate::schema::{KEY, TIME, Table};
-    use crate::warehouse::{Change, CompactOptions, Operation, SortedWriter, Warehouse};
+    use crate::warehouse::{Change, MergePolicy, Operation, SortedWriter, Warehouse};
 
     fn rows(keys: &[i64], column: &str) -> RecordBatch {
         let numbers = || Arc::new(Int64Array::from(keys.to_vec())) as ArrayRef;
@@ -88,7 +88,7 @@ mod tests {
         for night in 0..13 {
             commit(&warehouse, rows(&[night, night + 7], "a"), usize::from(night % 3 == 2)).await;
             if night == 8 {
-                warehouse.compact(Table::Sources, &CompactOptions::default()).await.unwrap();
+                warehouse.compact(Table::Sources, &MergePolicy::default()).await.unwrap();
             }
             let newest = log.read(None).await.unwrap().unwrap();
             for older in &known {
@@ -102,15 +102,10 @@ mod tests {
         }
         // A new column is in the metadata of the table, which are read from the log.
         let before = log.read(None).await.unwrap().unwrap();
-        let [more, column] = [rows(&[1], "a"), rows(&[1], "b")];
-        let both = more
-            .schema()
-            .fields()
-            .iter()
-            .zip(more.columns())
-            .map(|(field, values)| (field.name().clone(), values.clone()));
-        let both = RecordBatch::try_from_iter(both.chain([("b".to_string(), column["b"].clone())]))
-            .unwrap();
+        let column = |name| (name, Arc::new(Int64Array::from(vec![1])) as ArrayRef);
+        let time: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+        let both = [column(KEY), (TIME, time), column("diaSourceId"), column("a"), column("b")];
+        let both = RecordBatch::try_from_iter(both).unwrap();
         commit(&warehouse, both, 0).await;
         assert!(followed(&log, &before).await.unwrap().is_none());
     }

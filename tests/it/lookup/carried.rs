@@ -9,7 +9,6 @@ use diaflight::query::{Columns, Engine, EngineOptions, Source};
 use diaflight::schema::Table;
 use diaflight::survey::{Nights, SurveyOptions, generate};
 use diaflight::warehouse::{Change, Location, Operation, Snapshot, SortedWriter, Warehouse};
-use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 
@@ -40,7 +39,9 @@ async fn snapshot(warehouse: &Warehouse) -> Snapshot {
 /// A survey with several row groups a file.
 async fn survey(name: &str) -> Warehouse {
     let warehouse = Warehouse::open(&format!("memory://carried-{name}")).unwrap();
-    generate(&warehouse, &SurveyOptions { objects: 3000, seed: 5, nights: Nights::ALL }, &|_| ()).await.unwrap();
+    generate(&warehouse, &SurveyOptions { objects: 3000, seed: 5, nights: Nights::ALL }, &|_| ())
+        .await
+        .unwrap();
     warehouse
 }
 

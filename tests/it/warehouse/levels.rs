@@ -8,7 +8,7 @@ use crate::alerts::{Alert, packets};
 use crate::nights;
 
 fn tag(level: Level, range: Option<i64>) -> FileTag {
-    FileTag { level: Some(level), range }
+    FileTag { level: Some(level), range, ..FileTag::default() }
 }
 
 /// Commits sources as a file with a tag, and returns the version.
@@ -22,7 +22,11 @@ async fn tagged(warehouse: &Warehouse, batch: &RecordBatch, tag: FileTag) -> u64
 
 async fn tags(warehouse: &Warehouse) -> Vec<(i64, FileTag)> {
     let files = newest(warehouse).await.unwrap().files;
-    files.into_iter().map(|file| (*file.keys.start(), file.tag)).collect()
+    // Where the key index is differs from file to file.
+    let of = |DataFile { keys, tag: FileTag { level, range, .. }, .. }: DataFile| {
+        (*keys.start(), FileTag { level, range, ..FileTag::default() })
+    };
+    files.into_iter().map(of).collect()
 }
 
 #[tokio::test]
