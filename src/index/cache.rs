@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::file_columns::KnownColumns;
+use super::file_columns::SharedColumns;
 use super::file_index::{FileIndex, tell_damage};
 use super::pages;
 use crate::error::{Error, Result};
@@ -30,8 +30,8 @@ const GROUPS_AT_ONCE: usize = 8;
 #[derive(Debug)]
 pub struct IndexCache {
     files: Mutex<HashMap<Name, Weak<FileIndex>>>,
-    columns: KnownColumns,
-    parts: Cache<(u64, PartName), Part, PartWeighter>,
+    columns: SharedColumns,
+    parts: Cache<(u64, PartName), IndexPart, PartWeighter>,
     /// The files whose filters are being read.
     reading: Mutex<HashSet<u64>>,
     hits: AtomicUsize,
@@ -54,7 +54,7 @@ enum PartName {
 }
 
 #[derive(Clone, Debug)]
-enum Part {
+enum IndexPart {
     Pages(Arc<GroupPages>),
     KeyFilter(Arc<KeyFilter>),
 }
@@ -82,7 +82,7 @@ impl IndexCache {
         let expected = (bytes / GROUP_BYTES).max(1);
         Self {
             files: Mutex::default(),
-            columns: KnownColumns::default(),
+            columns: SharedColumns::default(),
             parts: Cache::with_weighter(expected, bytes as u64, PartWeighter),
             reading: Mutex::default(),
             hits: AtomicUsize::default(),
@@ -116,33 +116,33 @@ impl IndexCache {
         group: usize,
     ) -> Result<Arc<GroupPages>> {
         let name = (file.number, PartName::Pages(group));
-        if let Some(Part::Pages(held)) = self.parts.get(&name) {
+        if let Some(IndexPart::Pages(held)) = self.parts.get(&name) {
             self.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(held);
         }
         let read = async {
             let mut read = self.read(store, file, &[group]).await?;
-            read.pop().map(Part::Pages).ok_or_else(|| Error::internal("no row group was read"))
+            read.pop().map(IndexPart::Pages).ok_or_else(|| Error::internal("no row group was read"))
         };
         match self.parts.get_or_insert_async(&name, read).await? {
-            Part::Pages(pages) => Ok(pages),
-            Part::KeyFilter(_) => Err(Error::internal("a filter in place of pages")),
+            IndexPart::Pages(pages) => Ok(pages),
+            IndexPart::KeyFilter(_) => Err(Error::internal("a filter in place of pages")),
         }
     }
 
     /// The pages of a row group if they are held.
     pub fn peek(&self, file: &FileIndex, group: usize) -> Option<Arc<GroupPages>> {
         match self.parts.peek(&(file.number, PartName::Pages(group)))? {
-            Part::Pages(pages) => Some(pages),
-            Part::KeyFilter(_) => None,
+            IndexPart::Pages(pages) => Some(pages),
+            IndexPart::KeyFilter(_) => None,
         }
     }
 
     /// The filter of the keys of a file if it is held.
     pub fn key_filter(&self, file: &FileIndex) -> Option<Arc<KeyFilter>> {
         match self.parts.get(&(file.number, PartName::KeyFilter))? {
-            Part::KeyFilter(filter) => Some(filter),
-            Part::Pages(_) => None,
+            IndexPart::KeyFilter(filter) => Some(filter),
+            IndexPart::Pages(_) => None,
         }
     }
 
@@ -156,7 +156,7 @@ impl IndexCache {
             return Ok(());
         }
         if let Some(filter) = pages::key_filter(store, file).await? {
-            let part = Part::KeyFilter(Arc::new(filter));
+            let part = IndexPart::KeyFilter(Arc::new(filter));
             self.parts.insert((file.number, PartName::KeyFilter), part);
         }
         Ok(())
@@ -192,7 +192,7 @@ impl IndexCache {
             }
             for (group, pages) in groups.iter().zip(self.read(store, file, &groups).await?) {
                 let name = (file.number, PartName::Pages(*group));
-                self.parts.insert(name, Part::Pages(pages));
+                self.parts.insert(name, IndexPart::Pages(pages));
             }
             tokio::task::yield_now().await;
         }
@@ -227,11 +227,11 @@ impl IndexCache {
 #[derive(Clone, Debug)]
 struct PartWeighter;
 
-impl Weighter<(u64, PartName), Part> for PartWeighter {
-    fn weight(&self, _: &(u64, PartName), part: &Part) -> u64 {
+impl Weighter<(u64, PartName), IndexPart> for PartWeighter {
+    fn weight(&self, _: &(u64, PartName), part: &IndexPart) -> u64 {
         let bytes = match part {
-            Part::Pages(pages) => pages.bytes(),
-            Part::KeyFilter(filter) => filter.bytes(),
+            IndexPart::Pages(pages) => pages.bytes(),
+            IndexPart::KeyFilter(filter) => filter.bytes(),
         };
         bytes as u64
     }

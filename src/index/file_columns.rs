@@ -75,12 +75,12 @@ fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetM
 
 /// The columns of all files in use. Files with the same columns share them.
 #[derive(Debug, Default)]
-pub(super) struct KnownColumns {
+pub(super) struct SharedColumns {
     described: Mutex<Vec<Weak<FileColumns>>>,
     printed: Mutex<HashMap<String, Weak<FileColumns>>>,
 }
 
-impl KnownColumns {
+impl SharedColumns {
     /// The columns that a footer describes.
     pub(super) fn described(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
         let mut known = self.described.lock();

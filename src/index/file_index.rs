@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::OnceCell;
 
-use super::file_columns::{FileColumns, KnownColumns};
+use super::file_columns::{FileColumns, SharedColumns};
 use super::footer_index::FooterIndex;
 use crate::error::{Error, Kind, Result};
 use crate::key_pages::{Directory, IndexPlace, RowGroup};
@@ -39,7 +39,7 @@ impl FileIndex {
         store: &Arc<dyn ObjectStore>,
         table: Table,
         file: &DataFile,
-        known: &KnownColumns,
+        known: &SharedColumns,
     ) -> Result<Self> {
         if let Some(place) = file.tag.index {
             match Self::carried(store, file, place, known).await {
@@ -64,7 +64,7 @@ impl FileIndex {
         store: &Arc<dyn ObjectStore>,
         file: &DataFile,
         place: IndexPlace,
-        known: &KnownColumns,
+        known: &SharedColumns,
     ) -> Result<Self> {
         let range = place.start..place.start.saturating_add(place.bytes.into());
         let bytes = store.get_range(&file.path, range).await?;

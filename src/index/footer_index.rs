@@ -14,9 +14,10 @@ use parquet::file::metadata::{
 use parquet::file::page_index::offset_index::PageLocation;
 use parquet::file::statistics::Statistics;
 
-use super::file_index::FileIndex;
+use super::file_columns::FileColumns;
 use crate::error::Result;
-use crate::key_pages::{Chunk, ColumnPages, GroupPages, Page, RowGroup, key_ranges};
+use crate::key_pages::{Chunk, ColumnPages, GroupPages, PageStart, RowGroup, key_ranges};
+use crate::warehouse::DataFile;
 
 /// The row groups of a footer.
 #[derive(Debug)]
@@ -63,7 +64,8 @@ impl FooterIndex {
     pub(super) async fn pages(
         &self,
         store: &Arc<dyn ObjectStore>,
-        file: &FileIndex,
+        file: &DataFile,
+        columns: &FileColumns,
         groups: &[usize],
     ) -> Result<Vec<GroupPages>> {
         let groups = groups.iter().map(|&group| &self.groups[group]);
@@ -72,13 +74,13 @@ impl FooterIndex {
             let keys = group.key_pages.clone().filter(|_| offsets.is_some());
             keys.into_iter().chain(offsets.clone())
         });
-        let read = store.get_ranges(&file.file.path, &ranges.collect::<Vec<_>>()).await;
-        let mut read = read.map_err(|error| file.failed(error))?.into_iter();
+        let read = store.get_ranges(&file.path, &ranges.collect::<Vec<_>>()).await?;
+        let mut read = read.into_iter();
         let pages = groups.into_iter().map(|(group, offsets)| {
             let Some(offsets) = offsets else { return Ok(group.without_pages()) };
             let keys = group.key_pages.clone().and_then(|keys| Some((keys, read.next()?)));
             let offsets = (offsets, read.next().unwrap_or_default());
-            let pages = group.decode(file, keys, offsets).map_err(|error| file.failed(error))?;
+            let pages = group.decode(file.size_bytes, columns, keys, offsets)?;
             Ok(pages.unwrap_or_else(|| group.without_pages()))
         });
         pages.collect()
@@ -123,35 +125,34 @@ impl FooterGroup {
     /// The pages, from the column index of the key and the offset indexes. `None` where these do not fit each other.
     fn decode(
         &self,
-        file: &FileIndex,
+        size: u64,
+        columns: &FileColumns,
         keys: Option<(Range<u64>, Bytes)>,
         offsets: (Range<u64>, Bytes),
     ) -> parquet::errors::Result<Option<GroupPages>> {
         use PageIndexPolicy::{Optional, Skip};
-        let key = file.columns.key.column;
-        let size = file.file.size_bytes;
-        let located = decode(self.footer(file)?, size, Skip, Optional, offsets)?;
+        let key = columns.key.column;
+        let located = decode(self.footer(columns)?, size, Skip, Optional, offsets)?;
         let Some(located) = located.offset_index().and_then(|groups| groups.first()) else {
             return Ok(None);
         };
-        let columns =
+        let chunks =
             self.chunks.iter().zip(located).map(|((chunk, _), located)| {
                 Some((*chunk, pages(chunk, located.page_locations())?))
             });
-        let Some(columns) = columns.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let Some(chunks) = chunks.collect::<Option<Vec<_>>>() else { return Ok(None) };
         let mut ranges = Box::default();
         if let Some(keys) = keys {
-            let indexed = decode(self.footer(file)?, size, Optional, Skip, keys)?;
+            let indexed = decode(self.footer(columns)?, size, Optional, Skip, keys)?;
             let column = indexed.column_index().and_then(|groups| groups.first());
             ranges =
                 column.and_then(|columns| columns.get(key)).map(key_ranges).unwrap_or_default();
         }
-        Ok(GroupPages::new(self.rows, key, ranges, columns))
+        Ok(GroupPages::new(self.rows, key, ranges, chunks))
     }
 
     /// A footer with this row group alone, which says where its page index is.
-    fn footer(&self, file: &FileIndex) -> parquet::errors::Result<ParquetMetaData> {
-        let columns = &file.columns;
+    fn footer(&self, columns: &FileColumns) -> parquet::errors::Result<ParquetMetaData> {
         let chunks = self.chunks.iter().zip(columns.descriptor.columns()).enumerate();
         let chunks = chunks.map(|(column, ((_, offsets), described))| {
             let index = self.key_pages.clone().filter(|_| column == columns.key.column);
@@ -184,7 +185,7 @@ fn pages(chunk: &Chunk, pages: &[PageLocation]) -> Option<ColumnPages> {
     let start = |page: &PageLocation| u64::try_from(page.offset).ok()?.checked_sub(chunk.start);
     let page = |page: &PageLocation| {
         let first_row = u32::try_from(page.first_row_index).ok()?;
-        Some(Page { first_row, start: u32::try_from(start(page)?).ok()? })
+        Some(PageStart { first_row, start: u32::try_from(start(page)?).ok()? })
     };
     pages.iter().map(page).collect()
 }

@@ -20,7 +20,9 @@ pub(super) async fn pages(
             Err(error) => tell_damage(&file.file, &error),
         }
     }
-    file.footer(store).await?.pages(store, file, groups).await
+    let footer = file.footer(store).await?;
+    let pages = footer.pages(store, &file.file, &file.columns, groups).await;
+    pages.map_err(|error| file.failed(error))
 }
 
 async fn carried(

@@ -50,7 +50,7 @@ pub(super) struct StoredCopies {
 }
 
 /// What was found.
-pub(super) struct Found {
+pub(super) struct FoundCopies {
     /// The ids and ranks of all copies, with the place of their file as number.
     pub copies: StagedRows,
     /// The files of the snapshot.
@@ -77,7 +77,11 @@ impl StoredCopies {
     }
 
     /// Finds the copies of all staged rows.
-    pub(super) async fn find(mut self, staged: &StagedRows, sorter: &Sorter) -> Result<Found> {
+    pub(super) async fn find(
+        mut self,
+        staged: &StagedRows,
+        sorter: &Sorter,
+    ) -> Result<FoundCopies> {
         let mut strangers = HashSet::new();
         let mut rows = sorter.sort(self.possible(staged)?, &[(KEY, ASCENDING)])?;
         let mut some = Batch::default();
@@ -90,7 +94,7 @@ impl StoredCopies {
         self.find_some(some, &mut strangers).await?;
         self.find_strangers(&mut strangers).await?;
         let Self { found, read, strangers, .. } = self;
-        Ok(Found {
+        Ok(FoundCopies {
             copies: found.finish()?,
             files: self.index.snapshot.files.clone(),
             read,

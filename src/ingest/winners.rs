@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::filter::passing;
 use super::precedence::{NUMBER, ranked, ranked_by};
 use super::staging::StagedRows;
-use super::stored_copies::{Found, StoredCopies};
+use super::stored_copies::{FoundCopies, StoredCopies};
 use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Snapshot, Sorter};
@@ -54,7 +54,7 @@ pub(crate) async fn choose(
     let (mut rows, mut files) = (ranked_rows(table, staged, &columns)?, Vec::new());
     if let Some(snapshot) = snapshot {
         let search = StoredCopies::new(snapshot, columns, dir).await?;
-        let Found { copies, files: of_snapshot, read, strangers } =
+        let FoundCopies { copies, files: of_snapshot, read, strangers } =
             search.find(staged, sorter).await?;
         let (bytes, pages) = (read.bytes.value(), read.pages.value());
         tracing::debug!(

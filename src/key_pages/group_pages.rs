@@ -42,7 +42,7 @@ pub struct Chunk {
 
 /// A data page.
 #[derive(Clone, Copy, Debug)]
-pub struct Page {
+pub struct PageStart {
     /// Its first row in the row group.
     pub first_row: u32,
     /// Where it begins in the column chunk.
@@ -50,7 +50,7 @@ pub struct Page {
 }
 
 /// The data pages of one column, in the order of the file.
-pub type ColumnPages = Vec<Page>;
+pub type ColumnPages = Vec<PageStart>;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Place {
@@ -263,7 +263,7 @@ impl Stored {
                 let start = end.checked_add_signed(gap)?;
                 end = start.checked_add(length)?;
                 let (first_rows, starts) = (layouts.get(layout as usize)?, sums(&pages)?);
-                let page = |(&first_row, start)| Page { first_row, start };
+                let page = |(&first_row, start)| PageStart { first_row, start };
                 let pages = (first_rows.len() == starts.len())
                     .then(|| first_rows.iter().zip(starts).map(page).collect())?;
                 Some((Chunk { start, length, codec: CODEC }, pages))

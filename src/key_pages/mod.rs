@@ -16,6 +16,6 @@ mod sealed;
 
 pub use directory::{Directory, RowGroup, columns};
 pub(crate) use group_pages::CODEC;
-pub use group_pages::{Chunk, ColumnPages, GroupPages, Page};
+pub use group_pages::{Chunk, ColumnPages, GroupPages, PageStart};
 pub use key_filter::KeyFilter;
 pub use recorder::{IndexPlace, Recorder, WrittenGroup, key_ranges};

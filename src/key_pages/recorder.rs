@@ -8,7 +8,7 @@ use parquet::schema::types::SchemaDescriptor;
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, RowGroup};
-use super::group_pages::{CODEC, Chunk, ColumnPages, GroupPages, Page};
+use super::group_pages::{CODEC, Chunk, ColumnPages, GroupPages, PageStart};
 use super::key_filter::KeyFilter;
 use crate::error::{Error, Result};
 
@@ -112,7 +112,7 @@ impl WrittenGroup {
             let page = |&(first_row, bytes): &(u32, u32)| {
                 let start = next;
                 next += bytes;
-                Page { first_row, start }
+                PageStart { first_row, start }
             };
             Some((chunk, sizes.iter().map(page).collect::<ColumnPages>()))
         });

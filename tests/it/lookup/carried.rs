@@ -88,6 +88,7 @@ async fn the_index_that_a_file_carries_says_what_its_footer_says() {
         assert!(request.ranges.iter().all(|range| range.end < size - 8), "a footer was read");
     }
     let keys = some_keys(&engine).await;
+    store.take();
     let carried = light_curves(&engine, &keys).await;
     let requests = of_data(store.take());
     without_tags(&warehouse).await;

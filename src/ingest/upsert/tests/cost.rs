@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ingest::precedence::ranked_by;
-use crate::ingest::stored_copies::{Found, StoredCopies};
+use crate::ingest::stored_copies::{FoundCopies, StoredCopies};
 
 /// Rows of each object: a row group has 163 objects.
 const PER_OBJECT: i64 = 100;
@@ -20,7 +20,7 @@ async fn table_of(objects: i64) -> Warehouse {
     warehouse
 }
 
-async fn found(warehouse: &Warehouse, rows: &[Row]) -> Found {
+async fn found(warehouse: &Warehouse, rows: &[Row]) -> FoundCopies {
     let (dir, staged) = staged(&[(Table::Sources, batch(Table::Sources, rows))]).finish().unwrap();
     let (staged, sorter) = (&staged[&Table::Sources], Sorter::new(32 << 20, dir.path()).unwrap());
     let base = warehouse.snapshot(Table::Sources, None).await.unwrap().unwrap();
@@ -46,7 +46,7 @@ async fn the_size_of_the_table_does_not_matter() {
 async fn nothing_is_read_for_ids_that_no_file_may_have() {
     let warehouse = table_of(300).await;
     let tonight: Vec<_> = (1..=300).map(|object| row(object, 1_000_000 + object, NEW)).collect();
-    let Found { copies, read, strangers, .. } = found(&warehouse, &tonight).await;
+    let FoundCopies { copies, read, strangers, .. } = found(&warehouse, &tonight).await;
     assert_eq!((copies.rows, strangers, read.pages.value()), (0, 0, 0));
 }
 
@@ -55,6 +55,6 @@ async fn a_row_under_another_object_is_found() {
     let warehouse = table_of(300).await;
     let moved = Row { object: 9, ..row(150, 150_050, NEW) };
     let unknown = row(9, 9_999, NEW);
-    let Found { copies, strangers, .. } = found(&warehouse, &[moved, unknown]).await;
+    let FoundCopies { copies, strangers, .. } = found(&warehouse, &[moved, unknown]).await;
     assert_eq!((copies.rows, strangers), (1, 2));
 }
