@@ -13,7 +13,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::file_columns::SharedColumns;
-use super::file_index::{FileIndex, tell_damage};
+use super::file_index::FileIndex;
 use super::pages;
 use crate::error::{Error, Result};
 use crate::key_pages::{GroupPages, KeyFilter};
@@ -174,7 +174,7 @@ impl IndexCache {
         let (cache, store, file) = (self.clone(), store.clone(), file.clone());
         tokio::spawn(async move {
             if let Err(error) = cache.read_key_filter(&store, &file).await {
-                tell_damage(&file.file, &error);
+                tracing::debug!(%error, "a filter of keys was not read");
             }
             cache.reading.lock().remove(&file.number);
         });

@@ -4,17 +4,21 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::OnceCell;
 
 use super::file_columns::{FileColumns, SharedColumns};
 use super::footer_index::FooterIndex;
 use crate::error::{Error, Kind, Result};
-use crate::key_pages::{Directory, IndexPlace, RowGroup};
+use crate::key_pages::{Directory, RowGroup};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, footer};
+
+/// A directory that claims to be longer is not read: that of a full file has some ten kilobytes.
+const MOST_DIRECTORY_BYTES: u32 = 16 << 20;
 
 /// A file of a table, without its rows.
 #[derive(Debug)]
@@ -28,8 +32,10 @@ pub struct FileIndex {
     /// The row groups, in the order of the file.
     pub groups: Box<[RowGroup]>,
     /// Where the filter of its keys is, if the file carries an index.
-    pub key_filter: Option<Range<u64>>,
-    /// What the footer says. It is read if the index that the file carries is missing or damaged.
+    key_filter: Option<Range<u64>>,
+    /// Whether a part of the index that the file carries could not be decoded: then it is used no more.
+    damaged: AtomicBool,
+    /// What the footer says. It is read if the file carries no index, or a damaged one.
     footer: OnceCell<FooterIndex>,
 }
 
@@ -42,7 +48,12 @@ impl FileIndex {
         known: &SharedColumns,
     ) -> Result<Self> {
         if let Some(place) = file.tag.index {
-            match Self::carried(store, file, place, known).await {
+            let end = place.start.saturating_add(place.bytes.into());
+            let bytes = match place.bytes <= MOST_DIRECTORY_BYTES && end <= file.size_bytes {
+                true => store.get_range(&file.path, place.start..end).await?,
+                false => Bytes::new(),
+            };
+            match Self::carried(file, &bytes, known) {
                 Ok(index) => return Ok(index),
                 Err(error) => tell_damage(file, &error),
             }
@@ -56,32 +67,39 @@ impl FileIndex {
             columns,
             groups: read.groups(),
             key_filter: None,
+            damaged: AtomicBool::new(false),
             footer: OnceCell::from(read),
         })
     }
 
-    async fn carried(
-        store: &Arc<dyn ObjectStore>,
-        file: &DataFile,
-        place: IndexPlace,
-        known: &SharedColumns,
-    ) -> Result<Self> {
-        let range = place.start..place.start.saturating_add(place.bytes.into());
-        let bytes = store.get_range(&file.path, range).await?;
-        let directory = Directory::decode(&bytes, file.size_bytes)?;
+    fn carried(file: &DataFile, directory: &[u8], known: &SharedColumns) -> Result<Self> {
+        let directory = Directory::decode(directory, file.size_bytes)?;
         Ok(Self {
             number: next_number(),
             file: file.clone(),
             columns: known.printed(&directory.columns)?,
             groups: directory.groups.into(),
             key_filter: Some(directory.key_filter),
+            damaged: AtomicBool::new(false),
             footer: OnceCell::new(),
         })
     }
 
+    /// Where the filter of its keys is; `None` if the file carries no index, or a damaged one.
+    pub(super) fn key_filter(&self) -> Option<Range<u64>> {
+        self.key_filter.clone().filter(|_| !self.damaged.load(Ordering::Relaxed))
+    }
+
     /// Whether the pages of its row groups are in the index that the file carries.
     pub(super) fn is_carried(&self) -> bool {
-        self.key_filter.is_some()
+        self.key_filter().is_some()
+    }
+
+    /// Uses the index that the file carries no more: a part of it cannot be decoded.
+    pub(super) fn give_up_carried(&self, error: &Error) {
+        if !self.damaged.swap(true, Ordering::Relaxed) {
+            tell_damage(&self.file, error);
+        }
     }
 
     /// What the footer says, which is read once.
@@ -110,7 +128,7 @@ impl FileIndex {
 }
 
 /// Logs that the index in a file could not be used: all that it says is read from the footer instead.
-pub(super) fn tell_damage(file: &DataFile, error: &Error) {
+fn tell_damage(file: &DataFile, error: &Error) {
     tracing::warn!(path = %file.path, %error, "the key index in a file cannot be read; its footer is read instead");
 }
 

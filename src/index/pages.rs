@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt};
 
-use super::file_index::{FileIndex, tell_damage};
+use super::file_index::FileIndex;
 use crate::error::Result;
 use crate::key_pages::{GroupPages, KeyFilter};
 
@@ -15,9 +16,11 @@ pub(super) async fn pages(
     groups: &[usize],
 ) -> Result<Vec<GroupPages>> {
     if file.is_carried() {
-        match carried(store, file, groups).await {
+        let ranges: Vec<_> = groups.iter().map(|&group| file.groups[group].pages.clone()).collect();
+        let read = store.get_ranges(&file.file.path, &ranges).await;
+        match carried(file, groups, &read.map_err(|error| file.failed(error))?) {
             Ok(pages) => return Ok(pages),
-            Err(error) => tell_damage(&file.file, &error),
+            Err(error) => file.give_up_carried(&error),
         }
     }
     let footer = file.footer(store).await?;
@@ -25,24 +28,23 @@ pub(super) async fn pages(
     pages.map_err(|error| file.failed(error))
 }
 
-async fn carried(
-    store: &Arc<dyn ObjectStore>,
-    file: &FileIndex,
-    groups: &[usize],
-) -> Result<Vec<GroupPages>> {
-    let ranges: Vec<_> = groups.iter().map(|&group| file.groups[group].pages.clone()).collect();
-    let read = store.get_ranges(&file.file.path, &ranges).await?;
+fn carried(file: &FileIndex, groups: &[usize], read: &[Bytes]) -> Result<Vec<GroupPages>> {
     let key = file.columns.key.column;
     let pages = groups.iter().zip(read);
-    pages.map(|(&group, bytes)| GroupPages::decode(&bytes, file.groups[group].rows, key)).collect()
+    pages.map(|(&group, bytes)| GroupPages::decode(bytes, file.groups[group].rows, key)).collect()
 }
 
-/// The filter of the keys of a file that carries one. `Storage` if it is damaged.
+/// The filter of the keys of a file; `None` if it carries none, or a damaged one.
 pub(super) async fn key_filter(
     store: &Arc<dyn ObjectStore>,
     file: &FileIndex,
 ) -> Result<Option<KeyFilter>> {
-    let Some(place) = file.key_filter.clone() else { return Ok(None) };
-    let bytes = store.get_range(&file.file.path, place).await?;
-    KeyFilter::decode(&bytes).map(Some).map_err(|error| file.failed(error))
+    let Some(place) = file.key_filter() else { return Ok(None) };
+    let bytes =
+        store.get_range(&file.file.path, place).await.map_err(|error| file.failed(error))?;
+    let filter = KeyFilter::decode(&bytes);
+    filter.map(Some).or_else(|error| {
+        file.give_up_carried(&error);
+        Ok(None)
+    })
 }

@@ -159,7 +159,7 @@ impl TableIndex {
         file: &Arc<FileIndex>,
         wanted: &Arc<Wanted>,
     ) -> Option<Arc<Wanted>> {
-        if !self.files[place].overlaps || file.key_filter.is_none() {
+        if !self.files[place].overlaps || file.key_filter().is_none() {
             return Some(wanted.clone());
         }
         let Some(filter) = self.cache.key_filter(file) else {
