@@ -176,3 +176,24 @@ async fn of_thirty_nights_only_those_are_read_that_have_the_object() {
     let found = rows(&engine, &query(&all, four())).await.num_rows();
     assert_eq!(found, (200 * NIGHTS * ROWS_PER_OBJECT) as usize);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_filter_is_not_asked() {
+    let warehouse = nights("damaged-filters").await;
+    let snapshot = snapshot(&warehouse).await;
+    for file in &snapshot.files {
+        let bytes = snapshot.store.get(&file.path).await.unwrap().bytes().await.unwrap();
+        let mut damaged = bytes.to_vec();
+        // The filter of the keys lies before the directory.
+        damaged[file.tag.index.unwrap().start as usize - 50] ^= 1;
+        snapshot.store.put(&file.path, damaged.into()).await.unwrap();
+    }
+    let (store, engine) = engine_over(&warehouse).await;
+    store.take();
+    for key in 0..50 {
+        let found = rows(&engine, &query(&[key], four())).await.num_rows();
+        assert_eq!(found, ROWS_PER_OBJECT as usize);
+    }
+    // Every file may have each object then.
+    assert_eq!(of_data(store.take()).len(), 50 * NIGHTS as usize);
+}
