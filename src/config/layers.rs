@@ -165,8 +165,16 @@ mod tests {
         of.retain(|_, commands| commands.len() > 1);
         let shared: Vec<_> = of.keys().map(String::as_str).collect();
         // Whoever adds one here has seen that all of these commands mean the same by it.
-        let common =
-            ["json", "listen", "sql_memory_mib", "sql_temp_mib", "tls_cert", "token", "warehouse"];
+        let common = [
+            "grace_hours",
+            "json",
+            "listen",
+            "sql_memory_mib",
+            "sql_temp_mib",
+            "tls_cert",
+            "token",
+            "warehouse",
+        ];
         assert_eq!(shared, common);
     }
 }
