@@ -38,6 +38,12 @@ bench-bulk FOLDER="/tmp/diaflight-bulk":
     python3 benches/bulk.py --program target/debug/diaflight --folder {{FOLDER}}
     python3 benches/latency.py --program target/debug/diaflight --warehouse {{FOLDER}}/survey-560000
 
+# Measures what a night costs beside tables of several sizes, and sixty nights one after the other; writes benches/growth/results.json. Takes
+# 10 GB and half an hour; less with `FOLDER --objects 5500,55000 --nights 10`.
+bench-growth FOLDER="/tmp/diaflight-growth" *OPTIONS:
+    cargo build --locked --config profile.dev.opt-level=3
+    python3 benches/growth/run.py --program target/debug/diaflight --folder {{FOLDER}} {{OPTIONS}}
+
 # Compares with PostgreSQL, DuckDB and a plain Parquet reader; writes BENCHMARKS.md. Takes 45 GB and an hour; less with `FOLDER --objects 20000`.
 bench-peers FOLDER="/tmp/diaflight-peers" *OPTIONS:
     python3 -m venv {{FOLDER}}/python

@@ -4,6 +4,7 @@ import http.client
 import re
 import statistics
 import subprocess
+import tempfile
 import time
 
 COLUMNS = "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr"
@@ -17,16 +18,21 @@ class Served:
         self.command = [self.program, "serve", "--warehouse", self.warehouse, "--listen", "127.0.0.1:0"]
 
     def __enter__(self):
-        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True)
-        for line in self.process.stderr:
+        self.log = tempfile.NamedTemporaryFile("r")
+        self.process = subprocess.Popen([*self.command, "--log-file", self.log.name])
+        for line in self.lines():
             if address := re.search(r"listening on \S*?//([\d.]+):(\d+)", line):
                 self.connection = http.client.HTTPConnection(address[1], int(address[2]))
                 return self
+
+    def lines(self):
+        """What the server logs, as it comes."""
+        while self.process.poll() is None:
+            yield self.log.readline() or time.sleep(0.05) or ""
         raise SystemExit("the server ended")
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.stderr.close()
         self.process.wait()
 
     def get(self, path):

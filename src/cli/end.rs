@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::warehouse::Warehouse;
 
 /// Runs the command until it ends or is stopped, and deletes its uncommitted and temporary files.
@@ -37,7 +37,7 @@ pub(crate) async fn clean<T>(
     ended
 }
 
-/// Runs work that blocks, until it ends or has noticed that it is to stop. It deletes itself what it leaves unfinished.
+/// Runs work that blocks, until it ends or has noticed that it is to stop: it fails as `Busy` then, and deletes what it leaves unfinished.
 pub(crate) async fn noticed<T: Send + 'static>(
     work: impl FnOnce(&CancellationToken) -> Result<T> + Send + 'static,
 ) -> Result<Ended<T>> {
@@ -51,9 +51,12 @@ pub(crate) async fn noticed<T: Send + 'static>(
         Ok(signal) = stop => {
             let _ = writeln!(io::stderr(), "diaflight: stopped by signal {signal}: unfinished files are deleted");
             stopped.cancel();
-            // It fails, since it is stopped, or has just ended.
-            let _ = work.await;
-            Ok(Ended::Stopped(signal))
+            match work.await.map_err(broken)? {
+                // It had just ended.
+                Ok(done) => Ok(Ended::Done(done)),
+                Err(error) if error.kind() == Kind::Busy => Ok(Ended::Stopped(signal)),
+                Err(error) => Err(error),
+            }
         }
     };
     signals.abort();

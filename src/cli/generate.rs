@@ -22,7 +22,9 @@ pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
         }
         (Some(url), None) => tables(&url, &options, &output).await,
         (None, Some(folder)) => write_packets(folder, options, cutouts, &output).await,
-        _ => Err(Error::argument("give one of --warehouse URL and --packets DIR")),
+        _ => Err(Error::argument(
+            "give one of --warehouse URL (also DIAFLIGHT_WAREHOUSE) and --packets DIR",
+        )),
     }
 }
 

@@ -66,7 +66,8 @@ pub fn write_packets(
     stopped: &CancellationToken,
     progress: &dyn Fn(PacketsProgress),
 ) -> Result<WrittenPackets> {
-    let survey = Survey::new(options, States::Each, ROWS_PER_BATCH)?;
+    let rows = if cutouts { ROWS_PER_BATCH / 8 } else { ROWS_PER_BATCH };
+    let survey = Survey::new(options, States::Each, rows)?;
     let folder = &std::path::absolute(folder)?;
     begin(folder)?;
     let work = PacketsWork { folder, stopped, progress };

@@ -1,8 +1,8 @@
 //! Keeps the encoded records of a survey on the disk, since objects are made one after the other, and packets are written night by night.
 //!
 //! Each record is there once. For each night there is a list of its alerts, which says where the records of each packet lie. So what is
-//! kept is a small part of what the packets will be, and what is held in memory is the list of one night. The files have no names: nothing
-//! of them is left, however the program ends.
+//! kept is a small part of what the packets will be, apart from their images, and what is held in memory is the list of one night. The
+//! files have no names: nothing of them is left, however the program ends.
 
 use std::collections::BTreeMap;
 use std::fs::File;
