@@ -1,5 +1,5 @@
-//! The indexes of files and of row groups, kept in memory for all tables and snapshots. Each is read once: whoever needs one that is being
-//! read waits for it.
+//! The indexes of files and of row groups, kept in memory for all tables and snapshots. The pages of a row group are read once: whoever needs
+//! those that are being read waits for them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use object_store::{ObjectStore, path::Path};
 use parking_lot::Mutex;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
 
 use super::file_columns::SharedColumns;
 use super::file_index::FileIndex;
@@ -25,6 +25,12 @@ const GROUP_BYTES: usize = 19 << 10;
 
 /// Row groups whose pages are read in one request and decoded without a pause: some 250 KiB, which takes about a millisecond.
 const GROUPS_AT_ONCE: usize = 8;
+
+/// Filters that are read for later lookups at the same time.
+const FILTERS_AT_ONCE: usize = 16;
+
+/// The parts of the cache, each with its lock. An entry has to fit into one of them; the filter of a full file of objects has 2 MB.
+const SHARDS: usize = 8;
 
 /// Indexes of files, as long as a snapshot needs them, and pages and filters, as many as fit.
 #[derive(Debug)]
@@ -79,11 +85,21 @@ pub struct IndexUse {
 impl IndexCache {
     /// A cache with room for so many bytes of pages and filters.
     pub fn new(bytes: usize) -> Self {
-        let expected = (bytes / GROUP_BYTES).max(1);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity((bytes / GROUP_BYTES).max(1))
+            .weight_capacity(bytes as u64)
+            .shards(SHARDS)
+            .build();
+        let options = options.expect("both capacities are given");
         Self {
             files: Mutex::default(),
             columns: SharedColumns::default(),
-            parts: Cache::with_weighter(expected, bytes as u64, PartWeighter),
+            parts: Cache::with_options(
+                options,
+                PartWeighter,
+                Default::default(),
+                DefaultLifecycle::default(),
+            ),
             reading: Mutex::default(),
             hits: AtomicUsize::default(),
             reads: AtomicUsize::default(),
@@ -146,6 +162,12 @@ impl IndexCache {
         }
     }
 
+    /// Whether the filter of a file can be held beside what is held already.
+    pub fn has_room_for_filter(&self, file: &FileIndex) -> bool {
+        let bytes = file.key_filter().map_or(0, |place| place.end - place.start);
+        self.parts.weight() + bytes <= self.parts.capacity()
+    }
+
     /// Reads the filter of a file that carries one, unless it is held.
     pub async fn read_key_filter(
         &self,
@@ -168,9 +190,14 @@ impl IndexCache {
         store: &Arc<dyn ObjectStore>,
         file: &Arc<FileIndex>,
     ) {
-        if !self.reading.lock().insert(file.number) {
+        let mut reading = self.reading.lock();
+        if reading.len() >= FILTERS_AT_ONCE
+            || !self.has_room_for_filter(file)
+            || !reading.insert(file.number)
+        {
             return;
         }
+        drop(reading);
         let (cache, store, file) = (self.clone(), store.clone(), file.clone());
         tokio::spawn(async move {
             if let Err(error) = cache.read_key_filter(&store, &file).await {

@@ -106,7 +106,19 @@ impl FileIndex {
     pub(super) async fn footer(&self, store: &Arc<dyn ObjectStore>) -> Result<&FooterIndex> {
         let read = async || {
             let footer = footer(store.clone(), &self.file.path, self.file.size_bytes).await?;
-            Ok(FooterIndex::new(footer.metadata(), self.columns.key.column))
+            let described = footer.metadata().file_metadata().schema_descr();
+            let read = FooterIndex::new(footer.metadata(), self.columns.key.column);
+            let rows =
+                |groups: &[RowGroup]| groups.iter().map(|group| group.rows).collect::<Vec<_>>();
+            match *described == *self.columns.descriptor
+                && rows(&read.groups()) == rows(&self.groups)
+            {
+                true => Ok(read),
+                false => {
+                    Err(self
+                        .failed(Error::new(Kind::Storage, "its key index is that of another file")))
+                }
+            }
         };
         self.footer.get_or_try_init(read).await
     }

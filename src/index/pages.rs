@@ -29,9 +29,12 @@ pub(super) async fn pages(
 }
 
 fn carried(file: &FileIndex, groups: &[usize], read: &[Bytes]) -> Result<Vec<GroupPages>> {
-    let key = file.columns.key.column;
-    let pages = groups.iter().zip(read);
-    pages.map(|(&group, bytes)| GroupPages::decode(bytes, file.groups[group].rows, key)).collect()
+    let (columns, key) = (file.columns.descriptor.num_columns(), file.columns.key.column);
+    let pages = groups
+        .iter()
+        .zip(read)
+        .map(|(&group, bytes)| GroupPages::decode(bytes, file.groups[group].rows, columns, key));
+    pages.collect()
 }
 
 /// The filter of the keys of a file; `None` if it carries none, or a damaged one.

@@ -244,11 +244,7 @@ impl TableIndex {
     pub fn fill(&self) -> SpawnedTask<()> {
         let (snapshot, cache) = (self.snapshot.clone(), self.cache.clone());
         let files = self.files.clone();
-        SpawnedTask::spawn(async move {
-            if let Err(error) = fill(&snapshot, &cache, &files).await {
-                tracing::debug!(%error, "the index was not read ahead; the first lookup that needs it reads it");
-            }
-        })
+        SpawnedTask::spawn(async move { fill(&snapshot, &cache, &files).await })
     }
 }
 
@@ -261,26 +257,27 @@ impl Selected {
     }
 }
 
-async fn fill(
-    snapshot: &Arc<Snapshot>,
-    cache: &Arc<IndexCache>,
-    files: &Arc<[IndexedFile]>,
-) -> Result<()> {
+async fn fill(snapshot: &Arc<Snapshot>, cache: &Arc<IndexCache>, files: &Arc<[IndexedFile]>) {
     let every = stream::iter(0..files.len()).map(|place| {
         let (snapshot, cache, files) = (snapshot.clone(), cache.clone(), files.clone());
         async move {
             let (store, file) = (&snapshot.store, &files[place]);
             let read = || cache.file(store, snapshot.table, &snapshot.files[place]);
             let read = file.index.get_or_try_init(read).await?;
-            if file.overlaps {
+            if file.overlaps && cache.has_room_for_filter(read) {
                 cache.read_key_filter(store, read).await?;
             }
             Ok::<_, Error>(read.clone())
         }
     });
-    let read: Vec<_> = every.buffered(FILES_AT_ONCE).try_collect().await?;
+    let read: Vec<_> = every.buffered(FILES_AT_ONCE).collect().await;
     for file in read {
-        cache.fill(&snapshot.store, &file).await?;
+        let filled = match file {
+            Ok(file) => cache.fill(&snapshot.store, &file).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = filled {
+            tracing::debug!(%error, "the index of a file was not read ahead; the first lookup that needs it reads it");
+        }
     }
-    Ok(())
 }

@@ -12,6 +12,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::{Stream, TryStreamExt};
 
 use crate::error::{Error, Result};
+use crate::schema::{KEY, Table};
 use crate::warehouse::Gatherer;
 
 /// The rows whose bit is set; batches may have any number of rows.
@@ -61,16 +62,18 @@ pub(crate) fn staying(
     passing(rows, schema)
 }
 
-/// The rows whose id is none of some.
+/// The rows whose object and id are none of some.
 pub(crate) fn without(
     rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    table: Table,
     schema: SchemaRef,
-    id: &'static str,
-    leaving: HashSet<i64>,
+    leaving: HashSet<(i64, i64)>,
 ) -> SendableRecordBatchStream {
     let rows = rows.and_then(move |batch| {
-        let ids = batch[id].as_primitive::<Int64Type>().values().iter();
-        let stays: Vec<_> = ids.map(|id| !leaving.contains(id)).collect();
+        let [keys, ids] =
+            [KEY, table.id_column()].map(|name| batch[name].as_primitive::<Int64Type>().values());
+        let rows = keys.iter().zip(ids);
+        let stays: Vec<_> = rows.map(|(key, id)| !leaving.contains(&(*key, *id))).collect();
         ready(Ok((batch, BooleanArray::from(stays))))
     });
     passing(rows, schema)

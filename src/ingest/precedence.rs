@@ -16,7 +16,7 @@ use crate::schema::provenance::{
     ALERT_BROKER, ALERT_CONTENT_HASH, ALERT_ENRICHED, ALERT_ID, ALERT_PROCESSED, ALERT_SCIENCE,
     ALERT_TIME, CONTENT_HASH, PLAUSIBLE_MJD,
 };
-use crate::schema::{TIME, Table, content_hash, family};
+use crate::schema::{KEY, TIME, Table, content_hash, family};
 
 /// When a row was processed, and by which versions: columns of the packets.
 pub(crate) const PROCESSED: &str = "timeProcessedMjdTai";
@@ -26,7 +26,7 @@ pub(crate) const SCIENCE: &str = "fink_science_version";
 /// The column of the numbers of [ranked] rows.
 pub(crate) const NUMBER: &str = "number";
 
-/// The columns of `schema` that the ranks are computed from, and the id.
+/// The columns of `schema` that the ranks are computed from, the object and the id.
 pub(crate) fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
     let names: &[&str] = match table {
         Table::Sources => {
@@ -47,7 +47,7 @@ pub(crate) fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
     let is_read = |field: &&FieldRef| {
         let name = field.name().as_str();
         // No hash of the content is stored for forced measurements, so it is computed from all their columns.
-        name == table.id_column()
+        [KEY, table.id_column()].contains(&name)
             || names.contains(&name)
             || (table == Table::Fp && family(field).is_some())
     };
@@ -92,17 +92,22 @@ fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
     })
 }
 
-/// The id, the ranks (named by their place) and the numbers of rows.
+/// What a rank is called, before its place.
+pub(crate) const RANK: &str = "rank ";
+
+/// The object, the id, the ranks (named by their place) and the numbers of rows.
 pub(crate) fn ranked(
     table: Table,
     rows: &RecordBatch,
     numbers: impl Iterator<Item = u64>,
 ) -> Result<RecordBatch> {
-    let ids = rows[table.id_column()].clone();
+    let mut ids = vec![KEY, table.id_column()];
+    ids.dedup();
+    let ids = ids.into_iter().map(|name| (name.to_string(), rows[name].clone()));
     let numbers = UInt64Array::from_iter_values(numbers);
     let ranks = ranks(table, rows)?.into_iter().enumerate();
-    let columns = std::iter::once((table.id_column().to_string(), ids))
-        .chain(ranks.map(|(place, rank)| (format!("rank {place}"), rank)))
+    let columns = ids
+        .chain(ranks.map(|(place, rank)| (format!("{RANK}{place}"), rank)))
         .chain([(NUMBER.to_string(), Arc::new(numbers) as ArrayRef)]);
     let columns = columns.map(|(name, column)| (name, column, true));
     Ok(RecordBatch::try_from_iter_with_nullable(columns)?)

@@ -12,7 +12,7 @@ use crate::error::{Error, Kind, Result};
 use crate::warehouse::{self, BATCH_ROWS, DataFile};
 
 /// Reads all rows of a file, with the columns of `schema`; columns that the file does not have are null. A file with another number of rows
-/// than the log says ends with a `Storage` error, since the merge numbers the rows.
+/// than the log says ends with a `Storage` error.
 pub(crate) fn read(
     store: Arc<dyn ObjectStore>,
     file: DataFile,

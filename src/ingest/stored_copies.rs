@@ -2,8 +2,8 @@
 //!
 //! 1. A row whose id is in no file's range of ids is new: so are the measurements of a new night, since LSST ids grow with time.
 //! 2. The key index names the pages of the objects that are left; these are read.
-//! 3. A row that is not there may be filed under another object. Of the files whose range has its id, all ids are read. There are no such
-//!    rows where the table has the whole history of its objects.
+//! 3. A source that is not there may be filed under another object. The files whose range has its id are read, first their ids alone. There
+//!    are no such sources where the table has the whole history of its objects. Rows of other tables belong to their object.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -33,25 +33,9 @@ const INDEX_BYTES: usize = 32 << 20;
 /// So many rows are looked for under other objects at once: some 100 MiB.
 const STRANGERS_AT_ONCE: usize = 2 << 20;
 
-/// A search in one snapshot of a table.
-pub(super) struct StoredCopies {
-    table: Table,
-    index: Arc<TableIndex>,
-    /// The id, and what ranks are made of.
-    columns: SchemaRef,
-    ids: IdRanges,
-    /// The place of each file in the snapshot.
-    places: HashMap<object_store::path::Path, u64>,
-    found: SetAside,
-    /// What was read of the pages of objects.
-    read: ScanMetrics,
-    /// Rows that were looked for under other objects.
-    strangers: usize,
-}
-
 /// What was found.
 pub(super) struct FoundCopies {
-    /// The ids and ranks of all copies, with the place of their file as number.
+    /// The objects, ids and ranks of all copies, with the place of their file as number.
     pub copies: StagedRows,
     /// The files of the snapshot.
     pub files: Vec<DataFile>,
@@ -61,64 +45,78 @@ pub(super) struct FoundCopies {
     pub strangers: usize,
 }
 
-impl StoredCopies {
-    /// A search in a snapshot, of which these columns are read. What is found is kept in a folder.
-    pub(super) async fn new(snapshot: &Snapshot, columns: SchemaRef, dir: &Path) -> Result<Self> {
-        let cache = Arc::new(IndexCache::new(INDEX_BYTES));
-        let index = Arc::new(TableIndex::open(snapshot.clone(), cache).await);
-        let files = &index.snapshot.files;
-        let places = files.iter().map(|file| file.path.clone()).zip(0..).collect();
-        let ids = IdRanges::new(files.iter().map(|file| file.ids.clone()));
-        let table = snapshot.table;
-        let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
-        let found = SetAside::create(dir, &format!("{}-copies", table.name()), schema)?;
-        let (read, strangers) = (ScanMetrics::default(), 0);
-        Ok(Self { table, index, columns, ids, places, found, read, strangers })
-    }
-
-    /// Finds the copies of all staged rows.
-    pub(super) async fn find(
-        mut self,
-        staged: &StagedRows,
-        sorter: &Sorter,
-    ) -> Result<FoundCopies> {
-        let mut strangers = HashSet::new();
-        let mut rows = sorter.sort(self.possible(staged)?, &[(KEY, ASCENDING)])?;
-        let mut some = Batch::default();
-        while let Some(rows) = rows.try_next().await? {
-            some.add(self.table, &rows);
-            if some.ids.len() >= ROWS_AT_ONCE {
-                self.find_some(std::mem::take(&mut some), &mut strangers).await?;
-            }
+/// Finds the copies of staged rows in a snapshot of their table, of which these columns are read: the id, and what ranks are made of. What is
+/// found is kept in a folder.
+pub(super) async fn stored_copies(
+    snapshot: &Snapshot,
+    columns: SchemaRef,
+    staged: &StagedRows,
+    sorter: &Sorter,
+    dir: &Path,
+) -> Result<FoundCopies> {
+    let table = snapshot.table;
+    let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
+    let found = SetAside::create(dir, &format!("{}-copies", table.name()), schema)?;
+    let mut rows = sorter.sort(possible(snapshot, staged)?, &[(KEY, ASCENDING)])?;
+    let Some(first) = rows.try_next().await? else {
+        let (copies, files) = (found.finish()?, snapshot.files.clone());
+        return Ok(FoundCopies { copies, files, read: ScanMetrics::default(), strangers: 0 });
+    };
+    let cache = Arc::new(IndexCache::new(INDEX_BYTES));
+    let index = Arc::new(TableIndex::open(snapshot.clone(), cache).await);
+    let places = index.snapshot.files.iter().map(|file| file.path.clone()).zip(0..).collect();
+    let (read, strangers) = (ScanMetrics::default(), 0);
+    let mut search = Search { table, index, columns, places, found, read, strangers };
+    let mut strangers = HashSet::new();
+    let mut some = Batch::default();
+    some.add(table, &first);
+    while let Some(rows) = rows.try_next().await? {
+        some.add(table, &rows);
+        if some.ids.len() >= ROWS_AT_ONCE {
+            search.find_some(std::mem::take(&mut some), &mut strangers).await?;
         }
-        self.find_some(some, &mut strangers).await?;
-        self.find_strangers(&mut strangers).await?;
-        let Self { found, read, strangers, .. } = self;
-        Ok(FoundCopies {
-            copies: found.finish()?,
-            files: self.index.snapshot.files.clone(),
-            read,
-            strangers,
-        })
     }
+    search.find_some(some, &mut strangers).await?;
+    search.find_strangers(&mut strangers).await?;
+    let Search { found, index, read, strangers, .. } = search;
+    Ok(FoundCopies {
+        copies: found.finish()?,
+        files: index.snapshot.files.clone(),
+        read,
+        strangers,
+    })
+}
 
-    /// Key and id of the staged rows whose id may be in the table.
-    fn possible(&self, staged: &StagedRows) -> Result<SendableRecordBatchStream> {
-        let id = self.table.id_column();
-        let mut columns = vec![staged.schema.field_with_name(KEY)?.clone()];
-        if id != KEY {
-            columns.push(staged.schema.field_with_name(id)?.clone());
-        }
-        let columns = Arc::new(Schema::new(columns));
-        let ids = self.ids.clone();
-        let rows = staged.read(&columns).map_err(Error::from).and_then(move |rows| {
-            let of_rows = rows[id].as_primitive::<Int64Type>().values();
-            let may_be: Vec<_> = of_rows.iter().map(|id| ids.contain(*id)).collect();
-            std::future::ready(Ok((rows, BooleanArray::from(may_be))))
-        });
-        Ok(passing(rows, columns))
+/// Key and id of the staged rows whose id may be in the table.
+fn possible(snapshot: &Snapshot, staged: &StagedRows) -> Result<SendableRecordBatchStream> {
+    let id = snapshot.table.id_column();
+    let mut columns = vec![staged.schema.field_with_name(KEY)?.clone()];
+    if id != KEY {
+        columns.push(staged.schema.field_with_name(id)?.clone());
     }
+    let columns = Arc::new(Schema::new(columns));
+    let ids = IdRanges::new(snapshot.files.iter().map(|file| file.ids.clone()));
+    let rows = staged.read(&columns).map_err(Error::from).and_then(move |rows| {
+        let of_rows = rows[id].as_primitive::<Int64Type>().values();
+        let may_be: Vec<_> = of_rows.iter().map(|id| ids.contain(*id)).collect();
+        std::future::ready(Ok((rows, BooleanArray::from(may_be))))
+    });
+    Ok(passing(rows, columns))
+}
 
+/// A search in one snapshot of a table.
+struct Search {
+    table: Table,
+    index: Arc<TableIndex>,
+    columns: SchemaRef,
+    /// The place of each file in the snapshot.
+    places: HashMap<object_store::path::Path, u64>,
+    found: SetAside,
+    read: ScanMetrics,
+    strangers: usize,
+}
+
+impl Search {
     /// Looks for staged rows in the pages of their objects. Those that are not there become strangers.
     async fn find_some(&mut self, some: Batch, strangers: &mut HashSet<i64>) -> Result<()> {
         if some.keys.is_empty() {
@@ -137,8 +135,7 @@ impl StoredCopies {
         while let Some((file, rows)) = rows.try_next().await? {
             self.keep(&file.file, &rows, &ids, &mut missing)?;
         }
-        // An object is never filed under another.
-        if self.table != Table::Objects {
+        if !self.table.identity_columns().contains(&KEY) {
             strangers.extend(missing);
         }
         if strangers.len() >= STRANGERS_AT_ONCE {
@@ -158,14 +155,30 @@ impl StoredCopies {
             if ids.get(next).is_none_or(|id| id > file.ids.end()) {
                 continue;
             }
-            let mut rows =
-                Box::pin(read(index.snapshot.store.clone(), file.clone(), self.columns.clone()));
+            let store = &index.snapshot.store;
+            let id =
+                Arc::new(self.columns.project(&[self.columns.index_of(self.table.id_column())?])?);
+            let mut ids = Box::pin(read(store.clone(), file.clone(), id));
+            let mut has = false;
+            while let Some(rows) = ids.try_next().await? {
+                has |= self.is_copy(&rows, strangers).contains(&true);
+            }
+            if !has {
+                continue;
+            }
+            let mut rows = Box::pin(read(store.clone(), file.clone(), self.columns.clone()));
             while let Some(rows) = rows.try_next().await? {
                 self.keep(file, &rows, strangers, &mut HashSet::new())?;
             }
         }
         strangers.clear();
         Ok(())
+    }
+
+    /// For each row whether it has one of some ids.
+    fn is_copy(&self, rows: &RecordBatch, ids: &HashSet<i64>) -> Vec<bool> {
+        let of_rows = rows[self.table.id_column()].as_primitive::<Int64Type>().values();
+        of_rows.iter().map(|id| ids.contains(id)).collect()
     }
 
     /// Keeps those rows of a file that have one of some ids, which are not missing then.
@@ -176,8 +189,7 @@ impl StoredCopies {
         ids: &HashSet<i64>,
         missing: &mut HashSet<i64>,
     ) -> Result<()> {
-        let of_rows = rows[self.table.id_column()].as_primitive::<Int64Type>().values();
-        let is_copy: Vec<_> = of_rows.iter().map(|id| ids.contains(id)).collect();
+        let is_copy = self.is_copy(rows, ids);
         if !is_copy.contains(&true) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Merges staged rows into the tables, with one commit per table, and counts the rows that were new, replaced an older copy, or were there
 //! already.
 //!
-//! A row is its LSST id, whatever object it is filed under: of all copies, staged and stored, the one
+//! A row is its [identity](Table::identity_columns): of all copies, staged and stored, the one
 //! with the greatest [precedence](crate::schema::provenance#precedence) stays, and the stored one where a copy says the same. So the tables
 //! are a function of the set of alerts ever ingested, not of how they were split, ordered or repeated. It also makes
 //! ingest exactly-once by itself: after a crash between two commits the same ingest, run again, finds its
@@ -147,7 +147,7 @@ impl Upsert<'_> {
             let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
             let tag = file.tag.clone();
             let rows = read(store.clone(), file, schema.clone());
-            let rows = without(rows, schema.clone(), table.id_column(), leaving);
+            let rows = without(rows, table, schema.clone(), leaving);
             let written = match sorted {
                 true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
                 false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,

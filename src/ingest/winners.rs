@@ -1,8 +1,8 @@
 //! Decides which copy of each row stays: [`Winners`] say which staged rows enter a table, and which rows leave it.
 //!
 //! Only ids and what [ranks](super::precedence) are made of are compared, of the staged rows and of the [copies of
-//! them](super::stored_copies) that the table has. Sorted by id, then by rank, then stored ones first, the first copy of each id is the one
-//! that stays: a row that is in the table already stays where a staged one says the same. What is held in memory is one bit a staged row
+//! them](super::stored_copies) that the table has. Sorted by identity, then by rank, then stored ones first, the first copy of each row is the
+//! one that stays: a row that is in the table already stays where a staged one says the same. What is held in memory is one bit a staged row
 //! and the ids of rows that leave.
 
 use std::collections::{BTreeMap, HashSet};
@@ -15,25 +15,25 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::{StreamExt, TryStreamExt};
 
 use super::filter::passing;
-use super::precedence::{NUMBER, ranked, ranked_by};
+use super::precedence::{NUMBER, RANK, ranked, ranked_by};
 use super::staging::StagedRows;
-use super::stored_copies::{FoundCopies, StoredCopies};
+use super::stored_copies::{FoundCopies, stored_copies};
 use crate::error::{Error, Result};
-use crate::schema::Table;
+use crate::schema::{KEY, Table};
 use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Snapshot, Sorter};
 
 /// The number of the first staged row. Less are the places of files.
 const STAGED: u64 = 1 << 40;
 
-/// The most rows that are replaced at once: their ids are held in memory, some 24 bytes each.
-const MOST_REPLACED: usize = 32 << 20;
+/// The most rows that are replaced at once: their objects and ids are held in memory, some 30 bytes each.
+const MOST_REPLACED: usize = 16 << 20;
 
 /// The outcome for one table.
 pub(crate) struct Winners {
     /// The staged rows that enter the table, in reading order.
     pub staged: BooleanBuffer,
-    /// The files that lose rows, and the ids of these.
-    pub touched: Vec<(DataFile, HashSet<i64>)>,
+    /// The files that lose rows, and the objects and ids of these.
+    pub touched: Vec<(DataFile, HashSet<(i64, i64)>)>,
     /// Ids that the table did not have.
     pub added: u64,
     /// Ids whose stored row is replaced by a staged one.
@@ -53,9 +53,8 @@ pub(crate) async fn choose(
     let columns = ranked_by(table, schema);
     let (mut rows, mut files) = (ranked_rows(table, staged, &columns)?, Vec::new());
     if let Some(snapshot) = snapshot {
-        let search = StoredCopies::new(snapshot, columns, dir).await?;
         let FoundCopies { copies, files: of_snapshot, read, strangers } =
-            search.find(staged, sorter).await?;
+            stored_copies(snapshot, columns, staged, sorter, dir).await?;
         let (bytes, pages) = (read.bytes.value(), read.pages.value());
         tracing::debug!(
             table = table.name(),
@@ -75,17 +74,20 @@ pub(crate) async fn choose(
         files = of_snapshot;
     }
     let fields = rows.schema();
-    let order = fields.fields().iter().map(|field| match field.name().as_str() {
-        name if name == NUMBER || name == table.id_column() => (name, ASCENDING),
-        rank => (rank, DESCENDING),
-    });
-    let mut sorted = sorter.sort(rows, &order.collect::<Vec<_>>())?;
+    let names = fields.fields().iter().map(|field| field.name().as_str());
+    let ranks = names.filter(|name| name.starts_with(RANK)).map(|rank| (rank, DESCENDING));
+    let identity = table.identity_columns();
+    let order = identity.iter().map(|name| (*name, ASCENDING)).chain(ranks);
+    let order: Vec<_> = order.chain([(NUMBER, ASCENDING)]).collect();
+    let mut sorted = sorter.sort(rows, &order)?;
     let mut tally = UpsertTally::new(staged.rows);
     while let Some(batch) = sorted.try_next().await? {
-        let ids = batch[table.id_column()].as_primitive::<Int64Type>().values();
+        let [keys, ids] =
+            [KEY, table.id_column()].map(|name| batch[name].as_primitive::<Int64Type>().values());
         let numbers = batch[NUMBER].as_primitive::<UInt64Type>().values();
-        for (&id, &number) in ids.iter().zip(numbers) {
-            tally.take(id, number)?;
+        for ((&key, &id), &number) in keys.iter().zip(ids).zip(numbers) {
+            let row = if identity.contains(&KEY) { (key, id) } else { (0, id) };
+            tally.take(row, (key, id), number)?;
         }
     }
     tally.finish(files)
@@ -112,11 +114,11 @@ fn ranked_rows(
 struct UpsertTally {
     /// For every staged row whether it enters the table.
     enters: BooleanBufferBuilder,
-    /// By the place of their file, the ids that leave.
-    leave: BTreeMap<u64, HashSet<i64>>,
+    /// By the place of their file, the objects and ids that leave.
+    leave: BTreeMap<u64, HashSet<(i64, i64)>>,
     leaving: usize,
-    /// The current id, and the number of its winner.
-    winner: Option<(i64, u64)>,
+    /// The identity of the current row, and the number of its winner.
+    winner: Option<((i64, i64), u64)>,
     /// Whether the winner is a staged row that has replaced no stored one so far.
     is_new: bool,
     added: u64,
@@ -131,11 +133,12 @@ impl UpsertTally {
         Self { enters, leave, leaving: 0, winner, is_new: false, added: 0, replaced: 0 }
     }
 
-    fn take(&mut self, id: i64, number: u64) -> Result<()> {
+    /// Takes the next copy: the identity of its row, its object and id, and its number.
+    fn take(&mut self, row: (i64, i64), filed: (i64, i64), number: u64) -> Result<()> {
         match self.winner {
-            Some((of, winner)) if of == id => self.lose(id, number, winner),
+            Some((of, winner)) if of == row => self.lose(filed, number, winner),
             _ => {
-                self.winner = Some((id, number));
+                self.winner = Some((row, number));
                 self.is_new = number >= STAGED;
                 self.added += u64::from(self.is_new);
                 if self.is_new {
@@ -147,11 +150,11 @@ impl UpsertTally {
     }
 
     /// A copy that does not stay. Copies in one file stay or leave together: no writer of ours makes two.
-    fn lose(&mut self, id: i64, number: u64, winner: u64) -> Result<()> {
+    fn lose(&mut self, filed: (i64, i64), number: u64, winner: u64) -> Result<()> {
         if number >= STAGED || number == winner {
             return Ok(());
         }
-        self.leaving += usize::from(self.leave.entry(number).or_default().insert(id));
+        self.leaving += usize::from(self.leave.entry(number).or_default().insert(filed));
         if self.is_new {
             self.is_new = false;
             self.added -= 1;
@@ -159,7 +162,7 @@ impl UpsertTally {
         }
         if self.leaving > MOST_REPLACED {
             let text = format!(
-                "more than {MOST_REPLACED} rows of the table would be replaced at once: ingest fewer files at once"
+                "more than {MOST_REPLACED} rows of the table would be replaced at once: ingest fewer alerts at once"
             );
             return Err(Error::argument(text));
         }
@@ -167,7 +170,7 @@ impl UpsertTally {
     }
 
     fn finish(mut self, files: Vec<DataFile>) -> Result<Winners> {
-        let file = |(place, ids): (u64, HashSet<i64>)| {
+        let file = |(place, ids): (u64, HashSet<(i64, i64)>)| {
             let file = files.get(place as usize).cloned();
             let file = file.ok_or_else(|| Error::internal("a copy in no file"))?;
             Ok((file, ids))

@@ -13,6 +13,9 @@ use crate::error::Result;
 /// The way in which the index is written now. One of another is left to the footer.
 const FORMAT: u32 = 1;
 
+/// A row group that claims to have more rows is not believed, so that the rows of many can be added up.
+const MOST_ROWS: usize = 1 << 32;
+
 /// The row groups of a file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Directory {
@@ -58,8 +61,12 @@ impl Directory {
         let within = |place: &Range<u64>| place.start <= place.end && place.end <= file_bytes;
         let whole = directory.format == FORMAT
             && within(&directory.key_filter)
-            && directory.groups.iter().all(|group| within(&group.pages));
-        if whole { Ok(directory) } else { Err(damaged("it is of another format")) }
+            && directory.groups.iter().all(|group| within(&group.pages) && group.rows <= MOST_ROWS);
+        if whole {
+            Ok(directory)
+        } else {
+            Err(damaged("it is of another format, or names places beyond the file"))
+        }
     }
 }
 

@@ -186,10 +186,11 @@ impl GroupPages {
         encode(&Stored::from_pages(self))
     }
 
-    /// The pages of such bytes, of a row group with so many rows, whose key is this column. `Storage` if they are damaged.
-    pub fn decode(sealed: &[u8], rows: usize, key: usize) -> Result<Self> {
+    /// The pages of such bytes, of a row group with so many rows and columns, whose key is the column `key`. `Storage` if they are damaged.
+    pub fn decode(sealed: &[u8], rows: usize, columns: usize, key: usize) -> Result<Self> {
         let pages = decode::<Stored>(sealed)?.into_pages(rows, key);
-        pages.filter(Self::tell_keys).ok_or_else(|| damaged("its pages are not in order"))
+        let whole = pages.filter(|pages| pages.tell_keys() && pages.chunks.len() == columns);
+        whole.ok_or_else(|| damaged("its pages are not in order"))
     }
 }
 

@@ -76,12 +76,22 @@ impl Table {
         Table::ALL.into_iter().find(|table| table.name() == name)
     }
 
-    /// The LSST id that identifies a row: `int64`, never null, unique in the table.
+    /// The LSST id of a row: `int64`, never null.
     pub fn id_column(self) -> &'static str {
         match self {
             Table::Sources => "diaSourceId",
             Table::Objects => KEY,
             Table::Fp => "diaForcedSourceId",
+        }
+    }
+
+    /// The columns that identify a row. A source is its id, whatever object it is filed under. Forced photometry is measured at the place of
+    /// an object, and belongs to it: Rubin's APDB has `diaObjectId` in the primary key of `DiaForcedSource`, too (sdm_schemas, apdb.yaml).
+    pub fn identity_columns(self) -> &'static [&'static str] {
+        match self {
+            Table::Sources => &["diaSourceId"],
+            Table::Objects => &[KEY],
+            Table::Fp => &[KEY, "diaForcedSourceId"],
         }
     }
 

@@ -1,6 +1,6 @@
 //! The columns that say which alert a row was taken from, and what it contains. They are stored, not served.
 //!
-//! Copies of one row (same LSST id) come in several alerts, and an alert may come in several copies: raw, enriched, processed
+//! Copies of one row (same [identity](super::Table::identity_columns)) come in several alerts, and an alert may come in several copies: raw, enriched, processed
 //! again. One copy stays, whatever the order in which they arrive.
 //!
 //! # Precedence

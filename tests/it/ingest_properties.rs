@@ -14,7 +14,7 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 use diaflight::ingest::{IngestOptions, ingest};
-use diaflight::schema::{Table, provenance};
+use diaflight::schema::{KEY, Table, provenance};
 use diaflight::warehouse::{self, MergePolicy, Warehouse};
 use futures::TryStreamExt;
 use proptest::prelude::*;
@@ -26,8 +26,15 @@ use cases::{Call, File, cases};
 
 /// Without its nulls.
 pub type Row = Map<String, Value>;
-/// The rows of each table by LSST id.
-pub type Tables = BTreeMap<Table, BTreeMap<i64, Row>>;
+/// What identifies a row: its LSST id, and for forced photometry its object.
+pub type Identity = (Option<i64>, i64);
+/// The rows of each table.
+pub type Tables = BTreeMap<Table, BTreeMap<Identity, Row>>;
+
+fn identity(table: Table, row: &Row) -> Identity {
+    let number = |name: &str| row[name].as_i64().unwrap();
+    ((table == Table::Fp).then(|| number(KEY)), number(table.id_column()))
+}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
@@ -51,7 +58,7 @@ proptest! {
 /// Every row is one of those that the model leaves.
 fn assert_among(tables: &Tables, candidates: &model::Candidates) {
     for (table, rows) in tables {
-        let ids = |rows: &mut dyn Iterator<Item = &i64>| rows.copied().collect::<Vec<_>>();
+        let ids = |rows: &mut dyn Iterator<Item = &Identity>| rows.copied().collect::<Vec<_>>();
         assert_eq!(ids(&mut rows.keys()), ids(&mut candidates[table].keys()), "{}", table.name());
         for (id, row) in rows {
             let mut row = row.clone();
@@ -61,7 +68,7 @@ fn assert_among(tables: &Tables, candidates: &model::Candidates) {
             let candidates = &candidates[table][id];
             assert!(
                 candidates.contains(&row),
-                "{} {id}: {row:?} is none of {candidates:?}",
+                "{} {id:?}: {row:?} is none of {candidates:?}",
                 table.name()
             );
         }
@@ -71,7 +78,8 @@ fn assert_among(tables: &Tables, candidates: &model::Candidates) {
 /// An object is of the same copy of its alert as that alert's source is.
 fn assert_of_one_copy(tables: &Tables) {
     for object in tables[&Table::Objects].values() {
-        let source = &tables[&Table::Sources][&object[provenance::ALERT_ID].as_i64().unwrap()];
+        let alert = object[provenance::ALERT_ID].as_i64().unwrap();
+        let source = &tables[&Table::Sources][&(None, alert)];
         // An entry of a history stands where the alert itself has a time that is none.
         if source.contains_key(provenance::ALERT_ID) {
             let hashes =
@@ -132,8 +140,8 @@ pub async fn stored(warehouse: &Warehouse) -> Stored {
             let batches = warehouse::read(snapshot.store.clone(), file, None, 1024);
             for batch in batches.try_collect::<Vec<_>>().await.unwrap() {
                 for row in (0..batch.num_rows()).map(|i| row(&batch, i)) {
-                    let id = row[table.id_column()].as_i64().unwrap();
-                    assert_eq!(by_id.insert(id, row), None, "{} {id} is there twice", table.name());
+                    let id = identity(table, &row);
+                    assert_eq!(by_id.insert(id, row), None, "{} {id:?} twice", table.name());
                 }
             }
         }

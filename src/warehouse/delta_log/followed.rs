@@ -18,12 +18,13 @@ pub(super) async fn followed(log: &Log, known: &Snapshot) -> Result<Option<Snaps
     let mut version = known.version;
     while let Some(actions) = log.actions(version + 1).await? {
         version += 1;
+        let mut new = Vec::new();
         for action in actions {
             match action {
-                Action::Add(add) if add.deletion_vector.is_none() => {
-                    let file = log.data_file(&add, known.table_id)?;
-                    removed.remove(&file.path);
-                    added.insert(file.path.clone(), file);
+                Action::Add(add)
+                    if add.deletion_vector.is_none() && add.partition_values.is_empty() =>
+                {
+                    new.push(log.data_file(&add, known.table_id)?);
                 }
                 Action::Remove(remove) => {
                     let path = log.full_path(&remove.path);
@@ -33,6 +34,10 @@ pub(super) async fn followed(log: &Log, known: &Snapshot) -> Result<Option<Snaps
                 Action::CommitInfo(_) => {}
                 _ => return Ok(None),
             }
+        }
+        for file in new {
+            removed.remove(&file.path);
+            added.insert(file.path.clone(), file);
         }
         if version - known.version > MOST_COMMITS {
             return Ok(None);

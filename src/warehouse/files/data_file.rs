@@ -156,8 +156,11 @@ impl DataFile {
         self.placed(other.level, other.range)
     }
 
-    /// The file with what our tag in the log says of it. A file that carries an index is sorted.
+    /// The file with what our tag in the log says of it. A file that carries an index is sorted. Without its statistics, which another
+    /// engine may have left out of a checkpoint, the footer has to describe it, and so no index is known.
     pub(crate) fn tagged(self, tag: FileTag) -> Self {
+        let described = self.rows.is_some() && self.keys != ANY_ID && self.ids != ANY_ID;
+        let tag = FileTag { index: tag.index.filter(|_| described), ..tag };
         Self {
             sorted: tag.index.is_some(),
             may_have_nan_times: tag.index.is_none() || tag.nan_times,

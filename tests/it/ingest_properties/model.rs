@@ -6,15 +6,15 @@ use std::collections::BTreeMap;
 use diaflight::schema::{KEY, Table};
 use serde_json::{Map, Value, json};
 
-use super::Row;
 use super::cases::{Packet, VERSIONS};
+use super::{Identity, Row, identity};
 use crate::alerts::Alert;
 
 /// What decides between copies, the weightiest first: the greater stays, nothing is less than anything.
 type Rank = Vec<Option<i64>>;
 
-/// By table and LSST id, the rows that may stay.
-pub type Candidates = BTreeMap<Table, BTreeMap<i64, Vec<Row>>>;
+/// By table and identity, the rows that may stay.
+pub type Candidates = BTreeMap<Table, BTreeMap<Identity, Vec<Row>>>;
 
 /// The rows of all packets; which of the others they leave depends on no order.
 pub fn candidates<'a>(
@@ -22,14 +22,13 @@ pub fn candidates<'a>(
     history: bool,
     packets: impl Iterator<Item = &'a Packet>,
 ) -> Candidates {
-    let mut best: BTreeMap<(Table, i64), (Rank, Vec<Row>)> = BTreeMap::new();
+    let mut best: BTreeMap<(Table, Identity), (Rank, Vec<Row>)> = BTreeMap::new();
     for packet in packets {
         let Some(object) = alerts[packet.alert].object else { continue };
         for (table, mut row, rank) in rows(&packet.json(alerts), packet.enriched, history) {
             row.insert(KEY.into(), json!(object));
             row.retain(|_, value| !value.is_null());
-            let id = row[table.id_column()].as_i64().unwrap();
-            let held = best.entry((table, id)).or_default();
+            let held = best.entry((table, identity(table, &row))).or_default();
             if held.0 < rank {
                 *held = (rank, vec![row]);
             } else if held.0 == rank && !held.1.contains(&row) {
