@@ -68,8 +68,9 @@ async fn forced_photometry_is_looked_for_in_its_object_alone() {
     let late = row(9, 150_999, NEW);
     let FoundCopies { copies, strangers, .. } = found(&warehouse, Table::Fp, &[late]).await;
     assert_eq!((copies.rows, strangers), (0, 0));
-    let counts = ingest(&warehouse, Table::Fp, &[batch(Table::Fp, &[row(9, 150_050, NEW)])]);
-    assert_eq!(counts.await.unwrap(), merged(1, 0, 0));
+    let known_id = batch(Table::Fp, &[row(9, 150_050, NEW)]);
+    let counts = ingest(&warehouse, Table::Fp, &[known_id]).await.unwrap();
+    assert_eq!(counts, merged(1, 0, 0));
     let all = rows(&warehouse, Table::Fp).await;
     assert_eq!(all.iter().filter(|row| row.id == 150_050).count(), 2);
 }
