@@ -119,7 +119,12 @@ fn caches(lines: &mut Lines<'_>, engine: &EngineUse) -> fmt::Result {
     for (name, help, unit, figure) in [
         ("index_files", "Files in the key index", None, index.files),
         ("index_files", "Memory of the key index of files", Some(Unit::Bytes), index.file_bytes),
-        ("index_row_groups", "Row groups whose page index is cached", None, index.groups),
+        (
+            "index_row_groups",
+            "Row groups whose pages are cached, and files whose filter of objects is",
+            None,
+            index.groups,
+        ),
         ("footer_cache_entries", "Parquet footers cached for scans", None, engine.footers),
     ] {
         lines.gauge(name, help, unit, figure as f64)?;

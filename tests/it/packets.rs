@@ -60,7 +60,7 @@ fn assert_same(one: &Tables, other: &Tables, what: &str) {
         let (one, other) = (&one[&table], &other[&table]);
         assert!(one.keys().eq(other.keys()), "{what}: {} of {}", one.len(), other.len());
         for (id, row) in one {
-            assert_eq!(row, &other[id], "{what}: {} {id}", table.name());
+            assert_eq!(row, &other[id], "{what}: {} {id:?}", table.name());
         }
     }
 }
