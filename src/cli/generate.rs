@@ -23,7 +23,7 @@ pub async fn generate(arguments: GenerateArgs) -> Result<ExitCode> {
         (Some(url), None) => tables(&url, &options, &output).await,
         (None, Some(folder)) => write_packets(folder, options, cutouts, &output).await,
         _ => Err(Error::argument(
-            "give one of --warehouse URL (also DIAFLIGHT_WAREHOUSE) and --packets DIR",
+            "give one of --warehouse URL and --packets DIR (DIAFLIGHT_WAREHOUSE counts, too)",
         )),
     }
 }

@@ -117,9 +117,9 @@ async fn an_enriched_packet_wins_over_the_raw_one() {
 }
 
 #[tokio::test]
-async fn an_id_is_one_row_whatever_its_object() {
+async fn a_source_is_one_row_whatever_its_object() {
     assert_wins(Table::Sources, row(2, 7, NEW), row(1, 7, OLD)).await;
-    assert_wins(Table::Fp, row(1, 7, NEW), row(2, 7, OLD)).await;
+    assert_wins(Table::Sources, row(1, 7, NEW), row(2, 7, OLD)).await;
 }
 
 #[tokio::test]
