@@ -4,7 +4,7 @@
 //! Nothing is remembered from look to look: what is due follows from the tables. So it can be stopped at any time, and several may run at
 //! once; where two do the same merge, one of them has done it in vain.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,12 +37,11 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.once {
-        let work = async { upkeep.look(true).await.into_result() };
         let print = async |report: UpkeepReport| {
             super::print(&report, &arguments.output)?;
             Ok(ExitCode::SUCCESS)
         };
-        return end::clean(&warehouse, work).await?.then(print).await;
+        return end::clean(&warehouse, upkeep.once()).await?.then(print).await;
     }
     match end::clean(&warehouse, upkeep.go_on(arguments)).await? {
         Ended::Done(never) => match never {},
@@ -56,17 +55,29 @@ struct Upkeep<'a> {
     vacuum: VacuumOptions,
 }
 
-/// What came of a look at all tables. Where one fails, the others are looked at all the same.
+/// What came of a look at all tables. Where one fails, the others are looked at all the same. Each failure is in the log; the first is kept.
+#[derive(Default)]
 struct Look {
     report: UpkeepReport,
     failed: Option<Error>,
 }
 
 impl Look {
+    fn of(&mut self, table: Table) -> &mut TableUpkeep {
+        self.report.tables.entry(table.name()).or_default()
+    }
+
+    fn failed(&mut self, error: Error) {
+        self.failed.get_or_insert(error);
+    }
+
     fn into_result(self) -> Result<UpkeepReport> {
         self.failed.map_or(Ok(self.report), Err)
     }
 }
+
+/// The tables at which there may be something to merge, each with the merges that failed in this look, or were left to others.
+type Left = BTreeMap<Table, Vec<Merge>>;
 
 impl Upkeep<'_> {
     /// The merges that are due now.
@@ -79,77 +90,110 @@ impl Upkeep<'_> {
         Ok(DueMerges(due))
     }
 
-    /// Looks for ever. What fails is tried again at the next look: the store may be there again, or the first table.
-    async fn go_on(&self, arguments: &RunArgs) -> Result<std::convert::Infallible> {
-        let mut vacuum_at = Instant::now();
-        loop {
-            let begun = Instant::now();
-            let vacuum_now = begun >= vacuum_at;
-            let Look { report, failed } = self.look(vacuum_now).await;
-            if report.has_merges() || vacuum_now && !report.tables.is_empty() {
-                super::print(&report, &arguments.output)?;
-            }
-            match failed {
-                Some(error) => tracing::warn!(%error, "tried again at the next look"),
-                None if vacuum_now => vacuum_at = begun + DAY,
-                None => {}
-            }
-            sleep_until(begun + Duration::from_secs(arguments.every_s)).await;
+    /// All that is due now, and a vacuum of each table.
+    async fn once(&self) -> Result<UpkeepReport> {
+        let mut look = Look::default();
+        let tables = self.warehouse.tables().await?;
+        let mut left: Left = tables.iter().map(|table| (*table, Vec::new())).collect();
+        while !left.is_empty() {
+            self.merge_each(&mut left, &mut look).await?;
         }
+        for table in tables {
+            self.vacuum(table, &mut look).await;
+        }
+        look.into_result()
     }
 
-    /// Does the merges that are due, of one table after the other, and so on until none is; then vacuums.
-    async fn look(&self, vacuum: bool) -> Look {
-        let mut report = UpkeepReport { tables: BTreeMap::new() };
-        let tables = match self.warehouse.tables().await {
-            Ok(tables) => tables,
-            Err(error) => return Look { report, failed: Some(error) },
-        };
-        let mut failed = None;
-        let mut left: BTreeSet<_> = tables.iter().copied().collect();
-        while !left.is_empty() {
-            for table in tables.iter().filter(|table| left.contains(*table)).collect::<Vec<_>>() {
-                let done = report.tables.entry(table.name()).or_default();
-                match self.merge(*table, done).await {
-                    Ok(true) => {}
-                    Ok(false) => _ = left.remove(table),
-                    Err(error) => {
-                        left.remove(table);
-                        failed.get_or_insert(error);
+    /// Looks for ever. What fails is tried again at the next look: the store may be there again, or the first table. A table is vacuumed
+    /// once a day, also while merges fail, or are so many that the look takes longer than that.
+    async fn go_on(&self, arguments: &RunArgs) -> Result<std::convert::Infallible> {
+        let every = Duration::from_secs(arguments.every_s);
+        let mut vacuum_at: BTreeMap<Table, Instant> = BTreeMap::new();
+        loop {
+            let (begun, mut look) = (Instant::now(), Look::default());
+            let tables = self.warehouse.tables().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "tried again at the next look");
+                Vec::new()
+            });
+            let mut left: Left = tables.iter().map(|table| (*table, Vec::new())).collect();
+            while !left.is_empty() {
+                self.merge_each(&mut left, &mut look).await?;
+                for table in &tables {
+                    if vacuum_at.get(table).is_none_or(|at| *at <= Instant::now()) {
+                        let done = self.vacuum(*table, &mut look).await;
+                        vacuum_at.insert(*table, Instant::now() + if done { DAY } else { every });
                     }
                 }
             }
-        }
-        for table in tables.into_iter().filter(|_| vacuum) {
-            match self.warehouse.vacuum(table, &self.vacuum).await {
-                Ok(done) => report.tables.entry(table.name()).or_default().vacuumed = Some(done),
-                Err(error) => _ = failed.get_or_insert(error),
+            if look.report.has_work() {
+                super::print(&look.report, &arguments.output)?;
             }
+            sleep_until(begun + every).await;
         }
-        Look { report, failed }
     }
 
-    /// Does one merge; `false` if none is due, or others are at work on the same files: then these are left to them.
-    async fn merge(&self, table: Table, done: &mut TableUpkeep) -> Result<bool> {
+    /// Does one merge of each table at which there is one, and removes those at which there is none.
+    async fn merge_each(&self, left: &mut Left, look: &mut Look) -> Result<()> {
+        for table in left.keys().copied().collect::<Vec<_>>() {
+            let passed_over = left.entry(table).or_default();
+            if !self.merge(table, passed_over, look).await? {
+                left.remove(&table);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one merge; `false` if there is none left. One that fails, or is of files at which others are at work, is passed over from then on.
+    async fn merge(
+        &self,
+        table: Table,
+        passed_over: &mut Vec<Merge>,
+        look: &mut Look,
+    ) -> Result<bool> {
         let bar =
             log::progress_bar("{msg} {bar:40} {decimal_bytes}/{decimal_total_bytes}, {eta} left")?;
         bar.set_message(format!("merging {}", table.name()));
         let show = |progress: MergeProgress| show(&bar, progress);
-        let merged = self.warehouse.merge_due(table, &self.policy, &show).await;
+        let merged = self.warehouse.merge_due(table, &self.policy, passed_over, &show).await;
         bar.finish_and_clear();
-        match merged {
-            Ok(Some((merge, compacted))) => {
+        let done = look.of(table);
+        let (merge, error) = match merged {
+            Ok(None) => return Ok(false),
+            Ok(Some((merge, Ok(compacted)))) => {
                 tell(table, &merge);
                 done.add(&merge, &compacted);
-                Ok(true)
+                return Ok(true);
             }
-            Ok(None) => Ok(false),
-            Err(error) if error.kind() == Kind::Conflict => {
-                tracing::info!(table = table.name(), %error, "left to another writer");
-                Ok(false)
+            Ok(Some((merge, Err(error)))) => (merge, error),
+            Err(error) => {
+                tracing::warn!(table = table.name(), %error, "its merges are not known");
+                look.failed(error);
+                return Ok(false);
             }
-            Err(error) => Err(error),
+        };
+        let (name, files) = (table.name(), merge.files.len());
+        let first = merge.files.first().map(|file| file.path.to_string());
+        if error.kind() == Kind::Conflict {
+            tracing::info!(table = name, files, first, %error, "left to another writer");
+        } else {
+            tracing::warn!(table = name, files, first, %error, "a merge failed; tried again at the next look");
+            look.failed(error);
         }
+        passed_over.push(merge);
+        Ok(true)
+    }
+
+    /// Vacuums a table, and says whether that was done.
+    async fn vacuum(&self, table: Table, look: &mut Look) -> bool {
+        match self.warehouse.vacuum(table, &self.vacuum).await {
+            Ok(done) => look.of(table).add_vacuumed(&done),
+            Err(error) => {
+                tracing::warn!(table = table.name(), %error, "it was not vacuumed");
+                look.failed(error);
+                return false;
+            }
+        }
+        true
     }
 }
 

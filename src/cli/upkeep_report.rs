@@ -59,15 +59,16 @@ impl Display for DueMerges {
 }
 
 /// What was done to each table.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 #[serde(transparent)]
 pub(super) struct UpkeepReport {
     pub tables: BTreeMap<&'static str, TableUpkeep>,
 }
 
 impl UpkeepReport {
-    pub(super) fn has_merges(&self) -> bool {
-        self.tables.values().any(|table| table.merges > 0)
+    /// Whether there was something to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.tables.values().any(|table| table.merges > 0 || table.vacuumed.is_some())
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) struct TableUpkeep {
     bytes_merged: u64,
     #[serde(flatten)]
     compacted: Compacted,
-    pub vacuumed: Option<Vacuumed>,
+    vacuumed: Option<Vacuumed>,
 }
 
 impl TableUpkeep {
@@ -89,6 +90,14 @@ impl TableUpkeep {
         self.compacted.files_removed += done.files_removed;
         self.compacted.files_added += done.files_added;
         self.compacted.rows += done.rows;
+    }
+
+    /// Counts a vacuum.
+    pub(super) fn add_vacuumed(&mut self, done: &Vacuumed) {
+        let all = self.vacuumed.get_or_insert_default();
+        all.files_deleted += done.files_deleted;
+        all.bytes_deleted += done.bytes_deleted;
+        all.uploads_ended += done.uploads_ended;
     }
 }
 

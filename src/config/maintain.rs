@@ -67,7 +67,8 @@ pub struct RunArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub every_s: u64,
     /// How many GiB of each table may be written within 24 hours to merge old rows. One such merge a day is done in any case, and
-    /// those that cannot wait. Merges of the last weeks' rows are not counted
+    /// those that cannot wait. Counted are the files of the base that are newer than a day, also what an ingest or a deletion left of one;
+    /// merges of the last weeks' rows are not
     #[arg(long, value_name = "N", default_value_t = MergePolicy::DEFAULT.daily_bytes >> 30, env = "DIAFLIGHT_BUDGET_GIB_PER_DAY")]
     pub budget_gib_per_day: u64,
     /// How long removed files are kept, as for `maintain vacuum`

@@ -15,15 +15,19 @@ pub use self::plan::{Merge, MergePolicy};
 pub use self::ranges::RangeSize;
 pub use self::segments::MergeProgress;
 
+use std::collections::HashSet;
+
 use chrono::Utc;
+use object_store::path::Path;
 
 use self::kway_merge::merge;
 use self::levels::bytes_of;
 use self::plan::plan;
 use self::ranges::RangeCut;
 use self::settle::unsettled;
+use super::delta_log::{Log, check_removable};
 use super::{ATTEMPTS, Change, DataFile, Level, Operation, Snapshot, Warehouse, described};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
 /// What merges did.
@@ -46,33 +50,49 @@ impl Warehouse {
         Ok(plan(&self.newest(table).await?.files, policy, Utc::now()))
     }
 
-    /// Does the first of the merges that are due, in one commit; `None` if none is. Others may follow then. `Conflict` if others keep
-    /// removing the files at work.
+    /// Does one of the merges that are due, in one commit, and says what came of it: the first that has no file in common with those that
+    /// are passed over; `None` if there is none. Others may follow then. `Conflict` if others keep removing the files at work. A merge with
+    /// the base, which writes much, is not repeated at once then. What a merge that failed has written is deleted.
     pub async fn merge_due(
         &self,
         table: Table,
         policy: &MergePolicy,
+        passed_over: &[Merge],
         progress: TellProgress<'_>,
-    ) -> Result<Option<(Merge, Compacted)>> {
-        let once = async || {
+    ) -> Result<Option<(Merge, Result<Compacted>)>> {
+        let is_free = |merge: &Merge| !passed_over.iter().any(|one| merge.shares_files_with(one));
+        let mut attempt = 1;
+        loop {
             let base = self.newest(table).await?;
-            let Some(mut merge) = plan(&base.files, policy, Utc::now()).into_iter().next() else {
+            let Some(merge) = plan(&base.files, policy, Utc::now()).into_iter().find(is_free)
+            else {
                 return Ok(None);
             };
-            merge.files = described(&base.store, table, merge.files).await?;
-            let done = self.commit_merges(&base, std::slice::from_ref(&merge), policy, progress);
-            Ok(Some((merge.clone(), done.await?)))
-        };
-        again_on_conflict(once).await
+            match self.do_merge(&base, &merge, policy, progress).await {
+                Err(error) if merge.to < Level::Base && is_conflict(&error, attempt) => {
+                    attempt += 1
+                }
+                done => return Ok(Some((merge, done))),
+            }
+        }
     }
 
-    /// Brings a table into one sorted run of full files. One commit does it, unless there is more to merge than
+    /// Brings the rows that a table has now into one sorted run of full files. One commit does it, unless there is more to merge than
     /// [`young_bytes`](MergePolicy::young_bytes): then the young files become mature, and these are merged with the base range by range.
-    /// `Conflict` if others keep removing the files at work.
+    /// What others add meanwhile is left as it is, so that it comes to an end. `Conflict` if they keep removing the files at work.
     pub async fn compact(&self, table: Table, policy: &MergePolicy) -> Result<Compacted> {
+        let first = self.newest(table).await?.files.into_iter().map(|file| file.path).collect();
         let mut compacted = Compacted::default();
+        let mut attempt = 1;
         loop {
-            let (step, is_last) = again_on_conflict(|| self.compact_step(table, policy)).await?;
+            let (step, is_last) = match self.compact_step(table, &first, policy).await {
+                Err(error) if is_conflict(&error, attempt) => {
+                    attempt += 1;
+                    continue;
+                }
+                done => done?,
+            };
+            attempt = 1;
             compacted.files_removed += step.files_removed;
             compacted.files_added += step.files_added;
             compacted.rows += step.rows;
@@ -90,9 +110,17 @@ impl Warehouse {
         Ok(Compacted { files_removed: files.len(), files_added: 0, rows })
     }
 
-    /// One commit, and whether the table is one run after it.
-    async fn compact_step(&self, table: Table, policy: &MergePolicy) -> Result<(Compacted, bool)> {
-        let base = self.described_newest(table).await?;
+    /// One commit, and whether the `first` files, and what was made of them, are one run after it. Only merges make mature files and those
+    /// of the base.
+    async fn compact_step(
+        &self,
+        table: Table,
+        first: &HashSet<Path>,
+        policy: &MergePolicy,
+    ) -> Result<(Compacted, bool)> {
+        let mut base = self.described_newest(table).await?;
+        base.files
+            .retain(|file| first.contains(&file.path) || file.tag.level >= Some(Level::Mature));
         let groups = unsettled(&base.files, policy.file_size);
         let by_range = bytes_of(groups.iter().flatten()) > policy.young_bytes;
         let (merges, is_last) = match by_range.then(|| plan::everything(&base.files, policy)) {
@@ -114,7 +142,19 @@ impl Warehouse {
         Ok(base)
     }
 
-    /// Merges files, as their footers have them, and replaces them in one commit. On a conflict the new files are discarded.
+    async fn do_merge(
+        &self,
+        base: &Snapshot,
+        merge: &Merge,
+        policy: &MergePolicy,
+        progress: TellProgress<'_>,
+    ) -> Result<Compacted> {
+        let files = described(&base.store, base.table, merge.files.clone()).await?;
+        let merge = Merge { files, ..merge.clone() };
+        self.commit_merges(base, &[merge], policy, progress).await
+    }
+
+    /// Merges files, as their footers have them, and replaces them in one commit. If that fails, all that was written is discarded.
     async fn commit_merges(
         &self,
         base: &Snapshot,
@@ -125,7 +165,24 @@ impl Warehouse {
         if merges.is_empty() {
             return Ok(Compacted::default());
         }
+        let log = Log::new(&self.location, base.table)?;
+        merges.iter().try_for_each(|one| check_removable(&log, &one.files))?;
         self.check_writable(base.table).await?;
+        let run = self.for_one_run();
+        let done = run.merged(base, merges, policy, progress).await;
+        if done.is_err() {
+            run.discard_run().await;
+        }
+        done
+    }
+
+    async fn merged(
+        &self,
+        base: &Snapshot,
+        merges: &[Merge],
+        policy: &MergePolicy,
+        progress: TellProgress<'_>,
+    ) -> Result<Compacted> {
         let (mut add, mut remove) = (Vec::new(), Vec::new());
         for one in merges {
             add.extend(merge(self, base, one, policy.file_size, progress).await?);
@@ -134,12 +191,7 @@ impl Warehouse {
         let (files_removed, files_added) = (remove.len(), add.len());
         let rows = add.iter().filter_map(|file| file.rows).sum();
         let (schema, operation) = (base.schema.clone(), Operation::Compact);
-        let change = Change { operation, schema, add: add.clone(), remove };
-        let committed = self.commit(base.table, Some(base), change).await;
-        if committed.as_ref().is_err_and(|error| error.kind() == Kind::Conflict) {
-            self.discard(&add).await;
-        }
-        committed?;
+        self.commit(base.table, Some(base), Change { operation, schema, add, remove }).await?;
         Ok(Compacted { files_removed, files_added, rows })
     }
 }
@@ -152,18 +204,13 @@ fn to_base(files: Vec<DataFile>, policy: &MergePolicy) -> Merge {
     Merge { files, from, to: Level::Base, range: None, why: "compaction".to_string(), cut }
 }
 
-/// Another writer removed a file that was at work: all is planned anew.
-async fn again_on_conflict<T>(once: impl AsyncFn() -> Result<T>) -> Result<T> {
-    let mut attempt = 1;
-    loop {
-        match once().await {
-            Err(error) if error.kind() == Kind::Conflict && attempt < ATTEMPTS => {
-                tracing::info!(%error, "starting the merge over");
-                attempt += 1;
-            }
-            done => return done,
-        }
+/// Whether another writer removed a file that was at work, and all is to be planned anew.
+fn is_conflict(error: &Error, attempt: usize) -> bool {
+    let again = error.kind() == Kind::Conflict && attempt < ATTEMPTS;
+    if again {
+        tracing::info!(%error, "starting the merge over");
     }
+    again
 }
 
 #[cfg(test)]

@@ -84,11 +84,10 @@ impl Warehouse {
     async fn check_commands_are_whole(&self, plans: &[Restoration]) -> Result<()> {
         let (mut last, mut next) = (Vec::new(), Vec::new());
         for Restoration { table, base, target, .. } in plans {
-            let (log, version) = (Log::new(&self.location, *table)?, target.version);
-            last.push((table, log.run_of(version).await?));
-            if version < base.version && !log.same_rows(version, version + 1).await? {
-                let time = log.committed(version + 1).await?;
-                next.push((table, log.run_of(version + 1).await?, time));
+            let log = Log::new(&self.location, *table)?;
+            last.push((table, log.run_of(last_change(&log, target.version).await?).await?));
+            if let Some(version) = next_change(&log, target.version, base.version).await? {
+                next.push((table, log.run_of(version).await?, log.committed(version).await?));
             }
         }
         for (table, run) in last.into_iter().filter(|(_, run)| run.is_some()) {
@@ -190,6 +189,24 @@ impl Restoration {
     }
 }
 
+/// The version that made the rows of a version: merges may have come after it.
+async fn last_change(log: &Log, mut version: u64) -> Result<u64> {
+    while version > 0 && log.same_rows(version - 1, version).await? {
+        version -= 1;
+    }
+    Ok(version)
+}
+
+/// The first version after one that has other rows, if there is one up to the newest.
+async fn next_change(log: &Log, version: u64, newest: u64) -> Result<Option<u64>> {
+    for next in version + 1..=newest {
+        if !log.same_rows(next - 1, next).await? {
+            return Ok(Some(next));
+        }
+    }
+    Ok(None)
+}
+
 /// Whether there are objects in what is added to `objects` that are not there now. Without other tables the order does not matter.
 async fn brings_objects_back(plans: &[Restoration]) -> Result<bool> {
     match plans {
@@ -231,3 +248,6 @@ async fn oldest_whole(log: &Log, newest: u64) -> Result<u64> {
     }
     Ok(oldest)
 }
+
+#[cfg(test)]
+mod tests;

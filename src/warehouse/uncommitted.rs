@@ -8,6 +8,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use parking_lot::{Mutex, MutexGuard};
+use uuid::Uuid;
 
 use super::leftovers::Mark;
 use super::storage::Upload;
@@ -19,10 +20,11 @@ const DISCARDED_AT_ONCE: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Uncommitted(Arc<Mutex<HashMap<Path, UncommittedFile>>>);
 
-/// A file that was begun, and the mark of it.
+/// A file that was begun, in which run, and the mark of it.
 #[derive(Debug)]
 struct UncommittedFile {
     upload: Upload,
+    run: Uuid,
     _mark: Option<Mark>,
 }
 
@@ -55,7 +57,8 @@ impl Warehouse {
     pub(super) fn upload(&self, path: Path) -> Upload {
         let upload = Upload::new(self.location.store.clone(), path.clone());
         let _mark = Mark::begin(&self.location, &path);
-        self.uncommitted.lock().insert(path, UncommittedFile { upload: upload.clone(), _mark });
+        let file = UncommittedFile { upload: upload.clone(), run: self.run, _mark };
+        self.uncommitted.lock().insert(path, file);
         upload
     }
 
@@ -67,6 +70,17 @@ impl Warehouse {
     /// Deletes one object that was begun here.
     pub(super) async fn discard_object(&self, path: &Path) {
         discard(self.uncommitted.take_one(path)).await;
+    }
+
+    /// This warehouse for one piece of work of a command, a run of its own: what that leaves can be [discarded](Self::discard_run) alone.
+    pub(super) fn for_one_run(&self) -> Self {
+        Self { run: Uuid::new_v4(), ..self.clone() }
+    }
+
+    /// Deletes the files that were begun in this run and not committed.
+    pub(super) async fn discard_run(&self) {
+        let of_run = self.uncommitted.lock().extract_if(|_, file| file.run == self.run).collect();
+        discard(Taken(of_run)).await;
     }
 
     /// Deletes all files that were begun here and not committed.

@@ -142,3 +142,54 @@ fn a_loop_waits_for_the_first_table() {
     assert_ne!(vacuumed["sources"]["vacuumed"]["files_deleted"], 0, "{vacuumed}");
     assert_eq!(ids(warehouse, "sources", "diaSourceId").len(), 24);
 }
+
+fn files_of(warehouse: &str, table: &str) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(Path::new(warehouse).join(table)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
+    files.sort();
+    files
+}
+
+/// The log names the table and the file of each merge that fails. Nothing grows, the other table is merged, and all are vacuumed.
+#[test]
+fn a_merge_that_always_fails_stops_nothing_else() {
+    let folder = tempdir().unwrap();
+    let warehouse = folder.path().join("w");
+    let warehouse = warehouse.to_str().unwrap();
+    for number in 0..8 {
+        let packets = night(folder.path(), number, 1..4);
+        run(["ingest", "--warehouse", warehouse, &packets]).succeeded();
+    }
+    let damaged = files_of(warehouse, "sources").remove(0);
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let pages = 4..bytes.len() / 4;
+    bytes[pages].fill(0xff);
+    std::fs::write(&damaged, bytes).unwrap();
+    let before = files_of(warehouse, "sources");
+    let log = folder.path().join("log");
+    let mut running = upkeep(warehouse);
+    running.args(["--grace-hours", "0"]).stderr(std::fs::File::create(&log).unwrap());
+    let mut running = running.spawn().unwrap();
+    let failures = || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        let failures = log.lines().filter(|line| line.contains("a merge failed"));
+        failures.map(str::to_string).collect::<Vec<_>>()
+    };
+    while failures().len() < 4 {
+        assert!(running.try_wait().unwrap().is_none());
+        sleep(Duration::from_millis(100));
+    }
+    let name = damaged.file_name().unwrap().to_str().unwrap();
+    for failure in failures() {
+        assert!(failure.contains("sources") && failure.contains(name), "{failure}");
+    }
+    send("TERM", &running);
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    assert_eq!(files_of(warehouse, "sources"), before);
+    // Merged, and vacuumed in the first look.
+    assert_eq!(files_of(warehouse, "fp").len(), 1);
+    let once = run(["maintain", "run", "--once", "--warehouse", warehouse]);
+    assert_eq!(once.code, Some(1), "{once:?}");
+    assert!(once.stderr.contains(name), "{once:?}");
+}

@@ -126,10 +126,9 @@ impl Life {
             Step::Merge(most) => {
                 for table in Table::ALL {
                     for _ in 0..*most {
-                        let done = warehouse.merge_due(table, &tiny(), &|_| ()).await.unwrap();
-                        if done.is_none() {
-                            break;
-                        }
+                        let due = warehouse.merge_due(table, &tiny(), &[], &|_| ()).await.unwrap();
+                        let Some((_, done)) = due else { break };
+                        done.unwrap();
                     }
                 }
             }
@@ -149,7 +148,9 @@ impl Life {
                     match compacts {
                         true => drop(killed(warehouse.compact(table, &tiny()), *polls).await),
                         false => {
-                            drop(killed(warehouse.merge_due(table, &tiny(), &|_| ()), *polls).await)
+                            let policy = tiny();
+                            let merge = warehouse.merge_due(table, &policy, &[], &|_| ());
+                            drop(killed(merge, *polls).await)
                         }
                     }
                 }

@@ -1,5 +1,7 @@
 //! Sorts the files of a table by their level, and counts how many of them hold one key.
 
+use std::cmp::Reverse;
+
 use crate::warehouse::files::has_our_name;
 use crate::warehouse::{DataFile, FileSize, Level};
 
@@ -7,8 +9,9 @@ use crate::warehouse::{DataFile, FileSize, Level};
 pub(super) struct Leveled<'a>([Vec<&'a DataFile>; Level::ALL.len()]);
 
 impl<'a> Leveled<'a> {
-    /// A file without a level, of before there were levels or of another engine, is of the base if it is one of ours, at least half full,
-    /// and overlaps no other such file and none of the base. Any other one has the level of its size.
+    /// A file without a level, of before there were levels or of another engine, is of the base if it is one of ours and at least half full,
+    /// and overlaps none of the base. Of such files that overlap each other as many as possible are of the base: those that end first, so
+    /// not a wide one in the place of many. Any other one has the level of its size.
     pub(super) fn new(files: &'a [DataFile], full: FileSize) -> Self {
         let mut levels: [Vec<&DataFile>; _] = Default::default();
         let mut full_files = Vec::new();
@@ -19,21 +22,16 @@ impl<'a> Leveled<'a> {
                 None => levels[by_size(file) as usize].push(file),
             }
         }
-        if full_files.is_empty() {
-            return Self(levels);
-        }
-        full_files.extend(&levels[Level::Base as usize]);
-        full_files.sort_by_key(|file| *file.keys.start());
-        let mut others_end = None;
-        for (i, file) in full_files.iter().enumerate() {
-            let next = full_files.get(i + 1);
-            let alone = others_end < Some(*file.keys.start())
-                && next.is_none_or(|next| file.keys.end() < next.keys.start());
-            others_end = others_end.max(Some(*file.keys.end()));
-            if file.tag.level.is_none() {
-                let level = if alone { Level::Base } else { by_size(file) };
-                levels[level as usize].push(file);
+        let base = Covered::new(&levels[Level::Base as usize]);
+        full_files.sort_by_key(|file| (*file.keys.end(), Reverse(*file.keys.start())));
+        let mut end = None;
+        for file in full_files {
+            let alone = end < Some(*file.keys.start()) && !base.overlaps(file);
+            if alone {
+                end = Some(*file.keys.end());
             }
+            let level = if alone { Level::Base } else { by_size(file) };
+            levels[level as usize].push(file);
         }
         Self(levels)
     }
@@ -41,6 +39,28 @@ impl<'a> Leveled<'a> {
     /// Those of a level.
     pub(super) fn of(&self, level: Level) -> &[&'a DataFile] {
         &self.0[level as usize]
+    }
+}
+
+/// The keys that some files cover: where each begins, ascending, and the end of what is covered up to there.
+struct Covered(Vec<(i64, i64)>);
+
+impl Covered {
+    fn new(files: &[&DataFile]) -> Self {
+        let mut keys: Vec<_> =
+            files.iter().map(|file| (*file.keys.start(), *file.keys.end())).collect();
+        keys.sort_unstable();
+        let mut end = i64::MIN;
+        for (_, covered) in &mut keys {
+            end = end.max(*covered);
+            *covered = end;
+        }
+        Self(keys)
+    }
+
+    fn overlaps(&self, file: &DataFile) -> bool {
+        let begun = self.0.partition_point(|(start, _)| start <= file.keys.end());
+        self.0[..begun].last().is_some_and(|(_, end)| end >= file.keys.start())
     }
 }
 
@@ -114,9 +134,22 @@ mod tests {
             file(35..=40, 900),
             file(50..=60, 800),
         ];
-        let base = vec![(20, 10), (0, 500), (10, 1000), (50, 800)];
-        let young = vec![(12, 499), (30, 1000), (35, 900)];
+        let base = vec![(20, 10), (0, 500), (10, 1000), (30, 1000), (50, 800)];
+        let young = vec![(12, 499), (35, 900)];
         assert_eq!(levels(&files), [young, vec![(0, 900)], vec![], vec![], base]);
+    }
+
+    #[test]
+    fn a_wide_file_without_a_tag_leaves_the_others_in_the_base() {
+        let mut files = vec![file(0..=99, 600), file(5..=200, 1000), file(95..=300, 1000)];
+        files.extend((0..10).map(|n| file(n * 10..=n * 10 + 9, 1000)));
+        let base: Vec<_> = (0..10).map(|n| (n * 10, 1000)).collect();
+        let young = vec![(0, 600), (5, 1000), (95, 1000)];
+        assert_eq!(levels(&files), [young, vec![], vec![], vec![], base]);
+        // Nor does it come in between the files of the base that have a tag.
+        let tagged = [(0, 49), (10, 19)].map(|(a, b)| tagged(a..=b, 9, Level::Base, None));
+        let levels = levels(&[&tagged[..], &files].concat());
+        assert_eq!(levels[Level::Base as usize].len(), 2 + 5);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! merged with the base, which is one sorted run. This alone rewrites old rows, so it waits until the mature ones are many or are a part of
 //! the base that is worth it, and only so many bytes a day are written.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::levels::{Leveled, bytes_of, depth, is_small};
@@ -30,7 +32,8 @@ pub struct MergePolicy {
     pub young_bytes: u64,
     /// How large key ranges are. A commit of one is larger by the young bytes at most.
     pub range_size: RangeSize,
-    /// What may be written to the base within 24 hours.
+    /// What may be written to the base within 24 hours. Counted are its files that are not older, whatever wrote them: also what an ingest or a
+    /// deletion left of a file.
     pub daily_bytes: u64,
 }
 
@@ -73,9 +76,16 @@ impl Merge {
     pub fn bytes(&self) -> u64 {
         bytes_of(&self.files)
     }
+
+    /// Whether both are to replace a file.
+    pub(super) fn shares_files_with(&self, other: &Self) -> bool {
+        let paths: HashSet<_> = self.files.iter().map(|file| &file.path).collect();
+        other.files.iter().any(|file| paths.contains(&file.path))
+    }
 }
 
-/// The merges that are due, in the order in which they are to be done. Each is of other files.
+/// The merges that are due, in the order in which they are to be done. Each is of other files. Ranges that are too large come first, before
+/// more rows become mature: so none is ever larger than it may be by more than one merge of young files, however long nothing was merged.
 pub(super) fn plan(files: &[DataFile], policy: &MergePolicy, now: DateTime<Utc>) -> Vec<Merge> {
     let leveled = Leveled::new(files, policy.file_size);
     let (mature, base) = (leveled.of(Level::Mature), leveled.of(Level::Base));
@@ -83,12 +93,11 @@ pub(super) fn plan(files: &[DataFile], policy: &MergePolicy, now: DateTime<Utc>)
     let young = YOUNG.into_iter().zip(policy.young_runs);
     let young = young
         .filter_map(|(level, most)| young_merge(level, leveled.of(level), most, &starts, policy));
-    let mut merges: Vec<_> = young.collect();
     let since = now - TimeDelta::days(1);
     let spent = base.iter().copied().filter(|file| file.modified > since);
     let ranges = key_ranges(&starts, mature, base);
-    merges.extend(base_merges(ranges, bytes_of(spent), policy));
-    merges
+    let BaseMerges { too_large, others } = base_merges(ranges, bytes_of(spent), policy);
+    too_large.into_iter().chain(young).chain(others).collect()
 }
 
 /// The first merge of those that bring a table into one run, each bounded as in [`plan`]: all that is young becomes mature, and then part
@@ -99,8 +108,10 @@ pub(super) fn everything(files: &[DataFile], policy: &MergePolicy) -> Option<Mer
     let starts = range_starts(mature, base, policy.range_size);
     let young: Vec<_> = YOUNG.into_iter().flat_map(|level| leveled.of(level)).copied().collect();
     let eager = MergePolicy { mature_runs: 1, daily_bytes: u64::MAX, ..policy.clone() };
-    let merge = young_merge(Level::L2, &young, 1, &starts, &eager);
-    merge.or_else(|| base_merges(key_ranges(&starts, mature, base), 0, &eager).into_iter().next())
+    let young = young_merge(Level::L2, &young, 1, &starts, &eager);
+    let BaseMerges { too_large, others } =
+        base_merges(key_ranges(&starts, mature, base), 0, &eager);
+    too_large.into_iter().chain(young).chain(others).next()
 }
 
 /// All files of a young level, or the oldest of them, if there are too many at one key, or too many small ones.
@@ -173,23 +184,31 @@ fn key_ranges<'a>(
     ranges
 }
 
+/// Merges of mature files with their base.
+struct BaseMerges {
+    /// Of ranges that are too large.
+    too_large: Vec<Merge>,
+    /// Of any others.
+    others: Vec<Merge>,
+}
+
 /// Merges of mature files with their base, as long as there is a budget for the day, the one first that writes the least of the base for
 /// what it takes in. The first of a day is done whatever the budget, and so are those that cannot wait.
-fn base_merges(ranges: Vec<KeyRange>, mut spent: u64, policy: &MergePolicy) -> Vec<Merge> {
+fn base_merges(ranges: Vec<KeyRange>, mut spent: u64, policy: &MergePolicy) -> BaseMerges {
     let table = ranges.iter().map(KeyRange::bytes).sum();
     let most = most_bytes(table, policy);
     let due = ranges.iter().filter_map(|range| base_merge(range, most, policy));
     let mut due: Vec<_> = due.collect();
-    due.sort_by(|a, b| b.gain.total_cmp(&a.gain));
-    let mut merges = Vec::new();
-    for DueRange { merge, waits, .. } in due {
-        let bytes = merge.bytes();
-        if !waits || spent == 0 || spent + bytes <= policy.daily_bytes {
-            spent += bytes;
-            merges.push(merge);
-        }
-    }
-    merges
+    due.sort_by(|a, b| b.too_large.cmp(&a.too_large).then(b.gain.total_cmp(&a.gain)));
+    due.retain(|DueRange { merge, waits, .. }| {
+        let (bytes, first) = (merge.bytes(), spent == 0);
+        let done = !waits || first || spent.saturating_add(bytes) <= policy.daily_bytes;
+        spent += if done { bytes } else { 0 };
+        done
+    });
+    let (too_large, others): (Vec<_>, Vec<_>) = due.into_iter().partition(|due| due.too_large);
+    let merges = |due: Vec<DueRange>| due.into_iter().map(|due| due.merge).collect();
+    BaseMerges { too_large: merges(too_large), others: merges(others) }
 }
 
 /// With more bytes a range is merged at once, and cut. While the table is small that is a part of it, since all new keys are in its last
@@ -203,6 +222,7 @@ struct DueRange {
     merge: Merge,
     /// The mature bytes for each of the base.
     gain: f64,
+    too_large: bool,
     /// Whether it can wait for another day.
     waits: bool,
 }
@@ -234,6 +254,7 @@ fn base_merge(range: &KeyRange, most: u64, policy: &MergePolicy) -> Option<DueRa
     Some(DueRange {
         merge: Merge { files, from, to, range: range.start, why, cut },
         gain: mature as f64 / base.max(1) as f64,
+        too_large,
         waits: runs < policy.mature_runs && !too_large,
     })
 }

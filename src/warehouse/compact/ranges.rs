@@ -29,18 +29,38 @@ impl RangeSize {
     }
 }
 
-/// The first keys of the ranges of a table, ascending; none if there is one range alone, or no mature file and no base.
+/// The first keys of the ranges of a table, ascending; none if there is no mature file and no base. They are those in the tags, and cuts
+/// between files without one, so that these do not all fall into the range before them.
 pub(super) fn range_starts(mature: &[&DataFile], base: &[&DataFile], size: RangeSize) -> Vec<i64> {
     let mut files: Vec<&DataFile> = mature.iter().chain(base).copied().collect();
     files.sort_by_key(|file| *file.keys.start());
     let mut starts: Vec<_> = files.iter().filter_map(|file| file.tag.range).collect();
-    if starts.is_empty() {
-        let parts = parts(&files, size.parts(bytes_of(files.iter().copied())));
-        starts = parts.iter().map(|part| *part[0].keys.start()).collect();
-    }
+    starts.sort_unstable();
+    starts.dedup();
+    starts.extend(cuts_between_files(&starts, &files, size));
     starts.sort_unstable();
     starts.dedup();
     usable(&starts, &files, size)
+}
+
+/// Where files without a range are cut: before the first range, and where they are too many for the range that they are in.
+fn cuts_between_files(starts: &[i64], files: &[&DataFile], size: RangeSize) -> Vec<i64> {
+    let files = files.iter().copied().filter(|file| file.tag.range.is_none());
+    let files: Vec<_> = files.collect();
+    let starts_before =
+        |file: &DataFile| starts.partition_point(|start| start <= file.keys.start());
+    let in_ranges = files.chunk_by(|a, b| starts_before(a) == starts_before(b));
+    let cuts = in_ranges.flat_map(|files| {
+        let bytes = bytes_of(files.iter().copied());
+        let count = match starts {
+            [] => size.parts(bytes),
+            _ => bytes.div_ceil((size.most_bytes / 2).max(1)) as usize,
+        };
+        // What is in a range begins with it.
+        let begun = usize::from(starts_before(files[0]) > 0);
+        parts(files, count).into_iter().skip(begun).map(|part| *part[0].keys.start())
+    });
+    cuts.collect()
 }
 
 /// The starts that no file lies across, as files do that an older version had. Ranges that have become small go with their neighbour.
@@ -155,6 +175,18 @@ mod tests {
         assert_eq!(starts(&[], &large).len(), 64);
         let one = [file(0..=9, 50)];
         assert_eq!(starts(&[], &one), [0]);
+    }
+
+    #[test]
+    fn files_without_a_range_are_cut_beside_those_with_one() {
+        let base: Vec<_> = (0..10).map(|n| file(n * 10..=n * 10 + 9, 2_000)).collect();
+        let one = [tagged(43..=47, 80, Level::Mature, Some(40))];
+        assert_eq!(starts(&one, &base), [0, 20, 40, 60, 80]);
+        // They stay where they are once each range has a tag.
+        let all = [0, 20, 40, 60, 80].map(|n| tagged(n + 3..=n + 5, 80, Level::Mature, Some(n)));
+        assert_eq!(starts(&all, &base), [0, 20, 40, 60, 80]);
+        // What fits into the range before it is not cut.
+        assert_eq!(starts(&all, &base[9..]), [0, 20, 40, 60, 80]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Translates a [`Change`] of a table into the actions of a Delta commit, and its operation into Delta's.
 
+use std::ops::RangeInclusive;
+
 use arrow::datatypes::Schema;
 use chrono::Utc;
 use deltalake_core::DeltaTableError;
@@ -77,7 +79,7 @@ pub(crate) fn actions(
     let data_change = change.operation != Operation::Compact;
     let new_run = new_run(change, current.is_none());
     for file in &change.add {
-        let level = file.tag.level.or(new_run);
+        let level = file.tag.level.or(new_run.filter(|_| is_new(file, change)));
         actions.push(Action::Add(add(log, file, level, data_change)?));
     }
     for file in &change.remove {
@@ -87,16 +89,31 @@ pub(crate) fn actions(
 }
 
 /// The level of the rows that an ingest adds, which are one sorted run. Only merges cut at key ranges, so none is mature; but a large table
-/// that is made at once is its own base. The files of other operations have the level of those that they come from.
+/// that is made at once is its own base. What is left of the files that lose rows has their level, and none if they have none; so it is with
+/// the files of other operations.
 fn new_run(change: &Change, creates_table: bool) -> Option<Level> {
     if !matches!(change.operation, Operation::Ingest | Operation::Generate) {
         return None;
     }
-    let new = change.add.iter().filter(|file| file.tag.level.is_none());
+    let new = change.add.iter().filter(|file| is_new(file, change));
     match Level::of_run(new.map(|file| file.size_bytes).sum()) {
         Level::Mature if creates_table => Some(Level::Base),
         level => Some(level.min(Level::L2)),
     }
+}
+
+/// Whether a file has new rows, by all that is known: it has no level, and cannot be what is left of a removed file without one.
+fn is_new(file: &DataFile, change: &Change) -> bool {
+    let within = |inner: &RangeInclusive<i64>, outer: &RangeInclusive<i64>| {
+        outer.start() <= inner.start() && inner.end() <= outer.end()
+    };
+    let may_be_left_of = |old: &DataFile| {
+        old.tag.level.is_none()
+            && within(&file.keys, &old.keys)
+            && within(&file.ids, &old.ids)
+            && old.rows.is_none_or(|rows| file.rows <= Some(rows))
+    };
+    file.tag.level.is_none() && !change.remove.iter().any(may_be_left_of)
 }
 
 /// The new metadata, if the schema is not that of the table any more, or describes its columns in another way. Only a commit that adds rows
@@ -151,6 +168,11 @@ fn relative(log: &Log, file: &DataFile) -> Result<String> {
     Ok(parts.collect::<object_store::path::Path>().to_string())
 }
 
+/// Fails if one of the files cannot be removed: for work that is to replace them, before it is done.
+pub(crate) fn check_removable(log: &Log, files: &[DataFile]) -> Result<()> {
+    files.iter().try_for_each(|file| removable(log, file).map(|_| ()))
+}
+
 /// The path of a file to remove: it must stand there as in the log, and deltalake-core encodes it anew. Writers differ in which
 /// characters they encode, so a name with those others is not removed: its rows would be there twice.
 fn removable(log: &Log, file: &DataFile) -> Result<String> {
@@ -187,5 +209,31 @@ mod tests {
         assert_eq!(of(&[500_000_000; 100]), Level::L2);
         assert_eq!(level(&[500_000_000; 100], Operation::Generate, true), Some(Level::Base));
         assert_eq!(level(&[1], Operation::Restore { version: 1 }, false), None);
+    }
+
+    /// As an ingest into a warehouse of before there were levels does it.
+    #[test]
+    fn what_is_left_of_a_file_without_a_level_is_not_of_the_new_run() {
+        let file = |name: &str, keys: RangeInclusive<i64>, ids, rows| DataFile {
+            keys,
+            ids,
+            rows: Some(rows),
+            ..DataFile::unknown(name.into(), rows * 1_000_000, DateTime::UNIX_EPOCH)
+        };
+        let left = file("left", 0..=90, 1_000..=1_900, 500);
+        let new = file("new", 5..=80, 1_500..=2_100, 200);
+        let change = Change {
+            operation: Operation::Ingest,
+            schema: Arc::new(Schema::empty()),
+            add: vec![new.clone(), left.clone()],
+            remove: vec![file("old", 0..=99, 1_000..=1_999, 510)],
+        };
+        assert_eq!(new_run(&change, false), Some(Level::L0));
+        assert_eq!([&new, &left].map(|file| is_new(file, &change)), [true, false]);
+        // A file with a level leaves files of that level: all others are new.
+        let old = change.remove[0].clone().placed(Some(Level::Base), None);
+        let change = Change { remove: vec![old], ..change };
+        assert!(is_new(&left, &change));
+        assert!(!is_new(&left.placed(Some(Level::Base), None), &change));
     }
 }

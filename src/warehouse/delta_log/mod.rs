@@ -10,6 +10,7 @@ mod history;
 mod kept;
 mod versions;
 
+pub(super) use actions::check_removable;
 pub use change::{Change, Operation};
 pub(super) use commit::OPERATION;
 use commit::RUN_ID;

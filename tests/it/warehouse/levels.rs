@@ -105,8 +105,9 @@ async fn merges_bring_rows_to_the_base_range_by_range() {
         let before =
             append(&warehouse, &compact::of_night(night, &sources(night % 7, 150, 1))).await;
         while let Some((merge, done)) =
-            warehouse.merge_due(Table::Sources, &tiny(), &|_| ()).await.unwrap()
+            warehouse.merge_due(Table::Sources, &tiny(), &[], &|_| ()).await.unwrap()
         {
+            let done = done.unwrap();
             assert_eq!(done.files_removed, merge.files.len());
             assert!(merge.bytes() <= 300_000, "{}", merge.bytes());
             levels_seen.insert((merge.from, merge.to));
@@ -162,9 +163,126 @@ async fn a_merge_tells_how_far_it_is() {
     }
     let told = std::sync::Mutex::new(Vec::new());
     let tell = |progress| told.lock().unwrap().push(progress);
-    let (merge, _) = warehouse.merge_due(Table::Sources, &tiny(), &tell).await.unwrap().unwrap();
+    let (merge, _) =
+        warehouse.merge_due(Table::Sources, &tiny(), &[], &tell).await.unwrap().unwrap();
     let told = told.into_inner().unwrap();
     assert!(told.len() > 3 && told.is_sorted_by_key(|one| one.bytes), "{told:?}");
     assert!(told.iter().all(|one| one.bytes_total == merge.bytes()));
     assert_eq!(told.last().unwrap().bytes, merge.bytes());
+}
+
+/// Makes the pages of a file unreadable. Its footer stays as it is.
+fn damage(file: &DataFile) {
+    let path = std::path::Path::new("/").join(file.path.as_ref());
+    let mut bytes = std::fs::read(&path).unwrap();
+    let pages = 4..bytes.len() / 4;
+    bytes[pages].fill(0xff);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn names_in(folder: &tempfile::TempDir) -> Vec<std::path::PathBuf> {
+    let entries = walkdir::WalkDir::new(folder.path()).sort_by_file_name().into_iter();
+    entries.map(|entry| entry.unwrap().into_path()).collect()
+}
+
+/// Its output is there in part when the damaged file is reached. Other merges of the table are done all the same.
+#[tokio::test]
+async fn a_merge_that_fails_leaves_no_file_and_stops_no_other_merge() {
+    let (folder, warehouse) = on_disk();
+    for night in 0..3 {
+        append(&warehouse, &compact::of_night(night, &sources(1, 300, 1))).await;
+    }
+    let damaged = append(&warehouse, &compact::of_night(3, &sources(1000, 50, 1))).await;
+    damage(damaged.files.iter().find(|file| *file.keys.start() == 1000).unwrap());
+    for night in 4..7 {
+        let rows = compact::of_night(night, &sources(1, 150, 1));
+        tagged(&warehouse, &rows, tag(Level::L1, None)).await;
+    }
+    let before = names_in(&folder);
+    let mut failed = Vec::new();
+    for _ in 0..5 {
+        let (merge, done) = warehouse
+            .merge_due(Table::Sources, &tiny(), &[], &|_| ())
+            .await
+            .unwrap()
+            .expect("one is due");
+        let error = done.unwrap_err();
+        assert_eq!((error.kind(), merge.files.len()), (Kind::Storage, 4), "{error}");
+        assert!(error.to_string().contains(".parquet"), "{error}");
+        assert_eq!(names_in(&folder), before);
+        failed = vec![merge];
+    }
+    let next = warehouse.merge_due(Table::Sources, &tiny(), &failed, &|_| ()).await.unwrap();
+    let (merge, done) = next.unwrap();
+    assert_eq!((merge.from, merge.to, done.unwrap().rows), (Level::L1, Level::L2, 450));
+    let none = warehouse.merge_due(Table::Sources, &tiny(), &failed, &|_| ()).await.unwrap();
+    assert!(none.is_none());
+}
+
+/// Others remove a file at work whenever a merge is at its end: how often was it done?
+async fn tries(warehouse: &Warehouse) -> usize {
+    let tries = std::sync::atomic::AtomicUsize::new(0);
+    let delete_one = |progress: diaflight::warehouse::MergeProgress| {
+        if progress.bytes < progress.bytes_total {
+            return;
+        }
+        let object = tries.fetch_add(1, std::sync::atomic::Ordering::Relaxed) as i64;
+        let deleted = std::thread::scope(|scope| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let deletion = Doomed::Object(object);
+            scope
+                .spawn(move || runtime.unwrap().block_on(warehouse.delete(&deletion, false)))
+                .join()
+        });
+        deleted.unwrap().unwrap();
+    };
+    let merged = warehouse.merge_due(Table::Sources, &tiny(), &[], &delete_one).await.unwrap();
+    assert_eq!(merged.unwrap().1.unwrap_err().kind(), Kind::Conflict);
+    tries.into_inner()
+}
+
+#[tokio::test]
+async fn a_merge_with_the_base_is_not_repeated_at_once() {
+    for (level, expected) in [(Level::L0, 10), (Level::Mature, 1)] {
+        let (_folder, warehouse) = on_disk();
+        for night in 0..4 {
+            let rows = compact::of_night(night, &sources(0, 100, 1));
+            let range = (level == Level::Mature).then_some(0);
+            tagged(&warehouse, &rows, tag(level, range)).await;
+        }
+        assert_eq!(tries(&warehouse).await, expected, "{level:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_compaction_ends_while_ingests_go_on() {
+    let warehouse = memory();
+    let policy = MergePolicy { young_bytes: 30_000, ..tiny() };
+    for night in 0..6 {
+        append(&warehouse, &compact::of_night(night, &sources(night % 7, 400, 1))).await;
+    }
+    let ended = std::cell::Cell::new(false);
+    let ingests = async {
+        for night in 6..1000 {
+            if ended.get() {
+                return night;
+            }
+            let batch = compact::of_night(night, &sources(night % 7, 400, 1));
+            let base = newest(&warehouse).await;
+            let change = ingest(schema(), write_files(&warehouse, &batch, usize::MAX).await);
+            warehouse.commit(Table::Sources, base.as_ref(), change).await.unwrap();
+        }
+        1000
+    };
+    let compaction = async {
+        let done = warehouse.compact(Table::Sources, &policy).await;
+        ended.set(true);
+        done.unwrap()
+    };
+    let both = async { tokio::join!(compaction, ingests) };
+    let (_, nights) =
+        tokio::time::timeout(std::time::Duration::from_secs(120), both).await.expect("it ends");
+    assert!(nights < 1000, "it ended only when the ingests did");
+    let after = newest(&warehouse).await.unwrap();
+    assert_eq!(rows(&after).await.len() as i64, nights * 400);
 }

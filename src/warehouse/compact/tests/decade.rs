@@ -1,8 +1,9 @@
 //! What a plan costs and keeps, night after night: the figures of OPERATIONS.md.
 
 use super::night_after_night::GrowingTable;
-use crate::warehouse::FileSize;
+use super::{file, tagged};
 use crate::warehouse::compact::plan::MergePolicy;
+use crate::warehouse::{FileSize, Level};
 
 const GB: u64 = 1_000_000_000;
 
@@ -66,5 +67,39 @@ fn sixty_nights_cost_little_however_small_they_are() {
             assert!(table.largest <= 150 * GB, "{}", table.largest);
             assert!(table.depth <= 26, "{}", table.depth);
         }
+    }
+}
+
+fn assert_bounded(table: &GrowingTable) {
+    let MergePolicy { range_size, young_bytes, file_size, .. } = &table.policy;
+    let most = range_size.most_bytes + young_bytes + file_size.bytes as u64;
+    assert!(table.largest <= most, "{} of {most}", table.largest);
+}
+
+/// Nearly all of a year's keys are new: they come into the last range.
+#[test]
+fn what_a_year_without_merges_left_is_merged_in_bounded_commits() {
+    let mut table = GrowingTable::new(policy());
+    for _ in 0..100 {
+        table.night(NIGHT_BYTES, 1);
+    }
+    for _ in 0..365 {
+        table.night_alone(NIGHT_BYTES);
+    }
+    for _ in 0..3 {
+        table.night(NIGHT_BYTES, 1);
+        assert_bounded(&table);
+    }
+}
+
+/// A base of before there were ranges, and the first file with one.
+#[test]
+fn a_base_without_ranges_is_merged_in_bounded_commits() {
+    let base = (0..300).map(|n| file(n * 1_000_000..=n * 1_000_000 + 999_999, GB));
+    let one = tagged(5_000_000..=5_999_999, GB / 2, Level::Mature, Some(5_000_000));
+    let mut table = GrowingTable::of(policy(), base.chain([one]).collect(), 300_000_000);
+    for _ in 0..60 {
+        table.night(NIGHT_BYTES, 1);
+        assert_bounded(&table);
     }
 }

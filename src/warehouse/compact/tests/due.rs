@@ -152,6 +152,13 @@ fn a_range_that_is_too_large_is_cut_in_two() {
 }
 
 #[test]
+fn a_range_that_is_too_large_comes_before_more_rows_become_mature() {
+    let files = [runs(4, 150, Level::L2), mature(1, 100), base([3000, 19_901])].concat();
+    let young = (Level::L2, Level::Mature, 4, None);
+    assert_eq!(told(&files), [(Level::Mature, Level::Base, 2, Some(10)), young]);
+}
+
+#[test]
 fn mature_rows_are_cut_at_the_ranges_that_there_are() {
     let files = [runs(4, 150, Level::L2), base([3000, 3000])].concat();
     let merges = planned(&files);

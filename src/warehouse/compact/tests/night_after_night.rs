@@ -68,6 +68,18 @@ impl GrowingTable {
         self.now = dusk + TimeDelta::days(1);
     }
 
+    /// Takes in a night while nobody merges.
+    pub(super) fn night_alone(&mut self, bytes: u64) {
+        self.ingest(bytes, NEW_KEYS);
+        self.now += TimeDelta::days(1);
+    }
+
+    /// A table that has such mature files, and such a base, for so many keys.
+    pub(super) fn of(policy: MergePolicy, files: Vec<DataFile>, keys: i64) -> Self {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(10);
+        Self { old: files, keys, now, ..Self::new(policy) }
+    }
+
     fn ingest(&mut self, bytes: u64, new_keys: i64) {
         let new = if self.keys == 0 { bytes } else { (bytes as f64 * NEW_SHARE) as u64 };
         let mut rows = vec![tagged(self.keys..=self.keys + new_keys - 1, new, Level::L0, None)];
