@@ -90,16 +90,18 @@ impl IndexCache {
             .weight_capacity(bytes as u64)
             .shards(SHARDS)
             .build();
-        let options = options.expect("both capacities are given");
+        let parts = match options {
+            Ok(options) => {
+                let (hasher, lifecycle) = (Default::default(), DefaultLifecycle::default());
+                Cache::with_options(options, PartWeighter, hasher, lifecycle)
+            }
+            // Both capacities are given, so there are options.
+            Err(_) => Cache::with_weighter(1, bytes as u64, PartWeighter),
+        };
         Self {
             files: Mutex::default(),
             columns: SharedColumns::default(),
-            parts: Cache::with_options(
-                options,
-                PartWeighter,
-                Default::default(),
-                DefaultLifecycle::default(),
-            ),
+            parts,
             reading: Mutex::default(),
             hits: AtomicUsize::default(),
             reads: AtomicUsize::default(),
