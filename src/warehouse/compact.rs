@@ -1,4 +1,4 @@
-//! Keeps the files of a table few and large, whatever its age, by merges that change no row. [`plan`] says which merges are due;
+//! Keeps the files of a table few and large, whatever its age, by merges that change no row. [`plan()`] says which merges are due;
 //! [`merge`](kway_merge) reads and writes the rows; here each is committed.
 //!
 //! Readers keep the old files until vacuum removes them. Ingests at the same time are not disturbed, and of two merges of the same files
