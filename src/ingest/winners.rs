@@ -12,6 +12,7 @@ use arrow::array::{AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Int64Type, Schema, SchemaRef, UInt64Type};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 
 use super::filter::passing;
@@ -65,12 +66,8 @@ pub(crate) async fn choose(
             "looked for copies"
         );
         let both = rows.schema();
-        let all = copies.read(&both).chain(rows).map_err(Error::from);
-        let every = |batch: RecordBatch| {
-            let all = BooleanArray::from(vec![true; batch.num_rows()]);
-            std::future::ready(Ok((batch, all)))
-        };
-        rows = passing(all.and_then(every), both);
+        let all = copies.read(&both).chain(rows);
+        rows = Box::pin(RecordBatchStreamAdapter::new(both, all));
         files = of_snapshot;
     }
     let fields = rows.schema();
