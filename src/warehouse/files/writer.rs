@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::schema::{KEY, Table};
 use crate::warehouse::Warehouse;
 
-/// Writes one table's files in key order, in memory of one row group whatever the size. A new file begins once
+/// Writes one table's files in key order, in memory of one row group and the key index of the file. A new file begins once
 /// the current one is full and the object changes, so the files of one writer are disjoint in keys.
 pub struct SortedWriter {
     warehouse: Warehouse,
