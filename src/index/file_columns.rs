@@ -1,4 +1,4 @@
-//! The columns of a file as its footer, or the index that it carries, describes them. Served columns are flat, and found by their stored names.
+//! The columns of a file, as its footer or the index that it carries describes them. Served columns are flat, and found by stored names.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
