@@ -20,6 +20,7 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
         history: arguments.history,
         memory_bytes: mebibytes(arguments.ingest_memory_mib),
         temp_dir: arguments.temp_dir,
+        ..IngestOptions::default()
     };
     let bar = log::progress_bar(
         "{bar:40} {decimal_bytes}/{decimal_total_bytes}, {msg} packets, {eta} left",

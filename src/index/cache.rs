@@ -18,7 +18,7 @@ use super::pages;
 use crate::error::{Error, Result};
 use crate::key_pages::{GroupPages, KeyFilter};
 use crate::schema::Table;
-use crate::warehouse::DataFile;
+use crate::warehouse::{DataFile, Snapshot, UpdatedKeys};
 
 /// About what the pages of a row group of our own files take in memory. The cache is told how many entries to expect.
 const GROUP_BYTES: usize = 19 << 10;
@@ -40,6 +40,8 @@ pub struct IndexCache {
     parts: Cache<(u64, PartName), IndexPart, PartWeighter>,
     /// The files whose filters are being read.
     reading: Mutex<HashSet<u64>>,
+    /// The objects with updates, of the snapshot for which they were read last.
+    updated: Mutex<Option<Arc<UpdatedKeys>>>,
     hits: AtomicUsize,
     reads: AtomicUsize,
 }
@@ -103,9 +105,23 @@ impl IndexCache {
             columns: SharedColumns::default(),
             parts,
             reading: Mutex::default(),
+            updated: Mutex::default(),
             hits: AtomicUsize::default(),
             reads: AtomicUsize::default(),
         }
+    }
+
+    /// The objects of a snapshot that have updates. Those of the snapshot before are not read again.
+    pub(super) async fn updated_keys(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Arc<UpdatedKeys>>> {
+        let earlier = self.updated.lock().clone();
+        let read = UpdatedKeys::read(snapshot, earlier.as_ref()).await?;
+        if snapshot.updates.is_some() {
+            self.updated.lock().clone_from(&read);
+        }
+        Ok(read)
     }
 
     /// The index of a file. It is read unless a snapshot in use has it.

@@ -13,7 +13,7 @@ use super::file_index::FileIndex;
 use super::overlaps::overlapping;
 use crate::error::{Error, Result};
 use crate::key_pages::GroupPages;
-use crate::warehouse::{DataFile, Snapshot};
+use crate::warehouse::{DataFile, Snapshot, UpdatedKeys};
 
 /// Files whose indexes are read at the same time.
 const FILES_AT_ONCE: usize = 32;
@@ -34,6 +34,8 @@ pub struct TableIndex {
     pub cache: Arc<IndexCache>,
     /// The indexes of the snapshot's files, in their order.
     files: Arc<[IndexedFile]>,
+    /// The objects whose rows are replaced by updates.
+    updated: OnceCell<Option<Arc<UpdatedKeys>>>,
 }
 
 /// A file of a snapshot.
@@ -103,8 +105,7 @@ impl TableIndex {
                 Some(Ok(index)) => files.push((index.file.clone(), OnceCell::from(index))),
                 None => files.push((file, OnceCell::new())),
                 Some(Err(error)) => {
-                    let table = table.name();
-                    tracing::warn!(table, version, %error, "a file could not be added to the index");
+                    tracing::warn!(table = table.name(), version, %error, "a file was not indexed");
                     files.push((file, OnceCell::new()));
                 }
             }
@@ -115,7 +116,23 @@ impl TableIndex {
         let overlaps = overlapping(described.iter().map(|file| &file.keys));
         let files = indexes.into_iter().zip(overlaps);
         let files = files.map(|(index, overlaps)| IndexedFile { index, overlaps }).collect();
-        Self { snapshot: Arc::new(Snapshot { files: described, ..snapshot }), cache, files }
+        let snapshot = Arc::new(Snapshot { files: described, ..snapshot });
+        let opened = Self { snapshot, cache, files, updated: OnceCell::new() };
+        if let Err(error) = opened.updated_keys().await {
+            tracing::warn!(table = table.name(), version, %error, "the updates could not be read");
+        }
+        opened
+    }
+
+    /// The objects whose rows are replaced by updates, read once; `None` if there are no updates.
+    pub async fn updated_keys(&self) -> Result<Option<&Arc<UpdatedKeys>>> {
+        let read = self.updated.get_or_try_init(|| self.cache.updated_keys(&self.snapshot)).await?;
+        Ok(read.as_ref())
+    }
+
+    /// What [`updated_keys`](Self::updated_keys) has read.
+    pub fn known_updates(&self) -> Option<&Arc<UpdatedKeys>> {
+        self.updated.get()?.as_ref()
     }
 
     /// The index of a file, by its place in the snapshot.

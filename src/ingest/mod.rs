@@ -69,6 +69,15 @@ pub struct IngestOptions {
     pub memory_bytes: usize,
     /// The folder for staged rows and sorted runs; by default the system's temporary folder.
     pub temp_dir: Option<PathBuf>,
+    /// Where objects are replaced in files of up to so many bytes, these are written again at once. In more they wait as updates, unless
+    /// there are so many that it is worth it.
+    pub rewrite_bytes: u64,
+}
+
+impl Default for IngestOptions {
+    fn default() -> Self {
+        Self { history: false, memory_bytes: 1 << 30, temp_dir: None, rewrite_bytes: 4 << 20 }
+    }
 }
 
 /// The progress of reading the inputs.

@@ -10,7 +10,8 @@
 //!
 //! # Steps
 //! 1. [Choose](super::winners) the winners of each id.
-//! 2. Sort the winning staged rows into new files; copy the files that lose rows without them.
+//! 2. Sort the winning staged rows into new files; copy the files that lose rows without them. [Objects](Table::has_updates) mostly replace
+//!    others, in files all over the table: there the rows that lose stay where they are, and what replaces them is added as an update.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
@@ -24,9 +25,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use arrow::buffer::BooleanBuffer;
+use chrono::Utc;
+
 use arrow::array::RecordBatch;
 use arrow::compute::SortOptions;
-use arrow::datatypes::SchemaRef;
 use futures::{Stream, TryStreamExt};
 use tempfile::TempDir;
 
@@ -39,7 +42,8 @@ use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{
-    ATTEMPTS, Change, DataFile, Operation, Snapshot, SortedWriter, Sorter, Warehouse, described,
+    ATTEMPTS, Change, DataFile, Level, MOST_UPDATES, MergePolicy, Operation, Snapshot,
+    SortedWriter, Sorter, Update, Warehouse, described,
 };
 
 /// What became of the staged rows of a table.
@@ -63,7 +67,7 @@ pub(crate) async fn upsert(
 ) -> Result<[(Table, Merged); 3]> {
     let (dir, staged) = staging.finish()?;
     let sorter = Sorter::new(options.memory_bytes / 2, dir.path())?;
-    let upsert = Upsert { warehouse, staged, sorter, dir };
+    let upsert = Upsert { warehouse, staged, sorter, dir, rewrite_bytes: options.rewrite_bytes };
     let mut drafts = Vec::new();
     for table in Table::ALL {
         let draft = upsert.draft(table).await;
@@ -83,6 +87,7 @@ struct Upsert<'a> {
     sorter: Sorter,
     /// The folder of the staged rows.
     dir: TempDir,
+    rewrite_bytes: u64,
 }
 
 /// A change of a table whose files are written but not committed.
@@ -97,10 +102,14 @@ struct UpsertDraft {
 impl Upsert<'_> {
     /// Compares with the newest state of a table and writes what changes it.
     async fn draft(&self, table: Table) -> Result<UpsertDraft> {
-        let base = self.warehouse.snapshot(table, None).await?;
+        let mut base = self.warehouse.snapshot(table, None).await?;
         let Some(staged) = self.staged.get(&table) else {
             return Ok(UpsertDraft { table, base, change: None, merged: Merged::default() });
         };
+        if base.as_ref().is_some_and(|base| self.folds_first(base, staged)) {
+            self.warehouse.fold(table, &MergePolicy::DEFAULT).await?;
+            base = self.warehouse.snapshot(table, None).await?;
+        }
         let (schema, grows) = match &base {
             Some(base) => {
                 let schema = extend(table, &base.schema, &staged.schema)?;
@@ -116,14 +125,63 @@ impl Upsert<'_> {
         if !grows && added == 0 && winners.touched.is_empty() {
             return Ok(UpsertDraft { table, base, change: None, merged });
         }
-        let mut change = Change {
-            operation: Operation::Ingest,
-            schema: Arc::new(schema),
-            add: Vec::new(),
-            remove: winners.touched.iter().map(|(file, _)| file.clone()).collect(),
-        };
-        self.write(table, staged, winners, &mut change).await?;
+        let (operation, schema) = (Operation::Ingest, Arc::new(schema));
+        let mut change = Change { operation, schema, add: Vec::new(), remove: Vec::new() };
+        match &base {
+            Some(base) if self.leaves_updates(base, &winners) => {
+                self.write_updates(base, staged, winners, &mut change).await?;
+            }
+            _ => self.write(table, staged, winners, &mut change).await?,
+        }
         Ok(UpsertDraft { table, base, change: Some(change), merged })
+    }
+
+    /// Whether updates are folded into their table before more come: that costs little beside the new rows, or they are too many.
+    fn folds_first(&self, base: &Snapshot, staged: &StagedRows) -> bool {
+        if base.update_files().next().is_none() {
+            return false;
+        }
+        let bytes: u64 = base.files.iter().map(|file| file.size_bytes).sum();
+        let of_updates: u64 = base.update_files().map(|file| file.size_bytes).sum();
+        let rows = base.update_files().filter_map(|file| file.rows).sum::<u64>() + staged.rows;
+        let news = of_updates + bytes_of_rows(base, staged.rows);
+        bytes <= self.rewrite_bytes.max(3 * news) || rows > MOST_UPDATES
+    }
+
+    /// Whether what replaces rows of a table is left beside it: it has updates already, or to write the files again costs too much.
+    fn leaves_updates(&self, base: &Snapshot, winners: &Winners) -> bool {
+        let Winners { touched, added, replaced, .. } = winners;
+        if !base.table.has_updates() || touched.is_empty() {
+            return false;
+        }
+        let bytes: u64 = touched.iter().map(|(file, _)| file.size_bytes).sum();
+        let news = bytes_of_rows(base, added + replaced);
+        base.update_files().next().is_some() || bytes > self.rewrite_bytes.max(2 * news)
+    }
+
+    /// Writes the staged rows that are new, and those that replace others, apart.
+    async fn write_updates(
+        &self,
+        base: &Snapshot,
+        staged: &StagedRows,
+        winners: Winners,
+        change: &mut Change,
+    ) -> Result<()> {
+        // Whoever commits rows in between makes this a conflict, and whoever commits none leaves all numbers as they are.
+        let number = base.version + 1;
+        let Winners { staged: enter, replacing, .. } = winners;
+        let new = &enter & &!&replacing;
+        let schema = &change.schema;
+        let writer = || SortedWriter::new(self.warehouse, base.table, schema.clone());
+        let new = self.write_staged(staged, new, writer()).await?;
+        change.add.extend(new.into_iter().map(|file| file.folded(number)));
+        let updates = self.write_staged(staged, replacing, writer().of_updates()).await?;
+        let level = Level::of_run(updates.iter().map(|file| file.size_bytes).sum()).min(Level::L2);
+        let update = Update { number, since_ms: Utc::now().timestamp_millis() };
+        let updates =
+            updates.into_iter().map(|file| file.placed(Some(level), None).updating(update));
+        change.add.extend(updates);
+        Ok(())
     }
 
     /// Writes the winning staged rows, and the rows that stay of each file that loses some.
@@ -134,13 +192,10 @@ impl Upsert<'_> {
         winners: Winners,
         change: &mut Change,
     ) -> Result<()> {
+        change.remove.extend(winners.touched.iter().map(|(file, _)| file.clone()));
         let schema = &change.schema;
-        let rows = staged.read(schema).map_err(Error::from);
-        let rows = staying(rows, schema.clone(), winners.staged);
-        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
-        let order: Vec<_> = order.collect();
-        let rows = self.sorter.sort_long(rows, &order, staged.row_bytes)?;
-        change.add.extend(self.write_sorted(table, schema, rows).await?);
+        let writer = || SortedWriter::new(self.warehouse, table, schema.clone());
+        change.add.extend(self.write_staged(staged, winners.staged, writer()).await?);
         let store = &self.warehouse.location().store;
         let (touched, leaving): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
         for (file, leaving) in described(store, table, touched).await?.into_iter().zip(leaving) {
@@ -149,8 +204,8 @@ impl Upsert<'_> {
             let rows = read(store.clone(), file, schema.clone());
             let rows = without(rows, table, schema.clone(), leaving);
             let written = match sorted {
-                true => self.write_sorted(table, schema, rows.map_err(Error::from)).await,
-                false => self.write_sorted(table, schema, self.sorter.sort(rows, &order)?).await,
+                true => write_sorted(writer(), rows.map_err(Error::from)).await,
+                false => write_sorted(writer(), self.sorter.sort(rows, &order(table))?).await,
             };
             let written = written.map_err(|error| error.context(name))?;
             change.add.extend(written.into_iter().map(|new| new.in_place_of(&tag)));
@@ -158,17 +213,18 @@ impl Upsert<'_> {
         Ok(())
     }
 
-    async fn write_sorted(
+    /// Writes the staged rows whose bit is set.
+    async fn write_staged(
         &self,
-        table: Table,
-        schema: &SchemaRef,
-        mut rows: impl Stream<Item = Result<RecordBatch>> + Unpin,
+        staged: &StagedRows,
+        wanted: BooleanBuffer,
+        writer: SortedWriter,
     ) -> Result<Vec<DataFile>> {
-        let mut writer = SortedWriter::new(self.warehouse, table, schema.clone());
-        while let Some(batch) = rows.try_next().await? {
-            writer.write(&batch).await?;
-        }
-        writer.finish().await
+        let (table, schema) = (writer.table(), writer.schema().clone());
+        let rows = staged.read(&schema).map_err(Error::from);
+        let rows = staying(rows, schema, wanted);
+        let rows = self.sorter.sort_long(rows, &order(table), staged.row_bytes)?;
+        write_sorted(writer, rows).await
     }
 
     /// Fails with `Conflict` where the table has changed meanwhile, even if there was nothing to commit: rows that were there may be
@@ -207,6 +263,29 @@ impl Upsert<'_> {
             draft = self.draft(table).await?;
         }
     }
+}
+
+/// The order of the rows in files.
+fn order(table: Table) -> Vec<(&'static str, SortOptions)> {
+    table.sort_columns().iter().map(|name| (*name, SortOptions::default())).collect()
+}
+
+async fn write_sorted(
+    mut writer: SortedWriter,
+    mut rows: impl Stream<Item = Result<RecordBatch>> + Unpin,
+) -> Result<Vec<DataFile>> {
+    while let Some(batch) = rows.try_next().await? {
+        writer.write(&batch).await?;
+    }
+    writer.finish().await
+}
+
+/// About how many bytes so many rows of a table take in its files.
+fn bytes_of_rows(base: &Snapshot, rows: u64) -> u64 {
+    let (bytes, of_base) = base.files.iter().fold((0, 0), |(bytes, rows), file| {
+        (bytes + u128::from(file.size_bytes), rows + u128::from(file.rows.unwrap_or_default()))
+    });
+    (bytes * u128::from(rows) / of_base.max(1)).min(u128::from(u64::MAX / 4)) as u64
 }
 
 #[cfg(test)]

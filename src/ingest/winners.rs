@@ -33,6 +33,8 @@ const MOST_REPLACED: usize = 16 << 20;
 pub(crate) struct Winners {
     /// The staged rows that enter the table, in reading order.
     pub staged: BooleanBuffer,
+    /// Those of them that replace a stored row.
+    pub replacing: BooleanBuffer,
     /// The files that lose rows, and the objects and ids of these.
     pub touched: Vec<(DataFile, HashSet<(i64, i64)>)>,
     /// Ids that the table did not have.
@@ -111,6 +113,8 @@ fn ranked_rows(
 struct UpsertTally {
     /// For every staged row whether it enters the table.
     enters: BooleanBufferBuilder,
+    /// For every staged row whether it replaces a stored one.
+    replaces: BooleanBufferBuilder,
     /// By the place of their file, the objects and ids that leave.
     leave: BTreeMap<u64, HashSet<(i64, i64)>>,
     leaving: usize,
@@ -124,10 +128,14 @@ struct UpsertTally {
 
 impl UpsertTally {
     fn new(staged_rows: u64) -> Self {
-        let mut enters = BooleanBufferBuilder::new(staged_rows as usize);
-        enters.append_n(staged_rows as usize, false);
-        let (leave, winner) = (BTreeMap::new(), None);
-        Self { enters, leave, leaving: 0, winner, is_new: false, added: 0, replaced: 0 }
+        let none = || {
+            let mut bits = BooleanBufferBuilder::new(staged_rows as usize);
+            bits.append_n(staged_rows as usize, false);
+            bits
+        };
+        let (enters, replaces, leave, winner) = (none(), none(), BTreeMap::new(), None);
+        let (leaving, is_new, added, replaced) = (0, false, 0, 0);
+        Self { enters, replaces, leave, leaving, winner, is_new, added, replaced }
     }
 
     /// Takes the next copy: the identity of its row, its object and id, and its number.
@@ -154,6 +162,7 @@ impl UpsertTally {
         self.leaving += usize::from(self.leave.entry(number).or_default().insert(filed));
         if self.is_new {
             self.is_new = false;
+            self.replaces.set_bit((winner - STAGED) as usize, true);
             self.added -= 1;
             self.replaced += 1;
         }
@@ -174,6 +183,7 @@ impl UpsertTally {
         };
         let touched = self.leave.into_iter().map(file).collect::<Result<_>>()?;
         let Self { added, replaced, .. } = self;
-        Ok(Winners { staged: self.enters.finish(), touched, added, replaced })
+        let (staged, replacing) = (self.enters.finish(), self.replaces.finish());
+        Ok(Winners { staged, replacing, touched, added, replaced })
     }
 }

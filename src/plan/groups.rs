@@ -78,7 +78,7 @@ pub(crate) fn ascending(columns: &[&str], schema: &Schema) -> Option<LexOrdering
     LexOrdering::new(keys.map(|key| PhysicalSortExpr::new(key, options)))
 }
 
-/// A file as DataFusion scans it, under a name that plans show.
+/// A file as DataFusion scans it, under a name that plans show. After the values of its path comes the number of its update.
 pub(crate) fn scanned(file: &DataFile, name: Path) -> PartitionedFile {
     let scanned = PartitionedFile::new_from_meta(ObjectMeta {
         location: name,
@@ -88,7 +88,8 @@ pub(crate) fn scanned(file: &DataFile, name: Path) -> PartitionedFile {
         version: None,
     });
     let values = file.partition_values.iter().map(|(_, value)| value.clone());
-    scanned.with_partition_values(values.collect())
+    let number = ScalarValue::UInt64(Some(file.update_number()));
+    scanned.with_partition_values(values.chain([number]).collect())
 }
 
 /// The modification time by which DataFusion's footer cache distinguishes a file from an earlier one of the same name.

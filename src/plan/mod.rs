@@ -3,7 +3,7 @@
 //! [`SnapshotTable`] is a table with a snapshot, [`OpenTable`] one whose snapshot is chosen when its plan is executed. Where a filter names
 //! objects ([`condition`]), both are read by a [`LookupExec`], through the key index. All other scans are DataFusion's own, of the
 //! [`files`] that the log's ranges leave, in [`groups`] that keep the order of the files, and without conclusions from statistics that
-//! leave out NaN ([`nan`], [`hidden`]).
+//! leave out NaN ([`nan`], [`hidden`]). Rows that updates replace are left out ([`newest`]).
 //!
 //! [`streaming_sort`] replaces sorts whose input is sorted already or in part ([`reverse_within`], [`sort_unless_sorted`], [`gathered`]).
 //! [`bounds`] and [`plan_check`] refuse statements whose planning would take too long.
@@ -19,6 +19,7 @@ mod lookup;
 mod named_files;
 mod nan;
 mod nested_cases;
+mod newest;
 mod open_table;
 mod plan_check;
 mod reverse_within;

@@ -20,10 +20,12 @@ use datafusion::physical_plan::{ExecutionPlan, project_schema};
 
 use super::named_files::NamedFiles;
 use super::nan::HonestStatistics;
+use super::newest::{newest, number_column, with_number};
 use super::open_table::{OpenTable, pushed_down};
 use super::{ParameterValues, condition, files, groups};
 use crate::index::TableIndex;
-use crate::warehouse::{DataFile, Snapshot};
+use crate::schema::KEY;
+use crate::warehouse::{DataFile, Snapshot, UpdatedKeys};
 
 /// One version of one table.
 #[derive(Debug)]
@@ -82,12 +84,34 @@ impl TableProvider for SnapshotTable {
             return Ok(Arc::new(lookup.bound(&self.index, &ParameterValues::new())?));
         }
         let predicate = self.predicate(state, filters)?;
-        self.whole(state, projection, predicate, limit)
+        match self.index.updated_keys().await? {
+            None => self.whole(state, projection, predicate, limit),
+            Some(updated) => self.newest(state, projection, predicate, updated),
+        }
     }
 }
 
 impl SnapshotTable {
-    /// DataFusion's scan of the files that the predicate does not rule out.
+    /// The rows of a scan that are the newest of their objects. That is a question to each row alone, so all filters may come before it.
+    fn newest(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        predicate: Option<Arc<dyn PhysicalExpr>>,
+        updated: &Arc<UpdatedKeys>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = self.schema();
+        let (key, number) = (schema.index_of(KEY)?, schema.fields().len());
+        let wanted = projection.cloned().unwrap_or_else(|| (0..number).collect());
+        let mut read = wanted.clone();
+        read.extend((!wanted.contains(&key)).then_some(key));
+        read.push(number);
+        let rows = self.whole(state, Some(&read), predicate, None)?;
+        newest(rows, updated, wanted.len())
+    }
+
+    /// DataFusion's scan of the files that the predicate does not rule out. After the columns of the table comes the number of the update that
+    /// a file has rows of.
     fn whole(
         &self,
         state: &dyn Session,
@@ -96,9 +120,11 @@ impl SnapshotTable {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let snapshot = self.snapshot();
+        let every = || (0..snapshot.schema.fields().len()).collect();
+        let read = projection.cloned().unwrap_or_else(every);
         let files = files::left(snapshot, predicate.as_ref())?;
         if files.is_empty() {
-            let schema = project_schema(&self.schema(), projection)?;
+            let schema = project_schema(&with_number(&snapshot.schema), Some(&read))?;
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let scanned = |file: DataFile| {
@@ -108,20 +134,22 @@ impl SnapshotTable {
         let files: Vec<_> = files.into_iter().map(scanned).collect();
         let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
         let reader = NamedFiles::new(snapshot, footers);
-        let in_path = snapshot.partition_columns();
+        let mut in_path = snapshot.partition_columns();
         let in_files = snapshot.schema.fields().len() - in_path.len();
         let in_files = Arc::new(snapshot.schema.project(&Vec::from_iter(0..in_files))?);
+        in_path.push(Arc::new(number_column()));
         let columns = TableSchema::builder(in_files).with_table_partition_cols(in_path).build();
         let source = ParquetSource::new(columns)
             .with_table_parquet_options(state.table_options().parquet.clone())
             .with_pushdown_filters(true)
             .with_parquet_file_reader_factory(Arc::new(reader));
-        let statistics = groups::scan_statistics(&files, &snapshot.schema);
+        let schema = with_number(&snapshot.schema);
+        let statistics = groups::scan_statistics(&files, &schema);
         let described = files.iter().map(|(file, _)| file);
         let order = groups::sort_columns(snapshot.table, described);
-        let order = groups::ascending(order, &snapshot.schema);
+        let order = groups::ascending(order, &schema);
         let files = files.into_iter().map(|(file, mut scanned)| {
-            let statistics = groups::file_statistics(snapshot.table, &file, &snapshot.schema);
+            let statistics = groups::file_statistics(snapshot.table, &file, &schema);
             scanned.statistics = Some(statistics);
             (file, scanned)
         });
@@ -132,7 +160,7 @@ impl SnapshotTable {
             .with_file_groups(groups.groups)
             .with_output_ordering(order.into_iter().collect())
             .with_statistics(statistics)
-            .with_projection_indices(projection.cloned())?
+            .with_projection_indices(Some(read))?
             .with_limit(limit)
             .with_expr_adapter(Some(Arc::new(HonestStatistics)))
             .build();

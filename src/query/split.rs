@@ -45,8 +45,7 @@ pub(crate) async fn split(index: &TableIndex) -> Result<Split> {
         pieces.extend(file.groups.iter().filter(|group| group.rows > 0).map(piece));
     }
     pieces.sort_by_key(|piece| piece.first_key);
-    let rows = snapshot.files.iter().map(|file| file.rows).sum();
-    Ok(Split { version: snapshot.version, keys: ranges(&pieces), rows })
+    Ok(Split { version: snapshot.version, keys: ranges(&pieces), rows: snapshot.rows() })
 }
 
 /// Cuts pieces, which are in the order of their first keys, into ranges with enough rows each.

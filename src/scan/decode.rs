@@ -39,7 +39,7 @@ fn wanted_rows(
     in_file: &FileProjection,
 ) -> Result<RecordBatch> {
     let Lookup { projection, wanted, reversed, .. } = lookup;
-    let mut rows = keyed(fetched, &wanted.keys)?;
+    let mut rows = keyed(fetched, lookup)?;
     if let Some(times) = &wanted.times {
         rows = timed(fetched, rows, times)?;
     }
@@ -53,9 +53,13 @@ fn wanted_rows(
     projection.batch(in_file, constants, &leaves.collect::<Result<Vec<_>>>()?, count)
 }
 
-/// The rows of the group that have one of the keys (ascending).
-pub(crate) fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<usize>>> {
-    let key = &fetched.part.file.columns.key;
+/// The rows of the group that have one of the keys, and are the newest of their objects.
+pub(crate) fn keyed(fetched: &FetchedColumns, lookup: &Lookup) -> Result<Vec<Range<usize>>> {
+    let FileIndex { columns, file, .. } = &*fetched.part.file;
+    let (key, keys) = (&columns.key, &lookup.wanted.keys);
+    let updates = lookup.table.known_updates();
+    let is_newest =
+        |value| updates.is_none_or(|updates| updates.newest(value) == file.update_number());
     let all = |pages: &FetchedPages| FetchedRows::new(pages, once(0..pages.rows).collect());
     let all: Vec<_> = fetched.layouts.iter().map(all).collect();
     let decoded = column(fetched, key, &all, false)?;
@@ -65,7 +69,8 @@ pub(crate) fn keyed(fetched: &FetchedColumns, keys: &[i64]) -> Result<Vec<Range<
     let mut is_wanted = |value: i64| {
         // Rows of an object follow each other, so most often the key is that of the last row.
         if last != Some(value) {
-            (last, found) = (Some(value), keys.binary_search(&value).is_ok());
+            found = keys.binary_search(&value).is_ok() && is_newest(value);
+            last = Some(value);
         }
         found
     };

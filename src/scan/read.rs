@@ -42,6 +42,8 @@ pub fn read_by_file(lookup: Lookup) -> impl Stream<Item = Result<RowsOfFile>> + 
 async fn start(lookup: Lookup) -> Result<BoxStream<'static, Result<RowsOfFile>>> {
     let row_bytes = row_bytes(&lookup.projection.schema);
     let most = (PART_BYTES / row_bytes).clamp(1, PART_ROWS);
+    // Decoding leaves out the rows that they replace.
+    lookup.table.updated_keys().await?;
     let groups = lookup.table.groups(&lookup.wanted).await?;
     if let [group] = &groups[..] {
         let mut parts = lookup.table.parts(group.clone(), most).await?;
@@ -151,7 +153,7 @@ async fn rows_of_part(lookup: &Lookup, part: RowGroupPart) -> Result<RecordBatch
 async fn with_key(lookup: &Lookup, part: RowGroupPart) -> Result<Option<RowGroupPart>> {
     let key = part.file.columns.key.column;
     let fetched = counted_fetch(lookup, part, once(key)).await?;
-    let rows = keyed(&fetched, &lookup.wanted.keys);
+    let rows = keyed(&fetched, lookup);
     let rows = rows.map_err(|error| fetched.part.file.failed(error))?;
     Ok((!rows.is_empty()).then_some(RowGroupPart { rows, ..fetched.part }))
 }

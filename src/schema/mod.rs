@@ -95,6 +95,11 @@ impl Table {
         }
     }
 
+    /// Whether new rows mostly replace others: each alert has a new state of its object. Those wait as updates beside the table.
+    pub fn has_updates(self) -> bool {
+        self == Table::Objects
+    }
+
     /// The order of rows in every file, all ascending.
     pub fn sort_columns(self) -> &'static [&'static str] {
         match self {

@@ -98,7 +98,7 @@ impl Warehouse {
         // Listed before the log is read: a file that is committed in between is then known as live.
         let (now, objects) = (Utc::now(), log.location.list().await?.objects);
         let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
-        let snapshot = log.snapshot(&state)?;
+        let snapshot = log.snapshot(&state).await?;
         let stored = sizes(&objects);
         let mut checked =
             CheckedTable { snapshot, findings: vec![], flawed: vec![], orphans: vec![] };

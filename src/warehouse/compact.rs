@@ -4,14 +4,16 @@
 //! Readers keep the old files until vacuum removes them. Ingests at the same time are not disturbed, and of two merges of the same files
 //! one is committed. Stopping at any time loses nothing.
 
+mod fold;
 mod kway_merge;
 mod levels;
 mod plan;
 mod ranges;
 mod segments;
 mod settle;
+mod updates;
 
-pub use self::plan::{Merge, MergePolicy};
+pub use self::plan::{Merge, MergeKind, MergePolicy};
 pub use self::ranges::RangeSize;
 pub use self::segments::MergeProgress;
 
@@ -20,10 +22,12 @@ use std::collections::HashSet;
 use chrono::Utc;
 use object_store::path::Path;
 
+use self::fold::{Folded, fold, merge_updates};
 use self::kway_merge::merge;
 use self::levels::bytes_of;
 use self::plan::plan;
 use self::ranges::RangeCut;
+use self::segments::TellProgress;
 use self::settle::unsettled;
 use super::delta_log::{Log, check_removable};
 use super::{ATTEMPTS, Change, DataFile, Level, Operation, Snapshot, Warehouse, described};
@@ -41,13 +45,18 @@ pub struct Compacted {
     pub rows: u64,
 }
 
-/// Told now and then how far a merge is.
-type TellProgress<'a> = &'a (dyn Fn(MergeProgress) + Send + Sync);
+impl Compacted {
+    fn add(&mut self, more: &Self) {
+        self.files_removed += more.files_removed;
+        self.files_added += more.files_added;
+        self.rows += more.rows;
+    }
+}
 
 impl Warehouse {
     /// The merges of a table that are due now. Fails with `NotFound` where there is no table, as all of these do.
     pub async fn due_merges(&self, table: Table, policy: &MergePolicy) -> Result<Vec<Merge>> {
-        Ok(plan(&self.newest(table).await?.files, policy, Utc::now()))
+        Ok(due(&self.newest(table).await?, policy))
     }
 
     /// Does one of the merges that are due, in one commit, and says what came of it: the first that has no file in common with those that
@@ -64,8 +73,7 @@ impl Warehouse {
         let mut attempt = 1;
         loop {
             let base = self.newest(table).await?;
-            let Some(merge) = plan(&base.files, policy, Utc::now()).into_iter().find(is_free)
-            else {
+            let Some(merge) = due(&base, policy).into_iter().find(is_free) else {
                 return Ok(None);
             };
             match self.do_merge(&base, &merge, policy, progress).await {
@@ -77,12 +85,33 @@ impl Warehouse {
         }
     }
 
-    /// Brings the rows that a table has now into one sorted run of full files. One commit does it, unless there is more to merge than
+    /// Folds the updates that a table has now into it: then its own files have the newest row of each object. `Conflict` if others keep
+    /// removing the files at work.
+    pub async fn fold(&self, table: Table, policy: &MergePolicy) -> Result<Compacted> {
+        let first = self.newest(table).await?;
+        let newest = first.update_files().map(DataFile::update_number).max().unwrap_or_default();
+        let (mut folded, mut attempt) = (Compacted::default(), 1);
+        loop {
+            let base = self.newest(table).await?;
+            let Some(step) = updates::fold(&base.files, newest, policy, "fold") else {
+                return Ok(folded);
+            };
+            match self.do_merge(&base, &step, policy, &|_| ()).await {
+                Err(error) if is_conflict(&error, attempt) => attempt += 1,
+                done => {
+                    folded.add(&done?);
+                    attempt = 1;
+                }
+            }
+        }
+    }
+
+    /// Brings the rows that a table has now into one sorted run of full files, with all updates folded in. One commit does it, unless there is more to merge than
     /// [`young_bytes`](MergePolicy::young_bytes): then the young files become mature, and these are merged with the base range by range.
     /// What others add meanwhile is left as it is, so that it comes to an end. `Conflict` if they keep removing the files at work.
     pub async fn compact(&self, table: Table, policy: &MergePolicy) -> Result<Compacted> {
+        let mut compacted = self.fold(table, policy).await?;
         let first = self.newest(table).await?.files.into_iter().map(|file| file.path).collect();
-        let mut compacted = Compacted::default();
         let mut attempt = 1;
         loop {
             let (step, is_last) = match self.compact_step(table, &first, policy).await {
@@ -93,9 +122,7 @@ impl Warehouse {
                 done => done?,
             };
             attempt = 1;
-            compacted.files_removed += step.files_removed;
-            compacted.files_added += step.files_added;
-            compacted.rows += step.rows;
+            compacted.add(&step);
             if is_last {
                 return Ok(compacted);
             }
@@ -105,7 +132,9 @@ impl Warehouse {
     /// The files that [`compact`](Self::compact) would merge now. Nothing is written: into how many files is not known before.
     pub async fn would_compact(&self, table: Table, policy: &MergePolicy) -> Result<Compacted> {
         let base = self.described_newest(table).await?;
-        let files = unsettled(&base.files, policy.file_size).concat();
+        let own: Vec<_> = base.own_files().cloned().collect();
+        let mut files = unsettled(&own, policy.file_size).concat();
+        files.extend(base.update_files().cloned());
         let rows = files.iter().filter_map(|file| file.rows).sum();
         Ok(Compacted { files_removed: files.len(), files_added: 0, rows })
     }
@@ -121,6 +150,7 @@ impl Warehouse {
         let mut base = self.described_newest(table).await?;
         base.files
             .retain(|file| first.contains(&file.path) || file.tag.level >= Some(Level::Mature));
+        base.files.retain(|file| !file.is_update());
         let groups = unsettled(&base.files, policy.file_size);
         let by_range = bytes_of(groups.iter().flatten()) > policy.young_bytes;
         let (merges, is_last) = match by_range.then(|| plan::everything(&base.files, policy)) {
@@ -185,8 +215,20 @@ impl Warehouse {
     ) -> Result<Compacted> {
         let (mut add, mut remove) = (Vec::new(), Vec::new());
         for one in merges {
-            add.extend(merge(self, base, one, policy.file_size, progress).await?);
-            remove.extend(one.files.iter().cloned());
+            let full = policy.file_size;
+            let Folded { add: new, remove: old } = match one.kind {
+                MergeKind::Fold => fold(self, base, one, full, progress).await?,
+                MergeKind::Table => Folded {
+                    add: merge(self, base, one, full, progress).await?,
+                    remove: one.files.clone(),
+                },
+                MergeKind::Updates => Folded {
+                    add: merge_updates(self, base, one, full, progress).await?,
+                    remove: one.files.clone(),
+                },
+            };
+            add.extend(new);
+            remove.extend(old);
         }
         let (files_removed, files_added) = (remove.len(), add.len());
         let rows = add.iter().filter_map(|file| file.rows).sum();
@@ -196,12 +238,23 @@ impl Warehouse {
     }
 }
 
+/// All that is due: what the updates need comes first.
+fn due(base: &Snapshot, policy: &MergePolicy) -> Vec<Merge> {
+    let now = Utc::now();
+    let own: Vec<_> = base.own_files().cloned().collect();
+    let of_updates = updates::due(&base.files, policy, now);
+    let is_free = |merge: &Merge| !of_updates.iter().any(|one| merge.shares_files_with(one));
+    let of_table = plan(&own, policy, now).into_iter().filter(is_free).collect::<Vec<_>>();
+    of_updates.into_iter().chain(of_table).collect()
+}
+
 /// Merges a group of files into files of the base, with ranges of their own.
 fn to_base(files: Vec<DataFile>, policy: &MergePolicy) -> Merge {
     let from = files.iter().filter_map(|file| file.tag.level).min().unwrap_or(Level::L0);
     let parts = policy.range_size.parts(bytes_of(&files));
     let cut = Some(RangeCut { starts: Vec::new(), parts });
-    Merge { files, from, to: Level::Base, range: None, why: "compaction".to_string(), cut }
+    let (why, kind) = ("compaction".to_string(), MergeKind::Table);
+    Merge { files, from, to: Level::Base, range: None, why, kind, cut }
 }
 
 /// Whether another writer removed a file that was at work, and all is to be planned anew.

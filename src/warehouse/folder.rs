@@ -130,6 +130,7 @@ async fn from_objects(
         schema,
         left_out,
         files,
+        updates: None,
         store,
         root,
     })

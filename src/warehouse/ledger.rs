@@ -65,7 +65,8 @@ impl Warehouse {
             if full && ledger.removed.is_empty() {
                 break;
             }
-            let Some(actions) = log.actions(version).await? else { break };
+            let Some(mut actions) = log.actions(version).await? else { break };
+            actions.extend(log.actions_of_updates(&actions).await?);
             ledger.find_removed(&actions);
             if !full {
                 let names = names.iter().filter(|(_, kept)| *kept == version);

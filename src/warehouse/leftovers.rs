@@ -48,19 +48,20 @@ impl Warehouse {
     /// Deletes what killed processes left of a table.
     pub(super) async fn remove_leftovers(&self, table: Table) -> Result<()> {
         let log = Log::new(&self.location, table)?;
-        let Ok(folder) = log.location.url.to_file_path() else { return Ok(()) };
-        for path in left_in(&folder).chain(left_in(&folder.join(DELTA_LOG))) {
-            if let Some(marked) = marked(&path) {
-                self.remove_uncommitted(&log, &marked).await?;
+        for location in [Some(&log.location), log.updates.as_ref().map(|log| &log.location)] {
+            let Some(Ok(folder)) = location.map(|at| at.url.to_file_path()) else { continue };
+            for path in left_in(&folder).chain(left_in(&folder.join(DELTA_LOG))) {
+                if let (Some(marked), Some(at)) = (marked(&path), location) {
+                    self.remove_uncommitted(&log, at.prefix.clone().join(marked)).await?;
+                }
+                remove(&path);
             }
-            remove(&path);
         }
         Ok(())
     }
 
     /// Deletes a data file if no version has named it. Its writer has ended, so none will.
-    async fn remove_uncommitted(&self, log: &Log, name: &str) -> Result<()> {
-        let path = log.location.prefix.clone().join(name);
+    async fn remove_uncommitted(&self, log: &Log, path: object_store::path::Path) -> Result<()> {
         use object_store::ObjectStoreExt;
         let Ok(object) = log.location.store.head(&path).await else { return Ok(()) };
         let object = ObjectMeta { location: path, ..object };

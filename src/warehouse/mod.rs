@@ -24,17 +24,18 @@ mod source;
 mod storage;
 mod uncommitted;
 mod undo;
+mod updated_keys;
 mod vacuum;
 mod writable;
 
 pub use as_of::AsOf;
 pub use check::{Checked, Finding, Flaw};
-pub use compact::{Compacted, Merge, MergePolicy, MergeProgress, RangeSize};
+pub use compact::{Compacted, Merge, MergeKind, MergePolicy, MergeProgress, RangeSize};
 pub use delete::{Deleted, DeletedRows, Doomed};
 pub use delta_log::{Change, History, Newer, Operation};
 pub use files::{
     ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,
-    Sorter, StoredNames, bytes_of, described, footer, read, stored_name,
+    Sorter, StoredNames, Update, bytes_of, described, footer, read, read_keys, stored_name,
 };
 pub use ledger::{Amounts, LedgerEntry};
 pub use restore::Restored;
@@ -45,6 +46,7 @@ pub use storage::{
 };
 pub(crate) use storage::{make_folder, sync_folder};
 pub use undo::Undone;
+pub use updated_keys::{MOST_UPDATES, UpdatedKeys};
 pub use vacuum::{VacuumOptions, Vacuumed};
 
 use self::delta_log::Log;

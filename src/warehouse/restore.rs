@@ -211,7 +211,10 @@ async fn next_change(log: &Log, version: u64, newest: u64) -> Result<Option<u64>
 async fn brings_objects_back(plans: &[Restoration]) -> Result<bool> {
     match plans {
         [Restoration { table: Table::Objects, base, add, remove, .. }, _, ..] => {
-            Ok(compare_ids(base, add, remove).await?.has_own)
+            let own = |files: &[DataFile]| -> Vec<_> {
+                files.iter().filter(|file| !file.is_update()).cloned().collect()
+            };
+            Ok(compare_ids(base, &own(add), &own(remove)).await?.has_own)
         }
         _ => Ok(false),
     }

@@ -34,37 +34,34 @@ pub(super) async fn rewrite(
         let kept = || Ok(filter_record_batch(&fit(&batch, &schema)?, &keeps(&batch)?)?);
         ready(kept())
     });
-    let written = if file.sorted {
-        write(warehouse, base, rows, full).await
-    } else {
-        sort(warehouse, base, rows, full).await
-    };
+    let mut writer = SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
+    if file.is_update() {
+        writer = writer.of_updates();
+    }
+    let written =
+        if file.sorted { write(writer, rows).await } else { sort(base, writer, rows).await };
     let written = written.map_err(|error| error.context(format!("rewriting /{}", file.path)))?;
     Ok(written.into_iter().map(|new| new.in_place_of(&file.tag)).collect())
 }
 
 async fn sort(
-    warehouse: &Warehouse,
     base: &Snapshot,
+    writer: SortedWriter,
     rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
-    full: FileSize,
 ) -> Result<Vec<DataFile>> {
     let folder = tempfile::tempdir()?;
     let sorter = Sorter::new(SORT_BYTES, folder.path())?;
     let order: Vec<_> = base.table.sort_columns().iter().map(|name| (*name, IN_FILES)).collect();
     let rows = rows.map_err(DataFusionError::from).boxed();
     let rows = Box::pin(RecordBatchStreamAdapter::new(base.schema.clone(), rows));
-    write(warehouse, base, sorter.sort(rows, &order)?, full).await
+    write(writer, sorter.sort(rows, &order)?).await
 }
 
 /// Writes rows that are in the table's order.
 pub(super) async fn write(
-    warehouse: &Warehouse,
-    base: &Snapshot,
+    mut writer: SortedWriter,
     rows: impl Stream<Item = Result<RecordBatch>>,
-    full: FileSize,
 ) -> Result<Vec<DataFile>> {
-    let mut writer = SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
     let mut rows = pin!(rows);
     while let Some(batch) = rows.try_next().await? {
         writer.write(&batch).await?;

@@ -30,7 +30,12 @@ pub struct Snapshot {
     /// Columns of other people's files that are not served.
     pub left_out: Vec<LeftOut>,
     /// Sorted by `keys.start()`. Key ranges may overlap until compaction.
+    ///
+    /// Those that [are updates](DataFile::is_update) have newer rows of objects that others have, too: [`UpdatedKeys`](super::UpdatedKeys)
+    /// tells which row is the newest.
     pub files: Vec<DataFile>,
+    /// The version of the table of updates whose files these are; `None` if there never were any.
+    pub updates: Option<u64>,
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
     /// The path of the table in the store: those of its files are below it.
@@ -50,6 +55,21 @@ impl Snapshot {
     /// The path of a file below the table. Clients are shown this one: the whole path says how the storage is laid out.
     pub fn name_of(&self, file: &DataFile) -> Path {
         file.path.prefix_match(&self.root).map(Path::from_iter).unwrap_or_default()
+    }
+
+    /// The files of the table itself, as other readers have it: each row once, some of them replaced by updates.
+    pub fn own_files(&self) -> impl Iterator<Item = &DataFile> {
+        self.files.iter().filter(|file| !file.is_update())
+    }
+
+    /// The files of the updates.
+    pub fn update_files(&self) -> impl Iterator<Item = &DataFile> {
+        self.files.iter().filter(|file| file.is_update())
+    }
+
+    /// The number of rows; `None` if a file does not tell. Updates replace rows and add none.
+    pub fn rows(&self) -> Option<u64> {
+        self.own_files().map(|file| file.rows).sum()
     }
 
     /// Distinguishes this version from others with its number: of a table that was created in the place of this one, and of this one after

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use deltalake_core::kernel::Action;
 use object_store::path::Path;
 
-use super::delta_log::Log;
+use super::delta_log::{Log, names_updates};
 use super::restore::check_came_back;
 use super::row_ids::compare_ids;
 use super::{ATTEMPTS, Change, DataFile, Operation, Snapshot, Warehouse};
@@ -51,21 +51,25 @@ impl Warehouse {
         let actions = actions.ok_or_else(|| refused("its commit is not in the log"))?;
         let mut there: HashMap<_, _> =
             base.files.iter().map(|file| (file.path.clone(), file.clone())).collect();
-        let (mut remove, mut back) = (Vec::new(), HashSet::new());
+        let (mut added, mut remove, mut back) = (Vec::new(), Vec::new(), HashSet::new());
         for action in &actions {
             match action {
-                Action::Add(add) => {
-                    let file = there.remove(&log.full_path(&add.path));
-                    let changed = format!(
-                        "a later version has changed its rows or merged its files; {INSTEAD}"
-                    );
-                    remove.push(file.ok_or_else(|| refused(&changed))?);
-                }
+                Action::Add(add) => added.push(log.full_path(&add.path)),
                 Action::Remove(remove) => {
                     back.insert(log.full_path(&remove.path));
                 }
                 _ => {}
             }
+        }
+        if names_updates(&actions) {
+            let [before, after] = updates_around(&log, version).await?;
+            added.extend(after.difference(&before).cloned());
+            back.extend(before.difference(&after).cloned());
+        }
+        for path in added {
+            let changed =
+                format!("a later version has changed its rows or merged its files; {INSTEAD}");
+            remove.push(there.remove(&path).ok_or_else(|| refused(&changed))?);
         }
         if remove.is_empty() && back.is_empty() {
             return Err(refused("it changed no rows"));
@@ -100,6 +104,17 @@ fn refused(table: Table, version: u64, why: &str) -> Error {
     ))
 }
 
+/// The files of the updates before a commit and after it.
+async fn updates_around(log: &Log, version: u64) -> Result<[HashSet<Path>; 2]> {
+    let gone = || refused(log.table, version, "the version before it is gone, or files of it");
+    let before = version.checked_sub(1).ok_or_else(gone)?;
+    let of = async |version| {
+        let snapshot = log.read(Some(version)).await?.ok_or_else(gone)?;
+        Ok::<_, Error>(snapshot.update_files().map(|file| file.path.clone()).collect())
+    };
+    Ok([of(before).await?, of(version).await?])
+}
+
 /// The version before a commit, with those of its files alone that the commit removed. `there` are the files of the table that the commit
 /// did not add: those that are not of that version came later, and none of them may have a row that comes back.
 async fn files_back(
@@ -115,6 +130,12 @@ async fn files_back(
     if removed.iter().any(|path| there.contains_key(path)) {
         return Err(refused("what it removed is there again"));
     }
+    let lost = |file: &DataFile| !there.contains_key(&file.path) && !removed.contains(&file.path);
+    let brings_rows = before.own_files().any(|file| removed.contains(&file.path));
+    if brings_rows && before.update_files().any(lost) {
+        let why = format!("updates of the rows that it removed are folded since; {INSTEAD}");
+        return Err(refused(&why));
+    }
     for file in &before.files {
         there.remove(&file.path);
     }
@@ -122,8 +143,10 @@ async fn files_back(
     if before.files.len() != removed.len() || !log.has_files_of(&before).await? {
         return Err(gone());
     }
-    let later: Vec<_> = there.into_values().collect();
-    match compare_ids(&before, &before.files, &later).await?.shared {
+    // Updates have rows of the same objects.
+    let later: Vec<_> = there.into_values().filter(|file| !file.is_update()).collect();
+    let back: Vec<_> = before.own_files().cloned().collect();
+    match compare_ids(&before, &back, &later).await?.shared {
         Some(id) => {
             let column = log.table.id_column();
             Err(refused(&format!(

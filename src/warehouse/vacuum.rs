@@ -12,6 +12,7 @@ use object_store::{ObjectMeta, path::Path};
 
 use super::Warehouse;
 use super::delta_log::{DELTA_LOG, Log, kept_snapshots};
+use super::files::UPDATES;
 use super::storage::end_old_uploads;
 use crate::error::{Error, Result};
 use crate::schema::Table;
@@ -113,7 +114,7 @@ impl Warehouse {
 pub(super) async fn delete_unused(log: &Log, unused: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
     let mut deleted = Vec::new();
     for some in unused.chunks(DELETED_AT_ONCE) {
-        let newest = log.state(None).await?.map(|state| log.snapshot(&state)).transpose()?;
+        let newest = log.read(None).await?;
         let files = newest.iter().flat_map(|snapshot| &snapshot.files);
         let live: HashSet<_> = files.map(|file| &file.path).collect();
         let some = some.iter().filter(|object| !live.contains(&object.location));
@@ -133,8 +134,8 @@ pub(super) fn known_retention(state: &EagerSnapshot) -> Duration {
 }
 
 /// Of all objects of a table's folder, listed before this state was read, those that neither it needs nor a version kept by name: files
-/// that were removed from the table before `expired`, and files that no version is known to have named and that were written before
-/// `abandoned`.
+/// that were removed from the table, or from its updates, before `expired`, and files that no version is known to have named and that were
+/// written before `abandoned`.
 pub(super) async fn unused_files(
     log: &Log,
     state: EagerSnapshot,
@@ -143,8 +144,13 @@ pub(super) async fn unused_files(
     abandoned: DateTime<Utc>,
 ) -> Result<Vec<ObjectMeta>> {
     retain_data(log, &mut objects);
-    let snapshot = log.snapshot(&state)?;
-    let removed = removed(log, DeltaTableState::new(state)).await?;
+    let snapshot = log.snapshot(&state).await?;
+    let mut removed = removed(log, DeltaTableState::new(state)).await?;
+    if let Some(updates) = &log.updates
+        && let Some(state) = updates.state(None).await?
+    {
+        removed.extend(self::removed(updates, DeltaTableState::new(state)).await?);
+    }
     let kept = kept_snapshots(log, &snapshot).await?;
     let files = kept.iter().chain([&snapshot]).flat_map(|snapshot| &snapshot.files);
     let live: HashSet<_> = files.map(|file| &file.path).collect();
@@ -158,12 +164,15 @@ pub(super) async fn unused_files(
     Ok(objects)
 }
 
-/// Leaves everything in the table's folder, except what begins with `_`. Of the log, only temporary files that a killed writer left. Names
-/// that no object_store path can have are none of the table's files.
+/// Leaves everything in the table's folder and that of its updates, except what else begins with `_`. Of the logs, only temporary files that
+/// a killed writer left. Names that no object_store path can have are none of the table's files.
 fn retain_data(log: &Log, objects: &mut Vec<ObjectMeta>) {
     objects.retain(|object| {
         let below = object.location.prefix_match(&log.location.prefix).into_iter().flatten();
-        let parts: Vec<_> = below.collect();
+        let mut parts: Vec<_> = below.collect();
+        if log.updates.is_some() && parts.first().is_some_and(|part| part.as_ref() == UPDATES) {
+            parts.remove(0);
+        }
         let temporary = |name: &str| name.starts_with('.') && name.ends_with(".tmp");
         match &parts[..] {
             [folder, name] if folder.as_ref() == DELTA_LOG => temporary(name.as_ref()),

@@ -46,7 +46,7 @@ impl Place {
 
     async fn ingest_with(&self, inputs: &[&str], history: bool) -> Result<Summary> {
         let inputs: Vec<_> = inputs.iter().map(|input| input.to_string()).collect();
-        let options = IngestOptions { history, memory_bytes: 64 << 20, temp_dir: None };
+        let options = IngestOptions { history, memory_bytes: 64 << 20, ..IngestOptions::default() };
         ingest(&self.warehouse, &inputs, &options, &|_| {}).await
     }
 

@@ -15,7 +15,7 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type};
 use diaflight::ingest::{IngestOptions, ingest};
 use diaflight::schema::{KEY, Table, provenance};
-use diaflight::warehouse::{self, MergePolicy, Warehouse};
+use diaflight::warehouse::{self, MergePolicy, UpdatedKeys, Warehouse};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -97,8 +97,10 @@ pub struct Stored {
 
 async fn tables_after(alerts: &[Alert], history: bool, calls: &[Call]) -> Stored {
     let warehouse = Warehouse::open(&format!("memory://{}", Uuid::new_v4())).unwrap();
-    let options = IngestOptions { history, memory_bytes: 64 << 20, temp_dir: None };
-    for Call { files, compact } in calls {
+    for Call { files, leaves_updates, compact } in calls {
+        let rewrite_bytes = if *leaves_updates { 0 } else { u64::MAX };
+        let (memory_bytes, temp_dir) = (64 << 20, None);
+        let options = IngestOptions { history, memory_bytes, temp_dir, rewrite_bytes };
         let dir = tempfile::tempdir().unwrap();
         for (n, file) in files.iter().enumerate() {
             write(dir.path(), n, alerts, file);
@@ -136,10 +138,14 @@ pub async fn stored(warehouse: &Warehouse) -> Stored {
         let snapshot = warehouse.snapshot(table, None).await.unwrap().unwrap();
         let names = snapshot.schema.fields().iter().map(|field| field.name().clone());
         columns.insert(table, names.collect());
+        let updated = UpdatedKeys::read(&snapshot, None).await.unwrap().unwrap_or_default();
         for file in &snapshot.files {
             let batches = warehouse::read(snapshot.store.clone(), file, None, 1024);
             for batch in batches.try_collect::<Vec<_>>().await.unwrap() {
-                for row in (0..batch.num_rows()).map(|i| row(&batch, i)) {
+                let keys = batch[KEY].as_primitive::<Int64Type>().values();
+                let newest: Vec<_> = updated.are_newest(file, keys).collect();
+                let newest = (0..batch.num_rows()).filter(|i| newest[*i]);
+                for row in newest.map(|i| row(&batch, i)) {
                     let id = identity(table, &row);
                     assert_eq!(by_id.insert(id, row), None, "{} {id:?} twice", table.name());
                 }

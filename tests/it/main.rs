@@ -58,6 +58,7 @@ mod stores;
 mod survey;
 mod table;
 mod tls;
+mod updates;
 mod upkeep;
 mod upkeep_properties;
 mod vanished;

@@ -40,7 +40,8 @@ async fn generated(options: &SurveyOptions) -> Tables {
 /// The tables after an ingest of each of these files or folders.
 async fn ingested(inputs: &[PathBuf]) -> Tables {
     let warehouse = memory();
-    let options = IngestOptions { history: true, memory_bytes: 64 << 20, temp_dir: None };
+    let options =
+        IngestOptions { history: true, memory_bytes: 64 << 20, ..IngestOptions::default() };
     for input in inputs {
         let input = [input.to_str().unwrap().to_string()];
         let summary = ingest(&warehouse, &input, &options, &|_| ()).await.unwrap();

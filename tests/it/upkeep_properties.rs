@@ -1,7 +1,7 @@
 //! Whatever is done to a table, in any order, it has the rows of a plain model: ingests, the same alerts again, merges at any level,
-//! compactions, vacuums, and merges that are killed at any point.
+//! compactions, vacuums, and merges that are killed at any point. Objects are replaced at once, or left as updates and folded in later.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::path::Path;
 use std::pin::pin;
@@ -11,9 +11,10 @@ use std::time::Duration;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
 use diaflight::ingest::{IngestOptions, ingest};
-use diaflight::schema::Table;
+use diaflight::schema::{KEY, Table, provenance};
 use diaflight::warehouse::{
-    BATCH_ROWS, DataFile, FileSize, Level, MergePolicy, RangeSize, VacuumOptions, Warehouse, read,
+    BATCH_ROWS, DataFile, FileSize, Level, MergePolicy, RangeSize, UpdatedKeys, VacuumOptions,
+    Warehouse, read,
 };
 use futures::TryStreamExt;
 use proptest::prelude::*;
@@ -23,8 +24,8 @@ use crate::nights;
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A night with alerts of some objects.
-    Ingest(Vec<i64>),
+    /// A night with alerts of some objects, and whether these are replaced at once.
+    Ingest(Vec<i64>, bool),
     /// An earlier night once more.
     IngestAgain(usize),
     /// So many of the merges that are due.
@@ -40,7 +41,8 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        6 => prop::collection::vec(1i64..60, 1..30).prop_map(Step::Ingest),
+        6 => (prop::collection::vec(1i64..60, 1..30), prop::bool::weighted(0.2))
+            .prop_map(|(objects, at_once)| Step::Ingest(objects, at_once)),
         1 => (0usize..9).prop_map(Step::IngestAgain),
         4 => (1usize..5).prop_map(Step::Merge),
         1 => Just(Step::Compact),
@@ -59,6 +61,8 @@ fn tiny() -> MergePolicy {
         young_bytes: 400_000,
         range_size: RangeSize { least_bytes: 40_000, most_bytes: 300_000 },
         daily_bytes: u64::MAX,
+        fold_after: Duration::ZERO,
+        fold_bytes: 20_000,
     }
 }
 
@@ -82,7 +86,7 @@ struct Life {
 async fn all(steps: &[Step]) {
     let mut life =
         Life { folder: tempfile::tempdir().unwrap(), nights: Vec::new(), model: BTreeSet::new() };
-    life.step(&Step::Ingest(vec![1, 2, 3])).await;
+    life.step(&Step::Ingest(vec![1, 2, 3], false)).await;
     for step in steps {
         life.step(step).await;
         life.check(step).await;
@@ -115,14 +119,14 @@ impl Life {
     async fn step(&mut self, step: &Step) {
         let warehouse = self.warehouse();
         match step {
-            Step::Ingest(objects) => {
+            Step::Ingest(objects, at_once) => {
                 let number = self.nights.len() as i64;
                 let ids = objects.iter().map(|object| object * 1000 + number);
                 self.model.extend(ids);
                 self.nights.push(night(self.folder.path(), number, objects));
-                self.ingest(number as usize).await;
+                self.ingest(number as usize, *at_once).await;
             }
-            Step::IngestAgain(number) => self.ingest(number % self.nights.len()).await,
+            Step::IngestAgain(number) => self.ingest(number % self.nights.len(), false).await,
             Step::Merge(most) => {
                 for table in Table::ALL {
                     for _ in 0..*most {
@@ -158,8 +162,10 @@ impl Life {
         }
     }
 
-    async fn ingest(&self, number: usize) {
-        let options = IngestOptions { history: false, memory_bytes: 64 << 20, temp_dir: None };
+    async fn ingest(&self, number: usize, at_once: bool) {
+        let rewrite_bytes = if at_once { u64::MAX } else { 0 };
+        let options =
+            IngestOptions { memory_bytes: 64 << 20, rewrite_bytes, ..IngestOptions::default() };
         let inputs = [self.nights[number].clone()];
         ingest(&self.warehouse(), &inputs, &options, &|_| ()).await.unwrap();
     }
@@ -167,13 +173,14 @@ impl Life {
     async fn check(&self, after: &Step) {
         let warehouse = self.warehouse();
         let forced = self.model.iter().map(|id| id + 500).collect();
-        let objects = self.model.iter().map(|id| id / 1000).collect();
-        let model =
-            [(Table::Sources, &self.model), (Table::Fp, &forced), (Table::Objects, &objects)];
-        for (table, model) in model {
-            let ids = ids(&warehouse, table).await;
+        for (table, model) in [(Table::Sources, &self.model), (Table::Fp, &forced)] {
+            let ids = of_newest(&warehouse, table, table.id_column()).await;
             assert!(ids.iter().eq(model), "{} after {after:?}: {ids:?}", table.name());
         }
+        // Of each object the newest alert, which has the greatest id.
+        let newest: BTreeMap<_, _> = self.model.iter().map(|id| (id / 1000, *id)).collect();
+        let alerts = of_newest(&warehouse, Table::Objects, provenance::ALERT_ID).await;
+        assert!(alerts.iter().eq(newest.values()), "objects after {after:?}: {alerts:?}");
     }
 }
 
@@ -205,15 +212,19 @@ async fn files(warehouse: &Warehouse, table: Table) -> Vec<DataFile> {
     warehouse.snapshot(table, None).await.unwrap().unwrap().files
 }
 
-/// The ids of all rows, ascending.
-async fn ids(warehouse: &Warehouse, table: Table) -> Vec<i64> {
+/// A column of ids of all rows that no update replaces, ascending.
+async fn of_newest(warehouse: &Warehouse, table: Table, column: &str) -> Vec<i64> {
     let snapshot = warehouse.snapshot(table, None).await.unwrap().unwrap();
+    let updated = UpdatedKeys::read(&snapshot, None).await.unwrap().unwrap_or_default();
     let mut ids = Vec::new();
     for file in &snapshot.files {
-        let column = [table.id_column()];
-        let rows = read(snapshot.store.clone(), file, Some(&column), BATCH_ROWS);
+        let columns = [KEY, column];
+        let rows = read(snapshot.store.clone(), file, Some(&columns), BATCH_ROWS);
         for batch in rows.try_collect::<Vec<_>>().await.unwrap() {
-            ids.extend(batch[column[0]].as_primitive::<Int64Type>().values());
+            let [keys, values] =
+                columns.map(|name| batch[name].as_primitive::<Int64Type>().values());
+            let newest = values.iter().zip(updated.are_newest(file, keys));
+            ids.extend(newest.filter(|(_, newest)| *newest).map(|(id, _)| *id));
         }
     }
     ids.sort_unstable();

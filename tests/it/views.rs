@@ -190,7 +190,8 @@ async fn real_alerts_have_every_view() {
     let Some(alerts) = shared::path(shared::FINK_PARQUET) else { return };
     let Some(others) = shared::path(shared::SET_A) else { return };
     let warehouse = warehouse();
-    let options = IngestOptions { history: true, memory_bytes: 64 << 20, temp_dir: None };
+    let options =
+        IngestOptions { history: true, memory_bytes: 64 << 20, ..IngestOptions::default() };
     let inputs = [alerts, others].map(|path| path.to_str().unwrap().to_string());
     ingest(&warehouse, &inputs, &options, &|_| {}).await.unwrap();
     let sql = sql(&warehouse).await;

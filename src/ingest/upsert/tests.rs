@@ -98,7 +98,7 @@ fn batch(table: Table, rows: &[Row]) -> RecordBatch {
 }
 
 fn options() -> IngestOptions {
-    IngestOptions { history: false, memory_bytes: 64 << 20, temp_dir: None }
+    IngestOptions { memory_bytes: 64 << 20, ..IngestOptions::default() }
 }
 
 fn empty_warehouse() -> Warehouse {

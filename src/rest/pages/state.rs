@@ -21,7 +21,7 @@ impl TableState {
         let newest: Option<Vec<f64>> = newest.collect();
         Self {
             table: snapshot.table,
-            rows: files.iter().map(|file| file.rows).sum(),
+            rows: snapshot.rows(),
             version: snapshot.version,
             newest_mjd_tai: newest.and_then(|times| times.into_iter().max_by(f64::total_cmp)),
         }

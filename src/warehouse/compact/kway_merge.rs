@@ -22,10 +22,10 @@ use crate::error::{Error, Result};
 use crate::schema::Table;
 use crate::warehouse::files::fit;
 use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
-use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, Warehouse, read};
+use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Warehouse, read};
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
-type Run = Vec<DataFile>;
+pub(super) type Run = Vec<DataFile>;
 
 /// Merges files into new ones, cut and tagged as the merge says, and checks that these have as many rows. The given files must be [as their
 /// footers have them](crate::warehouse::described). The new ones are not committed.
@@ -45,25 +45,28 @@ pub(super) async fn merge(
     let runs = sorted_runs(warehouse, base, &merge.files, full).await?;
     let rows = merged_rows(base, &runs)?;
     let starts = merge.cut.as_ref().map_or(&[][..], |cut| &cut.starts);
-    let segments = write_segments(warehouse, base, rows, full, starts, &told).await?;
+    let writer = || SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
+    let segments = write_segments(writer, rows, starts, &told).await?;
     // This deletes uncommitted files only: those of the table stay.
     warehouse.discard(&runs.concat()).await;
     let written: u64 = segments.iter().map(|files| count(files)).sum();
     if written != rows_total {
         return Err(Error::internal(format!("{written} rows came out of {rows_total}")));
     }
-    Ok(match &merge.cut {
+    let folded = merge.files.iter().map(|file| file.tag.folded).min().unwrap_or_default();
+    let files: Vec<_> = match &merge.cut {
         Some(cut) => cut.tagged(merge.to, segments),
         None => {
             let files = segments.into_iter().flatten();
             files.map(|file| file.placed(Some(merge.to), None)).collect()
         }
-    })
+    };
+    Ok(files.into_iter().map(|file| file.folded(folded)).collect())
 }
 
 /// The files as at most [`FAN_IN`] runs. Files that are not sorted are sorted before. If there are more runs, some are merged into
 /// temporary files, which are deleted as soon as they are merged themselves.
-async fn sorted_runs(
+pub(super) async fn sorted_runs(
     warehouse: &Warehouse,
     base: &Snapshot,
     files: &[DataFile],
@@ -78,7 +81,9 @@ async fn sorted_runs(
     }
     while runs.len() > FAN_IN {
         let some: Vec<_> = runs.drain(..FAN_IN).collect();
-        runs.push(write(warehouse, base, merged_rows(base, &some)?, full).await?);
+        let schema = base.schema.clone();
+        let writer = SortedWriter::with_file_size(warehouse, base.table, schema, full);
+        runs.push(write(writer, merged_rows(base, &some)?).await?);
         warehouse.discard(&some.concat()).await;
     }
     Ok(runs)
@@ -117,7 +122,7 @@ async fn sort(
     rewrite(warehouse, base, file, full, every).await
 }
 
-fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
+pub(super) fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
     let (store, schema) = (base.store.clone(), base.schema.clone());
     let files = stream::iter(run).map(move |file| read(store.clone(), &file, None, BATCH_ROWS));
     let fitted = files.flatten().map(move |batch| fit(&batch?, &schema));
@@ -125,7 +130,7 @@ fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
     Box::pin(RecordBatchStreamAdapter::new(base.schema.clone(), fitted))
 }
 
-fn merged_stream(
+pub(super) fn merged_stream(
     table: Table,
     schema: &SchemaRef,
     streams: Vec<SendableRecordBatchStream>,

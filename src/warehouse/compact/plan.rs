@@ -7,6 +7,7 @@
 //! the base that is worth it, and only so many bytes a day are written.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -35,6 +36,10 @@ pub struct MergePolicy {
     /// What may be written to the base within 24 hours. Counted are its files that are not older, whatever wrote them: also what an ingest or a
     /// deletion left of a file.
     pub daily_bytes: u64,
+    /// How old updates may become before they are folded into their table.
+    pub fold_after: Duration,
+    /// The most bytes of the table that one commit folds updates into, give or take a file.
+    pub fold_bytes: u64,
 }
 
 impl MergePolicy {
@@ -46,6 +51,8 @@ impl MergePolicy {
         young_bytes: 48_000_000_000,
         range_size: RangeSize::DEFAULT,
         daily_bytes: 150_000_000_000,
+        fold_after: Duration::from_secs(20 * 3600),
+        fold_bytes: 8_000_000_000,
     };
 }
 
@@ -68,7 +75,20 @@ pub struct Merge {
     pub range: Option<i64>,
     /// Why it is due, for people.
     pub why: String,
+    /// What is merged with what.
+    pub kind: MergeKind,
     pub(super) cut: Option<RangeCut>,
+}
+
+/// What is merged with what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeKind {
+    /// Files of the table with each other.
+    Table,
+    /// Its updates with each other.
+    Updates,
+    /// Its updates with files of the table, which then have the newest rows; or nothing, where all of them have.
+    Fold,
 }
 
 impl Merge {
@@ -149,7 +169,8 @@ fn young_merge(
         true => format!("{small} small files"),
         false => format!("{runs} files at one key"),
     };
-    Some(Merge { files, from: level, to, range: None, why, cut })
+    let kind = MergeKind::Table;
+    Some(Merge { files, from: level, to, range: None, why, kind, cut })
 }
 
 /// The mature files and the base of a key range.
@@ -252,7 +273,7 @@ fn base_merge(range: &KeyRange, most: u64, policy: &MergePolicy) -> Option<DueRa
     let files = files.cloned().collect();
     let (from, to) = (Level::Mature, Level::Base);
     Some(DueRange {
-        merge: Merge { files, from, to, range: range.start, why, cut },
+        merge: Merge { files, from, to, range: range.start, why, kind: MergeKind::Table, cut },
         gain: mature as f64 / base.max(1) as f64,
         too_large,
         waits: runs < policy.mature_runs && !too_large,

@@ -9,7 +9,7 @@ use futures::{Stream, TryStreamExt};
 
 use crate::error::{Error, Result};
 use crate::schema::KEY;
-use crate::warehouse::{DataFile, FileSize, Snapshot, SortedWriter, Warehouse};
+use crate::warehouse::{DataFile, SortedWriter};
 
 /// How far a merge is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,17 +20,17 @@ pub struct MergeProgress {
     pub bytes_total: u64,
 }
 
+/// Told now and then how far a merge is.
+pub(super) type TellProgress<'a> = &'a (dyn Fn(MergeProgress) + Send + Sync);
+
 /// Writes the rows before the first start, from each start to the next, and from the last one on: the files of each, if there are any. The
 /// rows so far are told after each batch.
 pub(super) async fn write_segments(
-    warehouse: &Warehouse,
-    base: &Snapshot,
+    writer: impl Fn() -> SortedWriter,
     rows: impl Stream<Item = Result<RecordBatch>>,
-    full: FileSize,
     starts: &[i64],
     told: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Vec<Vec<DataFile>>> {
-    let writer = || SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
     let (mut segments, mut open, mut count) = (Vec::new(), writer(), 0);
     let mut rows = pin!(rows);
     while let Some(batch) = rows.try_next().await? {

@@ -3,6 +3,7 @@
 mod decade;
 mod due;
 mod night_after_night;
+mod updates;
 
 use std::ops::RangeInclusive;
 

@@ -97,7 +97,8 @@ impl Warehouse {
                 }
                 change.add.extend(written);
             }
-            rows += doomed;
+            // An update replaces a row that is counted.
+            rows += if file.is_update() { 0 } else { doomed };
             change.remove.push(file);
         }
         Ok(Deletion { base, choice, change, rows })

@@ -16,6 +16,7 @@ use super::Log;
 use super::actions::{actions, creation, delta_operation};
 use super::change::{Change, Operation};
 use super::kept::names;
+use super::updates::{change_of_table, change_of_updates, naming};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot, Warehouse};
@@ -52,8 +53,7 @@ impl Warehouse {
             let current = log.state(None).await?;
             check_base(&log, current.as_ref(), base, &change).await?;
             check_added(&log, &change.add).await?;
-            let cleans_log = names(&log).await?.is_empty();
-            match self.write(&log, current.as_ref(), &change, cleans_log).await {
+            match self.write_with_updates(&log, current.as_ref(), &change).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
             }
@@ -61,18 +61,48 @@ impl Warehouse {
         Err(conflict(&log, "other writers committed first in every attempt"))
     }
 
-    /// Writes the version after `current`, or fails with `Conflict` if someone else did.
+    /// Writes a version of the updates, if the change has some, and then the version after `current`, which names it.
+    async fn write_with_updates(
+        &self,
+        log: &Log,
+        current: Option<&EagerSnapshot>,
+        change: &Change,
+    ) -> Result<u64> {
+        let mut files = change.add.iter().chain(&change.remove);
+        let Some(of_updates) = log.updates.as_ref().filter(|_| files.any(DataFile::is_update))
+        else {
+            return self.write(log, current, change, None).await;
+        };
+        let newest = of_updates.state(None).await?;
+        let held = match current {
+            Some(current) => log.snapshot(current).await?.files,
+            None => Vec::new(),
+        };
+        let of_them = change_of_updates(of_updates, newest.as_ref(), &held, change)?;
+        let version = match &newest {
+            // An attempt before wrote it already.
+            Some(newest) if of_them.add.is_empty() && of_them.remove.is_empty() => newest.version(),
+            newest => self.write(of_updates, newest.as_ref(), &of_them, None).await?,
+        };
+        self.write(log, current, &change_of_table(change), Some(version)).await
+    }
+
+    /// Writes the version after `current`, which names a version of the updates; or fails with `Conflict` if someone else did.
     async fn write(
         &self,
         log: &Log,
         current: Option<&EagerSnapshot>,
         change: &Change,
-        cleans_log: bool,
+        updates: Option<u64>,
     ) -> Result<u64> {
         let id = Uuid::new_v4().to_string();
         let version = current.map_or(0, |state| state.version() + 1);
-        let prepared = prepared(log, current, change, [&id, &self.run.to_string()], cleans_log)?
-            .into_prepared_commit_future();
+        let cleans_log = names(log).await?.is_empty();
+        let mut actions = actions(log, current, change).map_err(|error| log.failed(error))?;
+        actions.extend(updates.map(naming));
+        let ids = [&id, &self.run.to_string()];
+        let prepared =
+            prepared(log, current, change, actions, ids, cleans_log)?.into_prepared_commit_future();
         let prepared = prepared.await.map_err(|error| log.failed(Error::from(error)))?;
         // From here on the log may name the files.
         let named = self.uncommitted.take(&change.add);
@@ -127,7 +157,7 @@ async fn check_base(
     {
         return Err(conflict(log, "another writer changed the table first"));
     }
-    let current = log.snapshot(current)?;
+    let current = log.snapshot(current).await?;
     let there: HashSet<_> = current.files.iter().map(|file| &file.path).collect();
     match change.remove.iter().all(|file| there.contains(&file.path)) {
         true => Ok(()),
@@ -156,10 +186,10 @@ fn prepared<'a>(
     log: &Log,
     current: Option<&'a EagerSnapshot>,
     change: &Change,
-    [id, run]: [&str; 2],
+    actions: Vec<Action>,
+    [id, run]: [&String; 2],
     cleans_log: bool,
 ) -> Result<PreCommit<'a>> {
-    let actions = actions(log, current, change).map_err(|error| log.failed(error))?;
     // A version that has a name is read from the log, however old its entries are.
     let properties = CommitProperties::default().with_max_retries(0);
     let properties = properties.with_cleanup_expired_logs((!cleans_log).then_some(false));

@@ -1,4 +1,5 @@
 //! The newest snapshot of a table from an older one and the commits since, so that a refresh reads what is new and not the whole log again.
+//! The commits of its updates count as its own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,6 +7,7 @@ use deltalake_core::kernel::Action;
 use object_store::path::Path;
 
 use super::Log;
+use super::updates::named_in;
 use crate::error::Result;
 use crate::warehouse::{DataFile, Snapshot};
 
@@ -14,41 +16,84 @@ const MOST_COMMITS: u64 = 50;
 
 /// The newest snapshot. `None` if it does not follow in this way: there are many commits since, or one that changes more than files.
 pub(super) async fn followed(log: &Log, known: &Snapshot) -> Result<Option<Snapshot>> {
-    let (mut added, mut removed) = (HashMap::<Path, DataFile>::new(), HashSet::<Path>::new());
+    let mut changes = FileChanges::default();
     let mut version = known.version;
     while let Some(actions) = log.actions(version + 1).await? {
         version += 1;
+        let few = version - known.version <= MOST_COMMITS;
+        if !few || !changes.take(log, actions, known.table_id)? {
+            return Ok(None);
+        }
+    }
+    let updates = changes.updates.or(known.updates);
+    if let (Some(of_updates), true) = (&log.updates, updates != known.updates) {
+        let (Some(before), Some(named)) = (known.updates, updates) else { return Ok(None) };
+        if named < before || named - before > MOST_COMMITS {
+            return Ok(None);
+        }
+        for version in before + 1..=named {
+            let Some(actions) = of_updates.actions(version).await? else { return Ok(None) };
+            // Columns are those of the table.
+            let actions = actions.into_iter().filter(|one| !matches!(one, Action::Metadata(_)));
+            if !changes.take(of_updates, actions.collect(), known.table_id)? {
+                return Ok(None);
+            }
+        }
+    }
+    let entry = log.entry(version).await?;
+    let files = changes.applied_to(&known.files);
+    Ok(Some(Snapshot { version, entry, files, updates, ..known.clone() }))
+}
+
+/// What some commits changed.
+#[derive(Default)]
+struct FileChanges {
+    added: HashMap<Path, DataFile>,
+    removed: HashSet<Path>,
+    /// The version of the updates that they name last.
+    updates: Option<u64>,
+}
+
+impl FileChanges {
+    /// Takes the actions of the next commit. Returns whether they change files alone.
+    fn take(&mut self, log: &Log, actions: Vec<Action>, table_id: u64) -> Result<bool> {
         let mut new = Vec::new();
         for action in actions {
             match action {
                 Action::Add(add)
                     if add.deletion_vector.is_none() && add.partition_values.is_empty() =>
                 {
-                    new.push(log.data_file(&add, known.table_id)?);
+                    new.push(log.data_file(&add, table_id)?);
                 }
                 Action::Remove(remove) => {
                     let path = log.full_path(&remove.path);
-                    added.remove(&path);
-                    removed.insert(path);
+                    self.added.remove(&path);
+                    self.removed.insert(path);
                 }
                 Action::CommitInfo(_) => {}
-                _ => return Ok(None),
+                action => match named_in(&action) {
+                    Some(named) => self.updates = Some(named),
+                    None => return Ok(false),
+                },
             }
         }
         for file in new {
-            removed.remove(&file.path);
-            added.insert(file.path.clone(), file);
+            self.removed.remove(&file.path);
+            self.added.insert(file.path.clone(), file);
         }
-        if version - known.version > MOST_COMMITS {
-            return Ok(None);
-        }
+        Ok(true)
     }
-    let stays = |file: &&DataFile| !removed.contains(&file.path) && !added.contains_key(&file.path);
-    let mut files: Vec<_> = known.files.iter().filter(stays).cloned().collect();
-    files.extend(added.into_values());
-    files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
-    let entry = log.entry(version).await?;
-    Ok(Some(Snapshot { version, entry, files, ..known.clone() }))
+
+    /// The files afterwards.
+    fn applied_to(self, known: &[DataFile]) -> Vec<DataFile> {
+        let Self { added, removed, .. } = self;
+        let stays =
+            |file: &&DataFile| !removed.contains(&file.path) && !added.contains_key(&file.path);
+        let mut files: Vec<_> = known.iter().filter(stays).cloned().collect();
+        files.extend(added.into_values());
+        files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        files
+    }
 }
 
 #[cfg(test)]

@@ -5,17 +5,19 @@ mod actions;
 mod change;
 mod comments;
 mod commit;
+mod entries;
 mod followed;
 mod history;
 mod kept;
+mod updates;
 mod versions;
 
 pub(super) use actions::check_removable;
 pub use change::{Change, Operation};
 pub(super) use commit::OPERATION;
-use commit::RUN_ID;
 pub use history::History;
 pub(super) use kept::{kept_snapshots, kept_versions, version_named};
+pub(super) use updates::names_updates;
 pub use versions::Newer;
 pub(super) use versions::{find, gone, newer, older};
 
@@ -25,8 +27,8 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
-use deltalake_core::kernel::{Action, Add, CommitInfo, EagerSnapshot, Version};
-use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
+use deltalake_core::kernel::{Add, EagerSnapshot};
+use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
@@ -34,7 +36,7 @@ use twox_hash::XxHash3_64;
 use url::Url;
 
 use self::comments::without_comments;
-use super::files::{FileTag, to_millis};
+use super::files::{FileTag, UPDATES, to_millis};
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -54,6 +56,8 @@ pub(crate) struct Log {
     pub location: Location,
     /// deltalake-core's access to the log.
     pub delta: LogStoreRef,
+    /// The log of its updates, if the table has such.
+    pub updates: Option<Box<Log>>,
 }
 
 impl Log {
@@ -64,13 +68,21 @@ impl Log {
 
     /// The log of a table in a folder of its own.
     pub(crate) fn at(location: Location, table: Table) -> Result<Self> {
+        let mut log = Self::alone(location, table)?;
+        if table.has_updates() {
+            log.updates = Some(Box::new(Self::alone(log.location.join(UPDATES), table)?));
+        }
+        Ok(log)
+    }
+
+    fn alone(location: Location, table: Table) -> Result<Self> {
         let store = PrefixStore::new(location.store.clone(), location.prefix.clone());
         let store: Arc<dyn ObjectStore> = Arc::new(store);
         // To deltalake-core the table is the root of its storage, so that it does not decode the names of the folders above once more. For
         // this scheme it sorts every listing itself.
         let root = Url::parse("file:///").map_err(|error| Error::internal(error.to_string()))?;
         let delta = default_logstore(store.clone(), store, &root, &StorageConfig::default());
-        Ok(Self { table, location, delta })
+        Ok(Self { table, location, delta, updates: None })
     }
 
     /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit a
@@ -109,8 +121,19 @@ impl Log {
         Ok(Some(state))
     }
 
-    /// The snapshot of a state, without its entry of the log.
-    pub(crate) fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
+    /// The snapshot of a state, with its updates, but without its entry of the log.
+    pub(crate) async fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
+        let mut snapshot = self.own_snapshot(state)?;
+        if let Some((version, files)) = updates::named_by(self, state, snapshot.table_id).await? {
+            snapshot.updates = Some(version);
+            snapshot.files.extend(files);
+            snapshot.files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        }
+        Ok(snapshot)
+    }
+
+    /// The snapshot of a state without updates.
+    fn own_snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
         let schema = Arc::new(without_comments(self.table, &state.arrow_schema()));
         let in_log = state.metadata().partition_columns();
         let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
@@ -144,6 +167,7 @@ impl Log {
             schema,
             left_out: Vec::new(),
             files,
+            updates: None,
             store: self.location.store.clone(),
             root: self.location.prefix.clone(),
         })
@@ -170,7 +194,7 @@ impl Log {
     pub(crate) async fn read(&self, version: Option<u64>) -> Result<Option<Snapshot>> {
         let Some(state) = self.state(version).await? else { return Ok(None) };
         let entry = self.entry(state.version()).await?;
-        Ok(Some(Snapshot { entry, ..self.snapshot(&state)? }))
+        Ok(Some(Snapshot { entry, ..self.snapshot(&state).await? }))
     }
 
     /// The versions whose commit is still in the log, ascending, and the times of their files.
@@ -187,27 +211,6 @@ impl Log {
         Ok(versions)
     }
 
-    /// When a version was committed, as its commit says; `None` where it does not.
-    pub(crate) async fn committed(&self, version: u64) -> Result<Option<DateTime<Utc>>> {
-        let info = self.commit_info(version).await?;
-        let millis = info.and_then(|info| info.in_commit_timestamp.or(info.timestamp));
-        Ok(millis.and_then(DateTime::from_timestamp_millis))
-    }
-
-    /// The id that all commits of one command have; `None` where a commit does not tell, or is not there.
-    pub(crate) async fn run_of(&self, version: u64) -> Result<Option<String>> {
-        let info = self.commit_info(version).await?;
-        Ok(info.and_then(|info| info.info.get(RUN_ID)?.as_str().map(str::to_string)))
-    }
-
-    async fn commit_info(&self, version: u64) -> Result<Option<CommitInfo>> {
-        let actions = self.actions(version).await?.unwrap_or_default();
-        Ok(actions.into_iter().find_map(|action| match action {
-            Action::CommitInfo(info) => Some(info),
-            _ => None,
-        }))
-    }
-
     /// The log entry of a version, if it has been committed. One request.
     pub(crate) async fn entry(&self, version: u64) -> Result<Option<ObjectMeta>> {
         match self.location.store.head(&self.commit_path(version)).await {
@@ -219,23 +222,6 @@ impl Log {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(Error::from(error))),
         }
-    }
-
-    /// Whether all commits after `from`, up to `to`, only rearranged rows, as a compaction does.
-    pub(crate) async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
-        for version in from + 1..=to {
-            let actions = self.actions(version).await?;
-            let rearranges = |action: &Action| match action {
-                Action::Add(add) => !add.data_change,
-                Action::Remove(remove) => !remove.data_change,
-                Action::CommitInfo(_) => true,
-                _ => false,
-            };
-            if !actions.is_some_and(|actions| actions.iter().all(rearranges)) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Whether all files of a snapshot are still in the store.
@@ -250,15 +236,6 @@ impl Log {
             stored.into_iter().map(|object| (object.location, object.size)).collect();
         let is_there = |file: &&DataFile| stored.contains(&(file.path.clone(), file.size_bytes));
         Ok(snapshot.files.iter().filter(|file| !is_there(file)).collect())
-    }
-
-    /// What a version changed; `None` where its commit is not in the log (any more).
-    pub(crate) async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
-        let entry = async {
-            let bytes = self.delta.read_commit_entry(version).await?;
-            bytes.map(|bytes| get_actions(version, &bytes)).transpose()
-        };
-        entry.await.map_err(|error| self.failed(Error::from(error)))
     }
 
     /// The path of a file in the store, from its path in the log, which deltalake-core has decoded.

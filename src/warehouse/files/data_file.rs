@@ -6,14 +6,14 @@ use std::ops::RangeInclusive;
 use chrono::{DateTime, Utc};
 use datafusion::common::ScalarValue;
 use object_store::{ObjectMeta, path::Path};
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 
 use super::layout;
 use super::stored_names::stored_name;
-use super::tag::{FileTag, Level};
+use super::tag::{FileTag, Level, Update};
 use crate::schema::{KEY, TIME, Table};
 
 /// A Parquet file of a table.
@@ -152,8 +152,31 @@ impl DataFile {
     }
 
     /// The file in the place of another one.
-    pub(crate) fn in_place_of(self, other: &FileTag) -> Self {
+    pub(crate) fn in_place_of(mut self, other: &FileTag) -> Self {
+        (self.tag.update, self.tag.folded) = (other.update, other.folded);
         self.placed(other.level, other.range)
+    }
+
+    /// The file with the updates up to a number folded into it.
+    pub(crate) fn folded(mut self, number: u64) -> Self {
+        self.tag.folded = number;
+        self
+    }
+
+    /// The file as one of updates.
+    pub(crate) fn updating(mut self, update: Update) -> Self {
+        self.tag.update = Some(update);
+        self
+    }
+
+    /// Whether its rows are updates, which replace those of the same objects.
+    pub fn is_update(&self) -> bool {
+        self.tag.update.is_some()
+    }
+
+    /// The number of the update whose rows it has; 0 for the table itself.
+    pub fn update_number(&self) -> u64 {
+        self.tag.update.map_or(0, |update| update.number)
     }
 
     /// The file with what our tag in the log says of it. A file that carries an index is sorted. Without its statistics, which another
@@ -220,6 +243,16 @@ pub(crate) fn to_millis(time: DateTime<Utc>) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
 }
 
+/// The range of the keys of each row group, as far as their statistics tell.
+pub(crate) fn group_keys(footer: &ParquetMetaData) -> Vec<Option<RangeInclusive<i64>>> {
+    let column = column_place(footer, KEY);
+    let keys = |group: &RowGroupMetaData| match group.column(column?).statistics()? {
+        Statistics::Int64(values) => Some(*values.min_opt()?..=*values.max_opt()?),
+        _ => None,
+    };
+    footer.row_groups().iter().map(keys).collect()
+}
+
 fn id_range(footer: &ParquetMetaData, name: &str) -> Option<RangeInclusive<i64>> {
     let mut ranges = Vec::new();
     for statistics in column_statistics(footer, name)? {
@@ -252,11 +285,15 @@ fn has_no_nulls(footer: &ParquetMetaData, name: &str) -> bool {
 
 /// The statistics of a column in every row group with rows; `None` if some are missing.
 fn column_statistics<'a>(footer: &'a ParquetMetaData, name: &str) -> Option<Vec<&'a Statistics>> {
-    let columns = footer.file_metadata().schema_descr().columns();
-    let is_it = |path: &ColumnPath| matches!(path.parts(), [own] if stored_name(own).1 == name);
-    let index = columns.iter().position(|column| is_it(column.path()))?;
+    let index = column_place(footer, name)?;
     let groups = footer.row_groups().iter().filter(|group| group.num_rows() != 0);
     groups.map(|group| group.column(index).statistics()).collect()
+}
+
+fn column_place(footer: &ParquetMetaData, name: &str) -> Option<usize> {
+    let columns = footer.file_metadata().schema_descr().columns();
+    let is_it = |path: &ColumnPath| matches!(path.parts(), [own] if stored_name(own).1 == name);
+    columns.iter().position(|column| is_it(column.path()))
 }
 
 #[cfg(test)]

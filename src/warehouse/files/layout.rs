@@ -85,6 +85,9 @@ pub(crate) fn has_no_nan_times(footer: &ParquetMetaData) -> bool {
     said.is_some_and(|said| said.contains(&no_nan_times()))
 }
 
+/// The folder of a table's updates, within its own: a Delta table, too. What begins with `_` is none of the table's files to any engine.
+pub(crate) const UPDATES: &str = "_updates";
+
 /// Whether a file has a name that [`SortedWriter`](super::SortedWriter) gives.
 pub(crate) fn has_our_name(path: &Path) -> bool {
     let id = path.filename().and_then(|name| name.strip_prefix("part-")?.strip_suffix(".parquet"));

@@ -1,6 +1,6 @@
 //! A Parquet file as a stream of batches in its own order, from any object storage.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -15,6 +15,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
 
 use super::DataFile;
+use super::data_file::group_keys;
 use super::stored_names::stored_schema;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -32,10 +33,21 @@ pub fn read(
     columns: Option<&[&str]>,
     batch_rows: usize,
 ) -> impl Stream<Item = Result<RecordBatch>> + Send + use<> {
+    read_keys(store, file, columns, batch_rows, i64::MIN..=i64::MAX)
+}
+
+/// As [`read`] does, but leaves out row groups that have none of some keys, by their statistics.
+pub fn read_keys(
+    store: Arc<dyn ObjectStore>,
+    file: &DataFile,
+    columns: Option<&[&str]>,
+    batch_rows: usize,
+    keys: RangeInclusive<i64>,
+) -> impl Stream<Item = Result<RecordBatch>> + Send + use<> {
     let name = file.path.clone();
     let columns = columns.map(|names| names.iter().map(|name| name.to_string()).collect());
     let reader = FileReader { store, path: file.path.clone(), size: file.size_bytes };
-    let opened = open(reader, columns, batch_rows);
+    let opened = open(reader, columns, batch_rows, keys);
     opened.try_flatten_stream().map_err(move |error| failed(&name, error))
 }
 
@@ -43,6 +55,7 @@ async fn open(
     mut reader: FileReader,
     columns: Option<Vec<String>>,
     batch_rows: usize,
+    keys: RangeInclusive<i64>,
 ) -> Result<impl Stream<Item = Result<RecordBatch, ParquetError>>, ParquetError> {
     let footer = ArrowReaderMetadata::load_async(&mut reader, options()).await?;
     let stored = stored_schema(footer.schema());
@@ -50,9 +63,16 @@ async fn open(
     let roots = stored.fields().iter().enumerate().filter(|(_, field)| wanted(field.name()));
     let roots: Vec<_> = roots.map(|(index, _)| index).collect();
     let schema = Arc::new(stored.project(&roots)?);
+    let ranges = group_keys(footer.metadata());
+    let groups = ranges.into_iter().enumerate().filter(|(_, of_group)| {
+        let Some(of_group) = of_group else { return true };
+        of_group.start() <= keys.end() && keys.start() <= of_group.end()
+    });
+    let groups = groups.map(|(group, _)| group).collect();
     let builder = ParquetRecordBatchStreamBuilder::new_with_metadata(reader, footer);
     let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
-    let batches = builder.with_projection(mask).with_batch_size(batch_rows).build()?;
+    let builder = builder.with_projection(mask).with_row_groups(groups);
+    let batches = builder.with_batch_size(batch_rows).build()?;
     Ok(batches.map(move |batch| {
         let batch = batch?;
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));

@@ -1,5 +1,5 @@
-//! What the log says of a file of ours beyond what Delta knows of files: its level, the key range that it belongs to, and where its key index
-//! is. It is one JSON text among the tags of the file's add action, which other readers ignore.
+//! What the log says of a file of ours beyond what Delta knows of files: its level, the key range that it belongs to, where its key index
+//! is, and how its rows relate to updates. It is one JSON text among the tags of the file's add action, which other readers ignore.
 
 use std::collections::HashMap;
 
@@ -25,6 +25,25 @@ pub struct FileTag {
     /// Whether some `midpointMjdTai` is NaN, which statistics do not count.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub nan_times: bool,
+    /// Says that its rows are updates: each replaces the row of its object in the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
+    /// The number of an update: of its objects, that one and those before are in this file of the table already.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub folded: u64,
+}
+
+/// Rows that replace others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// Of two updates of an object, that with the greater number is the newer. The first is 1.
+    pub number: u64,
+    /// When the first of its rows were written, in milliseconds since 1970.
+    pub since_ms: i64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Where a file is on its way from an ingest to the base of its table. In the log it is its number, from 0.
@@ -108,7 +127,9 @@ mod tests {
         for level in Level::ALL {
             let index = Some(IndexPlace { start: 1 << 40, bytes: 7 });
             let range = Some(170_028_485_706_776_685);
-            let tag = FileTag { level: Some(level), range, index, nan_times: true };
+            let update = Some(Update { number: 7, since_ms: -1 });
+            let tag =
+                FileTag { level: Some(level), range, index, nan_times: true, update, folded: 6 };
             assert_eq!(FileTag::from_log(tag.for_log().unwrap().as_ref()), tag);
         }
         assert_eq!(FileTag::default().for_log().unwrap(), None);

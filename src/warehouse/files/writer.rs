@@ -4,11 +4,12 @@
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{Int64Type, Schema, SchemaRef};
 use arrow::row::{OwnedRow, RowConverter, SortField};
+use object_store::path::Path;
 use parquet::file::properties::WriterProperties;
 use uuid::Uuid;
 
 use super::DataFile;
-use super::layout::{self, FileSize};
+use super::layout::{self, FileSize, UPDATES};
 use super::parquet_file::ParquetFile;
 use crate::error::{Error, Result};
 use crate::schema::{KEY, Table};
@@ -20,6 +21,7 @@ pub struct SortedWriter {
     warehouse: Warehouse,
     table: Table,
     schema: SchemaRef,
+    folder: Path,
     full: FileSize,
     properties: WriterProperties,
     order: Option<OrderCheck>,
@@ -43,6 +45,7 @@ impl SortedWriter {
         Self {
             warehouse: warehouse.clone(),
             table,
+            folder: warehouse.location.prefix.clone().join(table.name()),
             full,
             properties: layout::properties(table, &schema),
             schema,
@@ -50,6 +53,22 @@ impl SortedWriter {
             open: None,
             done: Vec::new(),
         }
+    }
+
+    /// The table whose files it writes.
+    pub(crate) fn table(&self) -> Table {
+        self.table
+    }
+
+    /// The columns of the files.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// Writes the files where those of the table's updates are.
+    pub(crate) fn of_updates(mut self) -> Self {
+        self.folder = self.folder.join(UPDATES);
+        self
     }
 
     /// Appends rows; they must not sort before those already written (`Internal` error otherwise). Columns
@@ -91,8 +110,7 @@ impl SortedWriter {
         let file = match &mut self.open {
             Some(file) => file,
             none => {
-                let folder = self.warehouse.location.prefix.clone().join(self.table.name());
-                let path = folder.join(layout::file_name(Uuid::new_v4()));
+                let path = self.folder.clone().join(layout::file_name(Uuid::new_v4()));
                 let upload = self.warehouse.upload(path.clone());
                 let (schema, properties) = (self.schema.clone(), self.properties.clone());
                 none.insert(ParquetFile::create(self.table, path, schema, properties, upload)?)

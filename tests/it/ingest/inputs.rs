@@ -64,7 +64,7 @@ async fn progress_reaches_the_whole() {
         place.file("2", Layout::raw().parquet(&alerts)),
     ];
     let seen = std::sync::Mutex::new(Vec::<IngestProgress>::new());
-    let options = IngestOptions { history: false, memory_bytes: 64 << 20, temp_dir: None };
+    let options = IngestOptions { memory_bytes: 64 << 20, ..IngestOptions::default() };
     let note = |progress| seen.lock().unwrap().push(progress);
     let summary = ingest(&place.warehouse, &inputs, &options, &note).await.unwrap();
     let seen = seen.into_inner().unwrap();

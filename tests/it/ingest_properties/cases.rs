@@ -28,10 +28,11 @@ pub struct Packet {
 /// Packets that are written together.
 pub type File = Vec<Packet>;
 
-/// One ingest, and whether the tables are compacted after it.
+/// One ingest, whether it leaves objects as updates, and whether the tables are compacted after it.
 #[derive(Clone, Debug, Default)]
 pub struct Call {
     pub files: Vec<File>,
+    pub leaves_updates: bool,
     pub compact: bool,
 }
 
@@ -122,13 +123,14 @@ fn calls(packets: Vec<Packet>) -> impl Strategy<Value = Vec<Call>> {
         let cuts = prop::collection::vec(cut.clone(), order.len());
         (Just(order), cuts).prop_map(|(order, cuts)| {
             let (mut calls, mut call, mut file) = (vec![], Call::default(), vec![]);
-            for (packet, cut) in order.into_iter().zip(cuts) {
+            for (n, (packet, cut)) in order.into_iter().zip(cuts).enumerate() {
                 file.push(packet);
                 if cut > 0 {
                     call.files.push(std::mem::take(&mut file));
                 }
                 if cut > 1 {
                     call.compact = cut == 3;
+                    call.leaves_updates = n % 4 > 0;
                     calls.push(std::mem::take(&mut call));
                 }
             }

@@ -66,7 +66,7 @@ async fn a_file_that_loses_rows_and_one_that_comes_back_keep_their_tags() {
 #[tokio::test]
 async fn an_ingest_that_replaces_rows_leaves_the_others_where_they_are() {
     let (folder, warehouse) = (tempfile::tempdir().unwrap(), memory());
-    let options = IngestOptions { history: false, memory_bytes: 64 << 20, temp_dir: None };
+    let options = IngestOptions { memory_bytes: 64 << 20, ..IngestOptions::default() };
     for (night, objects) in [(0, vec![1, 2]), (1, vec![3, 4]), (2, vec![2, 5])] {
         let alert = |object| Alert::new(object, object * 10 + night, 61000.5 + night as f64);
         let alerts: Vec<_> = objects.into_iter().map(alert).collect();
@@ -94,6 +94,7 @@ fn tiny() -> MergePolicy {
         young_bytes: 150_000,
         range_size: RangeSize { least_bytes: 20_000, most_bytes: 100_000 },
         daily_bytes: u64::MAX,
+        ..MergePolicy::DEFAULT
     }
 }
 

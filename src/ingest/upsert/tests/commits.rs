@@ -52,7 +52,7 @@ async fn a_table_changed_meanwhile_is_merged_again() {
     let staging = staged(&alert_rows(1, NEW));
     let (dir, staged_rows) = staging.finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir };
+    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir, rewrite_bytes: 0 };
     let draft = ours.draft(Table::Objects).await.unwrap();
     assert_eq!(draft.merged, merged(1, 0, 0));
 
@@ -73,7 +73,7 @@ async fn rows_that_are_deleted_meanwhile_are_added() {
     upsert(&warehouse, staged(&given), &options()).await.unwrap();
     let (dir, staged_rows) = staged(&alert_rows(1, NEW)).finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir };
+    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir, rewrite_bytes: 0 };
     let draft = ours.draft(Table::Objects).await.unwrap();
     assert_eq!(draft.merged, merged(0, 0, 1));
 
@@ -88,7 +88,8 @@ async fn an_ingest_that_stopped_between_commits_completes_when_run_again() {
     ingest(&warehouse, Table::Sources, &[batch(Table::Sources, &[row(9, 9, OLD)])]).await.unwrap();
     let (dir, staged_rows) = staged(&alert_rows(1, NEW)).finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let stopped = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir };
+    let stopped =
+        Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir, rewrite_bytes: 0 };
     let draft = stopped.draft(Table::Sources).await.unwrap();
     stopped.draft(Table::Fp).await.unwrap();
     stopped.commit(draft).await.unwrap();

@@ -15,6 +15,7 @@ fn policy() -> MergePolicy {
         young_bytes: 40_000,
         range_size: RangeSize { least_bytes: 100, most_bytes: 20_000 },
         daily_bytes: 5_000,
+        ..MergePolicy::DEFAULT
     }
 }
 

@@ -1,0 +1,117 @@
+//! What is to be done with the updates of a table now. While they are young, those of a level are merged with each other, as the files of a
+//! table are. After some hours they are folded into the table, whatever that costs: so other readers of it are about a day behind. Sooner, if
+//! that writes at most three times as many bytes as the updates have, or if they are so many that their keys take much memory.
+//!
+//! Each file of the table has the number of the last update that is folded into it. So a fold is done a few files at a time, and whoever
+//! is stopped, or comes later, goes on where it was. What every file of the table has is removed from the updates.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use super::levels::{bytes_of, depth};
+use super::plan::{FAN_IN, Merge, MergeKind, MergePolicy};
+use crate::warehouse::{DataFile, Level, MOST_UPDATES};
+
+/// The work that is due, if there is some: there may be more after it. `files` are those of the table and of its updates.
+pub(super) fn due(files: &[DataFile], policy: &MergePolicy, now: DateTime<Utc>) -> Option<Merge> {
+    let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
+    let newest = updates.iter().map(|file| file.update_number()).max()?;
+    if let Some(young) = young(&updates, policy) {
+        return Some(young);
+    }
+    let rows: u64 = updates.iter().filter_map(|file| file.rows).sum();
+    let (of_own, of_updates) = (bytes_of(own.iter().copied()), bytes_of(updates.iter().copied()));
+    if costs_little(of_own, of_updates) {
+        return fold(files, newest, policy, "the updates are a part of the table that is worth it");
+    }
+    if rows > MOST_UPDATES / 2 {
+        return fold(files, newest, policy, "the updates are many");
+    }
+    let before = now.timestamp_millis() - policy.fold_after.as_millis() as i64;
+    let is_old = |file: &&&DataFile| file.tag.update.is_some_and(|told| told.since_ms <= before);
+    let old = updates.iter().filter(is_old).map(|file| file.update_number()).max()?;
+    fold(files, old, policy, "the updates are old")
+}
+
+/// Whether a table of so many bytes with its updates is at most three times what the updates have.
+pub(super) fn costs_little(of_table: u64, of_updates: u64) -> bool {
+    of_table.saturating_add(of_updates) <= of_updates.saturating_mul(3)
+}
+
+/// The first step of folding all updates up to a number into the table; `None` if that is done. Files of one level and range stay in it.
+pub(super) fn fold(
+    files: &[DataFile],
+    number: u64,
+    policy: &MergePolicy,
+    why: &str,
+) -> Option<Merge> {
+    let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
+    let mut behind: BTreeMap<_, Vec<&DataFile>> = BTreeMap::new();
+    for file in own {
+        let lacks = |update: &&&DataFile| {
+            (file.tag.folded + 1..=number).contains(&update.update_number())
+                && overlap(file, update)
+        };
+        if updates.iter().any(|update| lacks(&update)) {
+            behind.entry((file.tag.level, file.tag.range)).or_default().push(file);
+        }
+    }
+    let merge = |files, level, range| Merge {
+        files,
+        from: level,
+        to: level,
+        range,
+        why: why.to_string(),
+        kind: MergeKind::Fold,
+        cut: None,
+    };
+    let Some(((level, range), mut chunk)) = behind.pop_first() else {
+        let done = folded(files);
+        return (!done.is_empty()).then(|| merge(done, Level::L0, None));
+    };
+    chunk.sort_by_key(|file| *file.keys.start());
+    let mut bytes = 0;
+    let fits = |file: &&DataFile| {
+        let fits = bytes < policy.fold_bytes;
+        bytes += if fits { file.size_bytes } else { 0 };
+        fits
+    };
+    let mut chunk: Vec<_> = chunk.into_iter().take_while(fits).take(FAN_IN).cloned().collect();
+    let meets = |update: &&&DataFile| chunk.iter().any(|file| overlap(file, update));
+    let met: Vec<_> = updates.iter().filter(meets).copied().cloned().collect();
+    chunk.extend(met);
+    Some(merge(chunk, level.unwrap_or(Level::L0), range))
+}
+
+/// The updates that all files of the table have.
+pub(super) fn folded(files: &[DataFile]) -> Vec<DataFile> {
+    let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
+    let lacks = |file: &DataFile, update: &DataFile| file.tag.folded < update.update_number();
+    let needed =
+        |update: &DataFile| own.iter().any(|file| lacks(file, update) && overlap(file, update));
+    updates.into_iter().filter(|update| !needed(update)).cloned().collect()
+}
+
+fn overlap(one: &DataFile, other: &DataFile) -> bool {
+    one.keys.start() <= other.keys.end() && other.keys.start() <= one.keys.end()
+}
+
+/// Updates of a level that are too many.
+fn young(updates: &[&DataFile], policy: &MergePolicy) -> Option<Merge> {
+    let most = [Level::L0, Level::L1, Level::L2].into_iter().zip(policy.young_runs);
+    most.into_iter().find_map(|(level, most)| {
+        let of_level = updates.iter().filter(|file| file.tag.level.unwrap_or(Level::L0) == level);
+        let mut files: Vec<_> = of_level.copied().cloned().collect();
+        let runs = depth(&files);
+        if runs < most && files.len() < 4 * most {
+            return None;
+        }
+        files.sort_by_key(DataFile::update_number);
+        files.truncate(FAN_IN);
+        let why = format!("{runs} updates at one key");
+        let to = level.next().max(Level::of_run(bytes_of(&files))).min(Level::L2);
+        let kind = MergeKind::Updates;
+        Some(Merge { files, from: level, to, range: None, why, kind, cut: None })
+    })
+}
