@@ -127,11 +127,14 @@ impl Upsert<'_> {
         }
         let (operation, schema) = (Operation::Ingest, Arc::new(schema));
         let mut change = Change { operation, schema, add: Vec::new(), remove: Vec::new() };
+        // Whoever commits rows in between makes this a conflict, and whoever commits none leaves all numbers as they are.
+        let next = base.as_ref().map_or(0, |base| base.version + 1);
+        let number = if table.has_updates() { next } else { 0 };
         match &base {
             Some(base) if self.leaves_updates(base, &winners) => {
-                self.write_updates(base, staged, winners, &mut change).await?;
+                self.write_updates(table, staged, winners, number, &mut change).await?;
             }
-            _ => self.write(table, staged, winners, &mut change).await?,
+            _ => self.write(table, staged, winners, number, &mut change).await?,
         }
         Ok(UpsertDraft { table, base, change: Some(change), merged })
     }
@@ -159,20 +162,19 @@ impl Upsert<'_> {
         base.update_files().next().is_some() || bytes > self.rewrite_bytes.max(2 * news)
     }
 
-    /// Writes the staged rows that are new, and those that replace others, apart.
+    /// Writes the staged rows that are new, and those that replace others, apart: as the update of a number.
     async fn write_updates(
         &self,
-        base: &Snapshot,
+        table: Table,
         staged: &StagedRows,
         winners: Winners,
+        number: u64,
         change: &mut Change,
     ) -> Result<()> {
-        // Whoever commits rows in between makes this a conflict, and whoever commits none leaves all numbers as they are.
-        let number = base.version + 1;
         let Winners { staged: enter, replacing, .. } = winners;
         let new = &enter & &!&replacing;
         let schema = &change.schema;
-        let writer = || SortedWriter::new(self.warehouse, base.table, schema.clone());
+        let writer = || SortedWriter::new(self.warehouse, table, schema.clone());
         let new = self.write_staged(staged, new, writer()).await?;
         change.add.extend(new.into_iter().map(|file| file.folded(number)));
         let updates = self.write_staged(staged, replacing, writer().of_updates()).await?;
@@ -184,18 +186,20 @@ impl Upsert<'_> {
         Ok(())
     }
 
-    /// Writes the winning staged rows, and the rows that stay of each file that loses some.
+    /// Writes the winning staged rows, and the rows that stay of each file that loses some. No update before a number is newer than the new rows.
     async fn write(
         &self,
         table: Table,
         staged: &StagedRows,
         winners: Winners,
+        number: u64,
         change: &mut Change,
     ) -> Result<()> {
         change.remove.extend(winners.touched.iter().map(|(file, _)| file.clone()));
         let schema = &change.schema;
         let writer = || SortedWriter::new(self.warehouse, table, schema.clone());
-        change.add.extend(self.write_staged(staged, winners.staged, writer()).await?);
+        let new = self.write_staged(staged, winners.staged, writer()).await?;
+        change.add.extend(new.into_iter().map(|file| file.folded(number)));
         let store = &self.warehouse.location().store;
         let (touched, leaving): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
         for (file, leaving) in described(store, table, touched).await?.into_iter().zip(leaving) {

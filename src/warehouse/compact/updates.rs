@@ -15,11 +15,22 @@ use crate::warehouse::{DataFile, Level, MOST_UPDATES};
 
 /// The work that is due, if there is some: there may be more after it. `files` are those of the table and of its updates.
 pub(super) fn due(files: &[DataFile], policy: &MergePolicy, now: DateTime<Utc>) -> Option<Merge> {
-    let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
+    let updates: Vec<_> = files.iter().filter(|file| file.is_update()).collect();
     let newest = updates.iter().map(|file| file.update_number()).max()?;
-    if let Some(young) = young(&updates, policy) {
-        return Some(young);
+    let young = young(&updates, policy);
+    if updates.len() > FAN_IN && young.is_some() {
+        return young;
     }
+    due_fold(files, newest, policy, now).or(young)
+}
+
+fn due_fold(
+    files: &[DataFile],
+    newest: u64,
+    policy: &MergePolicy,
+    now: DateTime<Utc>,
+) -> Option<Merge> {
+    let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
     let rows: u64 = updates.iter().filter_map(|file| file.rows).sum();
     let (of_own, of_updates) = (bytes_of(own.iter().copied()), bytes_of(updates.iter().copied()));
     if costs_little(of_own, of_updates) {

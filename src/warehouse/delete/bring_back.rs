@@ -31,7 +31,8 @@ impl Warehouse {
         if add.is_empty() {
             return Ok(false);
         }
-        let rows = add.iter().filter_map(|file| file.rows).sum::<u64>();
+        let own = add.iter().filter(|file| !file.is_update());
+        let rows = own.filter_map(|file| file.rows).sum::<u64>();
         let operation = Operation::Undo { version: *version };
         let change = Change { operation, schema: newest.schema.clone(), add, remove: Vec::new() };
         let committed = self.commit(Table::Objects, Some(newest), change).await?;
