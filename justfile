@@ -42,7 +42,9 @@ bench-bulk FOLDER="/tmp/diaflight-bulk":
 # 10 GB and half an hour; less with `FOLDER --objects 5500,55000 --nights 10`.
 bench-growth FOLDER="/tmp/diaflight-growth" *OPTIONS:
     cargo build --locked --config profile.dev.opt-level=3
-    python3 benches/growth/run.py --program target/debug/diaflight --folder {{FOLDER}} {{OPTIONS}}
+    python3 -m venv {{FOLDER}}/python
+    {{FOLDER}}/python/bin/pip install --quiet --requirement benches/growth/requirements.txt
+    PATH={{FOLDER}}/python/bin:$PATH python benches/growth/run.py --program target/debug/diaflight --folder {{FOLDER}} {{OPTIONS}}
 
 # Compares with PostgreSQL, DuckDB and a plain Parquet reader; writes BENCHMARKS.md. Takes 45 GB and an hour; less with `FOLDER --objects 20000`.
 bench-peers FOLDER="/tmp/diaflight-peers" *OPTIONS:

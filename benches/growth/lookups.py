@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import time
 
-COLUMNS = "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr"
+COLUMNS = {"sources": "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr", "objects": "r:ra,r:dec,r:nDiaSources"}
 
 
 class Served:
@@ -39,12 +39,12 @@ class Served:
             raise SystemExit(f"{path}: {answer.status} {body[:300]}")
         return body
 
-    def p50_ms(self, lookups):
+    def p50_ms(self, lookups, table="sources"):
         """The median of so many lookups of random objects, each of which has been asked for once before."""
         sql = f'SELECT "diaObjectId" FROM objects ORDER BY "diaObjectId" % 10007, "diaObjectId" LIMIT {lookups}'
         asked = [self.program, "sql", "--warehouse", self.warehouse, "--format", "csv", sql]
         keys = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()[1:]
-        paths = [f"/api/v1/sources?diaObjectId={key}&columns={COLUMNS}" for key in keys]
+        paths = [f"/api/v1/{table}?diaObjectId={key}&columns={COLUMNS[table]}" for key in keys]
         took = []
         for repeated in (False, True):
             for path in paths:

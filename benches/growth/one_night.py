@@ -38,6 +38,7 @@ def beside(program, folder, packets, objects, first_night):
         "repeated_seconds": again.seconds,
         "ingested": {table: finished.output[table] for table in before},
         "found": found,
+        "storage_bytes_read": next(field(line, "bytes") for line in finished.logged if "read from the storage" in str(line)),
         "written": tables.added(before),
     }
     shutil.rmtree(warehouse)

@@ -1,4 +1,5 @@
-"""How a table grows: one night beside tables of several sizes, and many nights one after the other. Writes results.json.
+"""How a table grows: one night beside tables of several sizes, many nights one after the other, lookups while nights are not merged, and the
+start of a server with very many files. Writes results.json. Python needs requirements.txt.
 
     python benches/growth/run.py --program target/debug/diaflight --folder /tmp/diaflight-growth
 """
@@ -11,8 +12,10 @@ import subprocess
 from datetime import date
 from pathlib import Path
 
+from many_files import many_files
 from many_nights import many_nights
 from one_night import one_night
+from unmerged import unmerged
 
 HERE = Path(__file__).parent
 
@@ -29,6 +32,13 @@ def main():
         many = many_nights(arguments.program, arguments.folder, min(arguments.objects), 100, arguments.nights, arguments.lookups)
         results["many nights"] = list(many)
         save(arguments, results)
+    if arguments.unmerged:
+        sizes = (min(arguments.objects), 300, arguments.unmerged, arguments.lookups, 5)
+        results["unmerged nights"] = list(unmerged(arguments.program, arguments.folder, *sizes))
+        save(arguments, results)
+    if arguments.files:
+        results["many files"] = list(many_files(arguments.program, arguments.folder, arguments.files))
+        save(arguments, results)
 
 
 def save(arguments, results):
@@ -42,6 +52,8 @@ def parse():
     parser.add_argument("--objects", type=lambda text: [int(count) for count in text.split(",")], default=[55_000, 550_000])
     parser.add_argument("--first-night", type=int, default=393, help="of the night that is ingested beside each table; it ends with 399")
     parser.add_argument("--nights", type=int, default=60, help="that are ingested one after the other; 0 for none")
+    parser.add_argument("--unmerged", type=int, default=30, help="nights that are ingested and not merged; 0 for none")
+    parser.add_argument("--files", type=int, default=10_000, help="of the table whose server is started; 0 for none")
     parser.add_argument("--lookups", type=int, default=500)
     parser.add_argument("--results", type=Path, default=HERE / "results.json")
     return parser.parse_args()

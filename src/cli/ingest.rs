@@ -8,7 +8,7 @@ use crate::config::IngestArgs;
 use crate::error::Result;
 use crate::ingest::{self, IngestOptions, IngestProgress, Summary};
 use crate::log;
-use crate::warehouse::Warehouse;
+use crate::warehouse::{STORAGE_COUNTS, Warehouse};
 
 /// Done, but some packets were refused.
 const SOME_REFUSED: u8 = 3;
@@ -33,6 +33,7 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
     let work = ingest::ingest(&warehouse, &arguments.inputs, &options, &show);
     let summary = end::clean(&warehouse, work).await;
     bar.finish_and_clear();
+    tracing::debug!(bytes = STORAGE_COUNTS.bytes.get(), "read from the storage");
     let print = async |summary: Summary| {
         super::print(&summary, &arguments.output)?;
         let all = summary.refused.count == 0;

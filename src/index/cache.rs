@@ -40,8 +40,8 @@ pub struct IndexCache {
     parts: Cache<(u64, PartName), IndexPart, PartWeighter>,
     /// The files whose filters are being read.
     reading: Mutex<HashSet<u64>>,
-    /// The objects with updates, of the snapshot for which they were read last.
-    updated: Mutex<Option<Arc<UpdatedKeys>>>,
+    /// The objects with updates of the newest snapshot, and the version of the updates.
+    updated: Mutex<(Option<u64>, Option<Arc<UpdatedKeys>>)>,
     hits: AtomicUsize,
     reads: AtomicUsize,
 }
@@ -116,10 +116,11 @@ impl IndexCache {
         &self,
         snapshot: &Snapshot,
     ) -> Result<Option<Arc<UpdatedKeys>>> {
-        let earlier = self.updated.lock().clone();
+        let (version, earlier) = self.updated.lock().clone();
         let read = UpdatedKeys::read(snapshot, earlier.as_ref()).await?;
-        if snapshot.updates.is_some() {
-            self.updated.lock().clone_from(&read);
+        // Not those of an older snapshot that somebody asks for.
+        if snapshot.updates >= version {
+            *self.updated.lock() = (snapshot.updates, read.clone());
         }
         Ok(read)
     }

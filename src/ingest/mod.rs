@@ -76,7 +76,7 @@ pub struct IngestOptions {
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { history: false, memory_bytes: 1 << 30, temp_dir: None, rewrite_bytes: 4 << 20 }
+        Self { history: false, memory_bytes: 1 << 30, temp_dir: None, rewrite_bytes: 1 << 20 }
     }
 }
 

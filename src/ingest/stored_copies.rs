@@ -63,7 +63,8 @@ pub(super) async fn stored_copies(
         return Ok(FoundCopies { copies, files, read: ScanMetrics::default(), strangers: 0 });
     };
     let cache = Arc::new(IndexCache::new(INDEX_BYTES));
-    let index = Arc::new(TableIndex::open(snapshot.clone(), cache).await);
+    // Of all copies the one that is shown has the highest rank, so which it is need not be known.
+    let index = Arc::new(TableIndex::open(snapshot.with_every_copy(), cache).await);
     let places = index.snapshot.files.iter().map(|file| file.path.clone()).zip(0..).collect();
     let (read, strangers) = (ScanMetrics::default(), 0);
     let mut search = Search { table, index, columns, places, found, read, strangers };

@@ -159,7 +159,8 @@ impl Upsert<'_> {
         }
         let bytes: u64 = touched.iter().map(|(file, _)| file.size_bytes).sum();
         let news = bytes_of_rows(base, added + replaced);
-        base.update_files().next().is_some() || bytes > self.rewrite_bytes.max(2 * news)
+        let waiting = base.update_files().next().is_some();
+        waiting || (bytes > self.rewrite_bytes.max(2 * news) && *replaced <= MOST_UPDATES)
     }
 
     /// Writes the staged rows that are new, and those that replace others, apart: as the update of a number.

@@ -175,7 +175,11 @@ impl Restoration {
     }
 
     fn report(&self, committed: Option<u64>) -> Restored {
-        let rows = |files: &[DataFile]| files.iter().map(|file| file.rows).sum::<Option<u64>>();
+        // Updates replace rows and add none.
+        let rows = |files: &[DataFile]| {
+            let own = files.iter().filter(|file| !file.is_update());
+            own.map(|file| file.rows).sum::<Option<u64>>()
+        };
         Restored {
             table: self.table.name(),
             from: self.base.version,
@@ -239,7 +243,8 @@ async fn oldest_whole(log: &Log, newest: u64) -> Result<u64> {
     let stored: HashSet<_> = stored.into_iter().map(|object| object.location).collect();
     let mut oldest = newest;
     while oldest > 0 && log.entry(oldest - 1).await?.is_some() {
-        let actions = log.actions(oldest).await?.unwrap_or_default();
+        let mut actions = log.actions(oldest).await?.unwrap_or_default();
+        actions.extend(log.actions_of_updates(&actions).await?);
         let gone = actions.iter().any(|action| match action {
             Action::Remove(remove) => !stored.contains(&log.full_path(&remove.path)),
             _ => false,

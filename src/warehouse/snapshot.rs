@@ -7,7 +7,7 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore};
 use twox_hash::XxHash3_64;
 
-use super::DataFile;
+use super::{DataFile, FileTag};
 use crate::error::Result;
 use crate::schema::Table;
 
@@ -65,6 +65,15 @@ impl Snapshot {
     /// The files of the updates.
     pub fn update_files(&self) -> impl Iterator<Item = &DataFile> {
         self.files.iter().filter(|file| file.is_update())
+    }
+
+    /// The same files, none of them as updates: a reader gets every copy of a row, not the newest alone.
+    pub fn with_every_copy(&self) -> Self {
+        let plain = |file: &DataFile| {
+            let tag = FileTag { update: None, ..file.tag.clone() };
+            DataFile { tag, ..file.clone() }
+        };
+        Self { files: self.files.iter().map(plain).collect(), ..self.clone() }
     }
 
     /// The number of rows; `None` if a file does not tell. Updates replace rows and add none.

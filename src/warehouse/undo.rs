@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use deltalake_core::kernel::Action;
 use object_store::path::Path;
 
-use super::delta_log::{Log, names_updates};
+use super::delta_log::{Log, is_merge, names_updates};
 use super::restore::check_came_back;
 use super::row_ids::compare_ids;
 use super::{ATTEMPTS, Change, DataFile, Operation, Snapshot, Warehouse};
@@ -61,10 +61,15 @@ impl Warehouse {
                 _ => {}
             }
         }
+        if table.has_updates() && is_merge(&actions) {
+            return Err(refused("it changed no rows"));
+        }
         if names_updates(&actions) {
-            let [before, after] = updates_around(&log, version).await?;
-            added.extend(after.difference(&before).cloned());
-            back.extend(before.difference(&after).cloned());
+            let [before, after] = around(&log, version).await?;
+            let (of_before, of_after) = (update_paths(&before), update_paths(&after));
+            check_updates(table, version, &base, [&before, &after])?;
+            added.extend(of_after.difference(&of_before).cloned());
+            back.extend(of_before.difference(&of_after).cloned());
         }
         for path in added {
             let changed =
@@ -74,6 +79,7 @@ impl Warehouse {
         if remove.is_empty() && back.is_empty() {
             return Err(refused("it changed no rows"));
         }
+        check_later_updates(&base, version, &remove, &there).await?;
         let back = match back.is_empty() {
             true => Snapshot { files: Vec::new(), ..base.clone() },
             false => files_back(&log, version, &back, there).await?,
@@ -104,15 +110,68 @@ fn refused(table: Table, version: u64, why: &str) -> Error {
     ))
 }
 
-/// The files of the updates before a commit and after it.
-async fn updates_around(log: &Log, version: u64) -> Result<[HashSet<Path>; 2]> {
+/// Refuses to take away rows of which later versions left updates: these would be of objects that are not there.
+async fn check_later_updates(
+    now: &Snapshot,
+    version: u64,
+    remove: &[DataFile],
+    there: &HashMap<Path, DataFile>,
+) -> Result<()> {
+    let own: Vec<_> = remove.iter().filter(|file| !file.is_update()).cloned().collect();
+    let later: Vec<_> =
+        there.values().filter(|file| file.update_number() > version).cloned().collect();
+    match compare_ids(now, &own, &later).await?.shared {
+        None => Ok(()),
+        Some(id) => {
+            let why = format!("a later version has an update of object {id}; {INSTEAD}");
+            Err(refused(now.table, version, &why))
+        }
+    }
+}
+
+/// The snapshots before a commit and after it.
+async fn around(log: &Log, version: u64) -> Result<[Snapshot; 2]> {
     let gone = || refused(log.table, version, "the version before it is gone, or files of it");
     let before = version.checked_sub(1).ok_or_else(gone)?;
-    let of = async |version| {
-        let snapshot = log.read(Some(version)).await?.ok_or_else(gone)?;
-        Ok::<_, Error>(snapshot.update_files().map(|file| file.path.clone()).collect())
-    };
+    let of = async |version| log.read(Some(version)).await?.ok_or_else(gone);
     Ok([of(before).await?, of(version).await?])
+}
+
+fn update_paths(snapshot: &Snapshot) -> HashSet<Path> {
+    snapshot.update_files().map(|file| file.path.clone()).collect()
+}
+
+/// Refuses to take away updates that have been merged or folded since, or to bring some back over rows that came since: what other files have
+/// of the same objects has to be what the commit left, or found.
+fn check_updates(
+    table: Table,
+    version: u64,
+    now: &Snapshot,
+    [before, after]: [&Snapshot; 2],
+) -> Result<()> {
+    let overlap = |one: &DataFile, other: &DataFile| {
+        one.keys.start() <= other.keys.end() && other.keys.start() <= one.keys.end()
+    };
+    let has = |snapshot: &Snapshot, file: &DataFile| {
+        snapshot.files.iter().any(|one| one.path == file.path)
+    };
+    let changed = |update: &DataFile, from: &Snapshot, to: &Snapshot| {
+        from.files.iter().any(|file| overlap(file, update) && !has(to, file))
+    };
+    let taken = after.update_files().filter(|file| !has(before, file));
+    let brought = before.update_files().filter(|file| !has(after, file));
+    let folded = taken.into_iter().any(|update| changed(update, after, now));
+    let covered = brought.into_iter().any(|update| {
+        let newer = |file: &DataFile| !has(after, file) && overlap(file, update);
+        now.files.iter().any(newer)
+    });
+    match folded || covered {
+        true => {
+            let why = format!("its rows have been merged with others since; {INSTEAD}");
+            Err(refused(table, version, &why))
+        }
+        false => Ok(()),
+    }
 }
 
 /// The version before a commit, with those of its files alone that the commit removed. `there` are the files of the table that the commit

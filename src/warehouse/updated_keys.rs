@@ -2,7 +2,8 @@
 //! are not: the row of the table itself where there is an update, and that of an update where there is a newer one. So each object is there
 //! once, whatever the order in which files are read.
 //!
-//! Held are 12 bytes for each object with an update. There are at most [`MOST_UPDATES`] rows of updates.
+//! Held are 12 bytes for each object with an update; for a moment, while new updates are read, four times that. There are at most
+//! [`MOST_UPDATES`] rows of updates.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use arrow::array::{AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, path::Path};
+use tokio::task::spawn_blocking;
 
 use super::{BATCH_ROWS, DataFile, Snapshot, read};
 use crate::error::{Error, Kind, Result};
@@ -59,13 +61,15 @@ impl UpdatedKeys {
         }
         let store = snapshot.store.clone();
         let read = stream::iter(new).map(move |file| keys(store.clone(), file));
-        let mut read = Box::pin(read.buffered(FILES_AT_ONCE));
-        let mut all = earlier.map(|earlier| Self::copied(earlier)).unwrap_or_default();
-        while let Some((file, keys)) = read.try_next().await? {
-            all = all.with(&file, keys);
-        }
-        all.files = paths;
-        Ok(Some(Arc::new(all)))
+        let read: Vec<_> = read.buffered(FILES_AT_ONCE).try_collect().await?;
+        let earlier = earlier.cloned();
+        // Up to millions of keys are merged: that takes longer than other tasks should wait.
+        let merged = spawn_blocking(move || {
+            let all = earlier.map(|earlier| Self::copied(&earlier)).unwrap_or_default();
+            read.into_iter().fold(all, |all, (file, keys)| all.with(&file, keys))
+        });
+        let merged = merged.await.map_err(|error| Error::internal(error.to_string()))?;
+        Ok(Some(Arc::new(Self { files: paths, ..merged })))
     }
 
     fn copied(earlier: &Self) -> Self {

@@ -149,7 +149,12 @@ pub(super) async fn unused_files(
     if let Some(updates) = &log.updates
         && let Some(state) = updates.state(None).await?
     {
-        removed.extend(self::removed(updates, DeltaTableState::new(state)).await?);
+        // A version of the updates may remove what no version of the table has named yet.
+        let mut of_updates = self::removed(updates, DeltaTableState::new(state)).await?;
+        let young = objects.iter().filter(|object| object.last_modified >= abandoned);
+        let young: HashSet<_> = young.map(|object| &object.location).collect();
+        of_updates.retain(|path, _| !young.contains(path));
+        removed.extend(of_updates);
     }
     let kept = kept_snapshots(log, &snapshot).await?;
     let files = kept.iter().chain([&snapshot]).flat_map(|snapshot| &snapshot.files);

@@ -2,6 +2,7 @@
 
 mod bombs;
 mod copies;
+mod cost;
 mod damaged;
 mod inputs;
 mod packets;

@@ -2,15 +2,20 @@
 //! once, other Delta readers have each object once, and what takes back or tidies up knows of them.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow_flight::{FlightClient, FlightDescriptor};
+use diaflight::error::Kind;
 use diaflight::ingest::{IngestOptions, ingest};
 use diaflight::schema::Table;
 use diaflight::survey::{SurveyOptions, generate, write_packets};
-use diaflight::warehouse::{AsOf, Doomed, MergePolicy, VacuumOptions, Warehouse};
+use diaflight::warehouse::{
+    AsOf, Change, Doomed, MergeKind, MergePolicy, Operation, VacuumOptions, Warehouse,
+};
 use futures::TryStreamExt;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -262,7 +267,7 @@ async fn a_server_shows_an_update_as_soon_as_it_is_committed() {
         if tag != old_tag {
             break new;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!(new[0]["r:nDiaSources"], object["nDiaSources"]);
     assert_ne!(new, old);
@@ -301,7 +306,7 @@ async fn updates_are_taken_back_checked_and_tidied_up() {
     warehouse.fold(Table::Objects, &MergePolicy::DEFAULT).await.unwrap();
     let folded = newest().await.version;
     assert_eq!(twins.sql("updates", all), now);
-    let none = VacuumOptions { grace: std::time::Duration::ZERO };
+    let none = VacuumOptions { grace: Duration::ZERO };
     let left = async || warehouse.vacuum(Table::Objects, &none).await.unwrap().files_deleted;
     left().await;
     assert_eq!(twins.sql("updates", "SELECT * FROM \"objects@paper\" ORDER BY diaObjectId"), now);
@@ -335,25 +340,134 @@ async fn an_object_is_deleted_with_its_updates() {
 #[tokio::test]
 async fn a_checkpoint_names_the_updates() {
     let folder = tempdir().unwrap();
-    let url = folder.path().join("w");
-    let warehouse = Warehouse::open(url.to_str().unwrap()).unwrap();
-    let packets = |night: i64, objects: std::ops::Range<i64>| {
-        let alert = |object| Alert::new(object, object * 1000 + night, 61000.0 + night as f64);
-        let alerts: Vec<_> = objects.map(alert).collect();
-        nights::write_packets(folder.path(), &format!("{night}.avro"), &alerts::packets(&alerts))
-    };
-    for night in 0..14 {
-        let objects = if night == 0 { 1..2000 } else { 5..25 };
-        ingest_file(&warehouse, Path::new(&packets(night, objects)), true).await;
-    }
+    let warehouse = small(folder.path(), 14).await;
     let snapshot = async || warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
     let before = snapshot().await;
     assert!(before.updates.is_some() && before.update_files().count() > 2);
-    let log = url.join("objects/_delta_log");
+    let log = folder.path().join("w/objects/_delta_log");
     assert!(log.join("00000000000000000010.checkpoint.parquet").exists());
     for version in 0..10 {
         fs::remove_file(log.join(format!("{version:020}.json"))).unwrap();
     }
     let after = snapshot().await;
     assert_eq!((after.updates, &after.files), (before.updates, &before.files));
+}
+
+/// The packets of a night with an alert of each of some objects.
+fn night_of(folder: &Path, night: i64, objects: Range<i64>) -> PathBuf {
+    let alert = |object| Alert::new(object, object * 1000 + night, 61000.0 + night as f64);
+    let alerts: Vec<_> = objects.map(alert).collect();
+    let packets = alerts::packets(&alerts);
+    nights::write_packets(folder, &format!("{night}.avro"), &packets).into()
+}
+
+/// Many objects, of which a few have an update each night.
+async fn small(folder: &Path, nights: i64) -> Warehouse {
+    let warehouse = Warehouse::open(folder.join("w").to_str().unwrap()).unwrap();
+    for night in 0..nights {
+        let objects = if night == 0 { 1..2000 } else { 5..25 };
+        ingest_file(&warehouse, &night_of(folder, night, objects), true).await;
+    }
+    warehouse
+}
+
+/// The states of some objects.
+async fn states(warehouse: &Warehouse, ids: &str) -> String {
+    let url = warehouse.location().url.to_file_path().unwrap();
+    let sql = format!("SELECT * FROM objects WHERE diaObjectId IN ({ids}) ORDER BY diaObjectId");
+    run(["sql", "--format", "csv", "--warehouse", url.to_str().unwrap(), &sql]).succeeded().stdout
+}
+
+async fn version(warehouse: &Warehouse) -> u64 {
+    warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap().version
+}
+
+/// Work that has read a table with updates is done anew where rows are taken back meanwhile, and not where some are added.
+#[tokio::test]
+async fn a_fold_is_done_anew_where_updates_are_taken_back_meanwhile() {
+    let folder = tempdir().unwrap();
+    let warehouse = small(folder.path(), 4).await;
+    let base = warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
+    let fold = || Change {
+        operation: Operation::Compact,
+        schema: base.schema.clone(),
+        add: Vec::new(),
+        remove: Vec::new(),
+    };
+    ingest_file(&warehouse, &night_of(folder.path(), 4, 7..9), true).await;
+    warehouse.commit(Table::Objects, Some(&base), fold()).await.unwrap();
+    warehouse.undo(Table::Objects, base.version, false).await.unwrap();
+    let late = warehouse.commit(Table::Objects, Some(&base), fold()).await.unwrap_err();
+    assert_eq!(late.kind(), Kind::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_later_versions_rely_on_is_not_undone() {
+    let folder = tempdir().unwrap();
+    let warehouse = small(folder.path(), 3).await;
+    // New objects, then an update of one of them.
+    ingest_file(&warehouse, &night_of(folder.path(), 3, 3000..3010), true).await;
+    let added = version(&warehouse).await;
+    ingest_file(&warehouse, &night_of(folder.path(), 4, 3005..3006), true).await;
+    let updated = version(&warehouse).await;
+    let refused = |version| {
+        let warehouse = warehouse.clone();
+        async move {
+            let error = warehouse.undo(Table::Objects, version, false).await.unwrap_err();
+            assert!(error.to_string().contains("cannot be undone"), "{error}");
+            error.to_string()
+        }
+    };
+    assert!(refused(added).await.contains("update of object 3005"));
+    // Updates that are folded into a part of the table only.
+    let before = states(&warehouse, "3005, 10").await;
+    let few = MergePolicy { fold_bytes: 1, fold_after: Duration::ZERO, ..MergePolicy::DEFAULT };
+    let done = warehouse.merge_due(Table::Objects, &few, &[], &|_| ()).await.unwrap().unwrap();
+    assert_eq!(done.0.kind, MergeKind::Fold);
+    done.1.unwrap();
+    assert!(update_files(&warehouse).await > 0);
+    refused(updated).await;
+    refused(updated - 1).await;
+    refused(version(&warehouse).await).await;
+    assert_eq!(states(&warehouse, "3005, 10").await, before);
+}
+
+/// A version of the updates that nothing names, with a column that the table does not have.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_killed_ingest_left_of_updates_is_nobodys() {
+    let folder = tempdir().unwrap();
+    let warehouse = small(folder.path(), 4).await;
+    let before = states(&warehouse, "5, 6, 7").await;
+    let objects = folder.path().join("w/objects");
+    let log = |path: &str| objects.join(path);
+    let last = |folder: &Path| {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension() == Some("json".as_ref())).max().unwrap()
+    };
+    // As if the process had been killed between its two commits.
+    let packets = night_of(folder.path(), 4, 5..8);
+    ingest_file(&warehouse, &packets, true).await;
+    let after = states(&warehouse, "5, 6, 7").await;
+    assert_ne!(after, before);
+    fs::remove_file(last(&log("_delta_log"))).unwrap();
+    let orphan = last(&log("_updates/_delta_log"));
+    let text = fs::read_to_string(&orphan).unwrap();
+    let first = fs::read_to_string(log("_updates/_delta_log/00000000000000000000.json")).unwrap();
+    let metadata = first.lines().find(|line| line.contains("metaData")).unwrap();
+    let mut metadata: Value = serde_json::from_str(metadata).unwrap();
+    let mut schema: Value =
+        serde_json::from_str(metadata["metaData"]["schemaString"].as_str().unwrap()).unwrap();
+    let column = json!({"name": "theirs", "type": "double", "nullable": true, "metadata": {}});
+    schema["fields"].as_array_mut().unwrap().push(column);
+    metadata["metaData"]["schemaString"] = schema.to_string().into();
+    fs::write(&orphan, format!("{text}\n{metadata}")).unwrap();
+    assert_eq!(states(&warehouse, "5, 6, 7").await, before);
+    ingest_file(&warehouse, &packets, true).await;
+    assert_eq!(states(&warehouse, "5, 6, 7").await, after);
+    assert_eq!(
+        run(["maintain", "check", "--warehouse", folder.path().join("w").to_str().unwrap()]).code,
+        Some(0)
+    );
+    warehouse.fold(Table::Objects, &MergePolicy::DEFAULT).await.unwrap();
+    assert_eq!(states(&warehouse, "5, 6, 7").await, after);
 }

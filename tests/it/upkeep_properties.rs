@@ -32,6 +32,8 @@ enum Step {
     Merge(usize),
     Compact,
     Vacuum,
+    /// A night whose ingest ends at this point, and is repeated.
+    KillIngest(Vec<i64>, usize),
     /// A merge, or a compaction, that ends at this point.
     Kill {
         polls: usize,
@@ -44,6 +46,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (prop::collection::vec(1i64..60, 1..30), prop::bool::weighted(0.2))
             .prop_map(|(objects, at_once)| Step::Ingest(objects, at_once)),
         1 => (0usize..9).prop_map(Step::IngestAgain),
+        2 => (prop::collection::vec(1i64..60, 1..30), 0usize..400)
+            .prop_map(|(objects, polls)| Step::KillIngest(objects, polls)),
         4 => (1usize..5).prop_map(Step::Merge),
         1 => Just(Step::Compact),
         1 => Just(Step::Vacuum),
@@ -120,11 +124,13 @@ impl Life {
         let warehouse = self.warehouse();
         match step {
             Step::Ingest(objects, at_once) => {
-                let number = self.nights.len() as i64;
-                let ids = objects.iter().map(|object| object * 1000 + number);
-                self.model.extend(ids);
-                self.nights.push(night(self.folder.path(), number, objects));
-                self.ingest(number as usize, *at_once).await;
+                let number = self.new_night(objects);
+                self.ingest(number, *at_once).await;
+            }
+            Step::KillIngest(objects, polls) => {
+                let number = self.new_night(objects);
+                drop(killed(self.ingest(number, false), *polls).await);
+                self.ingest(number, false).await;
             }
             Step::IngestAgain(number) => self.ingest(number % self.nights.len(), false).await,
             Step::Merge(most) => {
@@ -160,6 +166,14 @@ impl Life {
                 }
             }
         }
+    }
+
+    /// The number of a night more.
+    fn new_night(&mut self, objects: &[i64]) -> usize {
+        let number = self.nights.len() as i64;
+        self.model.extend(objects.iter().map(|object| object * 1000 + number));
+        self.nights.push(night(self.folder.path(), number, objects));
+        number as usize
     }
 
     async fn ingest(&self, number: usize, at_once: bool) {

@@ -74,6 +74,11 @@ pub(crate) fn actions(
 ) -> Result<Vec<Action>> {
     let mut actions = match current {
         None => vec![Action::Protocol(protocol()?), Action::Metadata(metadata(log.table, change)?)],
+        Some(current) if log.is_of_updates() => {
+            let schema = kernel_schema(log.table, &change.schema)?;
+            let differs = schema != *current.schema();
+            differs.then(|| with_schema(current, &schema)).transpose()?.into_iter().collect()
+        }
         Some(current) => grown(log.table, current, change)?.into_iter().collect(),
     };
     let data_change = change.operation != Operation::Compact;
@@ -132,8 +137,12 @@ fn grown(table: Table, current: &EagerSnapshot, change: &Change) -> Result<Optio
             return Err(Error::internal(message));
         }
     }
-    let metadata = current.metadata().clone().with_schema(&schema);
-    Ok(Some(Action::Metadata(metadata.map_err(DeltaTableError::from)?)))
+    with_schema(current, &schema).map(Some)
+}
+
+fn with_schema(current: &EagerSnapshot, schema: &StructType) -> Result<Action> {
+    let metadata = current.metadata().clone().with_schema(schema);
+    Ok(Action::Metadata(metadata.map_err(DeltaTableError::from)?))
 }
 
 fn add(log: &Log, file: &DataFile, level: Option<Level>, data_change: bool) -> Result<Add> {

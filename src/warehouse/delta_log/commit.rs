@@ -37,7 +37,8 @@ const FILES_AT_ONCE: usize = 16;
 impl Warehouse {
     /// Commits a change made against `base` (`None`: the table did not exist) and returns the new version. Fails with [`Kind::Conflict`],
     /// having changed nothing, if the rows of the table have changed since `base`, or files to remove are gone. A compaction fails only for
-    /// the latter reason.
+    /// the latter reason; of a table with updates, also if rows were replaced or deleted. A version of the updates may stay then, which
+    /// nothing names.
     ///
     /// If the response of the storage was lost, the error says that the version may exist: its files stay, and are not
     /// [uncommitted](Self::discard_uncommitted) any more. After any other error nothing is committed. A file that is missing, or not of the
@@ -152,9 +153,14 @@ async fn check_base(
     if current.version() == base.version {
         return Ok(());
     }
-    if change.operation != Operation::Compact
-        && !log.same_rows(base.version, current.version()).await?
-    {
+    let (from, to) = (base.version, current.version());
+    let stands = match change.operation {
+        // What a fold has read, and what it removes, depends on files that it does not remove.
+        Operation::Compact if base.updates.is_some() => log.only_adds_rows(from, to).await?,
+        Operation::Compact => true,
+        _ => log.same_rows(from, to).await?,
+    };
+    if !stands {
         return Err(conflict(log, "another writer changed the table first"));
     }
     let current = log.snapshot(current).await?;

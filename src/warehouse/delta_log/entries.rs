@@ -1,13 +1,14 @@
 //! What single commits of a log say: what they changed, when, for which command, and whether they changed rows.
 
 use chrono::{DateTime, Utc};
-use deltalake_core::kernel::{Action, CommitInfo, Version};
+use deltalake_core::kernel::{Action, Add, CommitInfo, Remove, Version};
 use deltalake_core::logstore::get_actions;
 
 use super::change::Operation;
 use super::commit::{OPERATION, RUN_ID};
 use super::{Log, updates};
 use crate::error::{Error, Result};
+use crate::warehouse::files::UPDATES;
 
 impl Log {
     /// When a version was committed, as its commit says; `None` where it does not.
@@ -49,6 +50,24 @@ impl Log {
         Ok(true)
     }
 
+    /// Whether all commits after `from`, up to `to`, only rearranged rows or added some, as ingests do that replace none or leave updates.
+    pub(crate) async fn only_adds_rows(&self, from: u64, to: u64) -> Result<bool> {
+        for version in from + 1..=to {
+            let Some(mut actions) = self.actions(version).await? else { return Ok(false) };
+            let merges = is_merge(&actions);
+            actions.extend(self.actions_of_updates(&actions).await?);
+            let adds = |action: &Action| match action {
+                Action::Remove(remove) => !remove.data_change,
+                Action::Add(_) | Action::CommitInfo(_) | Action::Metadata(_) => true,
+                action => updates::named_in(action).is_some(),
+            };
+            if !merges && !actions.iter().all(adds) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// What a version changed; `None` where its commit is not in the log (any more).
     pub(crate) async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
         let entry = async {
@@ -58,20 +77,27 @@ impl Log {
         entry.await.map_err(|error| self.failed(Error::from(error)))
     }
 
-    /// What the version of the updates changed that one of some actions names. Names of its files are unique, so they need no folder.
+    /// What the version of the updates changed that one of some actions names, with paths from the folder of the table.
     pub(crate) async fn actions_of_updates(&self, actions: &[Action]) -> Result<Vec<Action>> {
         let named = actions.iter().find_map(updates::named_in);
         let (Some(of_updates), Some(version)) = (&self.updates, named) else {
             return Ok(Vec::new());
         };
         let actions = of_updates.actions(version).await?.unwrap_or_default();
-        let of_files = |action: &Action| matches!(action, Action::Add(_) | Action::Remove(_));
-        Ok(actions.into_iter().filter(of_files).collect())
+        let below = |path: &str| format!("{UPDATES}/{path}");
+        let of_files = actions.into_iter().filter_map(|action| match action {
+            Action::Add(add) => Some(Action::Add(Add { path: below(&add.path), ..add })),
+            Action::Remove(remove) => {
+                Some(Action::Remove(Remove { path: below(&remove.path), ..remove }))
+            }
+            _ => None,
+        });
+        Ok(of_files.collect())
     }
 }
 
 /// Whether these are the actions of a commit of ours that changes no row.
-fn is_merge(actions: &[Action]) -> bool {
+pub(crate) fn is_merge(actions: &[Action]) -> bool {
     let merge = Operation::Compact.to_string();
     actions.iter().any(|action| match action {
         Action::CommitInfo(info) => info.info.get(OPERATION).is_some_and(|own| *own == *merge),

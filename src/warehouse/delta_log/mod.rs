@@ -15,6 +15,7 @@ mod versions;
 pub(super) use actions::check_removable;
 pub use change::{Change, Operation};
 pub(super) use commit::OPERATION;
+pub(super) use entries::is_merge;
 pub use history::History;
 pub(super) use kept::{kept_snapshots, kept_versions, version_named};
 pub(super) use updates::names_updates;
@@ -83,6 +84,11 @@ impl Log {
         let root = Url::parse("file:///").map_err(|error| Error::internal(error.to_string()))?;
         let delta = default_logstore(store.clone(), store, &root, &StorageConfig::default());
         Ok(Self { table, location, delta, updates: None })
+    }
+
+    /// Whether it is the log of a table's updates. Only the table's own says which columns there are.
+    pub(crate) fn is_of_updates(&self) -> bool {
+        self.table.has_updates() && self.updates.is_none()
     }
 
     /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit a
