@@ -1,9 +1,10 @@
 //! Reads all of a table and says what is wrong with its files: of the newest version those that are missing, damaged, or not in the order
-//! that they claim; those that no version names; and names kept of versions that are lost. [`repair`] mends what can be mended.
+//! that they claim, and those whose key index is wrong; those that no version names; and names kept of versions that are lost. [`repair`] mends what can be mended.
 //!
 //! One file is read at a time, one row group of it in memory.
 
 mod file;
+mod key_index;
 mod repair;
 
 use std::collections::HashMap;
@@ -31,6 +32,10 @@ pub enum Flaw {
     Damaged,
     /// It holds other rows than the log says, so that they are not found.
     WrongStatistics,
+    /// Its key index tells other keys or places than those of its rows, so that lookups miss rows or fail.
+    WrongKeyIndex,
+    /// The log says that it carries a key index, and that cannot be read. Lookups read more of the file instead, and miss nothing.
+    DamagedKeyIndex,
     /// The store does not give it, for another reason than that it is not there. Nothing is known of it, and nothing is done.
     Unreachable,
     /// Its rows are not in the order that its footer claims.

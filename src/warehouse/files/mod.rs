@@ -15,6 +15,7 @@ pub(super) use data_file::to_millis;
 pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
 pub use layout::FileSize;
 pub(super) use layout::has_our_name;
+pub(super) use reader::footer_with_pages;
 pub use reader::{described, footer, read};
 pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};
