@@ -1,7 +1,6 @@
 //! Reads all of one file: its footer, all pages of all columns, the number of rows, their order, the ranges by which the log finds
 //! them, and the key index by which lookups do. A page without a checksum is only known to be readable.
 
-use std::error::Error as _;
 use std::ops::RangeInclusive;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -9,7 +8,7 @@ use arrow::compute::{max, min};
 use arrow::datatypes::Int64Type;
 use futures::TryStreamExt;
 
-use super::{Flaw, key_index};
+use super::{Flaw, is_of_store, key_index};
 use crate::error::{Error, Result};
 use crate::schema::KEY;
 use crate::warehouse::files::OrderCheck;
@@ -86,11 +85,6 @@ async fn read_all(snapshot: &Snapshot, file: &DataFile) -> Result<Option<(Flaw, 
         return Ok(Some((Flaw::Unsorted, "its rows are not in the order that it claims".into())));
     }
     key_index::flaw(&snapshot.store, file).await
-}
-
-/// Whether an error says that the store did not give what was asked for.
-pub(super) fn is_of_store(error: &Error) -> bool {
-    error.source().is_some_and(|source| source.is::<object_store::Error>())
 }
 
 fn is_within(batch: &RecordBatch, name: &str, range: &RangeInclusive<i64>) -> bool {

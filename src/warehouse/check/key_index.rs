@@ -9,8 +9,7 @@ use futures::TryStreamExt;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::file::metadata::ParquetMetaData;
 
-use super::Flaw;
-use super::file::is_of_store;
+use super::{Flaw, is_of_store};
 use crate::error::{Error, Result};
 use crate::key_pages::{
     Directory, GroupPages, IndexPlace, KeyFilter, RowGroup, WrittenGroup, columns,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Log;
 use super::actions::{actions, creation, delta_operation};
 use super::change::{Change, Operation};
-use super::kept::names;
+use super::kept::oldest_incomplete;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot, Warehouse};
@@ -52,7 +52,7 @@ impl Warehouse {
             let current = log.state(None).await?;
             check_base(&log, current.as_ref(), base, &change).await?;
             check_added(&log, &change.add).await?;
-            let cleans_log = names(&log).await?.is_empty();
+            let cleans_log = cleans_log(&log, current.as_ref()).await;
             match self.write(&log, current.as_ref(), &change, cleans_log).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
@@ -99,6 +99,18 @@ impl Warehouse {
                 );
                 Err(log.failed(Error::new(Kind::Storage, message)))
             }
+        }
+    }
+}
+
+/// Whether a commit may clean the log of old entries: no version that is kept by name needs them.
+async fn cleans_log(log: &Log, current: Option<&EagerSnapshot>) -> bool {
+    let Some(current) = current else { return true };
+    match oldest_incomplete(log, current).await {
+        Ok(needed) => needed.is_none(),
+        Err(error) => {
+            tracing::warn!(table = log.table.name(), %error, "the log is not cleaned");
+            false
         }
     }
 }
@@ -160,7 +172,6 @@ fn prepared<'a>(
     cleans_log: bool,
 ) -> Result<PreCommit<'a>> {
     let actions = actions(log, current, change).map_err(|error| log.failed(error))?;
-    // A version that has a name is read from the log, however old its entries are.
     let properties = CommitProperties::default().with_max_retries(0);
     let properties = properties.with_cleanup_expired_logs((!cleans_log).then_some(false));
     let properties = properties.with_metadata([

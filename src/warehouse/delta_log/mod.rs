@@ -1,5 +1,6 @@
 //! A table's Delta log: which versions there are, what each holds, and whether rows changed between two of them. `commit` adds a
-//! version to it, `versions` finds one by number, time or name, `history` the times of all, and `kept` gives a version a name.
+//! version to it, `versions` finds one by number, time or name, `history` the times of all, `kept` gives a version a name, and
+//! `retention` keeps the log from growing without end.
 
 mod actions;
 mod change;
@@ -8,6 +9,10 @@ mod commit;
 mod followed;
 mod history;
 mod kept;
+mod kept_file;
+mod metadata;
+mod retention;
+mod same_rows;
 mod versions;
 
 pub(super) use actions::check_removable;
@@ -15,7 +20,9 @@ pub use change::{Change, Operation};
 pub(super) use commit::OPERATION;
 use commit::RUN_ID;
 pub use history::History;
-pub(super) use kept::{kept_snapshots, kept_versions, version_named};
+pub(super) use kept::{
+    complete_kept, kept_names, kept_snapshot, kept_snapshots, kept_versions, version_named,
+};
 pub use versions::Newer;
 pub(super) use versions::{find, gone, newer, older};
 
@@ -25,15 +32,17 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
-use deltalake_core::kernel::{Action, Add, CommitInfo, EagerSnapshot, Version};
+use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake_core::kernel::{Action, Add, CommitInfo, EagerSnapshot, Metadata, Version};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore, get_actions};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
-use twox_hash::XxHash3_64;
 use url::Url;
 
 use self::comments::without_comments;
+use self::metadata::{id_of, is_synthetic};
 use super::files::{FileTag, to_millis};
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
@@ -41,10 +50,6 @@ use crate::schema::Table;
 
 /// The folder of a table's log.
 pub(super) const DELTA_LOG: &str = "_delta_log";
-
-/// The property, and its value, of a table that was created by `generate` and so holds made-up rows. It stays in the table's metadata
-/// even when the log entries are cleaned away.
-const SYNTHETIC: (&str, &str) = ("diaflight.synthetic", "true");
 
 /// The log of one table, which may not exist yet.
 pub(crate) struct Log {
@@ -111,14 +116,27 @@ impl Log {
 
     /// The snapshot of a state, without its entry of the log.
     pub(crate) fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
-        let schema = Arc::new(without_comments(self.table, &state.arrow_schema()));
-        let in_log = state.metadata().partition_columns();
-        let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
+        let listed = state.log_data();
+        // Nothing else tells the tags.
+        #[allow(deprecated)]
+        let files = listed.iter().map(|file| file.add_action());
+        self.snapshot_of(state.version(), state.metadata(), files)
+    }
+
+    /// The snapshot of a version with this metadata and these files, without its entry of the log.
+    fn snapshot_of(
+        &self,
+        version: u64,
+        metadata: &Metadata,
+        added: impl IntoIterator<Item = Add>,
+    ) -> Result<Snapshot> {
+        let schema = metadata.parse_schema().map_err(DeltaTableError::from)?;
+        let schema = (&schema).try_into_arrow()?;
+        let schema = Arc::new(without_comments(self.table, &schema));
+        let in_log = metadata.partition_columns();
+        let table_id = id_of(metadata);
         let mut files = Vec::new();
-        for add in state.log_data().iter() {
-            // Nothing else tells the tags.
-            #[allow(deprecated)]
-            let add = add.add_action();
+        for add in added {
             let file = self.data_file(&add, table_id)?;
             let told = &add.partition_values;
             let value = |name: &String| {
@@ -137,8 +155,8 @@ impl Log {
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         Ok(Snapshot {
             table: self.table,
-            version: state.version(),
-            synthetic: is_synthetic(state),
+            version,
+            synthetic: is_synthetic(metadata),
             table_id,
             entry: None,
             schema,
@@ -221,23 +239,6 @@ impl Log {
         }
     }
 
-    /// Whether all commits after `from`, up to `to`, only rearranged rows, as a compaction does.
-    pub(crate) async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
-        for version in from + 1..=to {
-            let actions = self.actions(version).await?;
-            let rearranges = |action: &Action| match action {
-                Action::Add(add) => !add.data_change,
-                Action::Remove(remove) => !remove.data_change,
-                Action::CommitInfo(_) => true,
-                _ => false,
-            };
-            if !actions.is_some_and(|actions| actions.iter().all(rearranges)) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// Whether all files of a snapshot are still in the store.
     pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
         Ok(self.missing(snapshot).await?.is_empty())
@@ -279,11 +280,6 @@ impl Log {
     fn log_path(&self) -> Path {
         self.location.prefix.clone().join(DELTA_LOG)
     }
-}
-
-fn is_synthetic(state: &EagerSnapshot) -> bool {
-    let value = state.metadata().configuration().get(SYNTHETIC.0);
-    value.is_some_and(|value| value == SYNTHETIC.1)
 }
 
 /// A value from its text in a log or a path; `None` is null.
