@@ -66,8 +66,9 @@ async fn maintain_table(
             })
         }
         Maintenance::Vacuum(arguments) => {
-            let options =
-                VacuumOptions { grace: Duration::from_secs(arguments.grace_hours * 3600) };
+            let options = VacuumOptions {
+                grace: Duration::from_secs(arguments.grace_hours.saturating_mul(3600)),
+            };
             Done::Vacuumed(match dry_run {
                 true => warehouse.would_vacuum(table, &options).await?,
                 false => warehouse.vacuum(table, &options).await?,

@@ -1,5 +1,5 @@
 //! `diaflight maintain run`: keeps a warehouse in shape by itself. Now and then it looks at each table, does the merges that are due, and
-//! once a day deletes the files that no version needs any more.
+//! once a day tidies its log and deletes the files that no version needs any more.
 //!
 //! Nothing is remembered from look to look: what is due follows from the tables. So it can be stopped at any time, and several may run at
 //! once; where two do the same merge, one of them has done it in vain.
@@ -30,7 +30,9 @@ pub(super) async fn run(arguments: &RunArgs) -> Result<ExitCode> {
             daily_bytes: arguments.budget_gib_per_day.saturating_mul(1 << 30),
             ..MergePolicy::DEFAULT
         },
-        vacuum: VacuumOptions { grace: Duration::from_secs(arguments.grace_hours * 3600) },
+        vacuum: VacuumOptions {
+            grace: Duration::from_secs(arguments.grace_hours.saturating_mul(3600)),
+        },
     };
     if arguments.dry_run {
         super::print(&upkeep.due().await?, &arguments.output)?;
@@ -90,7 +92,7 @@ impl Upkeep<'_> {
         Ok(DueMerges(due))
     }
 
-    /// All that is due now, and a vacuum of each table.
+    /// All that is due now, and then each table is cleaned.
     async fn once(&self) -> Result<UpkeepReport> {
         let mut look = Look::default();
         let tables = self.warehouse.tables().await?;
@@ -99,16 +101,16 @@ impl Upkeep<'_> {
             self.merge_each(&mut left, &mut look).await?;
         }
         for table in tables {
-            self.vacuum(table, &mut look).await;
+            self.clean(table, &mut look).await;
         }
         look.into_result()
     }
 
-    /// Looks for ever. What fails is tried again at the next look: the store may be there again, or the first table. A table is vacuumed
+    /// Looks for ever. What fails is tried again at the next look: the store may be there again, or the first table. A table is cleaned
     /// once a day, also while merges fail, or are so many that the look takes longer than that.
     async fn go_on(&self, arguments: &RunArgs) -> Result<std::convert::Infallible> {
         let every = Duration::from_secs(arguments.every_s);
-        let mut vacuum_at: BTreeMap<Table, Instant> = BTreeMap::new();
+        let mut clean_at: BTreeMap<Table, Instant> = BTreeMap::new();
         loop {
             let (begun, mut look) = (Instant::now(), Look::default());
             let tables = self.warehouse.tables().await.unwrap_or_else(|error| {
@@ -119,9 +121,9 @@ impl Upkeep<'_> {
             while !left.is_empty() {
                 self.merge_each(&mut left, &mut look).await?;
                 for table in &tables {
-                    if vacuum_at.get(table).is_none_or(|at| *at <= Instant::now()) {
-                        let done = self.vacuum(*table, &mut look).await;
-                        vacuum_at.insert(*table, Instant::now() + if done { DAY } else { every });
+                    if clean_at.get(table).is_none_or(|at| *at <= Instant::now()) {
+                        let done = self.clean(*table, &mut look).await;
+                        clean_at.insert(*table, Instant::now() + if done { DAY } else { every });
                     }
                 }
             }
@@ -183,12 +185,16 @@ impl Upkeep<'_> {
         Ok(true)
     }
 
-    /// Vacuums a table, and says whether that was done.
-    async fn vacuum(&self, table: Table, look: &mut Look) -> bool {
-        match self.warehouse.vacuum(table, &self.vacuum).await {
-            Ok(done) => look.of(table).add_vacuumed(&done),
+    /// Tidies the log of a table, deletes its unused files, and says whether both were done.
+    async fn clean(&self, table: Table, look: &mut Look) -> bool {
+        let cleaned = async {
+            let log_files_deleted = self.warehouse.tidy_log(table, &self.vacuum).await?;
+            Ok((log_files_deleted, self.warehouse.vacuum(table, &self.vacuum).await?))
+        };
+        match cleaned.await {
+            Ok((log_files_deleted, done)) => look.of(table).add_cleaned(log_files_deleted, &done),
             Err(error) => {
-                tracing::warn!(table = table.name(), %error, "it was not vacuumed");
+                tracing::warn!(table = table.name(), %error, "not all of its unused files were deleted");
                 look.failed(error);
                 return false;
             }

@@ -80,6 +80,7 @@ pub(super) struct TableUpkeep {
     #[serde(flatten)]
     compacted: Compacted,
     vacuumed: Option<Vacuumed>,
+    log_files_deleted: usize,
 }
 
 impl TableUpkeep {
@@ -92,8 +93,9 @@ impl TableUpkeep {
         self.compacted.rows += done.rows;
     }
 
-    /// Counts a vacuum.
-    pub(super) fn add_vacuumed(&mut self, done: &Vacuumed) {
+    /// Counts a vacuum, and what was deleted of the log.
+    pub(super) fn add_cleaned(&mut self, log_files_deleted: usize, done: &Vacuumed) {
+        self.log_files_deleted += log_files_deleted;
         let all = self.vacuumed.get_or_insert_default();
         all.files_deleted += done.files_deleted;
         all.bytes_deleted += done.bytes_deleted;
@@ -112,7 +114,8 @@ impl Display for UpkeepReport {
             match &done.vacuumed {
                 None => merged,
                 Some(Vacuumed { files_deleted, bytes_deleted, uploads_ended }) => format!(
-                    "{merged}; {files_deleted} files deleted, {bytes_deleted} bytes; {uploads_ended} unfinished uploads ended"
+                    "{merged}; {files_deleted} files deleted, {bytes_deleted} bytes; {uploads_ended} unfinished uploads ended; {} old files of the log deleted",
+                    done.log_files_deleted
                 ),
             }
         });

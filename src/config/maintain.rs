@@ -72,8 +72,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N", default_value_t = MergePolicy::DEFAULT.daily_bytes >> 30, env = "DIAFLIGHT_BUDGET_GIB_PER_DAY")]
     pub budget_gib_per_day: u64,
     /// How long removed files are kept, as for `maintain vacuum`
-    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
-          value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
+    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS")]
     pub grace_hours: u64,
     /// How to report.
     #[command(flatten)]
@@ -100,10 +99,9 @@ pub struct VacuumArgs {
     /// Which warehouse.
     #[command(flatten)]
     pub warehouse: WarehouseArg,
-    /// How long removed files are kept for readers of older versions; at most 30 days, as long as the log records when a
-    /// file was removed. Files that no version ever used are kept for at least a day, since a writer may be about to commit them
-    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS",
-          value_parser = clap::value_parser!(u64).range(..=hours(VacuumOptions::MAX_GRACE)))]
+    /// How long removed files are kept for readers of older versions; at most as long as the log records when a file was removed,
+    /// which is a property of the table: 7 days in a new one. Files that no version ever used are kept for at least a day, since a writer may be about to commit them
+    #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS")]
     pub grace_hours: u64,
     /// Only say what would be done
     #[arg(long)]

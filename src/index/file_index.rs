@@ -6,7 +6,6 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bytes::Bytes;
 use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::OnceCell;
 
@@ -16,9 +15,6 @@ use crate::error::{Error, Kind, Result};
 use crate::key_pages::{Directory, RowGroup};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, footer};
-
-/// A directory that claims to be longer is not read: that of a full file has some ten kilobytes.
-const MOST_DIRECTORY_BYTES: u32 = 16 << 20;
 
 /// A file of a table, without its rows.
 #[derive(Debug)]
@@ -48,12 +44,11 @@ impl FileIndex {
         known: &SharedColumns,
     ) -> Result<Self> {
         if let Some(place) = file.tag.index {
-            let end = place.start.saturating_add(place.bytes.into());
-            let bytes = match place.bytes <= MOST_DIRECTORY_BYTES && end <= file.size_bytes {
-                true => store.get_range(&file.path, place.start..end).await?,
-                false => Bytes::new(),
+            let carried = match place.range(file.size_bytes) {
+                Ok(range) => Self::carried(file, &store.get_range(&file.path, range).await?, known),
+                Err(error) => Err(error),
             };
-            match Self::carried(file, &bytes, known) {
+            match carried {
                 Ok(index) => return Ok(index),
                 Err(error) => tell_damage(file, &error),
             }

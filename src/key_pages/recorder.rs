@@ -1,7 +1,9 @@
 //! Makes the index of a file while it is written.
 
+use std::ops::Range;
+
 use parquet::arrow::arrow_writer::ArrowColumnChunk;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::page_index::offset_index::OffsetIndexMetaData;
 use parquet::schema::types::SchemaDescriptor;
@@ -10,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::{Directory, RowGroup};
 use super::group_pages::{CODEC, Chunk, ColumnPages, GroupPages, PageStart};
 use super::key_filter::KeyFilter;
+use super::sealed::damaged;
 use crate::error::{Error, Result};
 
 /// Where the directory of a file's index is in it. The log keeps this.
@@ -19,6 +22,20 @@ pub struct IndexPlace {
     pub start: u64,
     /// Its bytes.
     pub bytes: u32,
+}
+
+/// A directory that claims to be longer is not read: that of a full file has some ten kilobytes.
+const MOST_DIRECTORY_BYTES: u32 = 16 << 20;
+
+impl IndexPlace {
+    /// The bytes of the directory. `Storage` if a file of this size has none there.
+    pub fn range(self, file_bytes: u64) -> Result<Range<u64>> {
+        let end = self.start.saturating_add(self.bytes.into());
+        match self.bytes <= MOST_DIRECTORY_BYTES && end <= file_bytes {
+            true => Ok(self.start..end),
+            false => Err(damaged("the file has no directory where the log says")),
+        }
+    }
 }
 
 /// What is known of a file so far: one number for each of its objects, and some kilobytes for each row group.
@@ -101,8 +118,27 @@ impl WrittenGroup {
         self.columns.push(closed.offset_index.as_ref().map(page_sizes).unwrap_or_default());
     }
 
+    /// A row group of a file, whose rows have these keys. `None` if the footer has no page index.
+    pub fn of_file(
+        footer: &ParquetMetaData,
+        group: usize,
+        key: usize,
+        keys: &[i64],
+    ) -> Option<Self> {
+        let located = footer.offset_index()?.get(group)?;
+        let columns: Vec<_> = located.iter().map(page_sizes).collect();
+        let starts = columns.get(key)?.iter().map(|(first_row, _)| *first_row as usize);
+        let ends = starts.clone().skip(1).chain([keys.len()]);
+        let range = |(start, end)| {
+            let keys: &[i64] = keys.get(start..end)?;
+            Some((*keys.iter().min()?, *keys.iter().max()?))
+        };
+        let keys = starts.zip(ends).map(range).collect::<Option<_>>()?;
+        Some(Self { key, keys, columns })
+    }
+
     /// The pages as they lie in the file, once the columns are written.
-    fn pages(&self, written: &RowGroupMetaData) -> Result<GroupPages> {
+    pub fn pages(&self, written: &RowGroupMetaData) -> Result<GroupPages> {
         let columns = self.columns.iter().zip(written.columns()).map(|(sizes, chunk)| {
             let (start, length) = chunk.byte_range();
             let chunk = Chunk { start, length, codec: CODEC };

@@ -1,22 +1,24 @@
 //! Reads all of a table and says what is wrong with its files: of the newest version those that are missing, damaged, or not in the order
-//! that they claim; those that no version names; and names kept of versions that are lost. [`repair`] mends what can be mended.
+//! that they claim, and those whose key index is wrong; those that no version names; and names kept of versions that are lost. [`repair`] mends what can be mended.
 //!
 //! One file is read at a time, one row group of it in memory.
 
 mod file;
+mod key_index;
 mod repair;
 
 use std::collections::HashMap;
+use std::error::Error as _;
 
 use chrono::Utc;
 use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use self::file::flaw;
-use super::delta_log::{Log, kept_versions};
-use super::vacuum::{WRITING, known_retention, unused_files};
+use super::delta_log::{Log, kept_names, kept_snapshot};
+use super::vacuum::{WRITING, before, known_retention, unused_files};
 use super::{DataFile, Snapshot, Warehouse};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::schema::Table;
 
 /// What is wrong with a file.
@@ -31,6 +33,10 @@ pub enum Flaw {
     Damaged,
     /// It holds other rows than the log says, so that they are not found.
     WrongStatistics,
+    /// Its key index tells other keys or places than those of its rows, so that lookups miss rows or fail.
+    WrongKeyIndex,
+    /// The log says that it carries a key index, and that cannot be read. Lookups read more of the file instead, and miss nothing.
+    DamagedKeyIndex,
     /// The store does not give it, for another reason than that it is not there. Nothing is known of it, and nothing is done.
     Unreachable,
     /// Its rows are not in the order that its footer claims.
@@ -105,7 +111,7 @@ impl Warehouse {
         checked.check_names(&log).await?;
         // What a version that cannot be read names is not known.
         if checked.findings.is_empty() {
-            let expired = now - known_retention(&state);
+            let expired = before(now, known_retention(&state));
             checked.orphans = unused_files(&log, state, objects, expired, now - WRITING).await?;
         }
         checked.name_orphans();
@@ -142,20 +148,23 @@ impl CheckedTable {
     }
 
     async fn check_names(&mut self, log: &Log) -> Result<()> {
-        for (name, version) in kept_versions(log, self.snapshot.table_id).await? {
-            let lost = match log.read(Some(version)).await {
+        for name in kept_names(log).await? {
+            let lost = match kept_snapshot(log, &name, self.snapshot.table_id).await {
+                Ok(None) => None,
                 Ok(Some(kept)) => {
                     let missing = log.missing(&kept).await?;
-                    missing.first().map(|file| format!("/{} is missing", file.path))
+                    let version = kept.version;
+                    missing
+                        .first()
+                        .map(|file| format!("version {version}: /{} is missing", file.path))
                 }
-                Ok(None) => Some("it is not in the log".to_string()),
                 Err(error) => Some(error.to_string()),
             };
             if let Some(why) = lost {
                 let file = log.location.prefix.clone().join("_kept").join(format!("{name}.json"));
                 let what = format!(
-                    "version {version}, kept as {name}, cannot be read: {why}; restore the files from a backup, or give the name up \
-                     (maintain forget {name})"
+                    "what is kept as {name} cannot be read ({why}); restore the files from a backup, or give the name up (maintain \
+                     forget {name})"
                 );
                 self.find(&file, Flaw::LostName, what);
             }
@@ -167,6 +176,11 @@ impl CheckedTable {
         let (table, file) = (self.snapshot.table.name(), format!("/{file}"));
         self.findings.push(Finding { table, file, flaw, what, repaired: None });
     }
+}
+
+/// Whether an error says that the store did not give what was asked for.
+fn is_of_store(error: &Error) -> bool {
+    error.source().is_some_and(|source| source.is::<object_store::Error>())
 }
 
 /// The size of a file that was committed after the listing.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deltalake_core::kernel::EagerSnapshot;
 use deltalake_core::table::config::TablePropertiesExt;
 use deltalake_core::table::state::DeltaTableState;
@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectMeta, path::Path};
 
 use super::Warehouse;
-use super::delta_log::{DELTA_LOG, Log, kept_snapshots};
+use super::delta_log::{DELTA_LOG, Log, complete_kept, kept_snapshots};
 use super::files::UPDATES;
 use super::storage::end_old_uploads;
 use crate::error::{Error, Result};
@@ -28,13 +28,12 @@ pub(super) const WRITING: Duration = DAY;
 /// Which files a vacuum spares.
 #[derive(Clone, Debug)]
 pub struct VacuumOptions {
-    /// How long a file that a version removed is left for readers of older versions, up to [`MAX_GRACE`](Self::MAX_GRACE).
+    /// How long a file that a version removed is left for readers of older versions. The log of the table has to know for as long when a
+    /// file was removed.
     pub grace: Duration,
 }
 
 impl VacuumOptions {
-    /// The log of a table of ours knows for this long when a file was removed.
-    pub const MAX_GRACE: Duration = DAY.saturating_mul(30);
     /// A week.
     pub const DEFAULT: Self = Self { grace: DAY.saturating_mul(7) };
 }
@@ -59,7 +58,8 @@ pub struct Vacuumed {
 impl Warehouse {
     /// Deletes files that the newest version of a table does not refer to: those that were removed from the table before the grace period,
     /// and those that never were in it and are older than the grace period and a day. Fails with `NotFound` if there is no table, and with
-    /// `Argument` if the grace period is too long.
+    /// `Argument` if the grace period is longer than the log of the table
+    /// knows removed files.
     pub async fn vacuum(&self, table: Table, options: &VacuumOptions) -> Result<Vacuumed> {
         self.vacuumed(table, options, false).await
     }
@@ -75,11 +75,7 @@ impl Warehouse {
         options: &VacuumOptions,
         dry_run: bool,
     ) -> Result<Vacuumed> {
-        if options.grace > VacuumOptions::MAX_GRACE {
-            return Err(Error::argument("grace: give at most 30 days"));
-        }
         let now = Utc::now();
-        let (expired, abandoned) = (now - options.grace, now - options.grace.max(WRITING));
         let log = Log::new(&self.location, table)?;
         // The files are listed before the log is read, so that a file that is committed in between is known as live.
         let objects = log.location.list().await?.objects;
@@ -88,9 +84,15 @@ impl Warehouse {
         if options.grace > known {
             let (table, hours) = (table.name(), known.as_secs() / 3600);
             let message = format!(
-                "grace: the log of table {table} keeps removed files for {hours} hours; give at most that"
+                "grace: the log of table {table} knows removed files for {hours} hours (its property {REMOVED_FOR}); give at most that, \
+                 or set the property (OPERATIONS.md)"
             );
             return Err(Error::argument(message));
+        }
+        let (expired, abandoned) =
+            (before(now, options.grace), before(now, options.grace.max(WRITING)));
+        if !dry_run {
+            complete_kept(&log, &state).await?;
         }
         let mut unused = unused_files(&log, state, objects, expired, abandoned).await?;
         if !dry_run {
@@ -127,6 +129,17 @@ pub(super) async fn delete_unused(log: &Log, unused: Vec<ObjectMeta>) -> Result<
     }
     Ok(deleted)
 }
+
+/// So long before a time, as far as there are times.
+pub(super) fn before(time: DateTime<Utc>, duration: Duration) -> DateTime<Utc> {
+    let earlier = TimeDelta::from_std(duration).ok();
+    earlier
+        .and_then(|duration| time.checked_sub_signed(duration))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC)
+}
+
+/// The property that says for how long the log of a table knows when a file was removed from it.
+const REMOVED_FOR: &str = "delta.deletedFileRetentionDuration";
 
 /// For how long the log of a table knows when a file was removed from it.
 pub(super) fn known_retention(state: &EagerSnapshot) -> Duration {

@@ -5,6 +5,7 @@ mod carried;
 mod counted;
 mod damaged;
 mod layouts;
+mod misleading;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -24,6 +24,7 @@ mod foreign_paths;
 mod kept;
 mod leftovers;
 mod levels;
+mod properties;
 mod refusal;
 mod vacuum;
 mod versions;
@@ -102,6 +103,21 @@ async fn append(warehouse: &Warehouse, batch: &RecordBatch) -> Snapshot {
     let snapshot = newest(warehouse).await.unwrap();
     assert_eq!(snapshot.version, version);
     snapshot
+}
+
+/// Changes the text of a version's entry in the log of a warehouse on disk.
+fn set_in_log(warehouse: &Warehouse, version: u64, from: &str, to: &str) {
+    let log = warehouse.location().url.to_file_path().unwrap().join("sources/_delta_log");
+    let entry = log.join(format!("{version:020}.json"));
+    let text = std::fs::read_to_string(&entry).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(&entry, text.replace(from, to)).unwrap();
+}
+
+/// Has a table on disk, at its first version, write a checkpoint after every so many commits.
+fn set_checkpoint_interval(warehouse: &Warehouse, commits: u64) {
+    let told = |commits| format!("\"delta.checkpointInterval\":\"{commits}\"");
+    set_in_log(warehouse, 0, &told(50), &told(commits));
 }
 
 async fn newest(warehouse: &Warehouse) -> Option<Snapshot> {
@@ -283,6 +299,9 @@ async fn many_commits_leave_checkpoints_and_every_row() {
     let (_folder, warehouse) = on_disk();
     for version in 0..23 {
         append(&warehouse, &sources(FIRST_ID + version * 5, 5, 1)).await;
+        if version == 0 {
+            set_checkpoint_interval(&warehouse, 10);
+        }
     }
     let snapshot = newest(&warehouse).await.unwrap();
     assert_eq!(rows(&snapshot).await.len(), 115);

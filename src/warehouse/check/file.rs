@@ -1,7 +1,6 @@
-//! Reads all of one file: its footer, all pages of all columns, the number of rows, their order, and the ranges by which the log finds
-//! them. A page without a checksum is only known to be readable.
+//! Reads all of one file: its footer, all pages of all columns, the number of rows, their order, the ranges by which the log finds
+//! them, and the key index by which lookups do. A page without a checksum is only known to be readable.
 
-use std::error::Error as _;
 use std::ops::RangeInclusive;
 
 use arrow::array::{AsArray, RecordBatch};
@@ -9,7 +8,7 @@ use arrow::compute::{max, min};
 use arrow::datatypes::Int64Type;
 use futures::TryStreamExt;
 
-use super::Flaw;
+use super::{Flaw, is_of_store, key_index};
 use crate::error::{Error, Result};
 use crate::schema::KEY;
 use crate::warehouse::files::OrderCheck;
@@ -36,7 +35,7 @@ pub(super) async fn flaw(
     {
         Ok(None) => Ok(None),
         Ok(Some((flaw, what))) => Ok(Some((flaw, format!("{what}: {of}")))),
-        Err(error) if error.source().is_some_and(|source| source.is::<object_store::Error>()) => {
+        Err(error) if is_of_store(&error) => {
             Ok(Some((Flaw::Unreachable, format!("the store does not give it ({error})"))))
         }
         Err(error) => Ok(Some((Flaw::Damaged, format!("it is damaged ({error}): {of}")))),
@@ -82,7 +81,10 @@ async fn read_all(snapshot: &Snapshot, file: &DataFile) -> Result<Option<(Flaw, 
             format!("it has {rows} rows, and {told} in the log"),
         )));
     }
-    Ok((!in_order).then(|| (Flaw::Unsorted, "its rows are not in the order that it claims".into())))
+    if !in_order {
+        return Ok(Some((Flaw::Unsorted, "its rows are not in the order that it claims".into())));
+    }
+    key_index::flaw(&snapshot.store, file).await
 }
 
 fn is_within(batch: &RecordBatch, name: &str, range: &RangeInclusive<i64>) -> bool {

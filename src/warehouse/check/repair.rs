@@ -1,4 +1,4 @@
-//! Repairs what a check found: deletes what no version names, writes anew what is not sorted or has wrong statistics, and takes out of the
+//! Repairs what a check found: deletes what no version names, writes anew what is not sorted, or has wrong statistics or a wrong key index, and takes out of the
 //! table what cannot be read.
 //! Rows are never changed in place: older versions still name the files as they were.
 
@@ -15,17 +15,20 @@ use crate::warehouse::{Change, DataFile, FileSize, Operation, Snapshot, Warehous
 impl Warehouse {
     /// Repairs a table. `Conflict` if others changed it since it was checked.
     pub(super) async fn repair(&self, checked: &mut CheckedTable) -> Result<()> {
-        let to_rewrite = |flaw| matches!(flaw, Flaw::Unsorted | Flaw::WrongStatistics);
+        let to_rewrite = |flaw| {
+            use Flaw::{DamagedKeyIndex, Unsorted, WrongKeyIndex, WrongStatistics};
+            matches!(flaw, Unsorted | WrongStatistics | WrongKeyIndex | DamagedKeyIndex)
+        };
         let to_take_out = |flaw| matches!(flaw, Flaw::Missing | Flaw::WrongSize | Flaw::Damaged);
         let flawed = std::mem::take(&mut checked.flawed);
-        let (unsorted, others): (Vec<_>, Vec<_>) =
+        let (misleading, others): (Vec<_>, Vec<_>) =
             flawed.into_iter().partition(|(flaw, _)| to_rewrite(*flaw));
         let unreadable = others.into_iter().filter(|(flaw, _)| to_take_out(*flaw)).collect();
         let snapshot = checked.snapshot.clone();
         let files =
             |flawed: Vec<(Flaw, DataFile)>| flawed.into_iter().map(|(_, file)| file).collect();
-        let sorted = self.sort_again(&snapshot, files(unsorted)).await?;
-        checked.note(to_rewrite, sorted, "written again");
+        let written = self.write_again(&snapshot, files(misleading)).await?;
+        checked.note(to_rewrite, written, "written again");
         let taken = self.take_out(&snapshot, files(unreadable)).await?;
         checked.note(to_take_out, taken, "taken out of the table, and its rows with it");
         let log = Log::new(&self.location, snapshot.table)?;
@@ -34,14 +37,14 @@ impl Warehouse {
         Ok(())
     }
 
-    async fn sort_again(&self, base: &Snapshot, unsorted: Vec<DataFile>) -> Result<Option<u64>> {
+    async fn write_again(&self, base: &Snapshot, files: Vec<DataFile>) -> Result<Option<u64>> {
         let mut add = Vec::new();
-        for file in &unsorted {
+        for file in &files {
             let file = DataFile { sorted: false, ..file.clone() };
             let every = |batch: &RecordBatch| Ok(BooleanBuffer::new_set(batch.num_rows()).into());
             add.extend(rewrite(self, base, &file, FileSize::TARGET, every).await?);
         }
-        self.replace_files(base, Operation::Compact, add, unsorted).await
+        self.replace_files(base, Operation::Compact, add, files).await
     }
 
     async fn take_out(&self, base: &Snapshot, files: Vec<DataFile>) -> Result<Option<u64>> {

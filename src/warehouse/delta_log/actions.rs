@@ -12,19 +12,14 @@ use deltalake_core::kernel::{
 use deltalake_core::protocol::{DeltaOperation, SaveMode};
 use serde_json::json;
 
+use super::Log;
 use super::change::{Change, Operation};
 use super::comments::with_comments;
-use super::{Log, SYNTHETIC};
+use super::metadata::SYNTHETIC;
+use super::retention::{properties, renewed};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, FileSize, FileTag, Level};
-
-/// Properties of a new table. A reader replays at most ten commits after a checkpoint; what a commit
-/// removed is known for as long as its log entry is kept.
-const TABLE_PROPERTIES: [(&str, &str); 2] = [
-    ("delta.checkpointInterval", "10"),
-    ("delta.deletedFileRetentionDuration", "interval 30 days"),
-];
 
 pub(crate) fn delta_operation(operation: Operation) -> DeltaOperation {
     match operation {
@@ -33,6 +28,10 @@ pub(crate) fn delta_operation(operation: Operation) -> DeltaOperation {
         }
         Operation::Compact => {
             DeltaOperation::Optimize { predicate: None, target_size: FileSize::TARGET.bytes as i64 }
+        }
+        Operation::SetProperties => {
+            let properties = properties().map(|(name, value)| (name.into(), value.into()));
+            DeltaOperation::SetTableProperties { properties: properties.into() }
         }
         Operation::Delete => DeltaOperation::Delete { predicate: None },
         Operation::Restore { version } => {
@@ -54,7 +53,7 @@ pub(crate) fn creation(log: &Log, change: &Change) -> Result<DeltaOperation, Del
 /// Of a new table.
 fn metadata(table: Table, change: &Change) -> Result<Metadata, DeltaTableError> {
     let synthetic = (change.operation == Operation::Generate).then_some(SYNTHETIC);
-    let properties = TABLE_PROPERTIES.into_iter().chain(synthetic);
+    let properties = properties().into_iter().chain(synthetic);
     Ok(new_metadata(&kernel_schema(table, &change.schema)?, [""; 0], properties)?)
 }
 
@@ -121,9 +120,12 @@ fn is_new(file: &DataFile, change: &Change) -> bool {
     file.tag.level.is_none() && !change.remove.iter().any(may_be_left_of)
 }
 
-/// The new metadata, if the schema is not that of the table any more, or describes its columns in another way. Only a commit that adds rows
-/// has it: such a commit is a conflict for other writers anyway.
+/// The new metadata, if properties are to be set, or the schema is not that of the table any more, or describes its columns in another way. Only a commit
+/// that adds rows has another schema: such a commit is a conflict for other writers anyway.
 fn grown(table: Table, current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
+    if change.operation == Operation::SetProperties {
+        return Ok(renewed(current.metadata())?.map(Action::Metadata));
+    }
     let schema = kernel_schema(table, &change.schema)?;
     let adds_rows = matches!(change.operation, Operation::Ingest | Operation::Generate);
     if !adds_rows || schema == *current.schema() {

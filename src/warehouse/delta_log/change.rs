@@ -15,6 +15,8 @@ pub enum Operation {
     Generate,
     /// Rewrites files, but changes no row: other writers need not start over because of it.
     Compact,
+    /// Sets properties of the table as a new one has them, and changes no row.
+    SetProperties,
     /// Deletes rows.
     Delete,
     /// Brings back the rows of an older version.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Log;
 use super::actions::{actions, creation, delta_operation};
 use super::change::{Change, Operation};
-use super::kept::names;
+use super::kept::oldest_incomplete;
 use super::updates::{change_of_table, change_of_updates, naming};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -98,7 +98,8 @@ impl Warehouse {
     ) -> Result<u64> {
         let id = Uuid::new_v4().to_string();
         let version = current.map_or(0, |state| state.version() + 1);
-        let cleans_log = names(log).await?.is_empty();
+        // The versions of the updates are named by those of the table, however old they are.
+        let cleans_log = !log.is_of_updates() && cleans_log(log, current).await;
         let mut actions = actions(log, current, change).map_err(|error| log.failed(error))?;
         actions.extend(updates.map(naming));
         let ids = [&id, &self.run.to_string()];
@@ -130,6 +131,18 @@ impl Warehouse {
                 );
                 Err(log.failed(Error::new(Kind::Storage, message)))
             }
+        }
+    }
+}
+
+/// Whether a commit may clean the log of old entries: no version that is kept by name needs them.
+async fn cleans_log(log: &Log, current: Option<&EagerSnapshot>) -> bool {
+    let Some(current) = current else { return true };
+    match oldest_incomplete(log, current).await {
+        Ok(needed) => needed.is_none(),
+        Err(error) => {
+            tracing::warn!(table = log.table.name(), %error, "the log is not cleaned");
+            false
         }
     }
 }
@@ -196,7 +209,6 @@ fn prepared<'a>(
     [id, run]: [&String; 2],
     cleans_log: bool,
 ) -> Result<PreCommit<'a>> {
-    // A version that has a name is read from the log, however old its entries are.
     let properties = CommitProperties::default().with_max_retries(0);
     let properties = properties.with_cleanup_expired_logs((!cleans_log).then_some(false));
     let properties = properties.with_metadata([

@@ -1,11 +1,10 @@
-//! What single commits of a log say: what they changed, when, for which command, and whether they changed rows.
+//! What single commits of a log say: what they changed, when, and for which command.
 
 use chrono::{DateTime, Utc};
-use deltalake_core::kernel::{Action, Add, CommitInfo, Remove, Version};
+use deltalake_core::kernel::{Action, CommitInfo, Remove, Version};
 use deltalake_core::logstore::get_actions;
 
-use super::change::Operation;
-use super::commit::{OPERATION, RUN_ID};
+use super::commit::RUN_ID;
 use super::{Log, updates};
 use crate::error::{Error, Result};
 use crate::warehouse::files::UPDATES;
@@ -32,42 +31,6 @@ impl Log {
         }))
     }
 
-    /// Whether all commits after `from`, up to `to`, only rearranged rows, as a compaction does.
-    pub(crate) async fn same_rows(&self, from: u64, to: u64) -> Result<bool> {
-        for version in from + 1..=to {
-            let Some(actions) = self.actions(version).await? else { return Ok(false) };
-            let merges = is_merge(&actions);
-            let rearranges = |action: &Action| match action {
-                Action::Add(add) => !add.data_change,
-                Action::Remove(remove) => !remove.data_change,
-                Action::CommitInfo(_) => true,
-                action => merges && updates::named_in(action).is_some(),
-            };
-            if !actions.iter().all(rearranges) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Whether all commits after `from`, up to `to`, only rearranged rows or added some, as ingests do that replace none or leave updates.
-    pub(crate) async fn only_adds_rows(&self, from: u64, to: u64) -> Result<bool> {
-        for version in from + 1..=to {
-            let Some(mut actions) = self.actions(version).await? else { return Ok(false) };
-            let merges = is_merge(&actions);
-            actions.extend(self.actions_of_updates(&actions).await?);
-            let adds = |action: &Action| match action {
-                Action::Remove(remove) => !remove.data_change,
-                Action::Add(_) | Action::CommitInfo(_) | Action::Metadata(_) => true,
-                action => updates::named_in(action).is_some(),
-            };
-            if !merges && !actions.iter().all(adds) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
     /// What a version changed; `None` where its commit is not in the log (any more).
     pub(crate) async fn actions(&self, version: Version) -> Result<Option<Vec<Action>>> {
         let entry = async {
@@ -84,23 +47,14 @@ impl Log {
             return Ok(Vec::new());
         };
         let actions = of_updates.actions(version).await?.unwrap_or_default();
-        let below = |path: &str| format!("{UPDATES}/{path}");
         let of_files = actions.into_iter().filter_map(|action| match action {
-            Action::Add(add) => Some(Action::Add(Add { path: below(&add.path), ..add })),
+            Action::Add(add) => Some(Action::Add(updates::below(add))),
             Action::Remove(remove) => {
-                Some(Action::Remove(Remove { path: below(&remove.path), ..remove }))
+                let path = format!("{UPDATES}/{}", remove.path);
+                Some(Action::Remove(Remove { path, ..remove }))
             }
             _ => None,
         });
         Ok(of_files.collect())
     }
-}
-
-/// Whether these are the actions of a commit of ours that changes no row.
-pub(crate) fn is_merge(actions: &[Action]) -> bool {
-    let merge = Operation::Compact.to_string();
-    actions.iter().any(|action| match action {
-        Action::CommitInfo(info) => info.info.get(OPERATION).is_some_and(|own| *own == *merge),
-        _ => false,
-    })
 }

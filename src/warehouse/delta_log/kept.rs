@@ -1,12 +1,15 @@
-//! Versions kept by name, so that a paper can cite them. `_kept/NAME.json` in a table's folder holds the version: no engine takes what
-//! begins with `_` for data, and vacuum leaves the files of these versions.
+//! Versions kept by name, so that a paper can cite them. `_kept/NAME.json` in a table's folder holds the version, as `kept_file` describes
+//! it: no engine takes what begins with `_` for data, and vacuum leaves the files of these versions.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
+use deltalake_core::kernel::EagerSnapshot;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, path::Path};
-use serde::{Deserialize, Serialize};
 
 use super::Log;
+use super::kept_file::{Kept, encode, first_line, snapshot};
+use super::metadata::id_of;
+use super::updates::named_by;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::as_of::{MOST_NAME_BYTES, NAME_SIGNS, is_name};
@@ -15,17 +18,9 @@ use crate::warehouse::{Snapshot, Warehouse};
 /// Files read at once.
 const AT_ONCE: usize = 16;
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    version: u64,
-    /// Of a table made anew in its place it is no version.
-    table_id: u64,
-    kept: DateTime<Utc>,
-}
-
 impl Warehouse {
-    /// Gives the newest version of a table a name that is good for ever: while there are names, commits do not clean the log. `Argument` where the name is taken or is none, `NotFound`
-    /// where there is no table.
+    /// Gives the newest version of a table a name that is good for ever, also when the log does not have the version any more. `Argument`
+    /// where the name is taken or is none, `NotFound` where there is no table.
     pub async fn keep(&self, table: Table, name: &str) -> Result<u64> {
         if !is_name(name) {
             return Err(Error::argument(format!(
@@ -33,9 +28,12 @@ impl Warehouse {
             )));
         }
         let log = Log::new(&self.location, table)?;
-        let snapshot = log.read(None).await?.ok_or_else(|| self.no_table(table))?;
-        let (version, table_id) = (snapshot.version, snapshot.table_id);
-        let kept = serde_json::to_vec(&Kept { version, table_id, kept: Utc::now() });
+        let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
+        let snapshot = log.snapshot(&state).await?;
+        let version = snapshot.version;
+        let updates = named_by(&log, &state).await?;
+        let entry = log.entry(version).await?;
+        let kept = encode(&state, updates, entry.as_ref(), Utc::now());
         let kept = kept.map_err(|error| Error::internal(error.to_string()))?;
         let (store, path) = (&log.location.store, path(&log, name));
         match store.put_opts(&path, kept.into(), PutMode::Create.into()).await {
@@ -53,6 +51,7 @@ impl Warehouse {
             let text = format!("files of version {version} are gone: keep a newer one");
             return Err(log.failed(Error::new(Kind::Gone, text)));
         }
+        complete_kept(&log, &state).await?;
         Ok(version)
     }
 
@@ -72,7 +71,7 @@ impl Warehouse {
 }
 
 /// The version of a name. `Argument` where there is none, `Gone` where the table of this id is another one than was kept. One small
-/// file is read: anyone may ask for a name.
+/// request: anyone may ask for a name.
 pub(crate) async fn version_named(log: &Log, name: &str, table_id: u64) -> Result<u64> {
     let kept = named(log, name).await?;
     if kept.table_id != table_id {
@@ -85,8 +84,8 @@ pub(crate) async fn version_named(log: &Log, name: &str, table_id: u64) -> Resul
 }
 
 async fn named(log: &Log, name: &str) -> Result<Kept> {
-    let Some(kept) = read(log, &path(log, name)).await? else {
-        let names = names(log).await?;
+    let Some(kept) = first_line(log, &path(log, name)).await? else {
+        let names = kept_names(log).await?;
         let has = match names.is_empty() {
             true => "no version is kept by name".to_string(),
             false => format!("kept are {}", names.join(", ")),
@@ -101,51 +100,106 @@ async fn named(log: &Log, name: &str) -> Result<Kept> {
 
 /// The snapshots of all names of the table as it is now.
 pub(crate) async fn kept_snapshots(log: &Log, newest: &Snapshot) -> Result<Vec<Snapshot>> {
-    let snapshots = stream::iter(names(log).await?).map(async |name| {
-        let kept = read(log, &path(log, &name)).await?;
-        let Some(kept) = kept.filter(|kept| kept.table_id == newest.table_id) else {
-            return Ok(None);
-        };
-        let unread = || {
-            format!(
-                "version {}, kept as {name} (`maintain forget {name}` gives it up)",
-                kept.version
-            )
-        };
-        let version =
-            log.read(Some(kept.version)).await.map_err(|error| error.context(unread()))?;
-        let gone = || Error::new(Kind::Storage, "it is not in the log any more").context(unread());
-        version.map(Some).ok_or_else(|| log.failed(gone()))
+    let snapshots = stream::iter(kept_names(log).await?).map(async |name| {
+        let unread = || format!("kept as {name} (`maintain forget {name}` gives it up)");
+        let read = kept_snapshot(log, &name, newest.table_id).await;
+        read.map_err(|error| log.failed(error.context(unread())))
     });
     let snapshots = snapshots.buffered(AT_ONCE);
     snapshots.try_filter_map(|snapshot| std::future::ready(Ok(snapshot))).try_collect().await
 }
 
-/// All names of the table as it is now, with their versions.
-pub(crate) async fn kept_versions(log: &Log, table_id: u64) -> Result<Vec<(String, u64)>> {
-    let mut versions = Vec::new();
-    for name in names(log).await? {
-        let kept = read(log, &path(log, &name)).await?;
-        versions
-            .extend(kept.filter(|kept| kept.table_id == table_id).map(|kept| (name, kept.version)));
-    }
-    Ok(versions)
+/// The version of a name, from its file, or else from the log; `None` if it is of another table than that of this id. An error if neither
+/// has it.
+pub(crate) async fn kept_snapshot(
+    log: &Log,
+    name: &str,
+    table_id: u64,
+) -> Result<Option<Snapshot>> {
+    let path = path(log, name);
+    let kept = first_line(log, &path).await?;
+    let Some(kept) = kept.filter(|kept| kept.table_id == table_id) else { return Ok(None) };
+    let read = match kept.needs_log() {
+        true => log.read(Some(kept.version)).await,
+        false => snapshot(log, &path).await,
+    };
+    let gone = || Error::new(Kind::Storage, "it is not in the log any more");
+    let read = read.and_then(|read| read.ok_or_else(gone));
+    read.map(Some).map_err(|error| error.context(format!("version {}", kept.version)))
 }
 
-async fn read(log: &Log, path: &Path) -> Result<Option<Kept>> {
-    let bytes = match log.location.store.get(path).await {
-        Ok(found) => found.bytes().await,
-        Err(StoreError::NotFound { .. }) => return Ok(None),
-        Err(error) => Err(error),
-    };
-    let bytes = bytes.map_err(|error| log.failed(error.into()))?;
-    let kept = serde_json::from_slice(&bytes);
-    kept.map(Some)
-        .map_err(|error| log.failed(Error::new(Kind::Storage, format!("{path}: {error}"))))
+/// A version that the log does not have, from the file of any of its names; `None` if it is not kept.
+pub(super) async fn kept_by_number(log: &Log, version: u64) -> Result<Option<Snapshot>> {
+    for (name, kept) in all(log).await? {
+        if kept.version != version || kept.needs_log() {
+            continue;
+        }
+        let Some(newest) = log.state(None).await? else { return Ok(None) };
+        if kept.table_id == id_of(newest.metadata()) {
+            return snapshot(log, &path(log, &name)).await;
+        }
+    }
+    Ok(None)
+}
+
+/// All names of the table as it is now, with their versions.
+pub(crate) async fn kept_versions(log: &Log, table_id: u64) -> Result<Vec<(String, u64)>> {
+    let of_table = all(log).await?.into_iter().filter(|(_, kept)| kept.table_id == table_id);
+    Ok(of_table.map(|(name, kept)| (name, kept.version)).collect())
+}
+
+/// The oldest version that needs the log, since it is kept by a name whose file does not have all of it.
+pub(super) async fn oldest_incomplete(log: &Log, newest: &EagerSnapshot) -> Result<Option<u64>> {
+    Ok(incomplete(log, newest).await?.into_iter().map(|(_, kept)| kept.version).min())
+}
+
+/// Writes all that is needed to read a version into the files of names that an older version of this program wrote. Where that fails the log
+/// stays as it is, and the next time may do.
+pub(crate) async fn complete_kept(log: &Log, newest: &EagerSnapshot) -> Result<()> {
+    for (name, kept) in incomplete(log, newest).await? {
+        if let Err(error) = complete_name(log, &name, &kept).await {
+            tracing::warn!(table = log.table.name(), name, %error, "its version still needs the log");
+        }
+    }
+    Ok(())
+}
+
+async fn complete_name(log: &Log, name: &str, kept: &Kept) -> Result<()> {
+    let state = log.state(Some(kept.version)).await?;
+    let state = state.ok_or_else(|| Error::new(Kind::Gone, "the table is not there any more"))?;
+    let updates = named_by(log, &state).await?;
+    let entry = log.entry(kept.version).await?;
+    let file = encode(&state, updates, entry.as_ref(), kept.kept);
+    let file = file.map_err(|error| Error::internal(error.to_string()))?;
+    log.location.store.put(&path(log, name), file.into()).await?;
+    Ok(())
+}
+
+/// The names whose version is in the log alone. One whose version is lost needs nothing.
+async fn incomplete(log: &Log, newest: &EagerSnapshot) -> Result<Vec<(String, Kept)>> {
+    let table_id = id_of(newest.metadata());
+    let mut incomplete = Vec::new();
+    for (name, kept) in all(log).await? {
+        let of_table = kept.table_id == table_id;
+        if of_table && kept.needs_log() && log.entry(kept.version).await?.is_some() {
+            incomplete.push((name, kept));
+        }
+    }
+    Ok(incomplete)
+}
+
+/// All names with what they are kept of, whatever table that is.
+async fn all(log: &Log) -> Result<Vec<(String, Kept)>> {
+    let all = stream::iter(kept_names(log).await?).map(async |name| {
+        let kept = first_line(log, &path(log, &name)).await?;
+        Ok(kept.map(|kept| (name, kept)))
+    });
+    let all = all.buffered(AT_ONCE);
+    all.try_filter_map(|kept| std::future::ready(Ok(kept))).try_collect().await
 }
 
 /// All names, whatever table they are of.
-pub(super) async fn names(log: &Log) -> Result<Vec<String>> {
+pub(crate) async fn kept_names(log: &Log) -> Result<Vec<String>> {
     let objects = log.location.store.list(Some(&folder(log)));
     let named = objects.map_ok(|object| {
         let name = object.location.filename()?.strip_suffix(".json")?;

@@ -1,5 +1,6 @@
 //! A table's Delta log: which versions there are, what each holds, and whether rows changed between two of them. `commit` adds a
-//! version to it, `versions` finds one by number, time or name, `history` the times of all, and `kept` gives a version a name.
+//! version to it, `versions` finds one by number, time or name, `history` the times of all, `kept` gives a version a name, and
+//! `retention` keeps the log from growing without end.
 
 mod actions;
 mod change;
@@ -9,15 +10,21 @@ mod entries;
 mod followed;
 mod history;
 mod kept;
+mod kept_file;
+mod metadata;
+mod retention;
+mod same_rows;
 mod updates;
 mod versions;
 
 pub(super) use actions::check_removable;
 pub use change::{Change, Operation};
 pub(super) use commit::OPERATION;
-pub(super) use entries::is_merge;
 pub use history::History;
-pub(super) use kept::{kept_snapshots, kept_versions, version_named};
+pub(super) use kept::{
+    complete_kept, kept_names, kept_snapshot, kept_snapshots, kept_versions, version_named,
+};
+pub(super) use same_rows::is_merge;
 pub(super) use updates::names_updates;
 pub use versions::Newer;
 pub(super) use versions::{find, gone, newer, older};
@@ -28,15 +35,17 @@ use std::sync::Arc;
 use arrow::datatypes::DataType;
 use chrono::{DateTime, Utc};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
-use deltalake_core::kernel::{Add, EagerSnapshot};
+use deltalake_core::DeltaTableError;
+use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
+use deltalake_core::kernel::{Add, EagerSnapshot, Metadata};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
 use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
-use twox_hash::XxHash3_64;
 use url::Url;
 
 use self::comments::without_comments;
+use self::metadata::{id_of, is_synthetic};
 use super::files::{FileTag, UPDATES, to_millis};
 use super::{DataFile, Location, Snapshot};
 use crate::error::{Error, Kind, Result};
@@ -44,10 +53,6 @@ use crate::schema::Table;
 
 /// The folder of a table's log.
 pub(super) const DELTA_LOG: &str = "_delta_log";
-
-/// The property, and its value, of a table that was created by `generate` and so holds made-up rows. It stays in the table's metadata
-/// even when the log entries are cleaned away.
-const SYNTHETIC: (&str, &str) = ("diaflight.synthetic", "true");
 
 /// The log of one table, which may not exist yet.
 pub(crate) struct Log {
@@ -129,25 +134,35 @@ impl Log {
 
     /// The snapshot of a state, with its updates, but without its entry of the log.
     pub(crate) async fn snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
-        let mut snapshot = self.own_snapshot(state)?;
-        if let Some((version, files)) = updates::named_by(self, state, snapshot.table_id).await? {
-            snapshot.updates = Some(version);
-            snapshot.files.extend(files);
-            snapshot.files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        match updates::named_by(self, state).await? {
+            None => self.own_snapshot(state),
+            Some(named) => {
+                let files = added(state).chain(named.files);
+                let all = self.snapshot_of(state.version(), state.metadata(), files)?;
+                Ok(Snapshot { updates: Some(named.version), ..all })
+            }
         }
-        Ok(snapshot)
     }
 
     /// The snapshot of a state without updates.
     fn own_snapshot(&self, state: &EagerSnapshot) -> Result<Snapshot> {
-        let schema = Arc::new(without_comments(self.table, &state.arrow_schema()));
-        let in_log = state.metadata().partition_columns();
-        let table_id = XxHash3_64::oneshot(state.metadata().id().as_bytes());
+        self.snapshot_of(state.version(), state.metadata(), added(state))
+    }
+
+    /// The snapshot of a version with this metadata and these files, without its entry of the log.
+    fn snapshot_of(
+        &self,
+        version: u64,
+        metadata: &Metadata,
+        added: impl IntoIterator<Item = Add>,
+    ) -> Result<Snapshot> {
+        let schema = metadata.parse_schema().map_err(DeltaTableError::from)?;
+        let schema = (&schema).try_into_arrow()?;
+        let schema = Arc::new(without_comments(self.table, &schema));
+        let in_log = metadata.partition_columns();
+        let table_id = id_of(metadata);
         let mut files = Vec::new();
-        for add in state.log_data().iter() {
-            // Nothing else tells the tags.
-            #[allow(deprecated)]
-            let add = add.add_action();
+        for add in added {
             let file = self.data_file(&add, table_id)?;
             let told = &add.partition_values;
             let value = |name: &String| {
@@ -166,8 +181,8 @@ impl Log {
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         Ok(Snapshot {
             table: self.table,
-            version: state.version(),
-            synthetic: is_synthetic(state),
+            version,
+            synthetic: is_synthetic(metadata),
             table_id,
             entry: None,
             schema,
@@ -264,9 +279,12 @@ impl Log {
     }
 }
 
-fn is_synthetic(state: &EagerSnapshot) -> bool {
-    let value = state.metadata().configuration().get(SYNTHETIC.0);
-    value.is_some_and(|value| value == SYNTHETIC.1)
+/// The files of a state, as its log has them.
+fn added(state: &EagerSnapshot) -> impl Iterator<Item = Add> {
+    // Nothing else tells the tags.
+    #[allow(deprecated)]
+    let added = state.log_data().iter().map(|file| file.add_action()).collect::<Vec<_>>();
+    added.into_iter()
 }
 
 /// A value from its text in a log or a path; `None` is null.

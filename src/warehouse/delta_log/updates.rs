@@ -5,30 +5,46 @@
 //! version. So table and updates change together, and one number stands for both. A version of the updates that no version of the table
 //! names, of a writer who was killed in between or came second, is nobody's: the next one has the files that it should have.
 
-use deltalake_core::kernel::{Action, EagerSnapshot, Transaction};
+use deltalake_core::kernel::{Action, Add, EagerSnapshot, Transaction};
 
-use super::{Change, Log};
+use super::{Change, Log, added};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::DataFile;
+use crate::warehouse::files::UPDATES;
 
 /// The application of the `txn` actions.
 const APPLICATION: &str = "diaflight.updates";
 
-/// The version of the updates that a state of a table names, and their files.
-pub(super) async fn named_by(
-    log: &Log,
-    state: &EagerSnapshot,
-    table_id: u64,
-) -> Result<Option<(u64, Vec<DataFile>)>> {
-    let Some(updates) = &log.updates else { return Ok(None) };
+/// A version of the updates.
+pub(super) struct Named {
+    pub version: u64,
+    /// Its files, with paths from the folder of the table.
+    pub files: Vec<Add>,
+}
+
+/// The version of the updates that a state of a table names, without its files.
+pub(super) async fn version_named_by(log: &Log, state: &EagerSnapshot) -> Result<Option<u64>> {
+    if log.updates.is_none() {
+        return Ok(None);
+    }
     let named = state.transaction_version(log.delta.as_ref(), APPLICATION).await;
     let named = named.map_err(|error| log.failed(Error::from(error)))?;
-    let Some(version) = named.and_then(|version| u64::try_from(version).ok()) else {
+    Ok(named.and_then(|version| u64::try_from(version).ok()))
+}
+
+/// The version of the updates that a state of a table names.
+pub(super) async fn named_by(log: &Log, state: &EagerSnapshot) -> Result<Option<Named>> {
+    let (Some(updates), Some(version)) = (&log.updates, version_named_by(log, state).await?) else {
         return Ok(None);
     };
     let there = updates.state(Some(version)).await?;
     let there = there.ok_or_else(|| updates.failed(Error::new(Kind::Storage, "it is missing")))?;
-    Ok(Some((version, files(updates, &there, table_id)?)))
+    Ok(Some(Named { version, files: added(&there).map(below).collect() }))
+}
+
+/// A file of the updates, with its path from the folder of the table.
+pub(super) fn below(file: Add) -> Add {
+    Add { path: format!("{UPDATES}/{}", file.path), ..file }
 }
 
 /// The version of the updates that an action names.
@@ -58,7 +74,7 @@ pub(super) fn change_of_updates(
     change: &Change,
 ) -> Result<Change> {
     let there = match newest {
-        Some(newest) => files(updates, newest, 0)?,
+        Some(newest) => updates.own_snapshot(newest)?.files,
         None => Vec::new(),
     };
     let mut wanted = of_updates(held);
@@ -81,10 +97,4 @@ fn of_updates(files: &[DataFile]) -> Vec<DataFile> {
 
 fn has(files: &[DataFile], file: &DataFile) -> bool {
     files.iter().any(|one| one.path == file.path)
-}
-
-fn files(updates: &Log, state: &EagerSnapshot, table_id: u64) -> Result<Vec<DataFile>> {
-    let files = updates.own_snapshot(state)?.files;
-    let files = files.into_iter().map(|file| DataFile { generation: table_id, ..file });
-    Ok(files.collect())
 }

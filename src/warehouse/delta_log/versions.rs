@@ -3,7 +3,7 @@
 use super::Log;
 use super::followed::followed;
 use super::history::History;
-use super::kept::version_named;
+use super::kept::{kept_by_number, version_named};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::as_of::rfc3339;
@@ -75,7 +75,9 @@ pub(crate) fn gone(location: &Location) -> Error {
 pub(crate) async fn older(log: &Log, as_of: &AsOf, history: &History) -> Result<Option<Snapshot>> {
     let found = find(log, as_of, history).await.map_err(|error| error.context("as_of"))?;
     let Some(snapshot) = found else { return Ok(None) };
-    let newest = log.entry(snapshot.version + 1).await?.is_none();
+    // A version that is kept by name may be older than the log.
+    let is_last = log.entry(snapshot.version + 1).await?.is_none();
+    let newest = is_last && log.entry(snapshot.version).await?.is_some();
     if !newest && !log.has_files_of(&snapshot).await? {
         let table = log.table.name();
         return Err(Error::argument(format!(
@@ -106,9 +108,12 @@ pub(crate) async fn find(log: &Log, as_of: &AsOf, history: &History) -> Result<O
             Some(version_named(log, name, table.table_id).await?)
         }
     };
-    let there = |version: &u64| versions.iter().any(|(there, _)| there == version);
-    let Some(version) = version.filter(there) else { return Err(absent().await?) };
-    match log.read(Some(version)).await? {
+    let Some(version) = version else { return Err(absent().await?) };
+    let read = match versions.iter().any(|(there, _)| *there == version) {
+        true => log.read(Some(version)).await?,
+        false => kept_by_number(log, version).await?,
+    };
+    match read {
         Some(snapshot) => Ok(Some(snapshot)),
         None => Err(absent().await?),
     }

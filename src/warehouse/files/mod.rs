@@ -16,6 +16,7 @@ pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
 pub use layout::FileSize;
 pub(super) use layout::UPDATES;
 pub(super) use layout::has_our_name;
+pub(super) use reader::footer_with_pages;
 pub use reader::{described, footer, read, read_keys};
 pub use sort::{ASCENDING, DESCENDING, Sorter};
 pub use stored_names::{StoredNames, stored_name};

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::arrow::{ParquetRecordBatchStreamBuilder, ProjectionMask};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::DataFile;
 use super::data_file::group_keys;
@@ -87,8 +87,27 @@ pub async fn footer(
     path: &Path,
     size: u64,
 ) -> Result<ArrowReaderMetadata> {
+    read_footer(store, path, size, options()).await
+}
+
+/// The same, with the page index.
+pub(crate) async fn footer_with_pages(
+    store: Arc<dyn ObjectStore>,
+    path: &Path,
+    size: u64,
+) -> Result<ArrowReaderMetadata> {
+    let options = options().with_page_index_policy(PageIndexPolicy::Required);
+    read_footer(store, path, size, options).await
+}
+
+async fn read_footer(
+    store: Arc<dyn ObjectStore>,
+    path: &Path,
+    size: u64,
+    options: ArrowReaderOptions,
+) -> Result<ArrowReaderMetadata> {
     let mut reader = FileReader { store, path: path.clone(), size };
-    let read = ArrowReaderMetadata::load_async(&mut reader, options()).await;
+    let read = ArrowReaderMetadata::load_async(&mut reader, options).await;
     read.map_err(|error| failed(path, error))
 }
 

@@ -16,7 +16,7 @@ use super::counted::{Counted, Request};
 use super::{ROWS_PER_OBJECT, four, query, rows, sources};
 
 /// An engine over the table `sources` of a warehouse, once it has read what it reads ahead.
-async fn engine_over(warehouse: &Warehouse) -> (Arc<Counted>, Engine) {
+pub(super) async fn engine_over(warehouse: &Warehouse) -> (Arc<Counted>, Engine) {
     let Location { url, store, prefix, bucket } = warehouse.location().clone();
     let counted = Counted::over(store);
     let store: Arc<dyn ObjectStore> = counted.clone();
@@ -32,12 +32,12 @@ async fn engine_over(warehouse: &Warehouse) -> (Arc<Counted>, Engine) {
     (counted, engine)
 }
 
-async fn snapshot(warehouse: &Warehouse) -> Snapshot {
+pub(super) async fn snapshot(warehouse: &Warehouse) -> Snapshot {
     warehouse.snapshot(Table::Sources, None).await.unwrap().unwrap()
 }
 
 /// A survey with several row groups a file.
-async fn survey(name: &str) -> Warehouse {
+pub(super) async fn survey(name: &str) -> Warehouse {
     let warehouse = Warehouse::open(&format!("memory://carried-{name}")).unwrap();
     generate(&warehouse, &SurveyOptions { objects: 3000, seed: 5, nights: Nights::ALL }, &|_| ())
         .await
@@ -126,10 +126,10 @@ async fn a_damaged_index_is_read_from_the_footer() {
     }
 }
 
-const NIGHTS: i64 = 30;
+pub(super) const NIGHTS: i64 = 30;
 
 /// Thirty files with the same range of keys: object k is in the file of night k modulo 30.
-async fn nights(name: &str) -> Warehouse {
+pub(super) async fn nights(name: &str) -> Warehouse {
     let warehouse = Warehouse::open(&format!("memory://carried-{name}")).unwrap();
     let mut base = None;
     for night in 0..NIGHTS {

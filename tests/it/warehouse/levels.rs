@@ -33,6 +33,7 @@ async fn tags(warehouse: &Warehouse) -> Vec<(i64, FileTag)> {
 async fn a_tag_survives_checkpoints() {
     let (folder, warehouse) = on_disk();
     tagged(&warehouse, &sources(1, 5, 1), tag(Level::Base, Some(i64::MIN))).await;
+    set_checkpoint_interval(&warehouse, 10);
     for n in 1..24 {
         append(&warehouse, &sources(n * 10, 5, 1)).await;
     }

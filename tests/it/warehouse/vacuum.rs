@@ -122,6 +122,7 @@ async fn vacuum_refuses_what_it_cannot_know() {
     let warehouse = memory();
     let error = warehouse.vacuum(Table::Sources, &NOW).await.unwrap_err();
     assert_eq!(error.kind(), Kind::NotFound);
+    append(&warehouse, &sources(1, 5, 1)).await;
     let grace = Duration::from_secs(31 * 86_400);
     let error = warehouse.vacuum(Table::Sources, &VacuumOptions { grace }).await.unwrap_err();
     assert_eq!(error.kind(), Kind::Argument);
