@@ -336,15 +336,24 @@ async fn an_object_is_deleted_with_its_updates() {
     }
 }
 
-/// After ten commits there is a checkpoint, and the commits before it may be cleaned up.
+/// The commits before a checkpoint may be cleaned up.
 #[tokio::test]
 async fn a_checkpoint_names_the_updates() {
     let folder = tempdir().unwrap();
-    let warehouse = small(folder.path(), 14).await;
+    let warehouse = small(folder.path(), 1).await;
+    let log = folder.path().join("w/objects/_delta_log");
+    let first = log.join("00000000000000000000.json");
+    let seldom = fs::read_to_string(&first).unwrap();
+    let often =
+        seldom.replace(r#""delta.checkpointInterval":"50""#, r#""delta.checkpointInterval":"10""#);
+    assert_ne!(often, seldom);
+    fs::write(&first, often).unwrap();
+    for night in 1..14 {
+        ingest_file(&warehouse, &night_of(folder.path(), night, 5..25), true).await;
+    }
     let snapshot = async || warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
     let before = snapshot().await;
     assert!(before.updates.is_some() && before.update_files().count() > 2);
-    let log = folder.path().join("w/objects/_delta_log");
     assert!(log.join("00000000000000000010.checkpoint.parquet").exists());
     for version in 0..10 {
         fs::remove_file(log.join(format!("{version:020}.json"))).unwrap();
@@ -365,7 +374,7 @@ fn night_of(folder: &Path, night: i64, objects: Range<i64>) -> PathBuf {
 async fn small(folder: &Path, nights: i64) -> Warehouse {
     let warehouse = Warehouse::open(folder.join("w").to_str().unwrap()).unwrap();
     for night in 0..nights {
-        let objects = if night == 0 { 1..2000 } else { 5..25 };
+        let objects = if night == 0 { 1..8000 } else { 5..25 };
         ingest_file(&warehouse, &night_of(folder, night, objects), true).await;
     }
     warehouse
@@ -406,9 +415,9 @@ async fn what_later_versions_rely_on_is_not_undone() {
     let folder = tempdir().unwrap();
     let warehouse = small(folder.path(), 3).await;
     // New objects, then an update of one of them.
-    ingest_file(&warehouse, &night_of(folder.path(), 3, 3000..3010), true).await;
+    ingest_file(&warehouse, &night_of(folder.path(), 3, 9000..9010), true).await;
     let added = version(&warehouse).await;
-    ingest_file(&warehouse, &night_of(folder.path(), 4, 3005..3006), true).await;
+    ingest_file(&warehouse, &night_of(folder.path(), 4, 9005..9006), true).await;
     let updated = version(&warehouse).await;
     let refused = |version| {
         let warehouse = warehouse.clone();
@@ -418,9 +427,9 @@ async fn what_later_versions_rely_on_is_not_undone() {
             error.to_string()
         }
     };
-    assert!(refused(added).await.contains("update of object 3005"));
+    assert!(refused(added).await.contains("update of object 9005"));
     // Updates that are folded into a part of the table only.
-    let before = states(&warehouse, "3005, 10").await;
+    let before = states(&warehouse, "9005, 10").await;
     let few = MergePolicy { fold_bytes: 1, fold_after: Duration::ZERO, ..MergePolicy::DEFAULT };
     let done = warehouse.merge_due(Table::Objects, &few, &[], &|_| ()).await.unwrap().unwrap();
     assert_eq!(done.0.kind, MergeKind::Fold);
@@ -429,7 +438,7 @@ async fn what_later_versions_rely_on_is_not_undone() {
     refused(updated).await;
     refused(updated - 1).await;
     refused(version(&warehouse).await).await;
-    assert_eq!(states(&warehouse, "3005, 10").await, before);
+    assert_eq!(states(&warehouse, "9005, 10").await, before);
 }
 
 /// A version of the updates that nothing names, with a column that the table does not have.

@@ -129,7 +129,7 @@ impl Life {
             }
             Step::KillIngest(objects, polls) => {
                 let number = self.new_night(objects);
-                drop(killed(self.ingest(number, false), *polls).await);
+                let _ = killed(self.ingest(number, false), *polls).await;
                 self.ingest(number, false).await;
             }
             Step::IngestAgain(number) => self.ingest(number % self.nights.len(), false).await,

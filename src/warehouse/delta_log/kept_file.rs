@@ -11,7 +11,7 @@ use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, Object
 use serde::{Deserialize, Serialize};
 
 use super::metadata::id_of;
-use super::updates::{Named, named_in, naming};
+use super::updates::{NamedUpdates, named_in, naming};
 use super::{Log, added};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::Snapshot;
@@ -53,7 +53,7 @@ impl Kept {
 /// The file of a version, kept at a time. `entry` is its entry in the log.
 pub(super) fn encode(
     state: &EagerSnapshot,
-    updates: Option<Named>,
+    updates: Option<NamedUpdates>,
     entry: Option<&ObjectMeta>,
     kept: DateTime<Utc>,
 ) -> serde_json::Result<Vec<u8>> {

@@ -16,7 +16,7 @@ use crate::warehouse::files::UPDATES;
 const APPLICATION: &str = "diaflight.updates";
 
 /// A version of the updates.
-pub(super) struct Named {
+pub(super) struct NamedUpdates {
     pub version: u64,
     /// Its files, with paths from the folder of the table.
     pub files: Vec<Add>,
@@ -33,13 +33,13 @@ pub(super) async fn version_named_by(log: &Log, state: &EagerSnapshot) -> Result
 }
 
 /// The version of the updates that a state of a table names.
-pub(super) async fn named_by(log: &Log, state: &EagerSnapshot) -> Result<Option<Named>> {
+pub(super) async fn named_by(log: &Log, state: &EagerSnapshot) -> Result<Option<NamedUpdates>> {
     let (Some(updates), Some(version)) = (&log.updates, version_named_by(log, state).await?) else {
         return Ok(None);
     };
     let there = updates.state(Some(version)).await?;
     let there = there.ok_or_else(|| updates.failed(Error::new(Kind::Storage, "it is missing")))?;
-    Ok(Some(Named { version, files: added(&there).map(below).collect() }))
+    Ok(Some(NamedUpdates { version, files: added(&there).map(below).collect() }))
 }
 
 /// A file of the updates, with its path from the folder of the table.
