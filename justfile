@@ -45,6 +45,7 @@ bench-growth FOLDER="/tmp/diaflight-growth" *OPTIONS:
     python3 -m venv {{FOLDER}}/python
     {{FOLDER}}/python/bin/pip install --quiet --requirement benches/growth/requirements.txt
     PATH={{FOLDER}}/python/bin:$PATH python benches/growth/run.py --program target/debug/diaflight --folder {{FOLDER}} {{OPTIONS}}
+    {{FOLDER}}/python/bin/python benches/growth/report.py
 
 # Compares with PostgreSQL, DuckDB and a plain Parquet reader; writes BENCHMARKS.md. Takes 45 GB and an hour; less with `FOLDER --objects 20000`.
 bench-peers FOLDER="/tmp/diaflight-peers" *OPTIONS:

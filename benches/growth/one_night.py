@@ -7,12 +7,12 @@ from program import Program, run, size
 LAST_NIGHT = 399
 
 
-def one_night(program, folder, objects, first_night):
-    """A row for each number of objects, the least first. A survey of fewer objects is part of a larger one, so all have the alerts' objects."""
+def one_night(program, folder, objects, alerting, first_night):
+    """A row for each number of objects, the least first. A survey of fewer objects is part of a larger one, so all have those that alert."""
     packets = folder / "packets"
     nights = f"{first_night}..{LAST_NIGHT}"
     if not packets.exists():
-        run(program, "generate", "--packets", packets, "--objects", min(objects), "--seed", 1, "--nights", nights)
+        run(program, "generate", "--packets", packets, "--objects", alerting, "--seed", 1, "--nights", nights)
     for count in sorted(objects):
         yield beside(program, folder, packets, count, first_night)
 

@@ -26,7 +26,7 @@ def main():
     machine = {"date": date.today().isoformat(), "cores": os.cpu_count(), "system": platform.platform()}
     version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     results = {"machine": {**machine, "diaflight": version}}
-    results["one night"] = list(one_night(arguments.program, arguments.folder, arguments.objects, arguments.first_night))
+    results["one night"] = list(one_night(arguments.program, arguments.folder, arguments.objects, arguments.alerting, arguments.first_night))
     save(arguments, results)
     if arguments.nights:
         many = many_nights(arguments.program, arguments.folder, min(arguments.objects), 100, arguments.nights, arguments.lookups)
@@ -50,6 +50,7 @@ def parse():
     parser.add_argument("--program", type=Path, required=True, help="diaflight, built with optimisation")
     parser.add_argument("--folder", type=Path, required=True, help="for surveys and packets")
     parser.add_argument("--objects", type=lambda text: [int(count) for count in text.split(",")], default=[55_000, 550_000])
+    parser.add_argument("--alerting", type=int, default=22_000, help="of these objects, whose alerts are ingested: one alert each, about")
     parser.add_argument("--first-night", type=int, default=393, help="of the night that is ingested beside each table; it ends with 399")
     parser.add_argument("--nights", type=int, default=60, help="that are ingested one after the other; 0 for none")
     parser.add_argument("--unmerged", type=int, default=30, help="nights that are ingested and not merged; 0 for none")
