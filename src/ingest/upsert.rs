@@ -10,16 +10,16 @@
 //!
 //! # Steps
 //! 1. [Choose](super::winners) the winners of each id.
-//! 2. Sort the winning staged rows into new files; copy the files that lose rows without them.
+//! 2. Merge the runs of staged rows into new files, of which only winners are taken; copy the files that lose rows without them.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
 //!
 //! # Memory
 //! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
-//! folder. The other half is for what the pool does not count, whatever the number of rows: the row
-//! group being written and one being read, about 100 MB each of a table of 120 columns, and a few batches
-//! between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
+//! folder. A quarter is for staged rows: those that are gathered, then the batches of their runs. The last quarter is for what neither
+//! counts, whatever the number of rows: the row group being written and one being read, of a table of 120 columns about 20 MB each, and a few
+//! batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,8 +32,9 @@ use tempfile::TempDir;
 
 use super::IngestOptions;
 use super::evolution::extend;
-use super::filter::{staying, without};
-use super::staging::{StagedRows, Staging};
+use super::filter::without;
+use super::staged::StagedRows;
+use super::staging::Staging;
 use super::stored::read;
 use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
@@ -135,14 +136,12 @@ impl Upsert<'_> {
         change: &mut Change,
     ) -> Result<()> {
         let schema = &change.schema;
-        let rows = staged.read(schema).map_err(Error::from);
-        let rows = staying(rows, schema.clone(), winners.staged);
-        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
-        let order: Vec<_> = order.collect();
-        let rows = self.sorter.sort_long(rows, &order, staged.row_bytes)?;
-        change.add.extend(self.write_sorted(table, schema, rows).await?);
+        let rows = staged.merged(table, schema, &winners.staged, self.dir.path()).await?;
+        change.add.extend(self.write_sorted(table, schema, rows.map_err(Error::from)).await?);
         let store = &self.warehouse.location().store;
         let (touched, leaving): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
+        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
+        let order: Vec<_> = order.collect();
         for (file, leaving) in described(store, table, touched).await?.into_iter().zip(leaving) {
             let (sorted, name) = (file.sorted, format!("rewriting /{}", file.path));
             let tag = file.tag.clone();

@@ -34,7 +34,8 @@ pub use delete::{Deleted, DeletedRows, Doomed};
 pub use delta_log::{Change, History, Newer, Operation};
 pub use files::{
     ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,
-    Sorter, StoredNames, bytes_of, described, footer, read, stored_name,
+    Sorter, StoredNames, batch_rows, bytes_of, described, footer, joined, merged, read,
+    stored_name,
 };
 pub use ledger::{Amounts, LedgerEntry};
 pub use restore::Restored;

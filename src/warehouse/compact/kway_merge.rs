@@ -1,28 +1,19 @@
 //! Merges files of a snapshot into fewer sorted files with the same rows, no two of which have keys in common. It reads at most [`FAN_IN`]
 //! files at once, and holds one row group of each in memory, 15 MB of `sources`; files that are not sorted are sorted first, one at a time.
 
-use std::sync::Arc;
-
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
-use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::plan::{FAN_IN, Merge};
 use super::segments::{MergeProgress, write_segments};
 use crate::error::{Error, Result};
-use crate::schema::Table;
 use crate::warehouse::files::fit;
 use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
-use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, Warehouse, read};
+use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, Warehouse, merged, read};
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
 type Run = Vec<DataFile>;
@@ -103,7 +94,9 @@ fn merged_rows(
     runs: &[Run],
 ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
     let streams = runs.iter().map(|run| run_stream(base, run.clone())).collect();
-    Ok(merged_stream(base.table, &base.schema, streams)?.map_err(Error::from))
+    let order = base.table.sort_columns().iter().map(|name| (*name, IN_FILES));
+    let order: Vec<_> = order.collect();
+    Ok(merged(streams, &base.schema, &order, BATCH_ROWS)?.map_err(Error::from))
 }
 
 /// The rows of a file in order.
@@ -123,26 +116,4 @@ fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
     let fitted = files.flatten().map(move |batch| fit(&batch?, &schema));
     let fitted = fitted.map_err(DataFusionError::from);
     Box::pin(RecordBatchStreamAdapter::new(base.schema.clone(), fitted))
-}
-
-fn merged_stream(
-    table: Table,
-    schema: &SchemaRef,
-    streams: Vec<SendableRecordBatchStream>,
-) -> Result<SendableRecordBatchStream> {
-    let order = table.sort_columns().iter().map(|name| col(name, schema));
-    let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, IN_FILES)));
-    let order: Vec<_> = order.collect::<Result<_, DataFusionError>>()?;
-    let order = LexOrdering::new(order).ok_or_else(|| Error::internal("a table has no order"))?;
-    // Each stream holds one batch, so no limit is needed.
-    let unlimited: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
-    let merged = StreamingMergeBuilder::new()
-        .with_streams(streams)
-        .with_schema(schema.clone())
-        .with_expressions(&order)
-        .with_metrics(BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), 0))
-        .with_batch_size(BATCH_ROWS)
-        .with_reservation(MemoryConsumer::new("compaction").register(&unlimited))
-        .build()?;
-    Ok(merged)
 }
