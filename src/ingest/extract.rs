@@ -9,18 +9,21 @@ use crate::error::{Error, Result};
 
 /// The array at a path. A value is null if any record on the path is.
 pub(crate) fn extract(records: &StructArray, path: &[usize]) -> Result<ArrayRef> {
-    let (mut record, mut array) = (records.clone(), None);
-    for at in path {
-        let mut field = record.column(*at).clone();
-        if record.null_count() > 0 {
-            field = nullif(&field, &is_null(&record)?)?;
-        }
-        if let Some(inner) = field.as_struct_opt() {
-            record = inner.clone();
-        }
-        array = Some(field);
+    let [first, below @ ..] = path else { return Err(Error::internal("a column without a path")) };
+    let mut array = field(records, *first)?;
+    for at in below {
+        let record = array.as_struct_opt();
+        array = field(record.ok_or_else(|| Error::internal("a path through no record"))?, *at)?;
     }
-    array.ok_or_else(|| Error::internal("a column without a path"))
+    Ok(array)
+}
+
+fn field(records: &StructArray, at: usize) -> Result<ArrayRef> {
+    let field = records.column(at);
+    match records.null_count() {
+        0 => Ok(field.clone()),
+        _ => Ok(nullif(field, &is_null(records)?)?),
+    }
 }
 
 /// The longs at a path.

@@ -5,13 +5,12 @@ use std::future::ready;
 use std::pin::pin;
 
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
-use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{Int64Type, SchemaRef};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::{Stream, TryStreamExt};
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::{KEY, Table};
 use crate::warehouse::Gatherer;
 
@@ -41,25 +40,6 @@ pub(crate) fn passing(
         Ok(())
     });
     stream.build()
-}
-
-/// Which rows pass: one bit for each row of the stream.
-pub(crate) fn staying(
-    rows: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
-    schema: SchemaRef,
-    stays: BooleanBuffer,
-) -> SendableRecordBatchStream {
-    let mut first = 0;
-    let rows = rows.and_then(move |batch| {
-        let end = first + batch.num_rows();
-        if end > stays.len() {
-            return ready(Err(Error::internal("more rows than were compared")));
-        }
-        let bits = stays.slice(first, batch.num_rows());
-        first = end;
-        ready(Ok((batch, BooleanArray::new(bits, None))))
-    });
-    passing(rows, schema)
 }
 
 /// The rows whose object and id are none of some.

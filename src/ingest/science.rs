@@ -15,9 +15,11 @@ use super::pages::CheckedFile;
 use super::sections;
 use crate::error::{Error, Kind, Result};
 
-/// About how many bytes of packets make a batch, uncompressed, and at most how many packets.
+/// About how many bytes of packets make a batch, uncompressed.
 const BATCH_BYTES: i64 = 16 << 20;
-const BATCH_PACKETS: i64 = 64;
+/// At most how many packets make a batch: those with arrays may be much longer than their average.
+const BATCH_PACKETS: i64 = 1024;
+const BATCH_PACKETS_OF_ARRAYS: i64 = 64;
 
 /// A Parquet file of packets that is being read.
 pub(crate) struct SciencePackets {
@@ -87,5 +89,11 @@ fn batch_size(file: &ParquetMetaData, mask: &ProjectionMask) -> usize {
         let bytes = bytes.fold(0, i64::saturating_add);
         bytes / group.num_rows().max(1)
     });
-    (BATCH_BYTES / packet_bytes.max().unwrap_or(1).max(1)).clamp(1, BATCH_PACKETS) as usize
+    let columns = file.file_metadata().schema_descr().columns().iter().enumerate();
+    let mut columns = columns.filter(|(at, _)| mask.leaf_included(*at));
+    let most = match columns.any(|(_, column)| column.max_rep_level() > 0) {
+        true => BATCH_PACKETS_OF_ARRAYS,
+        false => BATCH_PACKETS,
+    };
+    (BATCH_BYTES / packet_bytes.max().unwrap_or(1).max(1)).clamp(1, most) as usize
 }

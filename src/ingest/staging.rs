@@ -1,49 +1,46 @@
-//! Stages flat rows of the three tables on disk, between reading packets and writing tables. Rows come in any order and of any schema;
-//! [`StagedRows`] read them back as often as needed, in one fixed order.
+//! Stages flat rows of the three tables between reading packets and writing tables. Rows come in any order and of any schema;
+//! [`StagedRows`] read them back as often as needed, in one fixed order, or once in the order of their table.
 //!
-//! Rows go to one Arrow IPC file (lz4) per table and schema, in [full](Gatherer) batches, in a
-//! temporary folder that goes away with them. Memory is one such batch per file being written.
+//! Rows of one table and schema are gathered in memory. When there is no more of it, the most that is gathered becomes a [`Run`] on disk,
+//! in a temporary folder that goes away with it; what is left in the end becomes runs in memory.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use arrow::array::{Array, RecordBatch};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use arrow::ipc::CompressionType;
-use arrow::ipc::reader::FileReader;
-use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
-use datafusion::error::DataFusionError;
-use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use arrow::datatypes::{DataType, Schema};
 use tempfile::TempDir;
-use tokio::sync::mpsc::Sender;
 
 use super::IngestOptions;
-use super::evolution::{KnownColumns, conform, extend};
+use super::evolution::{KnownColumns, extend};
+use super::gathered::GatheredRows;
+use super::repeats::Repeats;
+use super::run::Run;
+use super::staged::StagedRows;
 use crate::error::{Error, Result};
 use crate::process::{has_ended, own_name};
-use crate::schema::{Table, provenance};
-use crate::warehouse::{Gatherer, bytes_of};
+use crate::schema::{KEY, Table, provenance};
+
+/// The most bytes that are gathered: texts of a run are one array, which has no more than 2 GiB.
+const MOST_BYTES: usize = 1 << 30;
 
 /// Collects the rows of one ingest.
 pub(crate) struct Staging {
     dir: TempDir,
+    /// The most bytes of gathered rows.
+    memory_bytes: usize,
+    runs: usize,
     tables: BTreeMap<Table, UnfinishedTable>,
 }
 
 struct UnfinishedTable {
     schema: Schema,
     rows: u64,
-    files: Vec<UnfinishedFile>,
-}
-
-struct UnfinishedFile {
-    file: StagedFile,
-    pending: Gatherer,
     row_bytes: usize,
-    writer: FileWriter<BufWriter<File>>,
+    runs: Vec<Run>,
+    /// Rows by their schema, of those that were met so far.
+    gathered: Vec<GatheredRows>,
+    repeats: Repeats,
 }
 
 /// What the name of a folder of staged rows begins with; then comes the process.
@@ -63,40 +60,60 @@ fn remove_leftovers(parent: &Path) {
 }
 
 impl Staging {
-    /// Makes the temporary folder.
+    /// Makes the temporary folder. A quarter of the memory is for rows.
     pub(crate) fn create(options: &IngestOptions) -> Result<Staging> {
         let parent = options.temp_dir.clone().unwrap_or_else(std::env::temp_dir);
         remove_leftovers(&parent);
         let prefix = format!("{FOLDER}{}.", own_name().unwrap_or_default());
         let dir = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
         let dir = dir.map_err(|e| Error::from(e).context("making a folder for staged rows"))?;
-        Ok(Staging { dir, tables: BTreeMap::new() })
+        let memory_bytes = (options.memory_bytes / 4).min(MOST_BYTES);
+        Ok(Staging { dir, memory_bytes, runs: 0, tables: BTreeMap::new() })
     }
 
     /// Adds rows: stored columns, then provenance. A batch without rows only adds its columns. A column whose type is not that of earlier
     /// rows is an `Input` error that names it.
     pub(crate) fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
         check(table, batch)?;
-        let count = self.tables.values().map(|table| table.files.len()).sum::<usize>();
-        let staged = self.tables.entry(table).or_insert_with(UnfinishedTable::new);
-        let known = staged.files.iter().position(|open| open.file.schema == batch.schema());
-        if known.is_none() {
-            staged.schema = extend(table, &staged.schema, &batch.schema())?;
-        }
-        if batch.num_rows() == 0 {
-            return Ok(());
-        }
-        let index = match known {
-            Some(index) => index,
+        let staged =
+            self.tables.entry(table).or_insert_with(|| UnfinishedTable::new(self.memory_bytes));
+        let known = staged.gathered.iter().position(|rows| rows.schema == batch.schema());
+        let at = match known {
+            Some(at) => at,
             None => {
-                let path = self.dir.path().join(format!("{}-{count}.arrow", table.name()));
-                staged.files.push(UnfinishedFile::create(path, batch.schema())?);
-                staged.files.len() - 1
+                staged.schema = extend(table, &staged.schema, &batch.schema())?;
+                staged.gathered.push(GatheredRows::new(batch.schema()));
+                staged.gathered.len() - 1
             }
         };
-        let open = &mut staged.files[index];
-        open.write(batch).map_err(|error| error.context(open.file.path.display()))?;
+        staged.gathered[at].push(batch)?;
         staged.rows += batch.num_rows() as u64;
+        while self.gathered_bytes() > self.memory_bytes {
+            self.spill()?;
+        }
+        Ok(())
+    }
+
+    fn gathered_bytes(&self) -> usize {
+        self.tables.values().flat_map(|open| &open.gathered).map(|rows| rows.bytes).sum()
+    }
+
+    /// Writes the most rows of one schema to disk.
+    fn spill(&mut self) -> Result<()> {
+        let most = |open: &UnfinishedTable| {
+            open.gathered.iter().enumerate().map(|(at, rows)| (rows.bytes, at)).max()
+        };
+        let most =
+            self.tables.iter_mut().filter_map(|(table, open)| Some((most(open)?, *table, open)));
+        let Some(((_, at), table, open)) = most.max_by_key(|(most, ..)| *most) else {
+            return Ok(());
+        };
+        let path = self.dir.path().join(format!("{}-{}.arrow", table.name(), self.runs));
+        self.runs += 1;
+        if let Some(run) = open.run(table, at)? {
+            let batch_rows = run.batch_rows(open.row_bytes, self.memory_bytes);
+            open.runs.push(run.on_disk(&path, batch_rows)?);
+        }
         Ok(())
     }
 
@@ -105,136 +122,44 @@ impl Staging {
         self.tables.iter().map(|(table, open)| (*table, open.schema.clone())).collect()
     }
 
-    /// Completes the files: the folder, and the rows of every table whose columns are known.
+    /// The folder, and the rows of every table whose columns are known.
     pub(crate) fn finish(self) -> Result<(TempDir, BTreeMap<Table, StagedRows>)> {
         let mut tables = BTreeMap::new();
-        for (table, open) in self.tables {
-            let finished = open.files.into_iter().map(UnfinishedFile::finish);
-            let finished = finished.collect::<Result<Vec<_>>>()?;
-            let row_bytes = finished.iter().map(|(_, bytes)| *bytes).max().unwrap_or_default();
-            let files = finished.into_iter().map(|(file, _)| file).collect();
-            let UnfinishedTable { schema, rows, .. } = open;
-            tables.insert(table, StagedRows { schema, rows, row_bytes, files });
+        for (table, mut open) in self.tables {
+            for at in 0..open.gathered.len() {
+                let run = open.run(table, at)?;
+                open.runs.extend(run);
+            }
+            let UnfinishedTable { schema, rows, row_bytes, runs, repeats, .. } = open;
+            let memory_bytes = self.memory_bytes;
+            tables
+                .insert(table, StagedRows { schema, rows, row_bytes, runs, repeats, memory_bytes });
         }
         Ok((self.dir, tables))
     }
 }
 
 impl UnfinishedTable {
-    fn new() -> Self {
-        Self { schema: Schema::empty(), rows: 0, files: Vec::new() }
-    }
-}
-
-impl UnfinishedFile {
-    fn create(path: PathBuf, schema: SchemaRef) -> Result<Self> {
-        let options =
-            IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-        let out = File::create(&path).map_err(|e| Error::from(e).context(path.display()))?;
-        let writer = FileWriter::try_new_with_options(BufWriter::new(out), &schema, options)?;
-        let pending = Gatherer::new(schema.clone());
-        Ok(Self { file: StagedFile { path, schema }, pending, row_bytes: 0, writer })
-    }
-
-    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
-        self.pending.push(batch.clone())?;
-        self.write_full()
-    }
-
-    /// The finished file, and the bytes of a row in the batch with the longest rows.
-    fn finish(mut self) -> Result<(StagedFile, usize)> {
-        self.pending.finish()?;
-        self.write_full()?;
-        self.writer.finish()?;
-        Ok((self.file, self.row_bytes))
-    }
-
-    fn write_full(&mut self) -> Result<()> {
-        while let Some(full) = self.pending.next_batch() {
-            self.row_bytes = self.row_bytes.max(bytes_of(&full)? / full.num_rows().max(1));
-            self.writer.write(&full)?;
-        }
-        Ok(())
-    }
-}
-
-/// Rows of one schema that are put aside on disk, to be read later.
-pub(crate) struct SetAside {
-    file: UnfinishedFile,
-    rows: u64,
-}
-
-impl SetAside {
-    /// Begins a file of this name in a folder.
-    pub(crate) fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<Self> {
-        Ok(Self {
-            file: UnfinishedFile::create(dir.join(format!("{name}.arrow")), schema)?,
+    fn new(memory_bytes: usize) -> Self {
+        Self {
+            schema: Schema::empty(),
             rows: 0,
-        })
-    }
-
-    /// Adds rows.
-    pub(crate) fn push(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.rows += rows.num_rows() as u64;
-        self.file.write(rows).map_err(|error| error.context(self.file.file.path.display()))
-    }
-
-    /// Completes the file.
-    pub(crate) fn finish(self) -> Result<StagedRows> {
-        let (file, row_bytes) = self.file.finish()?;
-        let schema = file.schema.as_ref().clone();
-        Ok(StagedRows { schema, rows: self.rows, row_bytes, files: vec![file] })
-    }
-}
-
-/// The staged rows of one table.
-#[derive(Debug)]
-pub(crate) struct StagedRows {
-    /// Columns that hold the rows of every file.
-    pub schema: Schema,
-    pub rows: u64,
-    /// The bytes of a row in the batch with the longest rows.
-    pub row_bytes: usize,
-    files: Vec<StagedFile>,
-}
-
-#[derive(Clone, Debug)]
-struct StagedFile {
-    path: PathBuf,
-    schema: SchemaRef,
-}
-
-impl StagedRows {
-    /// Reads the rows with the columns of `schema`, in the same order each time, on a thread of its own. Other columns are not decoded.
-    pub(crate) fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
-        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
-        let (files, schema, rows) = (self.files.clone(), schema.clone(), stream.tx());
-        stream.spawn_blocking(move || {
-            for file in &files {
-                file.send(&schema, &rows).map_err(|e| e.context(file.path.display()))?;
-            }
-            Ok(())
-        });
-        stream.build()
-    }
-}
-
-impl StagedFile {
-    /// Sends the rows. Ends without an error if the reader stops.
-    fn send(
-        &self,
-        schema: &SchemaRef,
-        rows: &Sender<Result<RecordBatch, DataFusionError>>,
-    ) -> Result<()> {
-        let own = self.schema.fields().iter().enumerate();
-        let asked = own.filter(|(_, field)| schema.column_with_name(field.name()).is_some());
-        let asked = asked.map(|(index, _)| index).collect();
-        for batch in FileReader::try_new_buffered(File::open(&self.path)?, Some(asked))? {
-            if rows.blocking_send(Ok(conform(&batch?, schema)?)).is_err() {
-                break;
-            }
+            row_bytes: 0,
+            runs: Vec::new(),
+            gathered: Vec::new(),
+            repeats: Repeats::new(memory_bytes / 16),
         }
-        Ok(())
+    }
+
+    /// The gathered rows of one schema, which are none then.
+    fn run(&mut self, table: Table, at: usize) -> Result<Option<Run>> {
+        let rows = self.gathered[at].take();
+        if rows.batches.is_empty() {
+            return Ok(None);
+        }
+        self.row_bytes = self.row_bytes.max(rows.row_bytes);
+        let run = rows.sorted(table, &mut self.repeats)?;
+        Ok(Some(run))
     }
 }
 
@@ -249,7 +174,10 @@ fn check(table: Table, batch: &RecordBatch) -> Result<()> {
             return Err(missing(field.name()));
         }
     }
-    let ids = batch.column_by_name(table.id_column());
-    let ids = ids.filter(|ids| ids.data_type() == &DataType::Int64 && ids.null_count() == 0);
-    ids.map(drop).ok_or_else(|| missing(table.id_column()))
+    for name in [KEY, table.id_column()] {
+        let ids = batch.column_by_name(name);
+        let ids = ids.filter(|ids| ids.data_type() == &DataType::Int64 && ids.null_count() == 0);
+        ids.ok_or_else(|| missing(name))?;
+    }
+    Ok(())
 }

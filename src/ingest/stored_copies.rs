@@ -18,7 +18,8 @@ use futures::TryStreamExt;
 use super::filter::passing;
 use super::id_ranges::IdRanges;
 use super::precedence::ranked;
-use super::staging::{SetAside, StagedRows};
+use super::run::{Run, SetAside};
+use super::staged::StagedRows;
 use super::stored::read;
 use crate::error::{Error, Result};
 use crate::index::{IndexCache, TableIndex, Wanted};
@@ -36,7 +37,7 @@ const STRANGERS_AT_ONCE: usize = 2 << 20;
 /// What was found.
 pub(super) struct FoundCopies {
     /// The objects, ids and ranks of all copies, with the place of their file as number.
-    pub copies: StagedRows,
+    pub copies: Run,
     /// The files of the snapshot.
     pub files: Vec<DataFile>,
     /// What was read of the pages of objects.

@@ -10,17 +10,18 @@
 //!
 //! # Steps
 //! 1. [Choose](super::winners) the winners of each id.
-//! 2. Sort the winning staged rows into new files; copy the files that lose rows without them. [Objects](Table::has_updates) mostly replace
-//!    others, in files all over the table: there the rows that lose stay where they are, and what replaces them is added as an update.
+//! 2. Merge the runs of staged rows into new files, of which only winners are taken; copy the files that lose rows without them.
+//!    [Objects](Table::has_updates) mostly replace others, in files all over the table: there the rows that lose stay where they are, and what
+//!    replaces them is added as an update.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
 //!
 //! # Memory
 //! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
-//! folder. The other half is for what the pool does not count, whatever the number of rows: the row
-//! group being written and one being read, about 100 MB each of a table of 120 columns, and a few batches
-//! between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
+//! folder. A quarter is for staged rows: those that are gathered, then the batches of their runs. The last quarter is for what neither
+//! counts, whatever the number of rows: the row group being written and one being read, of a table of 120 columns about 20 MB each, and a few
+//! batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,8 +36,9 @@ use tempfile::TempDir;
 
 use super::IngestOptions;
 use super::evolution::extend;
-use super::filter::{staying, without};
-use super::staging::{StagedRows, Staging};
+use super::filter::without;
+use super::staged::StagedRows;
+use super::staging::Staging;
 use super::stored::read;
 use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
@@ -226,10 +228,8 @@ impl Upsert<'_> {
         writer: SortedWriter,
     ) -> Result<Vec<DataFile>> {
         let (table, schema) = (writer.table(), writer.schema().clone());
-        let rows = staged.read(&schema).map_err(Error::from);
-        let rows = staying(rows, schema, wanted);
-        let rows = self.sorter.sort_long(rows, &order(table), staged.row_bytes)?;
-        write_sorted(writer, rows).await
+        let rows = staged.merged(table, &schema, &wanted, self.dir.path()).await?;
+        write_sorted(writer, rows.map_err(Error::from)).await
     }
 
     /// Fails with `Conflict` where the table has changed meanwhile, even if there was nothing to commit: rows that were there may be

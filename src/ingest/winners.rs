@@ -1,15 +1,17 @@
 //! Decides which copy of each row stays: [`Winners`] say which staged rows enter a table, and which rows leave it.
 //!
-//! Only ids and what [ranks](super::precedence) are made of are compared, of the staged rows and of the [copies of
-//! them](super::stored_copies) that the table has. Sorted by identity, then by rank, then stored ones first, the first copy of each row is the
+//! Only ids and what [ranks](super::precedence) are made of are compared, of the staged rows that may have [other copies](super::repeats) and
+//! of the [copies of them](super::stored_copies) that the table has. Sorted by identity, then by rank, then stored ones first, the first copy of each row is the
 //! one that stays: a row that is in the table already stays where a staged one says the same. What is held in memory is one bit a staged row
 //! and the ids of rows that leave.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
 use arrow::buffer::BooleanBuffer;
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int64Type, Schema, SchemaRef, UInt64Type};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -17,7 +19,8 @@ use futures::{StreamExt, TryStreamExt};
 
 use super::filter::passing;
 use super::precedence::{NUMBER, RANK, ranked, ranked_by};
-use super::staging::StagedRows;
+use super::repeats::{Repeats, identity};
+use super::staged::StagedRows;
 use super::stored_copies::{FoundCopies, stored_copies};
 use crate::error::{Error, Result};
 use crate::schema::{KEY, Table};
@@ -54,62 +57,83 @@ pub(crate) async fn choose(
     dir: &Path,
 ) -> Result<Winners> {
     let columns = ranked_by(table, schema);
-    let (mut rows, mut files) = (ranked_rows(table, staged, &columns)?, Vec::new());
+    let (mut repeats, mut copies, mut files) = (staged.repeats.clone(), None, Vec::new());
     if let Some(snapshot) = snapshot {
-        let FoundCopies { copies, files: of_snapshot, read, strangers } =
-            stored_copies(snapshot, columns, staged, sorter, dir).await?;
+        let FoundCopies { copies: found, files: of_snapshot, read, strangers } =
+            stored_copies(snapshot, columns.clone(), staged, sorter, dir).await?;
         let (bytes, pages) = (read.bytes.value(), read.pages.value());
         tracing::debug!(
             table = table.name(),
-            copies = copies.rows,
+            copies = found.rows,
             pages,
             bytes,
             strangers,
             "looked for copies"
         );
-        let both = rows.schema();
-        let all = copies.read(&both).chain(rows);
-        rows = Box::pin(RecordBatchStreamAdapter::new(both, all));
-        files = of_snapshot;
+        let mut rows = found.read(&ids(table, schema), 0, None);
+        while let Some(rows) = rows.try_next().await? {
+            (0..rows.num_rows()).map(identity(table, &rows)).for_each(|row| repeats.add(row));
+        }
+        (copies, files) = (Some(found), of_snapshot);
     }
+    let mut rows = ranked_rows(table, staged, &columns, repeats)?;
     let fields = rows.schema();
+    if let Some(copies) = copies {
+        let all = copies.read(&fields, 0, None).chain(rows);
+        rows = Box::pin(RecordBatchStreamAdapter::new(fields.clone(), all));
+    }
     let names = fields.fields().iter().map(|field| field.name().as_str());
     let ranks = names.filter(|name| name.starts_with(RANK)).map(|rank| (rank, DESCENDING));
-    let identity = table.identity_columns();
-    let order = identity.iter().map(|name| (*name, ASCENDING)).chain(ranks);
+    let order = table.identity_columns().iter().map(|name| (*name, ASCENDING)).chain(ranks);
     let order: Vec<_> = order.chain([(NUMBER, ASCENDING)]).collect();
     let mut sorted = sorter.sort(rows, &order)?;
-    let mut tally = UpsertTally::new(staged.rows);
+    let mut tally = UpsertTally::new(staged.kept());
     while let Some(batch) = sorted.try_next().await? {
         let [keys, ids] =
             [KEY, table.id_column()].map(|name| batch[name].as_primitive::<Int64Type>().values());
         let numbers = batch[NUMBER].as_primitive::<UInt64Type>().values();
-        for ((&key, &id), &number) in keys.iter().zip(ids).zip(numbers) {
-            let row = if identity.contains(&KEY) { (key, id) } else { (0, id) };
-            tally.take(row, (key, id), number)?;
+        let identity = identity(table, &batch);
+        for (at, &number) in numbers.iter().enumerate() {
+            tally.take(identity(at), (keys[at], ids[at]), number)?;
         }
     }
     tally.finish(files)
 }
 
-/// Id, ranks and number of the staged rows.
+/// The columns of the object and the id.
+fn ids(table: Table, schema: &Schema) -> SchemaRef {
+    let ids = schema.fields().iter();
+    let ids = ids.filter(|field| [KEY, table.id_column()].contains(&field.name().as_str()));
+    Arc::new(Schema::new(ids.cloned().collect::<Vec<_>>()))
+}
+
+/// Id, ranks and number of the staged rows that may have other copies.
 fn ranked_rows(
     table: Table,
     staged: &StagedRows,
     columns: &SchemaRef,
+    repeats: Repeats,
 ) -> Result<SendableRecordBatchStream> {
     let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
     let mut next = STAGED;
     let rows = staged.read(columns).map_err(Error::from).and_then(move |rows| {
         let first = next;
         next += rows.num_rows() as u64;
-        let all = BooleanArray::from(vec![true; rows.num_rows()]);
-        std::future::ready(ranked(table, &rows, first..next).map(|ranked| (ranked, all)))
+        let may_repeat = (0..rows.num_rows()).map(identity(table, &rows));
+        let may_repeat: Vec<_> = may_repeat.map(|row| repeats.may_have(row)).collect();
+        let numbers = (first..next).zip(&may_repeat).filter(|(_, may)| **may);
+        let numbers: Vec<_> = numbers.map(|(number, _)| number).collect();
+        let ranked = || {
+            let rows = filter_record_batch(&rows, &BooleanArray::from(may_repeat))?;
+            let all = BooleanArray::from(vec![true; rows.num_rows()]);
+            Ok((ranked(table, &rows, numbers.into_iter())?, all))
+        };
+        std::future::ready(ranked())
     });
     Ok(passing(rows, schema))
 }
 
-/// Picks the first copy of each id from the sorted rows.
+/// Picks the first copy of each row from the sorted ones. Staged rows that it is not told of have no other copy.
 struct UpsertTally {
     /// For every staged row whether it enters the table.
     enters: BooleanBufferBuilder,
@@ -127,14 +151,14 @@ struct UpsertTally {
 }
 
 impl UpsertTally {
-    fn new(staged_rows: u64) -> Self {
-        let none = || {
-            let mut bits = BooleanBufferBuilder::new(staged_rows as usize);
-            bits.append_n(staged_rows as usize, false);
+    fn new(staged_rows: usize) -> Self {
+        let every = |set| {
+            let mut bits = BooleanBufferBuilder::new(staged_rows);
+            bits.append_n(staged_rows, set);
             bits
         };
-        let (enters, replaces, leave, winner) = (none(), none(), BTreeMap::new(), None);
-        let (leaving, is_new, added, replaced) = (0, false, 0, 0);
+        let (enters, replaces, leave, winner) = (every(true), every(false), BTreeMap::new(), None);
+        let (leaving, is_new, added, replaced) = (0, false, staged_rows as u64, 0);
         Self { enters, replaces, leave, leaving, winner, is_new, added, replaced }
     }
 
@@ -145,10 +169,6 @@ impl UpsertTally {
             _ => {
                 self.winner = Some((row, number));
                 self.is_new = number >= STAGED;
-                self.added += u64::from(self.is_new);
-                if self.is_new {
-                    self.enters.set_bit((number - STAGED) as usize, true);
-                }
                 Ok(())
             }
         }
@@ -156,7 +176,12 @@ impl UpsertTally {
 
     /// A copy that does not stay. Copies in one file stay or leave together: no writer of ours makes two.
     fn lose(&mut self, filed: (i64, i64), number: u64, winner: u64) -> Result<()> {
-        if number >= STAGED || number == winner {
+        if number >= STAGED {
+            self.enters.set_bit((number - STAGED) as usize, false);
+            self.added -= 1;
+            return Ok(());
+        }
+        if number == winner {
             return Ok(());
         }
         self.leaving += usize::from(self.leave.entry(number).or_default().insert(filed));

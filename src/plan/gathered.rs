@@ -4,9 +4,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions, UInt64Array};
+use arrow::array::{RecordBatch, UInt64Array};
 use arrow::compute::{
-    LexicographicalComparator, SortColumn, concat, lexsort_to_indices, take_record_batch,
+    LexicographicalComparator, SortColumn, lexsort_to_indices, take_record_batch,
 };
 use arrow::datatypes::SchemaRef;
 use datafusion::common::{Result, internal_err};
@@ -19,6 +19,8 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use futures::{StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
+
+use crate::warehouse::joined;
 
 /// Bytes of rows that are sorted without reserving memory.
 const FEW_BYTES: usize = 4 << 20;
@@ -64,7 +66,7 @@ impl Gathered {
         batch_rows: usize,
     ) -> Result<SendableRecordBatchStream> {
         let Self { schema, batches, rows, reservation, .. } = self;
-        let all = one_batch(&schema, batches)?;
+        let all = joined(&schema, batches)?;
         let keys = keys(&all, ordering)?;
         if rows <= batch_rows && is_sorted(&keys)? {
             let all = stream::iter([Ok(all)]);
@@ -103,25 +105,6 @@ impl Gathered {
         let all = StreamingTableExec::try_new(schema, vec![Arc::new(all)], None, [], false, None)?;
         SortExec::new(ordering, Arc::new(all)).execute(0, context)
     }
-}
-
-/// Joins batches column by column, so that no more than one column is in memory twice.
-fn one_batch(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
-    match &batches[..] {
-        [] => return Ok(RecordBatch::new_empty(schema.clone())),
-        [one] => return Ok(one.clone()),
-        _ => {}
-    }
-    let rows = batches.iter().map(RecordBatch::num_rows).sum();
-    let columns = batches.into_iter().map(|batch| batch.into_parts().1.into_iter());
-    let mut columns: Vec<_> = columns.collect();
-    let next = |columns: &mut Vec<std::vec::IntoIter<ArrayRef>>| {
-        let pieces: Vec<_> = columns.iter_mut().filter_map(Iterator::next).collect();
-        concat(&pieces.iter().map(|piece| &**piece).collect::<Vec<_>>())
-    };
-    let all = schema.fields().iter().map(|_| next(&mut columns)).collect::<Result<_, _>>()?;
-    let options = RecordBatchOptions::new().with_row_count(Some(rows));
-    Ok(RecordBatch::try_new_with_options(schema.clone(), all, &options)?)
 }
 
 /// The values by which rows are sorted.
@@ -180,7 +163,7 @@ impl PartitionStream for Begun {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::{AsArray, Int64Array, StringArray};
+    use arrow::array::{ArrayRef, AsArray, Int64Array, StringArray};
     use arrow::compute::{SortOptions, concat_batches};
     use arrow::datatypes::Int64Type;
     use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};

@@ -39,7 +39,7 @@ pub(super) async fn merge_updates(
     };
     let newest = |file: &DataFile| newest_rows(base, file, &updated, None);
     let rows = merge.files.iter().map(newest).collect();
-    let rows = merged_stream(base.table, &base.schema, rows)?.map_err(Error::from);
+    let rows = merged_stream(base, rows)?.map_err(Error::from);
     let writer = || {
         let schema = base.schema.clone();
         SortedWriter::with_file_size(warehouse, base.table, schema, full).of_updates()
@@ -103,7 +103,7 @@ async fn folded_files(
     for file in merge.files.iter().filter(|file| file.is_update()) {
         streams.push(newest_rows(base, file, &updated, Some(keys.clone())));
     }
-    let rows = merged_stream(base.table, &base.schema, streams)?.map_err(Error::from);
+    let rows = merged_stream(base, streams)?.map_err(Error::from);
     let writer = || SortedWriter::with_file_size(warehouse, base.table, base.schema.clone(), full);
     let written = write_segments(writer, rows, &[], &told_of(merge, progress)).await?.concat();
     warehouse.discard(&runs.concat()).await;

@@ -1,31 +1,24 @@
 //! Merges files of a snapshot into fewer sorted files with the same rows, no two of which have keys in common. It reads at most [`FAN_IN`]
 //! files at once, and holds one row group of each in memory, 15 MB of `sources`; files that are not sorted are sorted first, one at a time.
 
-use std::sync::Arc;
-
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
-use datafusion::physical_expr::expressions::col;
-use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
-use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
-use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 
 use super::plan::{FAN_IN, Merge};
 use super::segments::{MergeProgress, write_segments};
 use crate::error::{Error, Result};
-use crate::schema::Table;
 use crate::warehouse::files::fit;
 use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
-use crate::warehouse::{BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Warehouse, read};
+use crate::warehouse::{
+    BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Warehouse, merged, read,
+};
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
-pub(super) type Run = Vec<DataFile>;
+pub(super) type SortedRun = Vec<DataFile>;
 
 /// Merges files into new ones, cut and tagged as the merge says, and checks that these have as many rows. The given files must be [as their
 /// footers have them](crate::warehouse::described). The new ones are not committed.
@@ -71,7 +64,7 @@ pub(super) async fn sorted_runs(
     base: &Snapshot,
     files: &[DataFile],
     full: FileSize,
-) -> Result<Vec<Run>> {
+) -> Result<Vec<SortedRun>> {
     let (mut sorted, unsorted): (Vec<_>, Vec<_>) =
         files.iter().cloned().partition(|file| file.sorted);
     sorted.sort_by_key(|file| *file.keys.start());
@@ -90,10 +83,11 @@ pub(super) async fn sorted_runs(
 }
 
 /// Arranges files in as few runs as their overlaps allow, so that as few as possible are open at once.
-fn runs(files: &[DataFile]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+fn runs(files: &[DataFile]) -> Vec<SortedRun> {
+    let mut runs: Vec<SortedRun> = Vec::new();
     for file in files {
-        let follows = |run: &&mut Run| run.last().is_some_and(|l| l.keys.end() < file.keys.start());
+        let follows =
+            |run: &&mut SortedRun| run.last().is_some_and(|l| l.keys.end() < file.keys.start());
         match runs.iter_mut().find(follows) {
             Some(run) => run.push(file.clone()),
             None => runs.push(vec![file.clone()]),
@@ -105,10 +99,10 @@ fn runs(files: &[DataFile]) -> Vec<Run> {
 /// The rows of some runs in the table's order.
 fn merged_rows(
     base: &Snapshot,
-    runs: &[Run],
+    runs: &[SortedRun],
 ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
     let streams = runs.iter().map(|run| run_stream(base, run.clone())).collect();
-    Ok(merged_stream(base.table, &base.schema, streams)?.map_err(Error::from))
+    Ok(merged_stream(base, streams)?.map_err(Error::from))
 }
 
 /// The rows of a file in order.
@@ -117,12 +111,12 @@ async fn sort(
     base: &Snapshot,
     file: &DataFile,
     full: FileSize,
-) -> Result<Run> {
+) -> Result<SortedRun> {
     let every = |batch: &RecordBatch| Ok(BooleanBuffer::new_set(batch.num_rows()).into());
     rewrite(warehouse, base, file, full, every).await
 }
 
-pub(super) fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream {
+pub(super) fn run_stream(base: &Snapshot, run: SortedRun) -> SendableRecordBatchStream {
     let (store, schema) = (base.store.clone(), base.schema.clone());
     let files = stream::iter(run).map(move |file| read(store.clone(), &file, None, BATCH_ROWS));
     let fitted = files.flatten().map(move |batch| fit(&batch?, &schema));
@@ -130,24 +124,11 @@ pub(super) fn run_stream(base: &Snapshot, run: Run) -> SendableRecordBatchStream
     Box::pin(RecordBatchStreamAdapter::new(base.schema.clone(), fitted))
 }
 
+/// Merges streams of rows that are in the table's order.
 pub(super) fn merged_stream(
-    table: Table,
-    schema: &SchemaRef,
+    base: &Snapshot,
     streams: Vec<SendableRecordBatchStream>,
 ) -> Result<SendableRecordBatchStream> {
-    let order = table.sort_columns().iter().map(|name| col(name, schema));
-    let order = order.map(|column| Ok(PhysicalSortExpr::new(column?, IN_FILES)));
-    let order: Vec<_> = order.collect::<Result<_, DataFusionError>>()?;
-    let order = LexOrdering::new(order).ok_or_else(|| Error::internal("a table has no order"))?;
-    // Each stream holds one batch, so no limit is needed.
-    let unlimited: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
-    let merged = StreamingMergeBuilder::new()
-        .with_streams(streams)
-        .with_schema(schema.clone())
-        .with_expressions(&order)
-        .with_metrics(BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), 0))
-        .with_batch_size(BATCH_ROWS)
-        .with_reservation(MemoryConsumer::new("compaction").register(&unlimited))
-        .build()?;
-    Ok(merged)
+    let order = base.table.sort_columns().iter().map(|name| (*name, IN_FILES));
+    merged(streams, &base.schema, &order.collect::<Vec<_>>(), BATCH_ROWS)
 }

@@ -1,8 +1,8 @@
 //! Gathers the rows of small batches into full ones, in the same order: of [`BATCH_ROWS`] rows, or of [`BATCH_BYTES`] where rows are long.
 //! Sorting and writing cost by the batch, memory by the byte.
 
-use arrow::array::{Array, BooleanArray, RecordBatch};
-use arrow::compute::{BatchCoalescer, filter_record_batch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::{BatchCoalescer, concat, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
@@ -10,10 +10,10 @@ use crate::error::Result;
 /// Rows of a full batch: about 1 MB of 120 columns.
 pub const BATCH_ROWS: usize = 1024;
 /// The most bytes of a batch, unless a single row has more. A sort with the least memory that can be given holds a few such batches.
-pub(crate) const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// The rows of a full batch, for rows of this length.
-pub(crate) fn batch_rows(row_bytes: usize) -> usize {
+pub fn batch_rows(row_bytes: usize) -> usize {
     (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS)
 }
 
@@ -75,6 +75,25 @@ pub fn bytes_of(batch: &RecordBatch) -> Result<usize> {
         bytes += column.to_data().get_slice_memory_size()?;
     }
     Ok(bytes)
+}
+
+/// Joins batches column by column, so that no more than one column is in memory twice.
+pub fn joined(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
+    match &batches[..] {
+        [] => return Ok(RecordBatch::new_empty(schema.clone())),
+        [one] => return Ok(one.clone()),
+        _ => {}
+    }
+    let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    let columns = batches.into_iter().map(|batch| batch.into_parts().1.into_iter());
+    let mut columns: Vec<_> = columns.collect();
+    let next = |columns: &mut Vec<std::vec::IntoIter<ArrayRef>>| {
+        let pieces: Vec<_> = columns.iter_mut().filter_map(Iterator::next).collect();
+        concat(&pieces.iter().map(|piece| &**piece).collect::<Vec<_>>())
+    };
+    let all = schema.fields().iter().map(|_| next(&mut columns)).collect::<Result<_, _>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    Ok(RecordBatch::try_new_with_options(schema.clone(), all, &options)?)
 }
 
 #[cfg(test)]

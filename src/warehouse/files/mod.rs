@@ -12,13 +12,13 @@ mod writer;
 
 pub use data_file::DataFile;
 pub(super) use data_file::to_millis;
-pub use gather::{BATCH_ROWS, Gatherer, bytes_of};
+pub use gather::{BATCH_ROWS, Gatherer, batch_rows, bytes_of, joined};
 pub use layout::FileSize;
 pub(super) use layout::UPDATES;
 pub(super) use layout::has_our_name;
 pub(super) use reader::footer_with_pages;
 pub use reader::{described, footer, read, read_keys};
-pub use sort::{ASCENDING, DESCENDING, Sorter};
+pub use sort::{ASCENDING, DESCENDING, Sorter, merged};
 pub use stored_names::{StoredNames, stored_name};
 pub use tag::{FileTag, Level, Update};
 pub use writer::SortedWriter;

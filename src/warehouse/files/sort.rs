@@ -12,19 +12,22 @@ use arrow::compute::SortOptions;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::config::SpillCompression;
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryPool, UnboundedMemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::expressions::col;
 use datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
 use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::sorts::streaming_merge::StreamingMergeBuilder;
+use datafusion::physical_plan::stream::{EmptyRecordBatchStream, RecordBatchStreamAdapter};
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, TryStreamExt, future, stream};
 use parking_lot::Mutex;
 
-use super::gather::batch_rows;
+use super::gather::BATCH_ROWS;
 use crate::error::{Error, Result};
 
 /// Least first, nulls last.
@@ -67,18 +70,8 @@ impl Sorter {
         input: SendableRecordBatchStream,
         by: &[(&str, SortOptions)],
     ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
-        self.sort_long(input, by, 0)
-    }
-
-    /// The same for rows of up to `row_bytes` each: longer rows make batches of fewer rows.
-    pub fn sort_long(
-        &self,
-        input: SendableRecordBatchStream,
-        by: &[(&str, SortOptions)],
-        row_bytes: usize,
-    ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
         let limits = self.limits.clone();
-        let sorted = plan(input, by)?.execute(0, self.context(batch_rows(row_bytes)))?;
+        let sorted = plan(input, by)?.execute(0, self.context(BATCH_ROWS))?;
         Ok(sorted.map_err(move |error| match error {
             DataFusionError::External(_) => Error::from(error),
             _ => Error::from(error).context(&limits),
@@ -94,14 +87,42 @@ impl Sorter {
 
 fn plan(input: SendableRecordBatchStream, by: &[(&str, SortOptions)]) -> Result<SortExec> {
     let schema = input.schema();
-    let by = by.iter().map(|(name, options)| {
-        Ok(PhysicalSortExpr { expr: col(name, &schema)?, options: *options })
-    });
-    let by = LexOrdering::new(by.collect::<Result<Vec<_>>>()?);
-    let by = by.ok_or_else(|| Error::internal("a sort by no column"))?;
+    let by = ordering(&schema, by)?;
     let once = Arc::new(Once { schema: schema.clone(), stream: Mutex::new(Some(input)) });
     let input = StreamingTableExec::try_new(schema, vec![once], None, [], false, None)?;
     Ok(SortExec::new(by, Arc::new(input)))
+}
+
+fn ordering(schema: &SchemaRef, by: &[(&str, SortOptions)]) -> Result<LexOrdering> {
+    let by = by.iter().map(|(name, options)| {
+        Ok(PhysicalSortExpr { expr: col(name, schema)?, options: *options })
+    });
+    let by = LexOrdering::new(by.collect::<Result<Vec<_>>>()?);
+    by.ok_or_else(|| Error::internal("a sort by no column"))
+}
+
+/// Merges streams that are in the order of the columns `by`. Some batches of each are in memory.
+pub fn merged(
+    mut streams: Vec<SendableRecordBatchStream>,
+    schema: &SchemaRef,
+    by: &[(&str, SortOptions)],
+    batch_rows: usize,
+) -> Result<SendableRecordBatchStream> {
+    if streams.len() < 2 {
+        let none = || Box::pin(EmptyRecordBatchStream::new(schema.clone()));
+        return Ok(streams.pop().unwrap_or_else(|| none()));
+    }
+    // Each stream holds one batch, so no limit is needed.
+    let unlimited: Arc<dyn MemoryPool> = Arc::new(UnboundedMemoryPool::default());
+    let merged = StreamingMergeBuilder::new()
+        .with_streams(streams)
+        .with_schema(schema.clone())
+        .with_expressions(&ordering(schema, by)?)
+        .with_metrics(BaselineMetrics::new(&ExecutionPlanMetricsSet::new(), 0))
+        .with_batch_size(batch_rows)
+        .with_reservation(MemoryConsumer::new("merge").register(&unlimited))
+        .build()?;
+    Ok(merged)
 }
 
 /// A stream as the input of a plan that is executed once.
@@ -136,7 +157,6 @@ mod tests {
     use arrow::array::{AsArray, Int64Array};
     use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 
-    use super::super::gather::BATCH_ROWS;
     use super::*;
 
     /// 400,000 rows of 16 columns of `int64`: 51 MB.

@@ -1,0 +1,206 @@
+//! Rows of one schema that were put aside, to be read as often as needed in one order: in memory, with the numbers of the rows in their
+//! order, or in an Arrow IPC file.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, BooleanArray, RecordBatch, UInt32Array};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::take_record_batch;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::CompressionType;
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use tokio::sync::mpsc::Sender;
+
+use super::evolution::conform;
+use crate::error::{Error, Result};
+use crate::warehouse::{Gatherer, batch_rows};
+
+/// A batch of a run takes this part of the memory for gathered rows, at most: some of each run are in memory when [`MERGED_AT_ONCE`] are
+/// merged.
+const BATCH_PART: usize = 4 * MERGED_AT_ONCE;
+/// How many runs are merged at once.
+pub(super) const MERGED_AT_ONCE: usize = 32;
+
+#[derive(Clone, Debug)]
+pub(super) struct Run {
+    schema: SchemaRef,
+    pub rows: usize,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Memory { rows: RecordBatch, order: UInt32Array },
+    Disk(PathBuf),
+}
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>>>;
+
+impl Run {
+    /// The rows with these numbers, in this order.
+    pub(super) fn in_memory(rows: RecordBatch, order: UInt32Array) -> Self {
+        let (schema, count) = (rows.schema(), order.len());
+        Self { schema, rows: count, place: Place::Memory { rows, order } }
+    }
+
+    /// How many rows of up to `row_bytes` a batch on disk has.
+    pub(super) fn batch_rows(&self, row_bytes: usize, memory_bytes: usize) -> usize {
+        batch_rows(row_bytes).min(memory_bytes / BATCH_PART / row_bytes.max(1)).max(1)
+    }
+
+    /// The same rows in a new file.
+    pub(super) fn on_disk(&self, path: &Path, batch_rows: usize) -> Result<Self> {
+        let written = || -> Result<Self> {
+            let mut file = RunWriter::create(path.to_owned(), self.schema.clone())?;
+            for batch in self.batches(&self.schema, batch_rows)? {
+                file.write(&batch?)?;
+            }
+            file.finish()
+        };
+        written().map_err(|error| error.context(path.display()))
+    }
+
+    /// The rows with those of the asked columns that there are. `batch_rows` is for rows in memory.
+    fn batches(&self, schema: &SchemaRef, batch_rows: usize) -> Result<Batches> {
+        let own = self.schema.fields().iter().enumerate();
+        let asked = own.filter(|(_, field)| schema.column_with_name(field.name()).is_some());
+        let asked: Vec<_> = asked.map(|(index, _)| index).collect();
+        Ok(match &self.place {
+            Place::Memory { rows, order } => {
+                let (rows, order) = (rows.project(&asked)?, order.clone());
+                Box::new((0..order.len()).step_by(batch_rows).map(move |start| {
+                    let next = order.slice(start, batch_rows.min(order.len() - start));
+                    Ok(take_record_batch(&rows, &next)?)
+                }))
+            }
+            Place::Disk(path) => {
+                let file = FileReader::try_new_buffered(File::open(path)?, Some(asked))?;
+                Box::new(file.map(|batch| batch.map_err(Error::from)))
+            }
+        })
+    }
+
+    /// Reads the rows with exactly the columns of `schema`, on a thread of its own; only those with a bit, if there are bits. Other columns
+    /// are not decoded. Rows of up to `row_bytes` are expected.
+    pub(super) fn read(
+        &self,
+        schema: &SchemaRef,
+        row_bytes: usize,
+        stays: Option<BooleanBuffer>,
+    ) -> SendableRecordBatchStream {
+        let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
+        let (run, schema, out) = (self.clone(), schema.clone(), stream.tx());
+        stream.spawn_blocking(move || {
+            let sent = run.send(&schema, row_bytes, stays, &out);
+            Ok(sent.map_err(|error| match &run.place {
+                Place::Memory { .. } => error,
+                Place::Disk(path) => error.context(path.display()),
+            })?)
+        });
+        stream.build()
+    }
+
+    /// Sends the rows. Ends without an error if the reader stops.
+    fn send(
+        &self,
+        schema: &SchemaRef,
+        row_bytes: usize,
+        stays: Option<BooleanBuffer>,
+        out: &Sender<Result<RecordBatch, DataFusionError>>,
+    ) -> Result<()> {
+        let stays = stays.filter(|stays| stays.count_set_bits() < stays.len());
+        let (mut gathered, mut at) = (Gatherer::new(schema.clone()), 0);
+        for batch in self.batches(schema, batch_rows(row_bytes))? {
+            let batch = conform(&batch?, schema)?;
+            let Some(stays) = &stays else {
+                if out.blocking_send(Ok(batch)).is_err() {
+                    return Ok(());
+                }
+                continue;
+            };
+            let bits = stays.slice(at, batch.num_rows());
+            at += batch.num_rows();
+            gathered.push_passing(batch, &BooleanArray::new(bits, None))?;
+            while let Some(full) = gathered.next_batch() {
+                if out.blocking_send(Ok(full)).is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        gathered.finish()?;
+        if let Some(last) = gathered.next_batch() {
+            // This fails if the reader has stopped, which is no error.
+            let _ = out.blocking_send(Ok(last));
+        }
+        Ok(())
+    }
+}
+
+/// A run on disk that is being written.
+pub(super) struct RunWriter {
+    path: PathBuf,
+    schema: SchemaRef,
+    rows: usize,
+    writer: FileWriter<BufWriter<File>>,
+}
+
+impl RunWriter {
+    pub(super) fn create(path: PathBuf, schema: SchemaRef) -> Result<Self> {
+        let options =
+            IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+        let out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
+        let writer = FileWriter::try_new_with_options(out, &schema, options)?;
+        Ok(Self { path, schema, rows: 0, writer })
+    }
+
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows();
+        Ok(self.writer.write(rows)?)
+    }
+
+    pub(super) fn finish(mut self) -> Result<Run> {
+        self.writer.finish()?;
+        Ok(Run { schema: self.schema, rows: self.rows, place: Place::Disk(self.path) })
+    }
+}
+
+/// Rows of one schema that are put aside on disk in full batches, as they come.
+pub(super) struct SetAside {
+    gathered: Gatherer,
+    file: RunWriter,
+}
+
+impl SetAside {
+    /// Begins a file of this name in a folder.
+    pub(super) fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<Self> {
+        let file = RunWriter::create(dir.join(format!("{name}.arrow")), schema.clone())?;
+        Ok(Self { gathered: Gatherer::new(schema), file })
+    }
+
+    /// Adds rows.
+    pub(super) fn push(&mut self, rows: &RecordBatch) -> Result<()> {
+        self.gathered.push(rows.clone())?;
+        self.write_full()
+    }
+
+    /// Completes the file.
+    pub(super) fn finish(mut self) -> Result<Run> {
+        self.gathered.finish()?;
+        self.write_full()?;
+        self.file.finish()
+    }
+
+    fn write_full(&mut self) -> Result<()> {
+        while let Some(full) = self.gathered.next_batch() {
+            let written = self.file.write(&full);
+            written.map_err(|error| error.context(self.file.path.display()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,164 @@
+//! The staged rows of one table: read in one order as often as needed, or merged in the order of the table.
+
+use std::collections::VecDeque;
+use std::path::Path;
+
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::SortOptions;
+use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::repeats::Repeats;
+use super::run::{MERGED_AT_ONCE, Run, RunWriter};
+use crate::error::Result;
+use crate::schema::Table;
+use crate::warehouse::{batch_rows, merged};
+
+/// Rows that were staged.
+#[derive(Debug)]
+pub(crate) struct StagedRows {
+    /// Columns that hold the rows of every run.
+    pub schema: Schema,
+    /// How many were staged. Of copies of a row, runs may have less.
+    pub rows: u64,
+    /// The bytes of a row in the batch with the longest rows.
+    pub row_bytes: usize,
+    /// Each in the order of the table.
+    pub(super) runs: Vec<Run>,
+    /// Which rows of the runs may have copies.
+    pub(super) repeats: Repeats,
+    /// The memory that rows were gathered in.
+    pub(super) memory_bytes: usize,
+}
+
+impl StagedRows {
+    /// How many rows the runs have.
+    pub(crate) fn kept(&self) -> usize {
+        self.runs.iter().map(|run| run.rows).sum()
+    }
+
+    /// Reads the rows of one run after the other, with the columns of `schema`. Other columns are not decoded.
+    pub(crate) fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
+        let (runs, of_runs, row_bytes) = (self.runs.clone(), schema.clone(), self.row_bytes);
+        let rows = stream::iter(runs).flat_map(move |run| run.read(&of_runs, row_bytes, None));
+        Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows))
+    }
+
+    /// Reads those rows that have a bit, in the order of the table, with the columns of `schema`. If there are many runs, some are merged
+    /// first, into files of a folder.
+    pub(crate) async fn merged(
+        &self,
+        table: Table,
+        schema: &SchemaRef,
+        stays: &BooleanBuffer,
+        dir: &Path,
+    ) -> Result<SendableRecordBatchStream> {
+        let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
+        let order: Vec<_> = order.collect();
+        let merge = |some: Vec<(Run, Option<BooleanBuffer>)>, batch_rows| {
+            let rows = some.into_iter().map(|(run, stays)| run.read(schema, self.row_bytes, stays));
+            merged(rows.collect(), schema, &order, batch_rows)
+        };
+        let mut start = 0;
+        let with_bits = self.runs.iter().map(|run| {
+            let bits = stays.slice(start, run.rows);
+            start += run.rows;
+            (run.clone(), Some(bits))
+        });
+        let mut runs: VecDeque<_> = with_bits.collect();
+        let mut number = 0;
+        while runs.len() > MERGED_AT_ONCE {
+            let some: Vec<_> = runs.drain(..MERGED_AT_ONCE).collect();
+            let on_disk = some[0].0.batch_rows(self.row_bytes, self.memory_bytes);
+            let path = dir.join(format!("{}-merged-{number}.arrow", table.name()));
+            let mut file = RunWriter::create(path, schema.clone())?;
+            let mut rows = merge(some, on_disk)?;
+            while let Some(batch) = rows.try_next().await? {
+                file.write(&batch)?;
+            }
+            runs.push_back((file.finish()?, None));
+            number += 1;
+        }
+        merge(runs.into(), batch_rows(self.row_bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
+    use arrow::datatypes::{DataType, Int64Type};
+
+    use super::super::IngestOptions;
+    use super::super::staging::Staging;
+    use super::*;
+    use crate::schema::{Family, KEY, TIME, stored_field};
+
+    const ROWS: i64 = 20_000;
+    const ID: &str = "diaForcedSourceId";
+
+    fn schema() -> SchemaRef {
+        let long = |name| stored_field(Family::Rubin, name, DataType::Int64);
+        let time = stored_field(Family::Rubin, TIME, DataType::Float64);
+        Arc::new(Schema::new(vec![long(KEY), time, long(ID)]))
+    }
+
+    /// Measurements of ten per object, whose ids are scrambled.
+    fn batch(ids: impl Iterator<Item = i64>) -> RecordBatch {
+        let ids: Vec<_> = ids.map(|n| n * 7919 % ROWS).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(ids.iter().map(|id| id / 10).collect::<Int64Array>()),
+            Arc::new(ids.iter().map(|id| 61_000.0 + (id % 10) as f64).collect::<Float64Array>()),
+            Arc::new(Int64Array::from(ids)),
+        ];
+        RecordBatch::try_new(schema(), columns).unwrap()
+    }
+
+    async fn ids_of(rows: SendableRecordBatchStream) -> Vec<i64> {
+        let rows: Vec<_> = rows.try_collect().await.unwrap();
+        rows.iter()
+            .flat_map(|rows| rows[ID].as_primitive::<Int64Type>().values().to_vec())
+            .collect()
+    }
+
+    /// All rows twice, half of the copies at once and half later, in runs in memory or in more than are merged at once.
+    #[tokio::test]
+    async fn runs_are_merged_in_the_order_of_the_table() {
+        for (memory_bytes, most_runs) in [(64 << 20, 1), (1 << 20, MERGED_AT_ONCE), (1 << 17, 1000)]
+        {
+            let options = IngestOptions { memory_bytes, ..IngestOptions::default() };
+            let mut staging = Staging::create(&options).unwrap();
+            for start in (0..ROWS).step_by(100) {
+                let again = (start % 200 == 0).then_some(start..start + 100);
+                let ids = (start..start + 100).chain(again.into_iter().flatten());
+                staging.push(Table::Fp, &batch(ids)).unwrap();
+            }
+            for start in (100..ROWS).step_by(200) {
+                staging.push(Table::Fp, &batch(start..start + 100)).unwrap();
+            }
+            let (dir, tables) = staging.finish().unwrap();
+            let staged = &tables[&Table::Fp];
+            assert_eq!(staged.rows, 2 * ROWS as u64);
+            let runs = staged.runs.len();
+            assert!(runs <= most_runs && (most_runs < 1000 || runs > 2 * MERGED_AT_ONCE), "{runs}");
+            let expected = if runs == 1 { ROWS } else { ROWS + ROWS / 2 };
+            assert!(staged.kept() >= ROWS as usize && staged.kept() <= expected as usize);
+
+            let read = ids_of(staged.read(&schema())).await;
+            assert_eq!(read.len(), staged.kept());
+            let mut stays: Vec<_> = read.iter().map(|id| id % 3 > 0).collect();
+            for all in [false, true] {
+                stays.iter_mut().for_each(|stays| *stays |= all);
+                let rows = staged.merged(Table::Fp, &schema(), &stays.clone().into(), dir.path());
+                let merged = ids_of(rows.await.unwrap()).await;
+                let chosen = read.iter().zip(&stays).filter(|(_, stays)| **stays);
+                let mut chosen: Vec<_> = chosen.map(|(id, _)| *id).collect();
+                chosen.sort_unstable();
+                assert_eq!(merged, chosen, "{memory_bytes} bytes");
+            }
+        }
+    }
+}
