@@ -152,8 +152,9 @@ mod tests {
             let mut stays: Vec<_> = read.iter().map(|id| id % 3 > 0).collect();
             for all in [false, true] {
                 stays.iter_mut().for_each(|stays| *stays |= all);
-                let rows = staged.merged(Table::Fp, &schema(), &stays.clone().into(), dir.path());
-                let merged = ids_of(rows.await.unwrap()).await;
+                let (schema, bits) = (schema(), stays.clone().into());
+                let rows = staged.merged(Table::Fp, &schema, &bits, dir.path()).await.unwrap();
+                let merged = ids_of(rows).await;
                 let chosen = read.iter().zip(&stays).filter(|(_, stays)| **stays);
                 let mut chosen: Vec<_> = chosen.map(|(id, _)| *id).collect();
                 chosen.sort_unstable();
