@@ -31,22 +31,22 @@ pub(super) const MERGED_AT_ONCE: usize = 32;
 pub(super) struct Run {
     schema: SchemaRef,
     pub rows: usize,
-    place: Place,
+    place: PlaceOfRun,
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum PlaceOfRun {
     Memory { rows: RecordBatch, order: UInt32Array },
     Disk(PathBuf),
 }
 
-type Batches = Box<dyn Iterator<Item = Result<RecordBatch>>>;
+type BatchesOfRun = Box<dyn Iterator<Item = Result<RecordBatch>>>;
 
 impl Run {
     /// The rows with these numbers, in this order.
     pub(super) fn in_memory(rows: RecordBatch, order: UInt32Array) -> Self {
         let (schema, count) = (rows.schema(), order.len());
-        Self { schema, rows: count, place: Place::Memory { rows, order } }
+        Self { schema, rows: count, place: PlaceOfRun::Memory { rows, order } }
     }
 
     /// How many rows of up to `row_bytes` a batch on disk has.
@@ -67,19 +67,19 @@ impl Run {
     }
 
     /// The rows with those of the asked columns that there are. `batch_rows` is for rows in memory.
-    fn batches(&self, schema: &SchemaRef, batch_rows: usize) -> Result<Batches> {
+    fn batches(&self, schema: &SchemaRef, batch_rows: usize) -> Result<BatchesOfRun> {
         let own = self.schema.fields().iter().enumerate();
         let asked = own.filter(|(_, field)| schema.column_with_name(field.name()).is_some());
         let asked: Vec<_> = asked.map(|(index, _)| index).collect();
         Ok(match &self.place {
-            Place::Memory { rows, order } => {
+            PlaceOfRun::Memory { rows, order } => {
                 let (rows, order) = (rows.project(&asked)?, order.clone());
                 Box::new((0..order.len()).step_by(batch_rows).map(move |start| {
                     let next = order.slice(start, batch_rows.min(order.len() - start));
                     Ok(take_record_batch(&rows, &next)?)
                 }))
             }
-            Place::Disk(path) => {
+            PlaceOfRun::Disk(path) => {
                 let file = FileReader::try_new_buffered(File::open(path)?, Some(asked))?;
                 Box::new(file.map(|batch| batch.map_err(Error::from)))
             }
@@ -99,8 +99,8 @@ impl Run {
         stream.spawn_blocking(move || {
             let sent = run.send(&schema, row_bytes, stays, &out);
             Ok(sent.map_err(|error| match &run.place {
-                Place::Memory { .. } => error,
-                Place::Disk(path) => error.context(path.display()),
+                PlaceOfRun::Memory { .. } => error,
+                PlaceOfRun::Disk(path) => error.context(path.display()),
             })?)
         });
         stream.build()
@@ -166,7 +166,7 @@ impl RunWriter {
 
     pub(super) fn finish(mut self) -> Result<Run> {
         self.writer.finish()?;
-        Ok(Run { schema: self.schema, rows: self.rows, place: Place::Disk(self.path) })
+        Ok(Run { schema: self.schema, rows: self.rows, place: PlaceOfRun::Disk(self.path) })
     }
 }
 

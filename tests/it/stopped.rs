@@ -167,12 +167,13 @@ fn an_ingest_that_is_stopped_leaves_no_temporary_files() {
         let mut ingest = diaflight();
         ingest.args(["ingest", &night, "--warehouse", warehouse.path().to_str().unwrap()]);
         let mut ingest = spawn(ingest.arg("--temp-dir").arg(temporary.path()));
-        while files(temporary.path()).is_empty() && ingest.try_wait().unwrap().is_none() {
+        let count = || fs::read_dir(temporary.path()).unwrap().count();
+        while count() == 0 && ingest.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         send("TERM", &ingest);
         let code = ingest.wait().unwrap().code();
-        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+        assert_eq!(count(), 0);
         if code == Some(143) {
             return;
         }
