@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     fs::write(&file, bytes).unwrap();
     let _ = fs::remove_dir_all(&tables);
     let warehouse = Warehouse::open(tables.to_str().unwrap()).unwrap();
-    let options = IngestOptions { history: true, memory_bytes: 256 << 20, temp_dir: None };
+    let options =
+        IngestOptions { history: true, memory_bytes: 256 << 20, ..IngestOptions::default() };
     let inputs = [file.to_str().unwrap().to_string()];
     let _ = RUNTIME.block_on(ingest(&warehouse, &inputs, &options, &|_| {}));
 });

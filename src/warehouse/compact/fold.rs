@@ -100,7 +100,8 @@ async fn folded_files(
             Ok(updated.newest_of(keys_of(rows)?.values()).map(|newest| Some(newest == 0)).collect())
         }));
     }
-    for file in merge.files.iter().filter(|file| file.is_update()) {
+    let updates = merge.files.iter().filter(|file| file.is_update() && !keys.is_empty());
+    for file in updates {
         streams.push(newest_rows(base, file, &updated, Some(keys.clone())));
     }
     let rows = merged_stream(base, streams)?.map_err(Error::from);
@@ -153,12 +154,8 @@ fn newest_rows(
     updated: &Arc<UpdatedKeys>,
     some: Option<Arc<Vec<i64>>>,
 ) -> SendableRecordBatchStream {
-    let range = match some.as_deref().map(Vec::as_slice) {
-        None => i64::MIN..=i64::MAX,
-        Some([first, .., last]) => *first..=*last,
-        Some([one]) => *one..=*one,
-        Some([]) => 1..=0,
-    };
+    let ends = some.as_ref().and_then(|some| Some(*some.first()?..=*some.last()?));
+    let range = ends.unwrap_or(i64::MIN..=i64::MAX);
     let (schema, updated, own) = (base.schema.clone(), updated.clone(), file.update_number());
     let rows = read_keys(base.store.clone(), file, None, BATCH_ROWS, range);
     let rows = rows.map(move |rows| fit(&rows?, &schema)).map_err(DataFusionError::from);
