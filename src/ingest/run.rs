@@ -19,11 +19,34 @@ use tokio::sync::mpsc::Sender;
 
 use super::evolution::conform;
 use crate::error::{Error, Result};
-use crate::warehouse::{Gatherer, batch_rows};
+use crate::warehouse::{BATCH_ROWS, Gatherer, batch_rows};
 
 /// A batch of a run takes this part of the memory for gathered rows, at most: some of each run are in memory when [`MERGED_AT_ONCE`] are
 /// merged.
 const BATCH_PART: usize = 4 * MERGED_AT_ONCE;
+
+/// How large batches of runs are, at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BatchLimit {
+    pub rows: usize,
+    pub bytes: usize,
+}
+
+impl BatchLimit {
+    /// For rows of ids and numbers.
+    pub(super) const OF_IDS: Self = Self { rows: BATCH_ROWS, bytes: 4 << 20 };
+
+    /// For rows of up to about `row_bytes`, in a memory for gathered rows.
+    pub(super) fn new(row_bytes: usize, memory_bytes: usize) -> Self {
+        let bytes = memory_bytes / BATCH_PART;
+        let rows = batch_rows(row_bytes).min(bytes / row_bytes.max(1)).max(1);
+        Self { rows, bytes }
+    }
+
+    fn gatherer(self, schema: SchemaRef) -> Gatherer {
+        Gatherer::of_batches(schema, self.rows, self.bytes)
+    }
+}
 /// How many runs are merged at once.
 pub(super) const MERGED_AT_ONCE: usize = 32;
 
@@ -49,33 +72,28 @@ impl Run {
         Self { schema, rows: count, place: PlaceOfRun::Memory { rows, order } }
     }
 
-    /// How many rows of up to `row_bytes` a batch on disk has.
-    pub(super) fn batch_rows(&self, row_bytes: usize, memory_bytes: usize) -> usize {
-        batch_rows(row_bytes).min(memory_bytes / BATCH_PART / row_bytes.max(1)).max(1)
-    }
-
     /// The same rows in a new file.
-    pub(super) fn on_disk(&self, path: &Path, batch_rows: usize) -> Result<Self> {
+    pub(super) fn on_disk(&self, path: &Path, limit: BatchLimit) -> Result<Self> {
         let written = || -> Result<Self> {
-            let mut file = RunWriter::create(path.to_owned(), self.schema.clone())?;
-            for batch in self.batches(&self.schema, batch_rows)? {
-                file.write(&batch?)?;
+            let mut file = RunWriter::create(path.to_owned(), self.schema.clone(), limit)?;
+            for batch in self.batches(&self.schema, limit)? {
+                file.write(batch?)?;
             }
             file.finish()
         };
         written().map_err(|error| error.context(path.display()))
     }
 
-    /// The rows with those of the asked columns that there are. `batch_rows` is for rows in memory.
-    fn batches(&self, schema: &SchemaRef, batch_rows: usize) -> Result<BatchesOfRun> {
+    /// The rows with those of the asked columns that there are. The limit is for rows in memory: those on disk are in batches.
+    fn batches(&self, schema: &SchemaRef, limit: BatchLimit) -> Result<BatchesOfRun> {
         let own = self.schema.fields().iter().enumerate();
         let asked = own.filter(|(_, field)| schema.column_with_name(field.name()).is_some());
         let asked: Vec<_> = asked.map(|(index, _)| index).collect();
         Ok(match &self.place {
             PlaceOfRun::Memory { rows, order } => {
                 let (rows, order) = (rows.project(&asked)?, order.clone());
-                Box::new((0..order.len()).step_by(batch_rows).map(move |start| {
-                    let next = order.slice(start, batch_rows.min(order.len() - start));
+                Box::new((0..order.len()).step_by(limit.rows).map(move |start| {
+                    let next = order.slice(start, limit.rows.min(order.len() - start));
                     Ok(take_record_batch(&rows, &next)?)
                 }))
             }
@@ -87,17 +105,17 @@ impl Run {
     }
 
     /// Reads the rows with exactly the columns of `schema`, on a thread of its own; only those with a bit, if there are bits. Other columns
-    /// are not decoded. Rows of up to `row_bytes` are expected.
+    /// are not decoded.
     pub(super) fn read(
         &self,
         schema: &SchemaRef,
-        row_bytes: usize,
+        limit: BatchLimit,
         stays: Option<BooleanBuffer>,
     ) -> SendableRecordBatchStream {
         let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
         let (run, schema, out) = (self.clone(), schema.clone(), stream.tx());
         stream.spawn_blocking(move || {
-            let sent = run.send(&schema, row_bytes, stays, &out);
+            let sent = run.send(&schema, limit, stays, &out);
             Ok(sent.map_err(|error| match &run.place {
                 PlaceOfRun::Memory { .. } => error,
                 PlaceOfRun::Disk(path) => error.context(path.display()),
@@ -110,13 +128,13 @@ impl Run {
     fn send(
         &self,
         schema: &SchemaRef,
-        row_bytes: usize,
+        limit: BatchLimit,
         stays: Option<BooleanBuffer>,
         out: &Sender<Result<RecordBatch, DataFusionError>>,
     ) -> Result<()> {
         let stays = stays.filter(|stays| stays.count_set_bits() < stays.len());
-        let (mut gathered, mut at) = (Gatherer::new(schema.clone()), 0);
-        for batch in self.batches(schema, batch_rows(row_bytes))? {
+        let (mut gathered, mut at) = (limit.gatherer(schema.clone()), 0);
+        for batch in self.batches(schema, limit)? {
             let batch = conform(&batch?, schema)?;
             let Some(stays) = &stays else {
                 if out.blocking_send(Ok(batch)).is_err() {
@@ -142,50 +160,28 @@ impl Run {
     }
 }
 
-/// A run on disk that is being written.
+/// A run on disk that is being written, in full batches.
 pub(super) struct RunWriter {
     path: PathBuf,
     schema: SchemaRef,
     rows: usize,
+    gathered: Gatherer,
     writer: FileWriter<BufWriter<File>>,
 }
 
 impl RunWriter {
-    pub(super) fn create(path: PathBuf, schema: SchemaRef) -> Result<Self> {
+    pub(super) fn create(path: PathBuf, schema: SchemaRef, limit: BatchLimit) -> Result<Self> {
         let options =
             IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
         let out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
         let writer = FileWriter::try_new_with_options(out, &schema, options)?;
-        Ok(Self { path, schema, rows: 0, writer })
-    }
-
-    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.rows += rows.num_rows();
-        Ok(self.writer.write(rows)?)
-    }
-
-    pub(super) fn finish(mut self) -> Result<Run> {
-        self.writer.finish()?;
-        Ok(Run { schema: self.schema, rows: self.rows, place: PlaceOfRun::Disk(self.path) })
-    }
-}
-
-/// Rows of one schema that are put aside on disk in full batches, as they come.
-pub(super) struct SetAside {
-    gathered: Gatherer,
-    file: RunWriter,
-}
-
-impl SetAside {
-    /// Begins a file of this name in a folder.
-    pub(super) fn create(dir: &Path, name: &str, schema: SchemaRef) -> Result<Self> {
-        let file = RunWriter::create(dir.join(format!("{name}.arrow")), schema.clone())?;
-        Ok(Self { gathered: Gatherer::new(schema), file })
+        Ok(Self { path, rows: 0, gathered: limit.gatherer(schema.clone()), schema, writer })
     }
 
     /// Adds rows.
-    pub(super) fn push(&mut self, rows: &RecordBatch) -> Result<()> {
-        self.gathered.push(rows.clone())?;
+    pub(super) fn write(&mut self, rows: RecordBatch) -> Result<()> {
+        self.rows += rows.num_rows();
+        self.gathered.push(rows)?;
         self.write_full()
     }
 
@@ -193,13 +189,14 @@ impl SetAside {
     pub(super) fn finish(mut self) -> Result<Run> {
         self.gathered.finish()?;
         self.write_full()?;
-        self.file.finish()
+        self.writer.finish()?;
+        Ok(Run { schema: self.schema, rows: self.rows, place: PlaceOfRun::Disk(self.path) })
     }
 
     fn write_full(&mut self) -> Result<()> {
         while let Some(full) = self.gathered.next_batch() {
-            let written = self.file.write(&full);
-            written.map_err(|error| error.context(self.file.path.display()))?;
+            let written = self.writer.write(&full);
+            written.map_err(|error| Error::from(error).context(self.path.display()))?;
         }
         Ok(())
     }

@@ -11,10 +11,10 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::repeats::Repeats;
-use super::run::{MERGED_AT_ONCE, Run, RunWriter};
+use super::run::{BatchLimit, MERGED_AT_ONCE, Run, RunWriter};
 use crate::error::Result;
 use crate::schema::Table;
-use crate::warehouse::{batch_rows, merged};
+use crate::warehouse::merged;
 
 /// Rows that were staged.
 #[derive(Debug)]
@@ -41,8 +41,8 @@ impl StagedRows {
 
     /// Reads the rows of one run after the other, with the columns of `schema`. Other columns are not decoded.
     pub(crate) fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
-        let (runs, of_runs, row_bytes) = (self.runs.clone(), schema.clone(), self.row_bytes);
-        let rows = stream::iter(runs).flat_map(move |run| run.read(&of_runs, row_bytes, None));
+        let (runs, of_runs, limit) = (self.runs.clone(), schema.clone(), self.limit());
+        let rows = stream::iter(runs).flat_map(move |run| run.read(&of_runs, limit, None));
         Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows))
     }
 
@@ -57,9 +57,10 @@ impl StagedRows {
     ) -> Result<SendableRecordBatchStream> {
         let order = table.sort_columns().iter().map(|name| (*name, SortOptions::default()));
         let order: Vec<_> = order.collect();
-        let merge = |some: Vec<(Run, Option<BooleanBuffer>)>, batch_rows| {
-            let rows = some.into_iter().map(|(run, stays)| run.read(schema, self.row_bytes, stays));
-            merged(rows.collect(), schema, &order, batch_rows)
+        let limit = self.limit();
+        let merge = |some: Vec<(Run, Option<BooleanBuffer>)>| {
+            let rows = some.into_iter().map(|(run, stays)| run.read(schema, limit, stays));
+            merged(rows.collect(), schema, &order, limit.rows)
         };
         let mut start = 0;
         let with_bits = self.runs.iter().map(|run| {
@@ -67,21 +68,27 @@ impl StagedRows {
             start += run.rows;
             (run.clone(), Some(bits))
         });
-        let mut runs: VecDeque<_> = with_bits.collect();
+        let has_some = |(_, bits): &(Run, Option<BooleanBuffer>)| {
+            bits.as_ref().is_some_and(|bits| bits.count_set_bits() > 0)
+        };
+        let mut runs: VecDeque<_> = with_bits.filter(has_some).collect();
         let mut number = 0;
         while runs.len() > MERGED_AT_ONCE {
             let some: Vec<_> = runs.drain(..MERGED_AT_ONCE).collect();
-            let on_disk = some[0].0.batch_rows(self.row_bytes, self.memory_bytes);
             let path = dir.join(format!("{}-merged-{number}.arrow", table.name()));
-            let mut file = RunWriter::create(path, schema.clone())?;
-            let mut rows = merge(some, on_disk)?;
+            let mut file = RunWriter::create(path, schema.clone(), limit)?;
+            let mut rows = merge(some)?;
             while let Some(batch) = rows.try_next().await? {
-                file.write(&batch)?;
+                file.write(batch)?;
             }
             runs.push_back((file.finish()?, None));
             number += 1;
         }
-        merge(runs.into(), batch_rows(self.row_bytes))
+        merge(runs.into())
+    }
+
+    fn limit(&self) -> BatchLimit {
+        BatchLimit::new(self.row_bytes, self.memory_bytes)
     }
 }
 

@@ -15,7 +15,7 @@ use super::IngestOptions;
 use super::evolution::{KnownColumns, extend};
 use super::gathered::GatheredRows;
 use super::repeats::Repeats;
-use super::run::Run;
+use super::run::{BatchLimit, Run};
 use super::staged::StagedRows;
 use crate::error::{Error, Result};
 use crate::process::{has_ended, own_name};
@@ -111,8 +111,8 @@ impl Staging {
         let path = self.dir.path().join(format!("{}-{}.arrow", table.name(), self.runs));
         self.runs += 1;
         if let Some(run) = open.run(table, at)? {
-            let batch_rows = run.batch_rows(open.row_bytes, self.memory_bytes);
-            open.runs.push(run.on_disk(&path, batch_rows)?);
+            let limit = BatchLimit::new(open.row_bytes, self.memory_bytes);
+            open.runs.push(run.on_disk(&path, limit)?);
         }
         Ok(())
     }

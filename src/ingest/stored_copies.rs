@@ -18,7 +18,7 @@ use futures::TryStreamExt;
 use super::filter::passing;
 use super::id_ranges::IdRanges;
 use super::precedence::ranked;
-use super::run::{Run, SetAside};
+use super::run::{BatchLimit, Run, RunWriter};
 use super::staged::StagedRows;
 use super::stored::read;
 use crate::error::{Error, Result};
@@ -57,7 +57,8 @@ pub(super) async fn stored_copies(
 ) -> Result<FoundCopies> {
     let table = snapshot.table;
     let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
-    let found = SetAside::create(dir, &format!("{}-copies", table.name()), schema)?;
+    let path = dir.join(format!("{}-copies.arrow", table.name()));
+    let found = RunWriter::create(path, schema, BatchLimit::OF_IDS)?;
     let mut rows = sorter.sort(possible(snapshot, staged)?, &[(KEY, ASCENDING)])?;
     let Some(first) = rows.try_next().await? else {
         let (copies, files) = (found.finish()?, snapshot.files.clone());
@@ -113,7 +114,7 @@ struct Search {
     columns: SchemaRef,
     /// The place of each file in the snapshot.
     places: HashMap<object_store::path::Path, u64>,
-    found: SetAside,
+    found: RunWriter,
     read: ScanMetrics,
     strangers: usize,
 }
@@ -202,7 +203,7 @@ impl Search {
         let place = self.places.get(&file.path);
         let place = place.ok_or_else(|| Error::internal("a file of another snapshot"))?;
         let places = std::iter::repeat_n(*place, copies.num_rows());
-        self.found.push(&ranked(self.table, &copies, places)?)
+        self.found.write(ranked(self.table, &copies, places)?)
     }
 }
 

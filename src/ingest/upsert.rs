@@ -79,6 +79,9 @@ pub(crate) async fn upsert(
     for ((table, result), draft) in merged.iter_mut().zip(drafts) {
         let doing = || format!("committing table {} (run this ingest again)", table.name());
         *result = upsert.commit(draft).await.map_err(|error| error.context(doing()))?;
+        if table.has_updates() && result.replaced > 0 {
+            upsert.fold_if_cheap(*table).await;
+        }
     }
     Ok(merged)
 }
@@ -124,7 +127,10 @@ impl Upsert<'_> {
         let winners = choose(table, &schema, staged, base_rows, &self.sorter, dir).await?;
         let Winners { added, replaced, .. } = winners;
         let merged = Merged { added, replaced, present: staged.rows - added - replaced };
-        if !grows && added == 0 && winners.touched.is_empty() {
+        // Rows that updates have replaced before lose again, and stay.
+        let waiting = base_rows.is_some_and(|base| base.update_files().next().is_some());
+        let changes = replaced > 0 || (!waiting && !winners.touched.is_empty());
+        if !grows && added == 0 && !changes {
             return Ok(UpsertDraft { table, base, change: None, merged });
         }
         let (operation, schema) = (Operation::Ingest, Arc::new(schema));
@@ -141,16 +147,26 @@ impl Upsert<'_> {
         Ok(UpsertDraft { table, base, change: Some(change), merged })
     }
 
-    /// Whether updates are folded into their table before more come: that costs little beside the new rows, or they are too many.
+    /// Whether updates are folded into their table before more come: with these they might be too many.
     fn folds_first(&self, base: &Snapshot, staged: &StagedRows) -> bool {
-        if base.update_files().next().is_none() {
-            return false;
+        let rows: u64 = base.update_files().filter_map(|file| file.rows).sum();
+        rows > 0 && rows + staged.rows > MOST_UPDATES
+    }
+
+    /// Folds updates into their table where that writes at most three times what they have. Nothing of the ingest is lost where it fails.
+    async fn fold_if_cheap(&self, table: Table) {
+        let fold = async {
+            let Some(base) = self.warehouse.snapshot(table, None).await? else { return Ok(()) };
+            let bytes: u64 = base.files.iter().map(|file| file.size_bytes).sum();
+            let of_updates: u64 = base.update_files().map(|file| file.size_bytes).sum();
+            if of_updates > 0 && bytes <= self.rewrite_bytes.max(3 * of_updates) {
+                self.warehouse.fold(table, &MergePolicy::DEFAULT).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        if let Err(error) = fold.await {
+            tracing::warn!(table = table.name(), %error, "updates were not folded; maintain run does it");
         }
-        let bytes: u64 = base.files.iter().map(|file| file.size_bytes).sum();
-        let of_updates: u64 = base.update_files().map(|file| file.size_bytes).sum();
-        let rows = base.update_files().filter_map(|file| file.rows).sum::<u64>() + staged.rows;
-        let news = of_updates + bytes_of_rows(base, staged.rows);
-        bytes <= self.rewrite_bytes.max(3 * news) || rows > MOST_UPDATES
     }
 
     /// Whether what replaces rows of a table is left beside it: it has updates already, or to write the files again costs too much.

@@ -66,7 +66,7 @@ impl Warehouse {
                 break;
             }
             let Some(mut actions) = log.actions(version).await? else { break };
-            actions.extend(log.actions_of_updates(&actions).await?);
+            actions.extend(log.actions_of_updates(&actions).await?.unwrap_or_default());
             ledger.find_removed(&actions);
             if !full {
                 let names = names.iter().filter(|(_, kept)| *kept == version);

@@ -244,7 +244,8 @@ async fn oldest_whole(log: &Log, newest: u64) -> Result<u64> {
     let mut oldest = newest;
     while oldest > 0 && log.entry(oldest - 1).await?.is_some() {
         let mut actions = log.actions(oldest).await?.unwrap_or_default();
-        actions.extend(log.actions_of_updates(&actions).await?);
+        let Some(of_updates) = log.actions_of_updates(&actions).await? else { break };
+        actions.extend(of_updates);
         let gone = actions.iter().any(|action| match action {
             Action::Remove(remove) => !stored.contains(&log.full_path(&remove.path)),
             _ => false,

@@ -478,3 +478,15 @@ async fn what_a_killed_ingest_left_of_updates_is_nobodys() {
     warehouse.fold(Table::Objects, &MergePolicy::DEFAULT).await.unwrap();
     assert_eq!(states(&warehouse, "5, 6, 7").await, after);
 }
+
+/// Neither the newest alerts nor older ones, whose states updates have replaced.
+#[tokio::test]
+async fn the_same_alerts_again_make_no_version() {
+    let folder = tempdir().unwrap();
+    let warehouse = small(folder.path(), 4).await;
+    let before = version(&warehouse).await;
+    for night in [3, 1, 0] {
+        ingest_file(&warehouse, &night_of(folder.path(), night, 5..25), true).await;
+        assert_eq!(version(&warehouse).await, before, "night {night}");
+    }
+}

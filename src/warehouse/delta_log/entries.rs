@@ -41,12 +41,16 @@ impl Log {
     }
 
     /// What the version of the updates changed that one of some actions names, with paths from the folder of the table.
-    pub(crate) async fn actions_of_updates(&self, actions: &[Action]) -> Result<Vec<Action>> {
+    /// `None` if its commit is not in the log (any more).
+    pub(crate) async fn actions_of_updates(
+        &self,
+        actions: &[Action],
+    ) -> Result<Option<Vec<Action>>> {
         let named = actions.iter().find_map(updates::named_in);
         let (Some(of_updates), Some(version)) = (&self.updates, named) else {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         };
-        let actions = of_updates.actions(version).await?.unwrap_or_default();
+        let Some(actions) = of_updates.actions(version).await? else { return Ok(None) };
         let of_files = actions.into_iter().filter_map(|action| match action {
             Action::Add(add) => Some(Action::Add(updates::below(add))),
             Action::Remove(remove) => {
@@ -55,6 +59,6 @@ impl Log {
             }
             _ => None,
         });
-        Ok(of_files.collect())
+        Ok(Some(of_files.collect()))
     }
 }

@@ -65,7 +65,12 @@ impl Warehouse {
         let cutoff = (Utc::now() + ANY_AGE).timestamp_millis();
         let deleted = cleanup_expired_logs_for(oldest, log.delta.as_ref(), cutoff, None).await;
         let deleted = deleted.map_err(|error| log.failed(Error::from(error)))?;
-        Ok(deleted + tidy_log_of_updates(&log, cutoff).await?)
+        // Where the oldest version cannot be read, it may still be later.
+        let of_updates = tidy_log_of_updates(&log, cutoff).await.unwrap_or_else(|error| {
+            tracing::warn!(table = table.name(), %error, "the log of the updates stays as it is");
+            0
+        });
+        Ok(deleted + of_updates)
     }
 
     /// Commits the properties of a new table, unless the table has them.
@@ -101,14 +106,11 @@ impl Warehouse {
 /// Deletes commits from the log of the updates that are older than any version of them that the log of the table names.
 async fn tidy_log_of_updates(log: &Log, cutoff: i64) -> Result<usize> {
     let Some(updates) = &log.updates else { return Ok(0) };
-    for (version, _) in log.versions().await? {
-        // The oldest entries may be of versions of which a checkpoint is missing.
-        let Ok(Some(state)) = log.state(Some(version)).await else { continue };
-        let Some(named) = version_named_by(log, &state).await? else { return Ok(0) };
-        let deleted = cleanup_expired_logs_for(named, updates.delta.as_ref(), cutoff, None).await;
-        return deleted.map_err(|error| updates.failed(Error::from(error)));
-    }
-    Ok(0)
+    let Some((oldest, _)) = log.versions().await?.first().copied() else { return Ok(0) };
+    let Some(state) = log.state(Some(oldest)).await? else { return Ok(0) };
+    let Some(named) = version_named_by(log, &state).await? else { return Ok(0) };
+    let deleted = cleanup_expired_logs_for(named, updates.delta.as_ref(), cutoff, None).await;
+    deleted.map_err(|error| updates.failed(Error::from(error)))
 }
 
 /// The metadata with the properties of a new table, where they are those of an older version; `None` if none is.

@@ -35,7 +35,10 @@ impl Log {
         for version in from + 1..=to {
             let Some(mut actions) = self.actions(version).await? else { return Ok(false) };
             let merges = is_merge(&actions);
-            actions.extend(self.actions_of_updates(&actions).await?);
+            match self.actions_of_updates(&actions).await? {
+                Some(of_updates) => actions.extend(of_updates),
+                None => return Ok(false),
+            }
             let adds = |action: &Action| match action {
                 Action::Remove(remove) => !remove.data_change,
                 Action::Add(_) | Action::CommitInfo(_) | Action::Metadata(_) => true,

@@ -22,23 +22,30 @@ pub struct Gatherer {
     full: BatchCoalescer,
     /// An upper bound of the bytes of the waiting rows.
     bytes: usize,
+    /// The most bytes of a batch.
+    most_bytes: usize,
 }
 
 impl Gatherer {
     /// A gatherer of rows of this schema.
     pub fn new(schema: SchemaRef) -> Self {
-        Self { full: BatchCoalescer::new(schema, BATCH_ROWS), bytes: 0 }
+        Self::of_batches(schema, BATCH_ROWS, BATCH_BYTES)
+    }
+
+    /// A gatherer of rows into batches of at most so many rows and bytes.
+    pub fn of_batches(schema: SchemaRef, rows: usize, most_bytes: usize) -> Self {
+        Self { full: BatchCoalescer::new(schema, rows), bytes: 0, most_bytes }
     }
 
     /// Adds rows.
     pub fn push(&mut self, batch: RecordBatch) -> Result<()> {
         let bytes = bytes_of(&batch)?;
         let rows = batch.num_rows();
-        if bytes > BATCH_BYTES && rows > 1 {
+        if bytes > self.most_bytes && rows > 1 {
             self.push(batch.slice(0, rows / 2))?;
             return self.push(batch.slice(rows / 2, rows - rows / 2));
         }
-        if self.bytes + bytes > BATCH_BYTES {
+        if self.bytes + bytes > self.most_bytes {
             self.full.finish_buffered_batch()?;
             self.bytes = 0;
         }
