@@ -43,12 +43,12 @@ impl Twins {
     async fn new(objects: u64) -> Self {
         let folder = tempdir().unwrap();
         let packets = folder.path().join("packets");
-        let options = survey(objects, "300..309");
+        let options = survey(objects, "300..305");
         write_packets(&packets, &options, false, &CancellationToken::new(), &|_| ()).unwrap();
         let nights = fs::read_dir(&packets).unwrap().map(|night| night.unwrap().path());
         let mut nights: Vec<_> = nights.collect();
         nights.sort();
-        assert!(nights.len() > 5, "{nights:?}");
+        assert!(nights.len() > 3, "{nights:?}");
         let twins = Self { folder, nights };
         let before = survey(objects, "0..299");
         generate(&twins.warehouse("updates"), &before, &|_| ()).await.unwrap();
@@ -198,7 +198,7 @@ async fn every_endpoint_has_the_newest_state_of_each_object() {
 /// What deltalake reads: of the table each object once, and with the updates the newest state.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_readers_have_each_object_once_and_may_read_the_updates() {
-    let twins = Twins::new(2000).await;
+    let twins = Twins::new(3000).await;
     let script = twins.folder.path().join("read.py");
     fs::write(
         &script,
@@ -238,7 +238,7 @@ print(json.dumps({
 /// A server follows the commits of updates; what it answers of earlier versions stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_shows_an_update_as_soon_as_it_is_committed() {
-    let twins = Twins::new(2000).await;
+    let twins = Twins::new(3000).await;
     let url = twins.url("growing");
     let warehouse = twins.warehouse("growing");
     let (last, nights) = twins.nights.split_last().unwrap();
@@ -281,7 +281,7 @@ async fn a_server_shows_an_update_as_soon_as_it_is_committed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn updates_are_taken_back_checked_and_tidied_up() {
-    let twins = Twins::new(2000).await;
+    let twins = Twins::new(3000).await;
     let (warehouse, url) = (twins.warehouse("updates"), twins.url("updates"));
     let all = "SELECT * FROM objects ORDER BY diaObjectId";
     let now = twins.sql("updates", all);
@@ -321,7 +321,7 @@ async fn updates_are_taken_back_checked_and_tidied_up() {
 /// An object is deleted with its updates, and is not there after a fold either.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_is_deleted_with_its_updates() {
-    let twins = Twins::new(2000).await;
+    let twins = Twins::new(3000).await;
     let warehouse = twins.warehouse("updates");
     let updated = "SELECT diaObjectId FROM objects ORDER BY lastDiaSourceMjdTai DESC LIMIT 1";
     let id = twins.sql("updates", updated)[0]["diaObjectId"].as_i64().unwrap();
