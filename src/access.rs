@@ -1,5 +1,5 @@
-//! Who sends a request, by the token that it carries, and what that opens: whole tables and SQL. A layer around all doors looks at the token
-//! once; the doors then ask for [`Access`].
+//! Who sends a request, by the token that it carries, and what that opens: whole tables and SQL. A layer around all doors looks at the
+//! token once; the doors then ask for [`Access`].
 //!
 //! A server without tokens lets everyone. With some, clients send one in each call, as a bearer or as the password of basic authentication
 //! (any user name). Over Flight they may also send it in a handshake, which gives it back as a bearer.

@@ -57,8 +57,8 @@ pub struct ServerParts {
     pub stopping: CancellationToken,
 }
 
-/// Serves HTTP/1.1 and HTTP/2 until `stopping` is cancelled: then `/health/ready` turns 503. After the drain delay no connection is accepted
-/// any more, those without a request end, and answers still running after the drain limit are aborted.
+/// Serves HTTP/1.1 and HTTP/2 until `stopping` is cancelled: then `/health/ready` turns 503. After the drain delay no connection is
+/// accepted any more, those without a request end, and answers still running after the drain limit are aborted.
 pub async fn serve(listener: TcpListener, served: ServerParts) -> Result<()> {
     let ServerParts { engine, sql, workers, options, tokens, tls, origins, stopping } = served;
     let (limits, origins) = (Limits::new(options.clone()), Arc::new(origins));

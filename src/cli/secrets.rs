@@ -1,5 +1,5 @@
-//! The tokens and the certificate of a server. They are read at its start, before anything else is done, and again while it runs: when one of
-//! their files changes, and on SIGHUP.
+//! The tokens and the certificate of a server. They are read at its start, before anything else is done, and again while it runs: when one
+//! of their files changes, and on SIGHUP.
 //!
 //! Mounted secrets are symbolic links that are exchanged, and editors write a new file in place of the old one. So the files are looked at
 //! by name every few seconds.

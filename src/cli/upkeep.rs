@@ -57,7 +57,8 @@ struct Upkeep<'a> {
     vacuum: VacuumOptions,
 }
 
-/// What came of a look at all tables. Where one fails, the others are looked at all the same. Each failure is in the log; the first is kept.
+/// What came of a look at all tables. Where one fails, the others are looked at all the same. Each failure is in the log; the first is
+/// kept.
 #[derive(Default)]
 struct Look {
     report: UpkeepReport,
@@ -145,7 +146,8 @@ impl Upkeep<'_> {
         Ok(())
     }
 
-    /// Does one merge; `false` if there is none left. One that fails, or is of files at which others are at work, is passed over from then on.
+    /// Does one merge; `false` if there is none left. One that fails, or is of files at which others are at work, is passed over from then
+    /// on.
     async fn merge(
         &self,
         table: Table,

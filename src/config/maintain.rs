@@ -100,7 +100,8 @@ pub struct VacuumArgs {
     #[command(flatten)]
     pub warehouse: WarehouseArg,
     /// How long removed files are kept for readers of older versions; at most as long as the log records when a file was removed,
-    /// which is a property of the table: 7 days in a new one. Files that no version ever used are kept for at least a day, since a writer may be about to commit them
+    /// which is a property of the table: 7 days in a new one. Files that no version ever used are kept for at least a day, since a writer
+    /// may be about to commit them
     #[arg(long, value_name = "HOURS", default_value_t = hours(VacuumOptions::DEFAULT.grace), env = "DIAFLIGHT_GRACE_HOURS")]
     pub grace_hours: u64,
     /// Only say what would be done

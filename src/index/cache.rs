@@ -1,5 +1,5 @@
-//! The indexes of files and of row groups, kept in memory for all tables and snapshots. The pages of a row group are read once: whoever needs
-//! those that are being read waits for them.
+//! The indexes of files and of row groups, kept in memory for all tables and snapshots. The pages of a row group are read once: whoever
+//! needs those that are being read waits for them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,6 @@
-//! What the index keeps of a file as long as a snapshot names it: the key range of each row group, and where the rest of the index is. It is
-//! the directory of the [index that the file carries](crate::key_pages), some 40 bytes a row group. Of a file without one, or with a damaged
-//! one, it is made of the footer, and then has the places of all column chunks, too: some 50 bytes each.
+//! What the index keeps of a file as long as a snapshot names it: the key range of each row group, and where the rest of the index is. It
+//! is the directory of the [index that the file carries](crate::key_pages), some 40 bytes a row group. Of a file without one, or with a
+//! damaged one, it is made of the footer, and then has the places of all column chunks, too: some 50 bytes each.
 
 use std::ops::Range;
 use std::sync::Arc;

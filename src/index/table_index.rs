@@ -76,8 +76,8 @@ impl RowGroupPart {
 }
 
 impl TableIndex {
-    /// Opens the index of a snapshot. Of files that the log does not fully describe the footers are read now. A file that cannot be read now
-    /// is tried again by each lookup that needs it.
+    /// Opens the index of a snapshot. Of files that the log does not fully describe the footers are read now. A file that cannot be read
+    /// now is tried again by each lookup that needs it.
     pub async fn open(snapshot: Snapshot, cache: Arc<IndexCache>) -> Self {
         let Snapshot { table, version, .. } = snapshot;
         let mut carrying = 0;

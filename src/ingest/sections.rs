@@ -62,8 +62,8 @@ pub(crate) fn for_table(table: Table) -> &'static [Section] {
     }
 }
 
-/// Where the values of a column of a table with one row per packet come from: the section, and the field's name in it. It is the section that
-/// names the field, or else the one of the column's family and prefix. Provenance has none.
+/// Where the values of a column of a table with one row per packet come from: the section, and the field's name in it. It is the section
+/// that names the field, or else the one of the column's family and prefix. Provenance has none.
 pub(crate) fn source_of(table: Table, column: &Field) -> Option<(&'static Section, &str)> {
     let of_family = || {
         let sections = for_table(table).iter();

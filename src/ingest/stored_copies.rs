@@ -46,8 +46,8 @@ pub(super) struct FoundCopies {
     pub strangers: usize,
 }
 
-/// Finds the copies of staged rows in a snapshot of their table, of which these columns are read: the id, and what ranks are made of. What is
-/// found is kept in a folder.
+/// Finds the copies of staged rows in a snapshot of their table, of which these columns are read: the id, and what ranks are made of. What
+/// is found is kept in a folder.
 pub(super) async fn stored_copies(
     snapshot: &Snapshot,
     columns: SchemaRef,

@@ -11,7 +11,8 @@
 //! # Steps
 //! 1. [Choose](super::winners) the winners of each id.
 //! 2. Merge the runs of staged rows into new files, of which only winners are taken; copy the files that lose rows without them.
-//!    [Objects](Table::has_updates) mostly replace others, in files all over the table: there the rows that lose stay where they are, and what
+//!    [Objects](Table::has_updates) mostly replace others, in files all over the table: there the rows that lose stay where they are, and
+//! what
 //!    replaces them is added as an update.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
@@ -20,8 +21,8 @@
 //! # Memory
 //! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
 //! folder. A quarter is for staged rows: those that are gathered, then the batches of their runs. The last quarter is for what neither
-//! counts, whatever the number of rows: the row group being written and one being read, of a table of 120 columns about 20 MB each, and a few
-//! batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
+//! counts, whatever the number of rows: the row group being written and one being read, of a table of 120 columns about 20 MB each, and a
+//! few batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -146,7 +147,8 @@ impl Upsert<'_> {
         Ok(UpsertDraft { table, base, change: Some(change), merged })
     }
 
-    /// Writes the winning staged rows, and the rows that stay of each file that loses some. No update before a number is newer than the new rows.
+    /// Writes the winning staged rows, and the rows that stay of each file that loses some. No update before a number is newer than the new
+    /// rows.
     async fn write(
         &self,
         table: Table,

@@ -1,5 +1,5 @@
-//! Leaves out rows that updates replace. A row is the newest of its object if its file has the newest update of it, or none where the object
-//! has none: a question to the key and the number of the file's update, which a scan gives as a last column.
+//! Leaves out rows that updates replace. A row is the newest of its object if its file has the newest update of it, or none where the
+//! object has none: a question to the key and the number of the file's update, which a scan gives as a last column.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -110,8 +110,8 @@ impl SnapshotTable {
         newest(rows, updated, wanted.len())
     }
 
-    /// DataFusion's scan of the files that the predicate does not rule out. After the columns of the table comes the number of the update that
-    /// a file has rows of.
+    /// DataFusion's scan of the files that the predicate does not rule out. After the columns of the table comes the number of the update
+    /// that a file has rows of.
     fn whole(
         &self,
         state: &dyn Session,

@@ -2,8 +2,8 @@
 //! knows.
 //!
 //! The query string wins over the body, argument by argument. Within one of them, `diaObjectId` and `columns`
-//! given again add up; of any other argument the first counts, and the warning says so. What nobody asks for is read over: its name is told, with the one
-//! that was perhaps meant, and its value never kept.
+//! given again add up; of any other argument the first counts, and the warning says so. What nobody asks for is read over: its name is
+//! told, with the one that was perhaps meant, and its value never kept.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};

@@ -2,7 +2,8 @@
 //!
 //! Two rows with the same measured values hash alike, whatever the order of their columns, which of them are null or absent, and the
 //! width of their types: an integer and the float of the same value are the same. So a row has one hash, whichever file it came in
-//! and however wide the columns of its table are. Each value is hashed with its column's name (XXH3, 64 bits); the hash of a row is the sum.
+//! and however wide the columns of its table are. Each value is hashed with its column's name (XXH3, 64 bits); the hash of a row is the
+//! sum.
 
 use arrow::array::{Array, ArrayAccessor, ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::{DataType, Float32Type, Float64Type, Int32Type, Int64Type, Schema};

@@ -85,8 +85,9 @@ impl Table {
         }
     }
 
-    /// The columns that identify a row. A source is its id, whatever object it is filed under. Forced photometry is measured at the place of
-    /// an object, and belongs to it: Rubin's APDB has `diaObjectId` in the primary key of `DiaForcedSource`, too (sdm_schemas, apdb.yaml).
+    /// The columns that identify a row. A source is its id, whatever object it is filed under. Forced photometry is measured at the place
+    /// of an object, and belongs to it: Rubin's APDB has `diaObjectId` in the primary key of `DiaForcedSource`, too (sdm_schemas,
+    /// apdb.yaml).
     pub fn identity_columns(self) -> &'static [&'static str] {
         match self {
             Table::Sources => &["diaSourceId"],

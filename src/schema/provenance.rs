@@ -1,7 +1,7 @@
 //! The columns that say which alert a row was taken from, and what it contains. They are stored, not served.
 //!
-//! Copies of one row (same [identity](super::Table::identity_columns)) come in several alerts, and an alert may come in several copies: raw, enriched, processed
-//! again. One copy stays, whatever the order in which they arrive.
+//! Copies of one row (same [identity](super::Table::identity_columns)) come in several alerts, and an alert may come in several copies:
+//! raw, enriched, processed again. One copy stays, whatever the order in which they arrive.
 //!
 //! # Precedence
 //! Copies are compared by these, one after the other; what has none goes last. The same in all of them is the same row: the one that is

@@ -57,7 +57,8 @@ impl Connections {
         self.held.lock()
     }
 
-    /// Takes a slot. A proxy has connections of many clients, so its own are not limited to a share. `None` if the server is working for every connection that could be evicted.
+    /// Takes a slot. A proxy has connections of many clients, so its own are not limited to a share. `None` if the server is working for
+    /// every connection that could be evicted.
     pub(crate) fn admit(&self, client: Client, is_proxy: bool) -> Option<Slot> {
         let most_each = if is_proxy { self.most } else { self.most_each };
         let mut held = self.held();

@@ -1,8 +1,8 @@
 //! Which visit finds an object first.
 //!
-//! The visits that find objects are taken in steps of the golden ratio, so that any number of objects is spread evenly over nights and sky. A
-//! survey of fewer objects is thus part of every larger one of the same seed. Going through the visits in order of time gives the ids
-//! of the objects in order, whatever their number.
+//! The visits that find objects are taken in steps of the golden ratio, so that any number of objects is spread evenly over nights and sky.
+//! A survey of fewer objects is thus part of every larger one of the same seed. Going through the visits in order of time gives the ids of
+//! the objects in order, whatever their number.
 
 use super::plan::Plan;
 

@@ -1,5 +1,5 @@
-//! A run of the survey's nights, as `--nights` names it: `FIRST..LAST`, numbers from 0, the survey's first night, both ends included; a single
-//! number is that night.
+//! A run of the survey's nights, as `--nights` names it: `FIRST..LAST`, numbers from 0, the survey's first night, both ends included; a
+//! single number is that night.
 
 use std::fmt;
 use std::str::FromStr;

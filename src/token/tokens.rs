@@ -1,5 +1,5 @@
-//! All tokens of a server, each with a name: the one of `--token`, whose name is `token`, and those of a file, which is read again while the
-//! server runs. A file that is wrong leaves the tokens as they were.
+//! All tokens of a server, each with a name: the one of `--token`, whose name is `token`, and those of a file, which is read again while
+//! the server runs. A file that is wrong leaves the tokens as they were.
 
 use std::collections::HashMap;
 use std::fs::{self, File};

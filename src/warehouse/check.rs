@@ -1,5 +1,6 @@
 //! Reads all of a table and says what is wrong with its files: of the newest version those that are missing, damaged, or not in the order
-//! that they claim, and those whose key index is wrong; those that no version names; and names kept of versions that are lost. [`repair`] mends what can be mended.
+//! that they claim, and those whose key index is wrong; those that no version names; and names kept of versions that are lost. [`repair`]
+//! mends what can be mended.
 //!
 //! One file is read at a time, one row group of it in memory.
 

@@ -106,9 +106,10 @@ impl Warehouse {
         }
     }
 
-    /// Brings the rows that a table has now into one sorted run of full files, with all updates folded in. One commit does it, unless there is more to merge than
-    /// [`young_bytes`](MergePolicy::young_bytes): then the young files become mature, and these are merged with the base range by range.
-    /// What others add meanwhile is left as it is, so that it comes to an end. `Conflict` if they keep removing the files at work.
+    /// Brings the rows that a table has now into one sorted run of full files, with all updates folded in. One commit does it, unless there
+    /// is more to merge than [`young_bytes`](MergePolicy::young_bytes): then the young files become mature, and these are merged with the
+    /// base range by range. What others add meanwhile is left as it is, so that it comes to an end. `Conflict` if they keep removing the
+    /// files at work.
     pub async fn compact(&self, table: Table, policy: &MergePolicy) -> Result<Compacted> {
         let mut compacted = self.fold(table, policy).await?;
         let first = self.newest(table).await?.files.into_iter().map(|file| file.path).collect();

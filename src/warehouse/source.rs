@@ -56,7 +56,8 @@ impl Source {
         }
     }
 
-    /// The files of a snapshot that are not in the storage, or not of their size. A folder has none: its snapshots are made of what is there.
+    /// The files of a snapshot that are not in the storage, or not of their size. A folder has none: its snapshots are made of what is
+    /// there.
     pub async fn missing_files(&self, snapshot: &Snapshot) -> Result<Vec<Path>> {
         match snapshot.is_folder() {
             true => Ok(Vec::new()),

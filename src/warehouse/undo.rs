@@ -141,8 +141,8 @@ fn update_paths(snapshot: &Snapshot) -> HashSet<Path> {
     snapshot.update_files().map(|file| file.path.clone()).collect()
 }
 
-/// Refuses to take away updates that have been merged or folded since, or to bring some back over rows that came since: what other files have
-/// of the same objects has to be what the commit left, or found.
+/// Refuses to take away updates that have been merged or folded since, or to bring some back over rows that came since: what other files
+/// have of the same objects has to be what the commit left, or found.
 fn check_updates(
     table: Table,
     version: u64,

@@ -1,6 +1,6 @@
-//! Which objects of a table have updates, and which update of each is the newest. Whoever reads files of a snapshot leaves out the rows that
-//! are not: the row of the table itself where there is an update, and that of an update where there is a newer one. So each object is there
-//! once, whatever the order in which files are read.
+//! Which objects of a table have updates, and which update of each is the newest. Whoever reads files of a snapshot leaves out the rows
+//! that are not: the row of the table itself where there is an update, and that of an update where there is a newer one. So each object is
+//! there once, whatever the order in which files are read.
 //!
 //! Held are 12 bytes for each object with an update; for a moment, while new updates are read, four times that. There are at most
 //! [`MOST_UPDATES`] rows of updates.

@@ -111,8 +111,8 @@ impl Warehouse {
     }
 }
 
-/// Deletes files that were not used when they were looked for, and returns those that were deleted: a file that an undo or a restoration has
-/// named since is left. What it names between this look and the deletion is lost: it checks its files afterwards.
+/// Deletes files that were not used when they were looked for, and returns those that were deleted: a file that an undo or a restoration
+/// has named since is left. What it names between this look and the deletion is lost: it checks its files afterwards.
 pub(super) async fn delete_unused(log: &Log, unused: Vec<ObjectMeta>) -> Result<Vec<ObjectMeta>> {
     let mut deleted = Vec::new();
     for some in unused.chunks(DELETED_AT_ONCE) {
@@ -182,8 +182,8 @@ pub(super) async fn unused_files(
     Ok(objects)
 }
 
-/// Leaves everything in the table's folder and that of its updates, except what else begins with `_`. Of the logs, only temporary files that
-/// a killed writer left. Names that no object_store path can have are none of the table's files.
+/// Leaves everything in the table's folder and that of its updates, except what else begins with `_`. Of the logs, only temporary files
+/// that a killed writer left. Names that no object_store path can have are none of the table's files.
 fn retain_data(log: &Log, objects: &mut Vec<ObjectMeta>) {
     objects.retain(|object| {
         let below = object.location.prefix_match(&log.location.prefix).into_iter().flatten();

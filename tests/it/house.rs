@@ -1,5 +1,5 @@
-//! The order of the rooms, read from the source: a room of `src/lib.rs` uses only those before it, and files of a folder never use each other
-//! in a circle. Also the sizes of files and functions, names of types that occur twice, and what ARCHITECTURE.md names.
+//! The order of the rooms, read from the source: a room of `src/lib.rs` uses only those before it, and files of a folder never use each
+//! other in a circle. Also the sizes of files and functions, names of types that occur twice, and what ARCHITECTURE.md names.
 
 mod source;
 

@@ -1,5 +1,5 @@
-//! Writes an Avro object container file: a header with the schema, then blocks of records, each ended by the file's marker. Without compression,
-//! as Rubin and Fink send alerts.
+//! Writes an Avro object container file: a header with the schema, then blocks of records, each ended by the file's marker. Without
+//! compression, as Rubin and Fink send alerts.
 
 use std::io::Write;
 

@@ -1,5 +1,5 @@
-//! The images that come with an alert, 30 by 30 pixels around its source: science image, template and their difference, each a FITS file with
-//! one image in nJy and its coordinates, north up.
+//! The images that come with an alert, 30 by 30 pixels around its source: science image, template and their difference, each a FITS file
+//! with one image in nJy and its coordinates, north up.
 //!
 //! The images agree with the fluxes of the source: a round Gaussian at the width of the visit's seeing, in noise that gives the flux its
 //! uncertainty. Science is template and difference, pixel by pixel.

@@ -1,8 +1,8 @@
 //! The schema of the packets, made from the catalog: each section of a packet with the columns that
 //! [ingest takes from it](crate::ingest::sections), as the catalog describes them.
 //!
-//! The sections are Rubin's and Fink's. The lists of measurements come last, unlike Rubin's, so that a packet is a record of its own followed
-//! by lists of records that other packets hold, too.
+//! The sections are Rubin's and Fink's. The lists of measurements come last, unlike Rubin's, so that a packet is a record of its own
+//! followed by lists of records that other packets hold, too.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Checks the [key index](crate::key_pages) that a file carries against the keys of its rows and against its footer: the directory, the pages
-//! of each row group, and the filter. The column of the keys is read once more for it.
+//! Checks the [key index](crate::key_pages) that a file carries against the keys of its rows and against its footer: the directory, the
+//! pages of each row group, and the filter. The column of the keys is read once more for it.
 
 use std::sync::Arc;
 

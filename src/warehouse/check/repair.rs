@@ -1,6 +1,5 @@
-//! Repairs what a check found: deletes what no version names, writes anew what is not sorted, or has wrong statistics or a wrong key index, and takes out of the
-//! table what cannot be read.
-//! Rows are never changed in place: older versions still name the files as they were.
+//! Repairs what a check found: deletes what no version names, writes anew what is not sorted, or has wrong statistics or a wrong key index,
+//! and takes out of the table what cannot be read. Rows are never changed in place: older versions still name the files as they were.
 
 use arrow::array::RecordBatch;
 use arrow::buffer::BooleanBuffer;

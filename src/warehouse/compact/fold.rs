@@ -1,5 +1,5 @@
-//! Merges the updates of a table, with each other or with files of the table. Only the newest row of each object is written. Memory: the keys of
-//! the updates, and one row group of each file.
+//! Merges the updates of a table, with each other or with files of the table. Only the newest row of each object is written. Memory: the
+//! keys of the updates, and one row group of each file.
 
 use std::sync::Arc;
 

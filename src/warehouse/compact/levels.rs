@@ -9,9 +9,9 @@ use crate::warehouse::{DataFile, FileSize, Level};
 pub(super) struct Leveled<'a>([Vec<&'a DataFile>; Level::ALL.len()]);
 
 impl<'a> Leveled<'a> {
-    /// A file without a level, of before there were levels or of another engine, is of the base if it is one of ours and at least half full,
-    /// and overlaps none of the base. Of such files that overlap each other as many as possible are of the base: those that end first, so
-    /// not a wide one in the place of many. Any other one has the level of its size.
+    /// A file without a level, of before there were levels or of another engine, is of the base if it is one of ours and at least half
+    /// full, and overlaps none of the base. Of such files that overlap each other as many as possible are of the base: those that end
+    /// first, so not a wide one in the place of many. Any other one has the level of its size.
     pub(super) fn new(files: &'a [DataFile], full: FileSize) -> Self {
         let mut levels: [Vec<&DataFile>; _] = Default::default();
         let mut full_files = Vec::new();

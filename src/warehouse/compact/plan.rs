@@ -33,8 +33,8 @@ pub struct MergePolicy {
     pub young_bytes: u64,
     /// How large key ranges are. A commit of one is larger by the young bytes at most.
     pub range_size: RangeSize,
-    /// What may be written to the base within 24 hours. Counted are its files that are not older, whatever wrote them: also what an ingest or a
-    /// deletion left of a file.
+    /// What may be written to the base within 24 hours. Counted are its files that are not older, whatever wrote them: also what an ingest
+    /// or a deletion left of a file.
     pub daily_bytes: u64,
     /// How old updates may become before they are folded into their table.
     pub fold_after: Duration,

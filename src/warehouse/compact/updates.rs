@@ -1,6 +1,6 @@
 //! What is to be done with the updates of a table now. While they are young, those of a level are merged with each other, as the files of a
-//! table are. After some hours they are folded into the table, whatever that costs: so other readers of it are about a day behind. Sooner, if
-//! that writes at most three times as many bytes as the updates have, or if they are so many that their keys take much memory.
+//! table are. After some hours they are folded into the table, whatever that costs: so other readers of it are about a day behind. Sooner,
+//! if that writes at most three times as many bytes as the updates have, or if they are so many that their keys take much memory.
 //!
 //! Each file of the table has the number of the last update that is folded into it. So a fold is done a few files at a time, and whoever
 //! is stopped, or comes later, goes on where it was. What every file of the table has is removed from the updates.

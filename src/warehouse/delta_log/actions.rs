@@ -93,8 +93,8 @@ pub(crate) fn actions(
 }
 
 /// The level of the rows that an ingest adds, which are one sorted run. Only merges cut at key ranges, so none is mature; but a large table
-/// that is made at once is its own base. What is left of the files that lose rows has their level, and none if they have none; so it is with
-/// the files of other operations.
+/// that is made at once is its own base. What is left of the files that lose rows has their level, and none if they have none; so it is
+/// with the files of other operations.
 fn new_run(change: &Change, creates_table: bool) -> Option<Level> {
     if !matches!(change.operation, Operation::Ingest | Operation::Generate) {
         return None;
@@ -120,8 +120,8 @@ fn is_new(file: &DataFile, change: &Change) -> bool {
     file.tag.level.is_none() && !change.remove.iter().any(may_be_left_of)
 }
 
-/// The new metadata, if properties are to be set, or the schema is not that of the table any more, or describes its columns in another way. Only a commit
-/// that adds rows has another schema: such a commit is a conflict for other writers anyway.
+/// The new metadata, if properties are to be set, or the schema is not that of the table any more, or describes its columns in another way.
+/// Only a commit that adds rows has another schema: such a commit is a conflict for other writers anyway.
 fn grown(table: Table, current: &EagerSnapshot, change: &Change) -> Result<Option<Action>> {
     if change.operation == Operation::SetProperties {
         return Ok(renewed(current.metadata())?.map(Action::Metadata));

@@ -153,8 +153,8 @@ pub(super) async fn oldest_incomplete(log: &Log, newest: &EagerSnapshot) -> Resu
     Ok(incomplete(log, newest).await?.into_iter().map(|(_, kept)| kept.version).min())
 }
 
-/// Writes all that is needed to read a version into the files of names that an older version of this program wrote. Where that fails the log
-/// stays as it is, and the next time may do.
+/// Writes all that is needed to read a version into the files of names that an older version of this program wrote. Where that fails the
+/// log stays as it is, and the next time may do.
 pub(crate) async fn complete_kept(log: &Log, newest: &EagerSnapshot) -> Result<()> {
     for (name, kept) in incomplete(log, newest).await? {
         if let Err(error) = complete_name(log, &name, &kept).await {

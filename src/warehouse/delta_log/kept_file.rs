@@ -1,6 +1,6 @@
-//! The file of a version kept by name: one JSON object. It says which version it is, when it was kept, and by which actions of the log it is
-//! made up: its metadata, and each of its files, those of the updates included. So the version can be read when its commits are not in the log any more. Each action has a
-//! line of its own, so a look at a name reads the first line alone.
+//! The file of a version kept by name: one JSON object. It says which version it is, when it was kept, and by which actions of the log it
+//! is made up: its metadata, and each of its files, those of the updates included. So the version can be read when its commits are not in
+//! the log any more. Each action has a line of its own, so a look at a name reads the first line alone.
 //!
 //! A file of an older version of this program does not have the actions. Its version is read from the log.
 

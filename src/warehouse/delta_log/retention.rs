@@ -1,5 +1,6 @@
 //! Keeps the log of a table from growing without end: how long commits and removed files stay in it, and how often a checkpoint sums it up.
-//! Properties of the table say so, which other engines know, too. Every commit cleans the log by age; [`Warehouse::tidy_log`] also by number.
+//! Properties of the table say so, which other engines know, too. Every commit cleans the log by age; [`Warehouse::tidy_log`] also by
+//! number.
 
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ const ANY_AGE: TimeDelta = TimeDelta::days(1);
 impl Warehouse {
     /// Completes the files of names that an older version wrote, gives the table the properties of a new one where nobody has set others,
     /// and deletes commits from the log that are older than the newest 10,000 and than a checkpoint. Returns how many files of the log were
-    /// deleted. The properties stay as they are where the log is to know removed files for longer than a new one does, for this grace period.
+    /// deleted. The properties stay as they are where the log is to know removed files for longer than a new one does, for this grace
+    /// period.
     pub async fn tidy_log(&self, table: Table, vacuum: &VacuumOptions) -> Result<usize> {
         self.tidy_log_to(table, vacuum.grace, MOST_VERSIONS).await
     }

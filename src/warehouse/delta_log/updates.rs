@@ -1,5 +1,5 @@
-//! The updates of a table: rows that replace others, in a Delta table of their own below it, until they are folded into it. So an ingest only
-//! appends, and a reader of the table alone has each object once, as it was some hours ago.
+//! The updates of a table: rows that replace others, in a Delta table of their own below it, until they are folded into it. So an ingest
+//! only appends, and a reader of the table alone has each object once, as it was some hours ago.
 //!
 //! A commit of the table names the version of its updates, in a `txn` action, as Delta lets an application keep a number of its own with a
 //! version. So table and updates change together, and one number stands for both. A version of the updates that no version of the table

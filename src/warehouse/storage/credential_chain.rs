@@ -1,5 +1,5 @@
-//! Looks for credentials where the AWS tools do: variables, the profiles of `~/.aws`, roles, web identities, containers, and the role of the
-//! machine.
+//! Looks for credentials where the AWS tools do: variables, the profiles of `~/.aws`, roles, web identities, containers, and the role of
+//! the machine.
 
 use std::fmt::Display;
 use std::iter::successors;
@@ -40,8 +40,8 @@ pub(super) async fn look(region: String) -> Result<Credentials, String> {
     })
 }
 
-/// Those of the profile that AWS_PROFILE names; `None` if it names none, or one without credentials. One that does not exist is an error, as
-/// it is for the AWS tools: the role of the machine would be another identity than was meant.
+/// Those of the profile that AWS_PROFILE names; `None` if it names none, or one without credentials. One that does not exist is an error,
+/// as it is for the AWS tools: the role of the machine would be another identity than was meant.
 async fn of_named_profile(config: &ProviderConfig) -> Option<Result<Credentials, String>> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let profile = set("AWS_PROFILE").filter(|_| set("AWS_ACCESS_KEY_ID").is_none())?;

@@ -1,5 +1,5 @@
-//! Sends a request that the store refuses once more, if there are new credentials: a key that was replaced, and taken from the store at once,
-//! costs no answer.
+//! Sends a request that the store refuses once more, if there are new credentials: a key that was replaced, and taken from the store at
+//! once, costs no answer.
 
 use std::sync::Arc;
 

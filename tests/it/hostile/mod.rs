@@ -1,5 +1,5 @@
-//! Clients that mean harm. Each test has a server of its own, the built program, and asks it as a bystander would while the attack runs: the
-//! process lives, everybody else is answered, and the attacker is told which limit was met.
+//! Clients that mean harm. Each test has a server of its own, the built program, and asks it as a bystander would while the attack runs:
+//! the process lives, everybody else is answered, and the attacker is told which limit was met.
 
 mod attacker;
 mod bodies;

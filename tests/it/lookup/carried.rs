@@ -1,5 +1,5 @@
-//! The index that a file carries: it says what the footer says, no footer is read for it, damage of it is no harm, and of many files with the
-//! same range of keys only those are read that have the object.
+//! The index that a file carries: it says what the footer says, no footer is read for it, damage of it is no harm, and of many files with
+//! the same range of keys only those are read that have the object.
 
 use std::sync::Arc;
 use std::time::Duration;
