@@ -1,5 +1,5 @@
 //! Rows of one schema that were put aside, to be read as often as needed in one order: in memory, with the numbers of the rows in their
-//! order, or in an Arrow IPC file.
+//! order, or in an Arrow IPC file. That is not compressed: it would take more time than writing the bytes.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -7,15 +7,12 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::take_record_batch;
+use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::SchemaRef;
-use arrow::ipc::CompressionType;
 use arrow::ipc::reader::FileReader;
-use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
-use datafusion::error::DataFusionError;
+use arrow::ipc::writer::FileWriter;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
-use tokio::sync::mpsc::Sender;
 
 use super::evolution::conform;
 use crate::error::{Error, Result};
@@ -63,7 +60,7 @@ enum PlaceOfRun {
     Disk(PathBuf),
 }
 
-type BatchesOfRun = Box<dyn Iterator<Item = Result<RecordBatch>>>;
+type BatchesOfRun = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 impl Run {
     /// The rows with these numbers, in this order.
@@ -104,59 +101,50 @@ impl Run {
         })
     }
 
-    /// Reads the rows with exactly the columns of `schema`, on a thread of its own; only those with a bit, if there are bits. Other columns
-    /// are not decoded.
-    pub(super) fn read(
+    /// The rows with exactly the columns of `schema`; only those with a bit, if there are bits. Other columns are not decoded.
+    pub(super) fn rows(
         &self,
         schema: &SchemaRef,
         limit: BatchLimit,
         stays: Option<BooleanBuffer>,
-    ) -> SendableRecordBatchStream {
+    ) -> Result<impl Iterator<Item = Result<RecordBatch>> + Send + use<>> {
+        let stays = stays.filter(|stays| stays.count_set_bits() < stays.len());
+        let batches = self.batches(schema, limit).map_err(|error| self.place.of(error))?;
+        let (schema, place, mut at) = (schema.clone(), self.place.clone(), 0);
+        let rows = batches.map(move |batch| {
+            let batch = conform(&batch?, &schema)?;
+            let Some(stays) = &stays else { return Ok(batch) };
+            let bits = stays.slice(at, batch.num_rows());
+            at += batch.num_rows();
+            Ok(filter_record_batch(&batch, &BooleanArray::new(bits, None))?)
+        });
+        Ok(rows.map(move |batch: Result<_>| batch.map_err(|error| place.of(error))))
+    }
+
+    /// Reads all rows on a thread of its own.
+    pub(super) fn read(&self, schema: &SchemaRef, limit: BatchLimit) -> SendableRecordBatchStream {
         let mut stream = RecordBatchReceiverStream::builder(schema.clone(), 1);
         let (run, schema, out) = (self.clone(), schema.clone(), stream.tx());
         stream.spawn_blocking(move || {
-            let sent = run.send(&schema, limit, stays, &out);
-            Ok(sent.map_err(|error| match &run.place {
-                PlaceOfRun::Memory { .. } => error,
-                PlaceOfRun::Disk(path) => error.context(path.display()),
-            })?)
+            for batch in run.rows(&schema, limit, None)? {
+                // The reader has stopped, which is no error.
+                if out.blocking_send(Ok(batch?)).is_err() {
+                    break;
+                }
+            }
+            Ok(())
         });
         stream.build()
     }
+}
 
-    /// Sends the rows. Ends without an error if the reader stops.
-    fn send(
-        &self,
-        schema: &SchemaRef,
-        limit: BatchLimit,
-        stays: Option<BooleanBuffer>,
-        out: &Sender<Result<RecordBatch, DataFusionError>>,
-    ) -> Result<()> {
-        let stays = stays.filter(|stays| stays.count_set_bits() < stays.len());
-        let (mut gathered, mut at) = (limit.gatherer(schema.clone()), 0);
-        for batch in self.batches(schema, limit)? {
-            let batch = conform(&batch?, schema)?;
-            let Some(stays) = &stays else {
-                if out.blocking_send(Ok(batch)).is_err() {
-                    return Ok(());
-                }
-                continue;
-            };
-            let bits = stays.slice(at, batch.num_rows());
-            at += batch.num_rows();
-            gathered.push_passing(batch, &BooleanArray::new(bits, None))?;
-            while let Some(full) = gathered.next_batch() {
-                if out.blocking_send(Ok(full)).is_err() {
-                    return Ok(());
-                }
-            }
+impl PlaceOfRun {
+    /// An error in reading it.
+    fn of(&self, error: Error) -> Error {
+        match self {
+            Self::Memory { .. } => error,
+            Self::Disk(path) => error.context(path.display()),
         }
-        gathered.finish()?;
-        if let Some(last) = gathered.next_batch() {
-            // This fails if the reader has stopped, which is no error.
-            let _ = out.blocking_send(Ok(last));
-        }
-        Ok(())
     }
 }
 
@@ -171,10 +159,8 @@ pub(super) struct RunWriter {
 
 impl RunWriter {
     pub(super) fn create(path: PathBuf, schema: SchemaRef, limit: BatchLimit) -> Result<Self> {
-        let options =
-            IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
         let out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
-        let writer = FileWriter::try_new_with_options(out, &schema, options)?;
+        let writer = FileWriter::try_new(out, &schema)?;
         Ok(Self { path, rows: 0, gathered: limit.gatherer(schema.clone()), schema, writer })
     }
 

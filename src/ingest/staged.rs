@@ -6,8 +6,9 @@ use std::path::Path;
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::SortOptions;
 use arrow::datatypes::{Schema, SchemaRef};
+use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::repeats::Repeats;
@@ -42,7 +43,7 @@ impl StagedRows {
     /// Reads the rows of one run after the other, with the columns of `schema`. Other columns are not decoded.
     pub(crate) fn read(&self, schema: &SchemaRef) -> SendableRecordBatchStream {
         let (runs, of_runs, limit) = (self.runs.clone(), schema.clone(), self.limit());
-        let rows = stream::iter(runs).flat_map(move |run| run.read(&of_runs, limit, None));
+        let rows = stream::iter(runs).flat_map(move |run| run.read(&of_runs, limit));
         Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows))
     }
 
@@ -59,8 +60,12 @@ impl StagedRows {
         let order: Vec<_> = order.collect();
         let limit = self.limit();
         let merge = |some: Vec<(Run, Option<BooleanBuffer>)>| {
-            let rows = some.into_iter().map(|(run, stays)| run.read(schema, limit, stays));
-            merged(rows.collect(), schema, &order, limit.rows)
+            let rows = some.into_iter().map(|(run, stays)| -> Result<SendableRecordBatchStream> {
+                let rows = stream::iter(run.rows(schema, limit, stays)?);
+                let rows = rows.map_err(DataFusionError::from);
+                Ok(Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows)))
+            });
+            merged(rows.collect::<Result<_>>()?, schema, &order, limit.rows)
         };
         let mut start = 0;
         let with_bits = self.runs.iter().map(|run| {
@@ -84,12 +89,27 @@ impl StagedRows {
             runs.push_back((file.finish()?, None));
             number += 1;
         }
-        merge(runs.into())
+        Ok(in_a_task(merge(runs.into())?))
     }
 
     fn limit(&self) -> BatchLimit {
         BatchLimit::new(self.row_bytes, self.memory_bytes)
     }
+}
+
+/// The same rows, made while their reader is busy with those before. Threads for the runs would each keep memory of the allocator.
+fn in_a_task(mut rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let mut stream = RecordBatchReceiverStream::builder(rows.schema(), 1);
+    let out = stream.tx();
+    stream.spawn(async move {
+        while let Some(batch) = rows.next().await {
+            if out.send(batch).await.is_err() {
+                break;
+            }
+        }
+        Ok(())
+    });
+    stream.build()
 }
 
 #[cfg(test)]

@@ -12,8 +12,7 @@
 //! 1. [Choose](super::winners) the winners of each id.
 //! 2. Merge the runs of staged rows into new files, of which only winners are taken; copy the files that lose rows without them.
 //!    [Objects](Table::has_updates) mostly replace others, in files all over the table: there the rows that lose stay where they are, and
-//! what
-//!    replaces them is added as an update.
+//!    what replaces them is added as an update.
 //! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
 //!
 //! A table that someone else changed meanwhile goes through all steps again on its new state.

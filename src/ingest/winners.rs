@@ -71,7 +71,7 @@ pub(crate) async fn choose(
             strangers,
             "looked for copies"
         );
-        let mut rows = found.read(&ids(table, schema), BatchLimit::OF_IDS, None);
+        let mut rows = found.read(&ids(table, schema), BatchLimit::OF_IDS);
         while let Some(rows) = rows.try_next().await? {
             (0..rows.num_rows()).map(identity(table, &rows)).for_each(|row| repeats.add(row));
         }
@@ -80,7 +80,7 @@ pub(crate) async fn choose(
     let mut rows = ranked_rows(table, staged, &columns, repeats)?;
     let fields = rows.schema();
     if let Some(copies) = copies {
-        let all = copies.read(&fields, BatchLimit::OF_IDS, None).chain(rows);
+        let all = copies.read(&fields, BatchLimit::OF_IDS).chain(rows);
         rows = Box::pin(RecordBatchStreamAdapter::new(fields.clone(), all));
     }
     let names = fields.fields().iter().map(|field| field.name().as_str());
