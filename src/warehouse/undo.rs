@@ -149,17 +149,20 @@ fn check_updates(
     now: &Snapshot,
     [before, after]: [&Snapshot; 2],
 ) -> Result<()> {
+    let overlap = |one: &DataFile, other: &DataFile| {
+        one.keys.start() <= other.keys.end() && other.keys.start() <= one.keys.end()
+    };
     let has = |snapshot: &Snapshot, file: &DataFile| {
         snapshot.files.iter().any(|one| one.path == file.path)
     };
     let changed = |update: &DataFile, from: &Snapshot, to: &Snapshot| {
-        from.files.iter().any(|file| file.overlaps(update) && !has(to, file))
+        from.files.iter().any(|file| overlap(file, update) && !has(to, file))
     };
     let taken = after.update_files().filter(|file| !has(before, file));
     let brought = before.update_files().filter(|file| !has(after, file));
     let folded = taken.into_iter().any(|update| changed(update, after, now));
     let covered = brought.into_iter().any(|update| {
-        let newer = |file: &DataFile| !has(after, file) && file.overlaps(update);
+        let newer = |file: &DataFile| !has(after, file) && overlap(file, update);
         now.files.iter().any(newer)
     });
     match folded || covered {

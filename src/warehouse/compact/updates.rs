@@ -62,7 +62,7 @@ pub(super) fn fold(
     for file in own {
         let lacks = |update: &&&DataFile| {
             (file.tag.folded + 1..=number).contains(&update.update_number())
-                && file.overlaps(update)
+                && overlap(file, update)
         };
         if updates.iter().any(|update| lacks(&update)) {
             behind.entry((file.tag.level, file.tag.range)).or_default().push(file);
@@ -89,7 +89,7 @@ pub(super) fn fold(
         fits
     };
     let mut chunk: Vec<_> = chunk.into_iter().take_while(fits).take(FAN_IN).cloned().collect();
-    let meets = |update: &&&DataFile| chunk.iter().any(|file| file.overlaps(update));
+    let meets = |update: &&&DataFile| chunk.iter().any(|file| overlap(file, update));
     let met: Vec<_> = updates.iter().filter(meets).copied().cloned().collect();
     chunk.extend(met);
     Some(merge(chunk, level.unwrap_or(Level::L0), range))
@@ -100,8 +100,12 @@ pub(super) fn folded(files: &[DataFile]) -> Vec<DataFile> {
     let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
     let lacks = |file: &DataFile, update: &DataFile| file.tag.folded < update.update_number();
     let needed =
-        |update: &DataFile| own.iter().any(|file| lacks(file, update) && file.overlaps(update));
+        |update: &DataFile| own.iter().any(|file| lacks(file, update) && overlap(file, update));
     updates.into_iter().filter(|update| !needed(update)).cloned().collect()
+}
+
+fn overlap(one: &DataFile, other: &DataFile) -> bool {
+    one.keys.start() <= other.keys.end() && other.keys.start() <= one.keys.end()
 }
 
 /// Updates of a level that are too many.

@@ -169,11 +169,6 @@ impl DataFile {
         self
     }
 
-    /// Whether both may have rows of one object.
-    pub(crate) fn overlaps(&self, other: &Self) -> bool {
-        self.keys.start() <= other.keys.end() && other.keys.start() <= self.keys.end()
-    }
-
     /// Whether its rows are updates, which replace those of the same objects.
     pub fn is_update(&self) -> bool {
         self.tag.update.is_some()
