@@ -21,6 +21,7 @@ pub mod index;
 pub mod scan;
 
 pub mod ingest;
+pub mod live;
 pub mod survey;
 
 pub mod astronomy;

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
                 Task::Demo(arguments) => cli::demo(arguments).await,
                 Task::Generate(arguments) => cli::generate(arguments).await,
                 Task::Ingest(arguments) => cli::ingest(arguments).await,
+                Task::Live(arguments) => cli::live(arguments).await,
                 Task::Health(arguments) => cli::health(arguments).await,
                 Task::Serve(arguments) => cli::serve(arguments).await,
                 Task::Sql(arguments) => cli::sql(arguments).await,

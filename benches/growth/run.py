@@ -29,7 +29,7 @@ def main():
     results["one night"] = list(one_night(arguments.program, arguments.folder, arguments.objects, arguments.alerting, arguments.first_night))
     save(arguments, results)
     if arguments.nights:
-        many = many_nights(arguments.program, arguments.folder, min(arguments.objects), 100, arguments.nights, arguments.lookups)
+        many = many_nights(arguments.program, arguments.folder, arguments.objects, arguments.nights, arguments.lookups)
         results["many nights"] = list(many)
         save(arguments, results)
     if arguments.unmerged:

@@ -20,6 +20,7 @@ pub async fn ingest(arguments: IngestArgs) -> Result<ExitCode> {
         history: arguments.history,
         memory_bytes: mebibytes(arguments.ingest_memory_mib),
         temp_dir: arguments.temp_dir,
+        schemas: arguments.schemas.source(),
         ..IngestOptions::default()
     };
     let bar = log::progress_bar(

@@ -3,6 +3,7 @@
 //! reads them.
 
 mod layers;
+mod live;
 mod maintain;
 mod service_links;
 mod serving;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub use layers::{Refusal, read};
+pub use live::{LiveArgs, SchemaArgs};
 pub use maintain::{
     CheckArgs, CompactArgs, ForgetArgs, MaintainArgs, Maintenance, NameArgs, RunArgs, VacuumArgs,
 };
@@ -66,6 +68,8 @@ pub enum Task {
     Generate(GenerateArgs),
     /// Add alert packets to a warehouse
     Ingest(IngestArgs),
+    /// Add the alerts of a stream to a warehouse, as they come
+    Live(LiveArgs),
     /// Answer requests over HTTP and Arrow Flight
     Serve(ServeArgs),
     /// Run a SQL statement, or open a prompt
@@ -147,6 +151,9 @@ pub struct IngestArgs {
     /// Folder for temporary files, by default the system's
     #[arg(long, value_name = "DIR", env = "DIAFLIGHT_TEMP_DIR")]
     pub temp_dir: Option<PathBuf>,
+    /// Where the schemas are of messages that `live` has set aside.
+    #[command(flatten)]
+    pub schemas: SchemaArgs,
     /// How to report.
     #[command(flatten)]
     pub output: OutputArgs,

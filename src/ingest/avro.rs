@@ -6,12 +6,9 @@ use std::io::BufReader;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
-use arrow_avro::reader::{Decoder, ReaderBuilder};
-use arrow_avro::schema::{AvroSchema, Fingerprint, FingerprintAlgorithm, SchemaStore};
-use serde_json::Value;
 
 use super::container::{Block, Container};
-use super::{extent, sections};
+use super::datum::DatumDecoder;
 use crate::error::{Error, Result};
 
 /// A batch ends with the packet that brings it to either size, in the file or in memory. The decoder reserves about 2 MB for each packet,
@@ -19,16 +16,11 @@ use crate::error::{Error, Result};
 const BATCH_BYTES: usize = 4 << 20;
 const BATCH_MEMORY_BYTES: usize = 64 << 20;
 
-/// The prefix of a record for the decoder, which expects the framing of schema registries: a zero, and the number of the schema.
-const SCHEMA_NUMBER: u32 = 0;
-const FRAME: [u8; 5] = [0; 5];
-
 /// An Avro file of packets that is being read.
 pub(crate) struct AvroPackets {
     container: Container<BufReader<File>>,
-    decoder: Decoder,
+    decoder: DatumDecoder,
     schema: SchemaRef,
-    most_packet_bytes: usize,
     block: Option<OpenBlock>,
     /// Records decoded so far.
     records: u64,
@@ -46,9 +38,9 @@ impl AvroPackets {
     pub(crate) fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
         let container = Container::open(BufReader::with_capacity(1 << 20, file), size_bytes)?;
-        let (decoder, most_packet_bytes) = decoder(container.schema()?, history)?;
+        let decoder = DatumDecoder::new(container.schema()?, history)?;
         let schema = decoder.schema();
-        Ok(Self { container, decoder, schema, most_packet_bytes, block: None, records: 0 })
+        Ok(Self { container, decoder, schema, block: None, records: 0 })
     }
 
     /// The nested schema of the batches.
@@ -66,7 +58,8 @@ impl AvroPackets {
         let (mut packets, mut bytes, mut memory_bytes) = (Vec::<RecordBatch>::new(), 0, 0);
         while bytes < BATCH_BYTES && memory_bytes < BATCH_MEMORY_BYTES {
             let Some(mut open) = self.open_block()? else { break };
-            let (packet, length) = self.packet(&open).map_err(|error| {
+            let packet = self.decoder.first(&open.block.data[open.bytes..]);
+            let (packet, length) = packet.map_err(|error| {
                 let Block { number, offset, .. } = open.block;
                 error.context(format!("block {number} at byte {offset}, record {}", self.records))
             })?;
@@ -102,76 +95,5 @@ impl AvroPackets {
                 },
             }
         }
-    }
-
-    /// Decodes the next record of a block by itself, so that its end is known and an error can name it.
-    fn packet(&mut self, open: &OpenBlock) -> Result<(RecordBatch, usize)> {
-        let rest = &open.block.data[open.bytes..];
-        let record = &rest[..rest.len().min(self.most_packet_bytes)];
-        let damaged = |reason: &dyn std::fmt::Display| match record.len() < rest.len() {
-            true => {
-                let most = self.most_packet_bytes;
-                let least = format!(
-                    "or longer than the {most} bytes that a packet of this schema may have"
-                );
-                Error::input(format!("damaged: {reason}; {least}"))
-            }
-            false => Error::input(format!("damaged: {reason}")),
-        };
-        self.decoder.decode(&FRAME).map_err(|error| damaged(&error))?;
-        let length = self.decoder.decode(record).map_err(|error| damaged(&error))?;
-        match self.decoder.flush().map_err(|error| damaged(&error))? {
-            Some(packet) => Ok((packet, length)),
-            None => Err(damaged(&"it is longer than the rest of its block")),
-        }
-    }
-}
-
-/// A decoder of the stored sections, one record at a time, and the most bytes that a record may have.
-fn decoder(mut schema: Value, history: bool) -> Result<(Decoder, usize)> {
-    let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<_> = fields.iter().filter_map(|field| field["name"].as_str()).collect();
-    if !names.contains(&sections::DIA_SOURCE) {
-        let name = schema["name"].as_str().unwrap_or("records without a name");
-        let what = format!("an Avro file of {name}, which has no field diaSource");
-        return Err(Error::input(format!("{what}; alert packets are expected")));
-    }
-    let is_stored = |(at, name): (usize, &&str)| sections::is_stored(name, history).then_some(at);
-    let projection = names.iter().enumerate().filter_map(is_stored).collect();
-    split_names(&mut schema);
-    let most_packet_bytes = extent::most_packet_bytes(&schema, history)?;
-
-    let unreadable = |error: &dyn std::fmt::Display| {
-        Error::input(format!("the Avro schema cannot be read: {error}"))
-    };
-    let mut store = SchemaStore::new_with_type(FingerprintAlgorithm::Id);
-    store
-        .set(Fingerprint::Id(SCHEMA_NUMBER), AvroSchema::new(schema.to_string()))
-        .map_err(|error| unreadable(&error))?;
-    ReaderBuilder::new()
-        .with_writer_schema_store(store)
-        .with_projection(projection)
-        .with_batch_size(1)
-        .build_decoder()
-        .map(|decoder| (decoder, most_packet_bytes as usize))
-        .map_err(|error| unreadable(&error))
-}
-
-/// Splits full names (`lsst.v10_0.diaSource`, as in Rubin's packets) into name and namespace, which arrow-avro needs though Avro does not;
-/// and drops defaults, which reading does not need and some writers get wrong.
-fn split_names(schema: &mut Value) {
-    match schema {
-        Value::Array(items) => items.iter_mut().for_each(split_names),
-        Value::Object(object) => {
-            object.remove("default");
-            let full_name = object.get("name").and_then(Value::as_str).unwrap_or_default();
-            if let Some((namespace, name)) = full_name.rsplit_once('.') {
-                let (namespace, name) = (Value::from(namespace), Value::from(name));
-                object.insert("namespace".to_string(), namespace);
-                object.insert("name".to_string(), name);
-            }
-            object.values_mut().for_each(split_names);
-        }
-        _ => {}
     }
 }

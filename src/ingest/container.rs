@@ -12,6 +12,8 @@ use super::codec::{MAX_BLOCK_BYTES, decompress};
 use crate::error::{Error, Result};
 
 const SYNC_BYTES: u64 = 16;
+/// Of the files that are made here. They have one block, so it need not be random.
+const OWN_SYNC: &[u8; SYNC_BYTES as usize] = b"diaflight packet";
 /// The most bytes of a header. Rubin's, with its schema, has 26 KB.
 const MAX_HEADER_BYTES: u64 = 1 << 20;
 
@@ -36,6 +38,49 @@ pub(crate) struct Container<R> {
     size_bytes: u64,
     /// Blocks read so far.
     blocks: u64,
+}
+
+/// The schema, as JSON, and the packet of a file that has one. More are an `Input` error.
+pub fn only_packet(file: &[u8]) -> Result<(String, Vec<u8>)> {
+    let mut container = Container::open(file, file.len() as u64)?;
+    let block =
+        container.next_block()?.ok_or_else(|| Error::input("an Avro file without packets"))?;
+    let more = container.next_block()?.map_or(0, |block| block.records);
+    match block.records.saturating_add(more) {
+        1 => Ok((container.schema()?.to_string(), block.data)),
+        several => Err(Error::input(format!(
+            "an Avro file of {several} packets; one in a message is expected"
+        ))),
+    }
+}
+
+/// A file of one packet, which was written with a schema, given as JSON.
+pub fn of_one_packet(schema: &[u8], packet: &[u8]) -> Vec<u8> {
+    let metadata: [(&[u8], &[u8]); 2] =
+        [("avro.schema".as_bytes(), schema), (b"avro.codec", b"null")];
+    let mut file = b"Obj\x01".to_vec();
+    put_long(&mut file, metadata.len() as u64);
+    for bytes in metadata.into_iter().flat_map(|(key, value)| [key, value]) {
+        put_long(&mut file, bytes.len() as u64);
+        file.extend_from_slice(bytes);
+    }
+    put_long(&mut file, 0);
+    file.extend_from_slice(OWN_SYNC);
+    put_long(&mut file, 1);
+    put_long(&mut file, packet.len() as u64);
+    file.extend_from_slice(packet);
+    file.extend_from_slice(OWN_SYNC);
+    file
+}
+
+/// A long of Avro that is not negative.
+fn put_long(file: &mut Vec<u8>, long: u64) {
+    let mut rest = long << 1;
+    while rest >= 0x80 {
+        file.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    file.push(rest as u8);
 }
 
 impl<R: BufRead> Container<R> {

@@ -7,11 +7,13 @@
 //! A thread reads and flattens while the caller stages. Memory is that of a few batches, whatever the
 //! size of the files; nothing is committed until every file has been read.
 
+mod alert_batch;
 mod avro;
 mod codec;
 mod columns;
 mod container;
 mod copy;
+mod datum;
 mod evolution;
 mod extent;
 mod extract;
@@ -19,8 +21,10 @@ mod filter;
 mod gathered;
 mod id_ranges;
 mod input;
+mod intake;
 mod mapping;
 mod listed;
+mod message;
 mod upsert;
 mod packet;
 mod pages;
@@ -29,6 +33,7 @@ mod reader;
 mod repeats;
 mod run;
 mod scalar;
+mod schema_source;
 mod science;
 pub(crate) mod sections;
 mod staged;
@@ -41,25 +46,27 @@ mod typed;
 mod verdict;
 mod winners;
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
+pub use alert_batch::{AlertBatch, Datum, WriterSchema};
+pub use container::{of_one_packet, only_packet};
 pub use listed::Listed;
+pub use message::framed;
+pub use schema_source::SchemaSource;
 pub use summary::{ImplausibleTime, Refused, Summary};
 
 use crate::error::{Error, Result};
 use crate::schema::Table;
-use crate::warehouse::Warehouse;
-use evolution::{KnownColumns, extend};
+use crate::warehouse::{Positions, Warehouse};
+use evolution::KnownColumns;
 use input::InputFile;
+use intake::Intake;
 use mapping::Mapping;
 use packet::PacketRows;
 use reader::PacketReader;
-use staging::Staging;
-use upsert::upsert;
 
 /// How many batches are read ahead of staging.
 const BATCHES_AHEAD: usize = 2;
@@ -76,11 +83,19 @@ pub struct IngestOptions {
     /// Where objects are replaced in files of up to so many bytes, these are written again at once. In more they wait as updates, unless
     /// there are so many that it is worth it.
     pub rewrite_bytes: u64,
+    /// Where the schemas are of messages of streams, which are read as files.
+    pub schemas: Option<SchemaSource>,
 }
 
 impl Default for IngestOptions {
     fn default() -> Self {
-        Self { history: false, memory_bytes: 1 << 30, temp_dir: None, rewrite_bytes: 1 << 20 }
+        Self {
+            history: false,
+            memory_bytes: 1 << 30,
+            temp_dir: None,
+            rewrite_bytes: 1 << 20,
+            schemas: None,
+        }
     }
 }
 
@@ -109,39 +124,21 @@ pub async fn ingest(
 ) -> Result<Summary> {
     let files = input::list(inputs).await?;
     warehouse.check_writable(Table::ALL[0]).await?;
-    let (mut summary, mut notes) = (Summary::default(), BTreeSet::new());
     let mut now = IngestProgress {
         files_total: files.len() as u64,
         bytes_total: files.iter().map(|file| file.size_bytes).sum(),
         ..Default::default()
     };
     progress(now);
-    let mut staging = Staging::create(options)?;
-    let stored = stored_columns(warehouse).await?;
+    let mut intake = Intake::begin(warehouse, options).await?;
     for file in &files {
         let before = now;
-        let mut known = stored.clone();
-        for (table, staged) in staging.columns() {
-            let all = known.get(&table).map(|stored| extend(table, stored, &staged)).transpose()?;
-            known.insert(table, all.unwrap_or(staged));
-        }
+        let known = intake.known_columns()?;
         let staged = |rows: FlatRows| -> Result<()> {
-            let PacketRows { packets, tables, solar_system, refused, implausible } = rows.rows;
-            for (table, batch) in &tables {
-                staging.push(*table, batch)?;
-            }
-            summary.refused.extend(refused, |(at, reason)| Refused {
-                file: file.name.clone(),
-                record: rows.first_record + at as u64,
-                reason,
-            });
-            summary.implausible_times.extend(implausible, |(at, time)| {
-                ImplausibleTime::new(&file.name, rows.first_record + at as u64, time)
-            });
-            summary.solar_system += solar_system;
-            now.packets += packets;
+            intake.note(rows.notes);
+            intake.take(rows.rows, |at| (file.name.clone(), rows.first_record + at as u64))?;
+            now.packets = intake.summary.packets;
             now.bytes = before.bytes + rows.bytes_read.min(file.size_bytes);
-            notes.extend(rows.notes);
             progress(now);
             Ok(())
         };
@@ -153,22 +150,9 @@ pub async fn ingest(
         };
         progress(now);
     }
-    for (table, merged) in upsert(warehouse, staging, options).await? {
-        *summary.table_mut(table) = merged;
-    }
-    let IngestProgress { files, bytes, packets, .. } = now;
-    Ok(Summary { files, bytes, packets, notes: notes.into_iter().collect(), ..summary })
-}
-
-/// The columns of the tables that exist.
-async fn stored_columns(warehouse: &Warehouse) -> Result<KnownColumns> {
-    let mut known = KnownColumns::new();
-    for table in Table::ALL {
-        if let Some(snapshot) = warehouse.snapshot(table, None).await? {
-            known.insert(table, snapshot.schema.as_ref().clone());
-        }
-    }
-    Ok(known)
+    (intake.summary.files, intake.summary.bytes) = (now.files, now.bytes);
+    let (summary, _) = intake.commit(warehouse, &Positions::default()).await?;
+    Ok(summary)
 }
 
 /// The rows of one batch of packets, and its place in the file.
@@ -188,7 +172,8 @@ async fn read(
     known: KnownColumns,
     mut stage: impl FnMut(FlatRows) -> Result<()>,
 ) -> Result<()> {
-    let (history, opened) = (options.history, file.open(options.temp_dir.as_deref()).await?);
+    let opened = message::resolved(file.open(options.temp_dir.as_deref()).await?, options).await?;
+    let history = options.history;
     let (sender, mut receiver) = mpsc::channel(BATCHES_AHEAD);
     let reader = tokio::task::spawn_blocking(move || flatten(opened, history, &known, &sender));
     while let Some(rows) = receiver.recv().await {

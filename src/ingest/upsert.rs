@@ -43,8 +43,8 @@ use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{
-    ATTEMPTS, Change, DataFile, MergePolicy, Operation, Snapshot, SortedWriter, Sorter, Warehouse,
-    described,
+    ATTEMPTS, Change, DataFile, MergePolicy, Operation, Positions, Snapshot, SortedWriter, Sorter,
+    Warehouse, described,
 };
 
 /// What became of the staged rows of a table.
@@ -58,31 +58,43 @@ pub struct Merged {
     pub present: u64,
 }
 
-/// Merges the staged rows into the tables. Files that it wrote and did not commit are to be [discarded](Warehouse::discard_uncommitted). A
+/// Merges the staged rows into the tables, and says in the last of them how far streams have been `read`. Files that it wrote and did not commit are to be [discarded](Warehouse::discard_uncommitted). A
 /// table that does not exist yet is created, with or without rows, if its columns are known; a table that does not change gets no commit.
 /// An error before the first commit leaves the tables as they were. A later error says so; the same ingest, run again, completes them.
 pub(crate) async fn upsert(
     warehouse: &Warehouse,
     staging: Staging,
     options: &IngestOptions,
-) -> Result<[(Table, Merged); 3]> {
+    read: &Positions,
+) -> Result<Upserted> {
     let (dir, staged) = staging.finish()?;
     let sorter = Sorter::new(options.memory_bytes / 2, dir.path())?;
-    let upsert = Upsert { warehouse, staged, sorter, dir, rewrite_bytes: options.rewrite_bytes };
+    let rewrite_bytes = options.rewrite_bytes;
+    let upsert = Upsert { warehouse, staged, sorter, dir, rewrite_bytes, read };
     let mut drafts = Vec::new();
     for table in Table::ALL {
         let draft = upsert.draft(table).await;
         drafts.push(draft.map_err(|error| error.context(format!("table {}", table.name())))?);
     }
     let mut merged = Table::ALL.map(|table| (table, Merged::default()));
+    let mut read_in = None;
     for ((table, result), draft) in merged.iter_mut().zip(drafts) {
         let doing = || format!("committing table {} (run this ingest again)", table.name());
-        *result = upsert.commit(draft).await.map_err(|error| error.context(doing()))?;
+        (*result, read_in) = upsert.commit(draft).await.map_err(|error| error.context(doing()))?;
         if table.has_updates() && result.replaced > 0 {
             upsert.fold_if_cheap(*table).await;
         }
     }
-    Ok(merged)
+    Ok(Upserted { merged, read_in })
+}
+
+/// What an upsert did.
+#[derive(Debug)]
+pub(crate) struct Upserted {
+    /// What became of the staged rows of each table.
+    pub merged: [(Table, Merged); 3],
+    /// The version of the last table that says how far streams have been read, if there is one.
+    pub read_in: Option<u64>,
 }
 
 struct Upsert<'a> {
@@ -92,6 +104,8 @@ struct Upsert<'a> {
     /// The folder of the staged rows.
     dir: TempDir,
     rewrite_bytes: u64,
+    /// How far streams have been read, for the commit of the last table.
+    read: &'a Positions,
 }
 
 /// A change of a table whose files are written but not committed.
@@ -108,7 +122,7 @@ impl Upsert<'_> {
     async fn draft(&self, table: Table) -> Result<UpsertDraft> {
         let mut base = self.warehouse.snapshot(table, None).await?;
         let Some(staged) = self.staged.get(&table) else {
-            return Ok(UpsertDraft { table, base, change: None, merged: Merged::default() });
+            return Ok(self.unchanged(table, base, Merged::default()));
         };
         if base.as_ref().is_some_and(|base| self.folds_first(base, staged)) {
             self.warehouse.fold(table, &MergePolicy::DEFAULT).await?;
@@ -130,7 +144,7 @@ impl Upsert<'_> {
         let waiting = base_rows.is_some_and(|base| base.update_files().next().is_some());
         let changes = replaced > 0 || (!waiting && !winners.touched.is_empty());
         if !grows && added == 0 && !changes {
-            return Ok(UpsertDraft { table, base, change: None, merged });
+            return Ok(self.unchanged(table, base, merged));
         }
         let (operation, schema) = (Operation::Ingest, Arc::new(schema));
         let mut change = Change { operation, schema, add: Vec::new(), remove: Vec::new() };
@@ -144,6 +158,18 @@ impl Upsert<'_> {
             _ => self.write(table, staged, winners, number, &mut change).await?,
         }
         Ok(UpsertDraft { table, base, change: Some(change), merged })
+    }
+
+    /// A draft that changes no row: it says at most how far streams have been read.
+    fn unchanged(&self, table: Table, base: Option<Snapshot>, merged: Merged) -> UpsertDraft {
+        let says = table == Table::LAST && !self.read.next.is_empty();
+        let change = base.as_ref().filter(|_| says).map(|base| Change {
+            operation: Operation::Ingest,
+            schema: base.schema.clone(),
+            add: Vec::new(),
+            remove: Vec::new(),
+        });
+        UpsertDraft { table, base, change, merged }
     }
 
     /// Writes the winning staged rows, and the rows that stay of each file that loses some. No update before a number is newer than the new
@@ -192,24 +218,30 @@ impl Upsert<'_> {
 
     /// Fails with `Conflict` where the table has changed meanwhile, even if there was nothing to commit: rows that were there may be
     /// deleted now.
-    async fn commit_once(&self, draft: &UpsertDraft) -> Result<()> {
+    async fn commit_once(&self, draft: &UpsertDraft) -> Result<Option<u64>> {
         let UpsertDraft { table, base, change, .. } = draft;
         if let Some(change) = change {
-            return self.warehouse.commit(*table, base.as_ref(), change.clone()).await.map(drop);
+            let none = Positions::default();
+            let read = if *table == Table::LAST { self.read } else { &none };
+            let committed = self.warehouse.commit_read(*table, base.as_ref(), change.clone(), read);
+            return committed.await.map(Some);
         }
         let has_rows = self.staged.contains_key(table);
         match !has_rows || self.warehouse.has_rows_of(*table, base.as_ref()).await? {
-            true => Ok(()),
+            true => Ok(None),
             false => Err(Error::new(Kind::Conflict, "another writer changed the table first")),
         }
     }
 
     /// Commits a draft. If the table has changed meanwhile, a new draft is made.
-    async fn commit(&self, mut draft: UpsertDraft) -> Result<Merged> {
+    async fn commit(&self, mut draft: UpsertDraft) -> Result<(Merged, Option<u64>)> {
         let table = draft.table;
         let mut attempt = 1;
         loop {
-            let Err(error) = self.commit_once(&draft).await else { return Ok(draft.merged) };
+            let error = match self.commit_once(&draft).await {
+                Ok(version) => return Ok((draft.merged, version)),
+                Err(error) => error,
+            };
             if error.kind() != Kind::Conflict {
                 return Err(error);
             }

@@ -53,6 +53,9 @@ impl Table {
     /// A reader that wants them consistent opens them in the opposite order.
     pub const ALL: [Table; 3] = [Table::Sources, Table::Fp, Table::Objects];
 
+    /// The last that is written: what its newest version has, the others have, too.
+    pub const LAST: Table = Table::Objects;
+
     /// The name in SQL, in the warehouse and in `/api/v1/`.
     pub fn name(self) -> &'static str {
         match self {

@@ -70,10 +70,31 @@ impl Warehouse {
         progress: TellProgress<'_>,
     ) -> Result<Option<(Merge, Result<Compacted>)>> {
         let is_free = |merge: &Merge| !passed_over.iter().any(|one| merge.shares_files_with(one));
+        self.merge_first(table, policy, is_free, progress).await
+    }
+
+    /// Does one of the merges that are due of the rows of a day or so, as [`merge_due`](Self::merge_due) does: what whoever commits every
+    /// few seconds cannot leave to others for long.
+    pub async fn merge_young(
+        &self,
+        table: Table,
+        policy: &MergePolicy,
+    ) -> Result<Option<(Merge, Result<Compacted>)>> {
+        let is_young = |merge: &Merge| merge.to < Level::L2 && merge.kind != MergeKind::Fold;
+        self.merge_first(table, policy, is_young, &|_| ()).await
+    }
+
+    async fn merge_first(
+        &self,
+        table: Table,
+        policy: &MergePolicy,
+        is_wanted: impl Fn(&Merge) -> bool,
+        progress: TellProgress<'_>,
+    ) -> Result<Option<(Merge, Result<Compacted>)>> {
         let mut attempt = 1;
         loop {
             let base = self.newest(table).await?;
-            let Some(merge) = due(&base, policy).into_iter().find(is_free) else {
+            let Some(merge) = due(&base, policy).into_iter().find(&is_wanted) else {
                 return Ok(None);
             };
             match self.do_merge(&base, &merge, policy, progress).await {

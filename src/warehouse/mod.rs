@@ -32,7 +32,7 @@ pub use as_of::AsOf;
 pub use check::{Checked, Finding, Flaw};
 pub use compact::{Compacted, Merge, MergeKind, MergePolicy, MergeProgress, RangeSize};
 pub use delete::{Deleted, DeletedRows, Doomed};
-pub use delta_log::{Change, History, Newer, Operation};
+pub use delta_log::{Change, History, Newer, Operation, Partition, Positions};
 pub use files::{
     ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,
     Sorter, StoredNames, Update, batch_rows, bytes_of, described, footer, joined, merged, read,

@@ -73,12 +73,12 @@ impl Warehouse {
     }
 
     /// This warehouse for one piece of work of a command, a run of its own: what that leaves can be [discarded](Self::discard_run) alone.
-    pub(super) fn for_one_run(&self) -> Self {
+    pub(crate) fn for_one_run(&self) -> Self {
         Self { run: Uuid::new_v4(), ..self.clone() }
     }
 
     /// Deletes the files that were begun in this run and not committed.
-    pub(super) async fn discard_run(&self) {
+    pub(crate) async fn discard_run(&self) {
         let of_run = self.uncommitted.lock().extract_if(|_, file| file.run == self.run).collect();
         discard(Taken(of_run)).await;
     }

@@ -100,7 +100,8 @@ async fn tables_after(alerts: &[Alert], history: bool, calls: &[Call]) -> Stored
     for Call { files, leaves_updates, compact } in calls {
         let rewrite_bytes = if *leaves_updates { 0 } else { u64::MAX };
         let (memory_bytes, temp_dir) = (64 << 20, None);
-        let options = IngestOptions { history, memory_bytes, temp_dir, rewrite_bytes };
+        let options =
+            IngestOptions { history, memory_bytes, temp_dir, rewrite_bytes, schemas: None };
         let dir = tempfile::tempdir().unwrap();
         for (n, file) in files.iter().enumerate() {
             write(dir.path(), n, alerts, file);

@@ -27,6 +27,7 @@ mod house;
 mod ingest;
 mod ingest_properties;
 mod light_curves;
+mod live;
 mod lookup;
 mod names;
 mod nights;

@@ -2,7 +2,7 @@
 
 mod health;
 mod logs;
-mod monitoring;
+pub(crate) mod monitoring;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -75,7 +75,7 @@ fn systemd_takes_the_units() {
         return;
     }
     let folder = tempdir().unwrap();
-    let units = ["diaflight.service", "diaflight-maintenance.service"];
+    let units = ["diaflight.service", "diaflight-maintenance.service", "diaflight-live.service"];
     let placed = units.map(|name| {
         let unit = fs::read_to_string(deploy(name)).unwrap();
         let program = env!("CARGO_BIN_EXE_diaflight");

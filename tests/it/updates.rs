@@ -84,7 +84,8 @@ impl Twins {
 async fn ingest_file(warehouse: &Warehouse, file: &Path, leaves_updates: bool) {
     let rewrite_bytes = if leaves_updates { 0 } else { u64::MAX };
     let (memory_bytes, temp_dir) = (64 << 20, None);
-    let options = IngestOptions { history: true, memory_bytes, temp_dir, rewrite_bytes };
+    let options =
+        IngestOptions { history: true, memory_bytes, temp_dir, rewrite_bytes, schemas: None };
     let inputs = [file.to_str().unwrap().to_string()];
     let summary = ingest(warehouse, &inputs, &options, &|_| ()).await.unwrap();
     assert_eq!(summary.refused.count, 0);

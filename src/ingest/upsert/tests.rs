@@ -116,8 +116,8 @@ fn staged(batches: &[(Table, RecordBatch)]) -> Staging {
 /// One ingest; what became of the rows of `table`.
 async fn ingest(warehouse: &Warehouse, table: Table, batches: &[RecordBatch]) -> Result<Merged> {
     let batches: Vec<_> = batches.iter().map(|batch| (table, batch.clone())).collect();
-    let merged = upsert(warehouse, staged(&batches), &options()).await?;
-    Ok(merged.into_iter().find(|(of, _)| *of == table).unwrap().1)
+    let merged = upsert(warehouse, staged(&batches), &options(), &Positions::default()).await?;
+    Ok(merged.merged.into_iter().find(|(of, _)| *of == table).unwrap().1)
 }
 
 fn merged(added: u64, replaced: u64, present: u64) -> Merged {

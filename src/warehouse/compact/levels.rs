@@ -1,6 +1,7 @@
 //! Sorts the files of a table by their level, and counts how many of them hold one key.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use crate::warehouse::files::has_our_name;
 use crate::warehouse::{DataFile, FileSize, Level};
@@ -66,6 +67,33 @@ impl Covered {
 
 fn by_size(file: &DataFile) -> Level {
     Level::of_run(file.size_bytes).min(Level::L2)
+}
+
+/// Young files that are merged with each other, by what merging them gives. Those of level 0 come from ingests of any size, of a night or
+/// of seconds: they are told apart by their size, so that eight of one tier are about one of the next.
+pub(super) fn tiers<'a>(level: Level, files: &[&'a DataFile]) -> Vec<Vec<&'a DataFile>> {
+    let mut tiers: BTreeMap<u32, Vec<&DataFile>> = BTreeMap::new();
+    for file in files {
+        tiers.entry(tier(level, file.size_bytes)).or_default().push(file);
+    }
+    tiers.into_values().collect()
+}
+
+fn tier(level: Level, bytes: u64) -> u32 {
+    match level {
+        Level::L0 => (bytes >> 10).max(1).ilog(8),
+        _ => 0,
+    }
+}
+
+/// The level of young files of one level, and of one tier, once they are merged.
+pub(super) fn merged_level(level: Level, files: &[DataFile]) -> Level {
+    let bytes = bytes_of(files);
+    let is_larger = |file: &DataFile| tier(level, bytes) > tier(level, file.size_bytes);
+    match Level::of_run(bytes) {
+        Level::L0 if level == Level::L0 && files.iter().all(is_larger) => Level::L0,
+        by_size => level.next().max(by_size),
+    }
 }
 
 /// Whether a file is less than half full.
@@ -157,5 +185,29 @@ mod tests {
         let name = format!("part-00000-{}-c000.snappy.parquet", Uuid::new_v4());
         let foreign = DataFile { path: name.into(), ..file(0..=9, 3_000_000_000) };
         assert_eq!(levels(&[foreign])[Level::L2 as usize], [(0, 3_000_000_000)]);
+    }
+
+    #[test]
+    fn eight_files_of_a_tier_are_one_of_the_next_until_they_are_of_the_next_level() {
+        for bytes in [10_000, 60_000, 110_000, 500_000, 3_000_000, 32_000_000] {
+            let files: Vec<_> = (0..8).map(|_| tagged(0..=9, bytes, Level::L0, None)).collect();
+            assert_eq!(tiers(Level::L0, &files.iter().collect::<Vec<_>>()).len(), 1);
+            let merged = merged_level(Level::L0, &files);
+            let expected = if bytes < 32_000_000 { Level::L0 } else { Level::L1 };
+            assert_eq!(merged, expected, "{bytes}");
+            let merged = tagged(0..=9, 8 * bytes, merged, None);
+            let all: Vec<_> = files.iter().chain([&merged]).collect();
+            let of_level = |file: &&DataFile| file.tag.level == Some(Level::L0);
+            let of_level: Vec<_> = all.into_iter().filter(of_level).collect();
+            let apart = if bytes < 32_000_000 { 2 } else { 1 };
+            assert_eq!(tiers(Level::L0, &of_level).len(), apart, "{bytes}");
+        }
+        // What would not grow goes on to the next level, so that every merge comes to an end.
+        let files: Vec<_> = [500_000, 1000].map(|n| tagged(0..=9, n, Level::L0, None)).into();
+        assert_eq!(merged_level(Level::L0, &files), Level::L1);
+        // Of higher levels all are of one tier.
+        let files = [1000, 1_000_000_000].map(|n| tagged(0..=9, n, Level::L1, None));
+        assert_eq!(tiers(Level::L1, &files.iter().collect::<Vec<_>>()).len(), 1);
+        assert_eq!(merged_level(Level::L1, &files), Level::L2);
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::levels::{Leveled, bytes_of, depth, is_small};
+use super::levels::{Leveled, bytes_of, depth, is_small, merged_level, tiers};
 use super::ranges::{RangeCut, RangeSize, range_starts};
 use crate::warehouse::{DataFile, FileSize, Level};
 
@@ -110,9 +110,11 @@ pub(super) fn plan(files: &[DataFile], policy: &MergePolicy, now: DateTime<Utc>)
     let leveled = Leveled::new(files, policy.file_size);
     let (mature, base) = (leveled.of(Level::Mature), leveled.of(Level::Base));
     let starts = range_starts(mature, base, policy.range_size);
-    let young = YOUNG.into_iter().zip(policy.young_runs);
-    let young = young
-        .filter_map(|(level, most)| young_merge(level, leveled.of(level), most, &starts, policy));
+    let young = YOUNG.into_iter().zip(policy.young_runs).flat_map(|(level, most)| {
+        tiers(level, leveled.of(level)).into_iter().map(move |files| (level, most, files))
+    });
+    let young =
+        young.filter_map(|(level, most, files)| young_merge(level, &files, most, &starts, policy));
     let since = now - TimeDelta::days(1);
     let spent = base.iter().copied().filter(|file| file.modified > since);
     let ranges = key_ranges(&starts, mature, base);
@@ -160,7 +162,7 @@ fn young_merge(
         files.truncate(FAN_IN);
     }
     let bytes = bytes_of(&files);
-    let to = level.next().max(Level::of_run(bytes)).min(Level::Mature);
+    let to = merged_level(level, &files).min(Level::Mature);
     let cut = (to == Level::Mature).then(|| match starts {
         [] => RangeCut { starts: Vec::new(), parts: policy.range_size.parts(bytes) },
         starts => RangeCut { starts: starts.to_vec(), parts: 1 },

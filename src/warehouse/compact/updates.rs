@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 
-use super::levels::{bytes_of, depth};
+use super::levels::{bytes_of, depth, merged_level, tiers};
 use super::plan::{FAN_IN, Merge, MergeKind, MergePolicy};
 use crate::warehouse::{DataFile, Level, MOST_UPDATES};
 
@@ -112,17 +112,23 @@ fn overlap(one: &DataFile, other: &DataFile) -> bool {
 fn young(updates: &[&DataFile], policy: &MergePolicy) -> Option<Merge> {
     let most = [Level::L0, Level::L1, Level::L2].into_iter().zip(policy.young_runs);
     most.into_iter().find_map(|(level, most)| {
-        let of_level = updates.iter().filter(|file| file.tag.level.unwrap_or(Level::L0) == level);
-        let mut files: Vec<_> = of_level.copied().cloned().collect();
-        let runs = depth(&files);
-        if runs < most && files.len() < 4 * most {
-            return None;
-        }
-        files.sort_by_key(DataFile::update_number);
-        files.truncate(FAN_IN);
-        let why = format!("{runs} updates at one key");
-        let to = level.next().max(Level::of_run(bytes_of(&files))).min(Level::L2);
-        let kind = MergeKind::Updates;
-        Some(Merge { files, from: level, to, range: None, why, kind, cut: None })
+        let is_of_level = |file: &&DataFile| file.tag.level.unwrap_or(Level::L0) == level;
+        let of_level: Vec<_> = updates.iter().copied().filter(is_of_level).collect();
+        let tiers = tiers(level, &of_level).into_iter();
+        tiers.into_iter().find_map(|files| young_merge(level, files, most))
     })
+}
+
+fn young_merge(level: Level, files: Vec<&DataFile>, most: usize) -> Option<Merge> {
+    let runs = depth(files.iter().copied());
+    if runs < most && files.len() < 4 * most {
+        return None;
+    }
+    let mut files: Vec<_> = files.into_iter().cloned().collect();
+    files.sort_by_key(DataFile::update_number);
+    files.truncate(FAN_IN);
+    let why = format!("{runs} updates at one key");
+    let to = merged_level(level, &files).min(Level::L2);
+    let kind = MergeKind::Updates;
+    Some(Merge { files, from: level, to, range: None, why, kind, cut: None })
 }

@@ -16,6 +16,7 @@ use super::Log;
 use super::actions::{actions, creation, delta_operation};
 use super::change::{Change, Operation};
 use super::kept::oldest_incomplete;
+use super::positions::Positions;
 use super::updates::{change_of_table, change_of_updates, naming};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
@@ -49,12 +50,26 @@ impl Warehouse {
         base: Option<&Snapshot>,
         change: Change,
     ) -> Result<u64> {
+        self.commit_read(table, base, change, &Positions::default()).await
+    }
+
+    /// Commits a change together with how far streams have been read; [`Kind::Gone`] if another reader of them was first.
+    pub(crate) async fn commit_read(
+        &self,
+        table: Table,
+        base: Option<&Snapshot>,
+        change: Change,
+        read: &Positions,
+    ) -> Result<u64> {
         let log = Log::new(&self.location, table)?;
         for _ in 0..ATTEMPTS {
             let current = log.state(None).await?;
+            if let Some(current) = &current {
+                read.check(&log, current).await?;
+            }
             check_base(&log, current.as_ref(), base, &change).await?;
             check_added(&log, &change.add).await?;
-            match self.write_with_updates(&log, current.as_ref(), &change).await {
+            match self.write_with_updates(&log, current.as_ref(), &change, read).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
             }
@@ -68,11 +83,13 @@ impl Warehouse {
         log: &Log,
         current: Option<&EagerSnapshot>,
         change: &Change,
+        read: &Positions,
     ) -> Result<u64> {
+        let mut named: Vec<_> = read.actions().collect();
         let mut files = change.add.iter().chain(&change.remove);
         let Some(of_updates) = log.updates.as_ref().filter(|_| files.any(DataFile::is_update))
         else {
-            return self.write(log, current, change, None).await;
+            return self.write(log, current, change, named).await;
         };
         let newest = of_updates.state(None).await?;
         let held = match current {
@@ -83,25 +100,26 @@ impl Warehouse {
         let version = match &newest {
             // An attempt before wrote it already.
             Some(newest) if of_them.add.is_empty() && of_them.remove.is_empty() => newest.version(),
-            newest => self.write(of_updates, newest.as_ref(), &of_them, None).await?,
+            newest => self.write(of_updates, newest.as_ref(), &of_them, Vec::new()).await?,
         };
-        self.write(log, current, &change_of_table(change), Some(version)).await
+        named.push(naming(version));
+        self.write(log, current, &change_of_table(change), named).await
     }
 
-    /// Writes the version after `current`, which names a version of the updates; or fails with `Conflict` if someone else did.
+    /// Writes the version after `current`, with some `txn` actions; or fails with `Conflict` if someone else did.
     async fn write(
         &self,
         log: &Log,
         current: Option<&EagerSnapshot>,
         change: &Change,
-        updates: Option<u64>,
+        txns: Vec<Action>,
     ) -> Result<u64> {
         let id = Uuid::new_v4().to_string();
         let version = current.map_or(0, |state| state.version() + 1);
         // The versions of the updates are named by those of the table, however old they are.
         let cleans_log = !log.is_of_updates() && cleans_log(log, current).await;
         let mut actions = actions(log, current, change).map_err(|error| log.failed(error))?;
-        actions.extend(updates.map(naming));
+        actions.extend(txns);
         let ids = [&id, &self.run.to_string()];
         let prepared =
             prepared(log, current, change, actions, ids, cleans_log)?.into_prepared_commit_future();

@@ -7,6 +7,7 @@ use deltalake_core::kernel::Action;
 use object_store::path::Path;
 
 use super::Log;
+use super::positions::is_position;
 use super::updates::named_in;
 use crate::error::Result;
 use crate::warehouse::{DataFile, Snapshot};
@@ -71,6 +72,8 @@ impl FileChanges {
                     self.removed.insert(path);
                 }
                 Action::CommitInfo(_) => {}
+                // Who reads the rows does not ask from where they came.
+                action if is_position(&action) => {}
                 action => match named_in(&action) {
                     Some(named) => self.updates = Some(named),
                     None => return Ok(false),

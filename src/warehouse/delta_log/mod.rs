@@ -12,6 +12,7 @@ mod history;
 mod kept;
 mod kept_file;
 mod metadata;
+mod positions;
 mod retention;
 mod same_rows;
 mod updates;
@@ -24,6 +25,7 @@ pub use history::History;
 pub(super) use kept::{
     complete_kept, kept_names, kept_snapshot, kept_snapshots, kept_versions, version_named,
 };
+pub use positions::{Partition, Positions};
 pub(super) use same_rows::is_merge;
 pub(super) use updates::names_updates;
 pub use versions::Newer;

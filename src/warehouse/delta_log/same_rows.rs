@@ -5,6 +5,7 @@ use deltalake_core::kernel::{Action, Metadata};
 use super::change::Operation;
 use super::commit::OPERATION;
 use super::metadata::read_alike;
+use super::positions::is_position;
 use super::{Log, updates};
 use crate::error::Result;
 
@@ -20,6 +21,7 @@ impl Log {
                     Action::Remove(remove) => !remove.data_change,
                     Action::Metadata(after) => self.sets_properties(version, &after).await?,
                     Action::CommitInfo(_) => true,
+                    action if is_position(&action) => true,
                     action => merges && updates::named_in(&action).is_some(),
                 };
                 if !same {
@@ -42,7 +44,7 @@ impl Log {
             let adds = |action: &Action| match action {
                 Action::Remove(remove) => !remove.data_change,
                 Action::Add(_) | Action::CommitInfo(_) | Action::Metadata(_) => true,
-                action => updates::named_in(action).is_some(),
+                action => updates::named_in(action).is_some() || is_position(action),
             };
             if !merges && !actions.iter().all(adds) {
                 return Ok(false);

@@ -17,18 +17,28 @@ use super::{ROWS_PER_OBJECT, four, query, rows, sources};
 
 /// An engine over the table `sources` of a warehouse, once it has read what it reads ahead.
 pub(super) async fn engine_over(warehouse: &Warehouse) -> (Arc<Counted>, Engine) {
-    let Location { url, store, prefix, bucket } = warehouse.location().clone();
-    let counted = Counted::over(store);
-    let store: Arc<dyn ObjectStore> = counted.clone();
-    let sources = Source::Folder(Location { url, store, prefix: prefix.join("sources"), bucket });
-    let options = EngineOptions::from_warehouse(warehouse);
-    let refresh = Duration::from_secs(3600);
-    let engine = Engine::open(EngineOptions { sources, refresh, ..options }).await.unwrap();
+    let (counted, engine) = opened(warehouse, EngineOptions::from_warehouse(warehouse)).await;
     let (mut before, mut now) = (0, engine.usage().index.groups);
     while before != now || now == 0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         (before, now) = (now, engine.usage().index.groups);
     }
+    (counted, engine)
+}
+
+/// An engine that has no memory for the pages of row groups.
+async fn engine_without_index(warehouse: &Warehouse) -> (Arc<Counted>, Engine) {
+    let options = EngineOptions { index_bytes: 1, ..EngineOptions::from_warehouse(warehouse) };
+    opened(warehouse, options).await
+}
+
+async fn opened(warehouse: &Warehouse, options: EngineOptions) -> (Arc<Counted>, Engine) {
+    let Location { url, store, prefix, bucket } = warehouse.location().clone();
+    let counted = Counted::over(store);
+    let store: Arc<dyn ObjectStore> = counted.clone();
+    let sources = Source::Folder(Location { url, store, prefix: prefix.join("sources"), bucket });
+    let refresh = Duration::from_secs(3600);
+    let engine = Engine::open(EngineOptions { sources, refresh, ..options }).await.unwrap();
     (counted, engine)
 }
 
@@ -130,11 +140,16 @@ pub(super) const NIGHTS: i64 = 30;
 
 /// Thirty files with the same range of keys: object k is in the file of night k modulo 30.
 pub(super) async fn nights(name: &str) -> Warehouse {
+    files_of(name, |key, night| key % NIGHTS == night).await
+}
+
+/// Thirty files, each of which has the objects of which it is said.
+async fn files_of(name: &str, has: impl Fn(i64, i64) -> bool) -> Warehouse {
     let warehouse = Warehouse::open(&format!("memory://carried-{name}")).unwrap();
     let mut base = None;
     for night in 0..NIGHTS {
-        let objects: Vec<_> =
-            (0..200).map(|i| sources(i * NIGHTS + night..i * NIGHTS + night + 1)).collect();
+        let keys = (0..200 * NIGHTS).filter(|key| has(*key, night));
+        let objects: Vec<_> = keys.map(|key| sources(key..key + 1)).collect();
         let schema = objects[0].schema();
         let mut writer = SortedWriter::new(&warehouse, Table::Sources, schema.clone());
         for object in &objects {
@@ -175,6 +190,30 @@ async fn of_thirty_nights_only_those_are_read_that_have_the_object() {
     let all: Vec<_> = (0..200 * NIGHTS).collect();
     let found = rows(&engine, &query(&all, four())).await.num_rows();
     assert_eq!(found, (200 * NIGHTS * ROWS_PER_OBJECT) as usize);
+}
+
+/// As on an object storage, where a request takes long, and many at once take no longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_nights_that_have_the_object_are_asked_at_once() {
+    let has = |key: i64, night: i64| key % NIGHTS == night || key == 77 && night % 3 == 0;
+    let warehouse = files_of("at-once", has).await;
+    let (store, engine) = engine_over(&warehouse).await;
+    store.slow(Duration::from_millis(300));
+    for columns in [four(), Columns::All] {
+        store.take();
+        let found = rows(&engine, &query(&[77], columns)).await.num_rows();
+        assert_eq!(found, 11 * ROWS_PER_OBJECT as usize);
+        assert!(of_data(store.take()).len() >= 11);
+        assert_eq!(store.in_sequence(), 1);
+    }
+    // Where no page index is held, pages are found in one more.
+    let (store, engine) = engine_without_index(&warehouse).await;
+    store.slow(Duration::from_millis(300));
+    assert_eq!(
+        rows(&engine, &query(&[77], four())).await.num_rows(),
+        11 * ROWS_PER_OBJECT as usize
+    );
+    assert_eq!(store.in_sequence(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

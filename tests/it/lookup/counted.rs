@@ -1,8 +1,9 @@
-//! A store that records which ranges were read.
+//! A store that records which ranges were read, and which requests waited for others.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,11 +31,43 @@ impl Request {
 pub struct Counted {
     store: Arc<dyn ObjectStore>,
     requests: Mutex<Vec<Request>>,
+    /// How long each request takes longer.
+    delay: Mutex<Duration>,
+    /// When each request began and ended.
+    times: Mutex<Vec<(Instant, Instant)>>,
 }
 
 impl Counted {
     pub fn over(store: Arc<dyn ObjectStore>) -> Arc<Self> {
-        Arc::new(Self { store, requests: Mutex::default() })
+        let (requests, delay, times) = Default::default();
+        Arc::new(Self { store, requests, delay, times })
+    }
+
+    /// Has each request take longer from now on.
+    pub fn slow(&self, delay: Duration) {
+        *self.delay.lock().unwrap() = delay;
+        self.times.lock().unwrap().clear();
+    }
+
+    /// The most requests since the last time of which each began after the one before had ended.
+    pub fn in_sequence(&self) -> usize {
+        let mut times = std::mem::take(&mut *self.times.lock().unwrap());
+        times.sort_by_key(|(_, end)| *end);
+        let (mut count, mut last) = (0, None);
+        for (begin, end) in times {
+            if last.is_none_or(|last| begin >= last) {
+                (count, last) = (count + 1, Some(end));
+            }
+        }
+        count
+    }
+
+    async fn wait(&self, begin: Instant) {
+        let delay = *self.delay.lock().unwrap();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+            self.times.lock().unwrap().push((begin, Instant::now()));
+        }
     }
 
     /// What was asked for since the last time, other than lists.
@@ -57,14 +90,19 @@ impl fmt::Display for Counted {
 #[async_trait]
 impl ObjectStore for Counted {
     async fn get_opts(&self, file: &Path, options: GetOptions) -> Result<GetResult> {
+        let begin = Instant::now();
         let result = self.store.get_opts(file, options).await?;
+        self.wait(begin).await;
         self.note(file, std::slice::from_ref(&result.range));
         Ok(result)
     }
 
     async fn get_ranges(&self, file: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let begin = Instant::now();
         self.note(file, ranges);
-        self.store.get_ranges(file, ranges).await
+        let bytes = self.store.get_ranges(file, ranges).await;
+        self.wait(begin).await;
+        bytes
     }
 
     async fn put_opts(

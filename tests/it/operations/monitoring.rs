@@ -17,13 +17,13 @@ use crate::server::Server;
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 
 /// The metrics that a text names.
-fn named(text: &str) -> BTreeSet<&str> {
+pub(crate) fn named(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("diaflight_") || word.starts_with("process_")).collect()
 }
 
 /// Whether a text of metrics has a series, or the description of one that has no value yet.
-fn has(metrics: &str, name: &str) -> bool {
+pub(crate) fn has(metrics: &str, name: &str) -> bool {
     let ends = ["", "_total", "_bucket", "_count", "_sum", "_info"];
     let families = ends.iter().filter_map(|end| name.strip_suffix(end));
     families.into_iter().any(|family| metrics.contains(&format!("# TYPE {family} ")))

@@ -58,7 +58,7 @@ async fn a_type_the_table_cannot_hold_is_refused_and_nothing_is_left() {
     ingest(&warehouse, Table::Fp, &[int(1)]).await.unwrap();
     let sources = (Table::Sources, batch(Table::Sources, &[row(1, 5, OLD)]));
     let staging = staged(&[sources, (Table::Fp, long(2))]);
-    let refused = upsert(&warehouse, staging, &options()).await.unwrap_err();
+    let refused = upsert(&warehouse, staging, &options(), &Positions::default()).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Input);
     for part in ["table fp", "column count", "is int", "have long"] {
         assert!(refused.to_string().contains(part), "{refused}");

@@ -52,13 +52,20 @@ async fn a_table_changed_meanwhile_is_merged_again() {
     let staging = staged(&alert_rows(1, NEW));
     let (dir, staged_rows) = staging.finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir, rewrite_bytes: 0 };
+    let ours = Upsert {
+        warehouse: &warehouse,
+        staged: staged_rows,
+        sorter,
+        dir,
+        rewrite_bytes: 0,
+        read: &Positions::default(),
+    };
     let draft = ours.draft(Table::Objects).await.unwrap();
     assert_eq!(draft.merged, merged(1, 0, 0));
 
     let theirs = batch(Table::Objects, &[row(1, 0, OLD), row(2, 0, OLD)]);
     ingest(&warehouse, Table::Objects, &[theirs]).await.unwrap();
-    assert_eq!(ours.commit(draft).await.unwrap(), merged(0, 1, 0));
+    assert_eq!(ours.commit(draft).await.unwrap().0, merged(0, 1, 0));
     assert_eq!(rows(&warehouse, Table::Objects).await, [row(1, 0, NEW), row(2, 0, OLD)]);
     // Two of the newest version and the one it removed; none of the draft that lost.
     assert_eq!(file_count(&warehouse).await, 3);
@@ -70,15 +77,22 @@ async fn rows_that_are_deleted_meanwhile_are_added() {
     let warehouse = empty_warehouse();
     let mut given = alert_rows(1, NEW);
     given.extend(alert_rows(2, OLD));
-    upsert(&warehouse, staged(&given), &options()).await.unwrap();
+    upsert(&warehouse, staged(&given), &options(), &Positions::default()).await.unwrap();
     let (dir, staged_rows) = staged(&alert_rows(1, NEW)).finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let ours = Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir, rewrite_bytes: 0 };
+    let ours = Upsert {
+        warehouse: &warehouse,
+        staged: staged_rows,
+        sorter,
+        dir,
+        rewrite_bytes: 0,
+        read: &Positions::default(),
+    };
     let draft = ours.draft(Table::Objects).await.unwrap();
     assert_eq!(draft.merged, merged(0, 0, 1));
 
     warehouse.delete(&Doomed::Object(1), false).await.unwrap();
-    assert_eq!(ours.commit(draft).await.unwrap(), merged(1, 0, 0));
+    assert_eq!(ours.commit(draft).await.unwrap().0, merged(1, 0, 0));
     assert_eq!(rows(&warehouse, Table::Objects).await, [row(1, 0, NEW), row(2, 0, OLD)]);
 }
 
@@ -88,16 +102,24 @@ async fn an_ingest_that_stopped_between_commits_completes_when_run_again() {
     ingest(&warehouse, Table::Sources, &[batch(Table::Sources, &[row(9, 9, OLD)])]).await.unwrap();
     let (dir, staged_rows) = staged(&alert_rows(1, NEW)).finish().unwrap();
     let sorter = Sorter::new(32 << 20, dir.path()).unwrap();
-    let stopped =
-        Upsert { warehouse: &warehouse, staged: staged_rows, sorter, dir, rewrite_bytes: 0 };
+    let stopped = Upsert {
+        warehouse: &warehouse,
+        staged: staged_rows,
+        sorter,
+        dir,
+        rewrite_bytes: 0,
+        read: &Positions::default(),
+    };
     let draft = stopped.draft(Table::Sources).await.unwrap();
     stopped.draft(Table::Fp).await.unwrap();
     stopped.commit(draft).await.unwrap();
     assert_eq!(version(&warehouse, Table::Objects).await, None);
 
-    let again = upsert(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap();
+    let again = upsert(&warehouse, staged(&alert_rows(1, NEW)), &options(), &Positions::default())
+        .await
+        .unwrap();
     let expected = [merged(0, 0, 1), merged(1, 0, 0), merged(1, 0, 0)];
-    assert_eq!(again.map(|(_, counts)| counts), expected);
+    assert_eq!(again.merged.map(|(_, counts)| counts), expected);
     let sources = rows(&warehouse, Table::Sources).await;
     assert_eq!(sources, [row(1, NEW.id, NEW), row(9, 9, OLD)]);
     assert_eq!(rows(&warehouse, Table::Fp).await, [row(1, NEW.id, NEW)]);
@@ -110,7 +132,9 @@ async fn a_failure_before_the_first_commit_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let warehouse = Warehouse::open(dir.path().to_str().unwrap()).unwrap();
     std::fs::write(dir.path().join("objects"), "in the way").unwrap();
-    let failed = upsert(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap_err();
+    let failed = upsert(&warehouse, staged(&alert_rows(1, NEW)), &options(), &Positions::default())
+        .await
+        .unwrap_err();
     assert_eq!(failed.kind(), Kind::Storage, "{failed}");
     assert_eq!(version(&warehouse, Table::Sources).await, None);
     assert_eq!(version(&warehouse, Table::Fp).await, None);
@@ -118,7 +142,9 @@ async fn a_failure_before_the_first_commit_leaves_nothing() {
     assert_eq!(file_count(&warehouse).await, 0);
 
     std::fs::remove_file(dir.path().join("objects")).unwrap();
-    upsert(&warehouse, staged(&alert_rows(1, NEW)), &options()).await.unwrap();
+    upsert(&warehouse, staged(&alert_rows(1, NEW)), &options(), &Positions::default())
+        .await
+        .unwrap();
     assert_eq!(rows(&warehouse, Table::Objects).await, [row(1, 0, NEW)]);
 }
 
@@ -131,7 +157,9 @@ async fn ingests_at_the_same_time_all_complete() {
         let staging = staged(&[alert_rows(1, alert), alert_rows(10 + night, alert)].concat());
         let here = Handle::current();
         tokio::task::spawn_blocking(move || {
-            here.block_on(async { upsert(&warehouse, staging, &options()).await.unwrap() })
+            here.block_on(async {
+                upsert(&warehouse, staging, &options(), &Positions::default()).await.unwrap()
+            })
         })
     });
     futures::future::try_join_all(nights).await.unwrap();

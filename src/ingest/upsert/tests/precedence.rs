@@ -153,7 +153,8 @@ async fn rows_beyond_memory_are_merged() {
             staging.push(Table::Fp, &batch(Table::Fp, &rows)).unwrap();
         }
     }
-    let counts = upsert(&warehouse, staging, &options).await.unwrap()[1].1;
+    let counts =
+        upsert(&warehouse, staging, &options, &Positions::default()).await.unwrap().merged[1].1;
     assert_eq!(counts, merged(IDS as u64, 0, IDS as u64));
     let mut last = (0, 0);
     for batch in stored(&warehouse, Table::Fp).await {

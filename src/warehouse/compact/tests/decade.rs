@@ -45,6 +45,19 @@ fn ten_years_of_nights_in_sixty_flushes() {
     ten_years(60, 20.0);
 }
 
+/// As `live` commits: every two seconds of a night of ten hours. The last years are left out, since they take long to plan.
+#[test]
+fn nights_in_commits_of_two_seconds() {
+    let mut table = GrowingTable::new(policy());
+    for _ in 0..30 {
+        table.night(NIGHT_BYTES, 18_000);
+    }
+    let amplification = table.write_amplification();
+    let (depth, of_a_day) = (table.depth, table.depth_of_a_day);
+    println!("{amplification:.1} times, {depth} files at one key, {of_a_day} of a day");
+    assert!(depth <= 48, "{depth}");
+}
+
 #[test]
 fn sixty_nights_cost_little_however_small_they_are() {
     for start in [0, 2 * GB] {

@@ -61,7 +61,7 @@ impl GrowingTable {
     pub(super) fn night(&mut self, bytes: u64, flushes: u64) {
         let dusk = self.now;
         for flush in 0..flushes {
-            self.now = dusk + TimeDelta::minutes(10 * flush as i64);
+            self.now = dusk + TimeDelta::hours(10) * flush as i32 / flushes as i32;
             self.ingest(bytes / flushes, NEW_KEYS / flushes as i64);
             self.look(flush + 1 == flushes);
         }

@@ -1,0 +1,137 @@
+//! Alerts that come one by one, from a stream: they are decoded and staged as they come, and committed together, with how far the stream
+//! has been read. What a file of them would give, they give: the same rows, and the same are refused.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::datum::DatumDecoder;
+use super::intake::Intake;
+use super::mapping::Mapping;
+use super::packet::{self, PacketRows};
+use super::{IngestOptions, Summary, typed};
+use crate::error::{Error, Kind, Result};
+use crate::warehouse::{Positions, Warehouse};
+
+/// A packet in Avro's binary form, and where it comes from.
+#[derive(Clone, Debug)]
+pub struct Datum {
+    /// The topic and the partition, as they stand in messages.
+    pub source: Arc<str>,
+    /// The offset in the partition.
+    pub offset: i64,
+    /// The packet.
+    pub bytes: Bytes,
+}
+
+/// The schema that packets were written with.
+pub struct WriterSchema {
+    json: Value,
+    history: bool,
+    /// None after an error: what the decoder has read of a damaged packet stays in it.
+    decoder: Option<DatumDecoder>,
+}
+
+impl WriterSchema {
+    /// Takes a schema as JSON. One that is not of alerts is an `Input` error. The history is read if asked for.
+    pub fn new(json: &str, history: bool) -> Result<Self> {
+        let json: Value = serde_json::from_str(json)
+            .map_err(|error| Error::input(format!("the Avro schema is not JSON: {error}")))?;
+        let decoder = Some(DatumDecoder::new(json.clone(), history)?);
+        Ok(Self { json, history, decoder })
+    }
+
+    /// The schema, as JSON.
+    pub fn to_json(&self) -> String {
+        self.json.to_string()
+    }
+
+    fn decode(&mut self, datums: &[&Datum]) -> Result<RecordBatch> {
+        let mut decoder = match self.decoder.take() {
+            Some(decoder) => decoder,
+            None => DatumDecoder::new(self.json.clone(), self.history)?,
+        };
+        let packets = datums.iter().map(|datum| {
+            let (packet, length) = decoder.first(&datum.bytes)?;
+            match datum.bytes.len() - length {
+                0 => Ok(packet),
+                left => Err(Error::input(format!("damaged: {left} bytes after the packet"))),
+            }
+        });
+        let packets = packets.collect::<Result<Vec<_>>>()?;
+        let schema = decoder.schema();
+        self.decoder = Some(decoder);
+        Ok(concat_batches(&schema, &packets)?)
+    }
+}
+
+/// Alerts that are to be committed together.
+pub struct AlertBatch {
+    intake: Intake,
+    history: bool,
+}
+
+impl AlertBatch {
+    /// An empty one.
+    pub async fn begin(warehouse: &Warehouse, options: &IngestOptions) -> Result<Self> {
+        let intake = Intake::begin(warehouse, options).await?;
+        Ok(Self { intake, history: options.history })
+    }
+
+    /// Decodes and stages packets of one schema, and says which of them are refused: by their index, with the reason. It takes time and
+    /// waits for the disk. An error means that the batch cannot go on.
+    pub fn push(
+        &mut self,
+        schema: &mut WriterSchema,
+        datums: &[&Datum],
+    ) -> Result<Vec<(usize, String)>> {
+        let rows = match self.rows(schema, datums) {
+            Ok(rows) if rows.refused.count == rows.refused.first.len() as u64 => rows,
+            // One of them cannot be read, or not all reasons are told.
+            Ok(_) => return self.push_each(schema, datums),
+            Err(error) if error.kind() == Kind::Input && datums.len() > 1 => {
+                return self.push_each(schema, datums);
+            }
+            Err(error) if error.kind() == Kind::Input => return Ok(vec![(0, error.to_string())]),
+            Err(error) => return Err(error),
+        };
+        let refused = rows.refused.first.clone();
+        let place = |at: usize| (datums[at].source.to_string(), datums[at].offset as u64);
+        self.intake.take(rows, place)?;
+        Ok(refused)
+    }
+
+    fn push_each(
+        &mut self,
+        schema: &mut WriterSchema,
+        datums: &[&Datum],
+    ) -> Result<Vec<(usize, String)>> {
+        let mut refused = Vec::new();
+        for (at, datum) in datums.iter().enumerate() {
+            let of_one = self.push(schema, &[datum])?;
+            refused.extend(of_one.into_iter().map(|(_, reason)| (at, reason)));
+        }
+        Ok(refused)
+    }
+
+    fn rows(&self, schema: &mut WriterSchema, datums: &[&Datum]) -> Result<PacketRows> {
+        let packets = schema.decode(datums)?;
+        let known = self.intake.known_columns()?;
+        let mapping = Mapping::new(&packets.schema(), self.history, &known)?;
+        let packets = typed::typed(&packets, &mapping.packet, 0)?;
+        packet::rows(&mapping, &packets)
+    }
+
+    /// Commits all rows, and how far streams have been `read`, exactly once whatever is committed again: in the version that is given, if
+    /// something was committed. `Gone` if another reader of the streams was first.
+    pub async fn commit(
+        self,
+        warehouse: &Warehouse,
+        read: &Positions,
+    ) -> Result<(Summary, Option<u64>)> {
+        self.intake.commit(warehouse, read).await
+    }
+}

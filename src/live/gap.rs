@@ -1,0 +1,100 @@
+//! Where to read on in each partition, and what is missing there: a broker deletes old messages, whether they were read or not.
+
+use std::collections::BTreeMap;
+
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use serde_json::json;
+
+use super::LIVE;
+use super::kafka::{From, Kept, Stream};
+use crate::error::{Error, Kind, Result};
+use crate::warehouse::{Partition, Positions, Warehouse};
+
+/// What to do where messages are missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnGap {
+    /// Stop, and say which
+    #[default]
+    Stop,
+    /// Record which, and read on after them
+    Continue,
+}
+
+/// Messages that the broker does not have, though they were not read.
+#[derive(Clone, Debug, PartialEq)]
+struct Gap {
+    partition: Partition,
+    next: i64,
+    kept: Kept,
+}
+
+impl Gap {
+    fn error(&self) -> Error {
+        let Self { partition: Partition { topic, number }, next, kept: Kept { first, next: last } } =
+            self;
+        let why = match next < first {
+            true => format!(
+                "the broker has deleted offsets {next} to {} before they were read",
+                first - 1
+            ),
+            false => format!(
+                "{next} is the next offset to be read, but the broker has only those up to {last}: the topic was made anew"
+            ),
+        };
+        let advice = "give --on-gap continue to read on with what is there";
+        Error::new(Kind::Gone, format!("partition {number} of {topic}: {why}; {advice}"))
+    }
+}
+
+/// The offsets to read on from, or the error for the first gap.
+pub(super) async fn begin(
+    warehouse: &Warehouse,
+    stream: &Stream,
+    read: &Positions,
+    partitions: &[Partition],
+    (from, on_gap): (From, OnGap),
+) -> Result<Result<BTreeMap<Partition, i64>, Error>> {
+    let mut offsets = BTreeMap::new();
+    for partition in partitions {
+        let Some(&next) = read.next.get(partition) else {
+            offsets.insert(partition.clone(), stream.begin(partition, from).await?);
+            continue;
+        };
+        let kept = stream.kept(partition).await?;
+        let gap = Gap { partition: partition.clone(), next, kept };
+        let next = match (kept.first..=kept.next).contains(&next) {
+            true => next,
+            false if on_gap == OnGap::Stop => return Ok(Err(gap.error())),
+            false => {
+                record(warehouse, &gap).await?;
+                kept.first
+            }
+        };
+        offsets.insert(partition.clone(), next);
+    }
+    Ok(Ok(offsets))
+}
+
+/// Writes a file that says what is missing, in `_live/gaps`.
+async fn record(warehouse: &Warehouse, gap: &Gap) -> Result<()> {
+    let Gap { partition: Partition { topic, number }, next, kept } = gap;
+    tracing::warn!(
+        topic,
+        partition = number,
+        next,
+        first = kept.first,
+        last = kept.next,
+        "messages are missing"
+    );
+    let location = warehouse.location();
+    let name = format!("{number:05}-{next:020}.json");
+    let path = Path::from_iter([LIVE, "gaps", topic, &name]);
+    let path = Path::from_iter(location.prefix.parts().chain(path.parts()));
+    let about = json!({
+        "topic": topic, "partition": number, "next": next, "first_kept": kept.first, "next_to_come": kept.next,
+        "found": chrono::Utc::now().to_rfc3339(),
+    });
+    location.store.put(&path, about.to_string().into()).await?;
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! Reads the messages of topics, of all their partitions, from the positions that the warehouse has. The broker keeps no position of ours.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use krafka::auth::{AuthConfig, TlsConfig};
+use krafka::consumer::{AutoOffsetReset, Consumer};
+use krafka::{Kafka, KrafkaError};
+
+use crate::error::{Error, Kind, Result};
+use crate::token::Token;
+use crate::warehouse::Partition;
+
+/// What one request may bring, in all and of a partition. A message that is larger comes alone.
+const FETCH_BYTES: i32 = 16 << 20;
+const PARTITION_BYTES: i32 = 4 << 20;
+/// What a batch of messages may have when it is decompressed.
+const DECOMPRESSED_BYTES: usize = 256 << 20;
+const MOST_MESSAGES: i32 = 500;
+/// How long a broker waits for messages where there are none.
+const MOST_WAIT: Duration = Duration::from_millis(200);
+
+/// Where the brokers are and how they are spoken to.
+#[derive(Clone, Debug)]
+pub struct KafkaOptions {
+    /// `HOST:PORT`, of some of them, with commas between.
+    pub brokers: String,
+    /// The topics.
+    pub topics: Vec<String>,
+    /// User and password, for SCRAM-SHA-512.
+    pub login: Option<(String, Token)>,
+    /// Whether connections are encrypted.
+    pub tls: bool,
+    /// A file of certificates that are trusted then, in place of the system's.
+    pub ca_cert: Option<String>,
+}
+
+/// Where partitions are read from that were never read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The oldest message that there is.
+    Earliest,
+    /// The next one.
+    Latest,
+    /// The first one of this time or later.
+    Time(DateTime<Utc>),
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+pub(super) struct Message {
+    pub partition: Partition,
+    pub offset: i64,
+    /// When it was produced, in milliseconds since 1970.
+    pub timestamp_ms: i64,
+    pub key: Option<Bytes>,
+    pub value: Bytes,
+}
+
+/// The offsets of the first message of a partition, and of the next that will come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub first: i64,
+    pub next: i64,
+}
+
+/// The topics, being read.
+pub(super) struct Stream {
+    consumer: Consumer,
+    topics: Vec<String>,
+}
+
+impl Stream {
+    /// Connects to the brokers.
+    pub(super) async fn connect(options: &KafkaOptions) -> Result<Self> {
+        let mut security = match &options.login {
+            Some((user, password)) => AuthConfig::sasl_scram_sha512(user, password.expose()),
+            None => AuthConfig::plaintext(),
+        };
+        if options.tls {
+            security = security.with_tls(match &options.ca_cert {
+                Some(file) => TlsConfig::new().with_ca_cert(file),
+                None => TlsConfig::new(),
+            });
+        }
+        let kafka = Kafka::builder(&options.brokers).client_id("diaflight").security(security);
+        let kafka = kafka.connect().await.map_err(failed)?;
+        let consumer = kafka
+            .consumer_without_group()
+            .auto_offset_reset(AutoOffsetReset::None)
+            .enable_auto_commit(false)
+            .fetch_max_bytes(FETCH_BYTES)
+            .max_partition_fetch_bytes(PARTITION_BYTES)
+            .max_decompressed_size(DECOMPRESSED_BYTES)
+            .max_poll_records(MOST_MESSAGES)
+            .max_buffered_records(MOST_MESSAGES)
+            .fetch_max_wait(MOST_WAIT);
+        let consumer = consumer.build().await.map_err(failed)?;
+        Ok(Self { consumer, topics: options.topics.clone() })
+    }
+
+    /// The partitions that there are now. A topic that does not exist may come yet: it is a `NotReady` error.
+    pub(super) async fn partitions(&self) -> Result<Vec<Partition>> {
+        let mut partitions = Vec::new();
+        for topic in &self.topics {
+            let found = self.consumer.fetch_metadata(Some(topic)).await.map_err(failed)?;
+            let numbers = found.topics.iter().flat_map(|info| info.partitions.keys());
+            let mut numbers: Vec<_> = numbers.copied().collect();
+            numbers.sort_unstable();
+            if numbers.is_empty() {
+                let why = format!("Kafka: there is no topic {topic}");
+                return Err(Error::new(Kind::NotReady, why));
+            }
+            let of = |number| Partition { topic: topic.clone(), number };
+            partitions.extend(numbers.into_iter().map(of));
+        }
+        Ok(partitions)
+    }
+
+    /// What a partition has.
+    pub(super) async fn kept(&self, partition: &Partition) -> Result<Kept> {
+        let Partition { topic, number } = partition;
+        let kept = self.consumer.fetch_watermarks(topic, *number).await.map_err(failed)?;
+        Ok(Kept { first: kept.0, next: kept.1 })
+    }
+
+    /// Where to begin a partition that was never read.
+    pub(super) async fn begin(&self, partition: &Partition, from: From) -> Result<i64> {
+        let kept = self.kept(partition).await?;
+        let time = match from {
+            From::Earliest => return Ok(kept.first),
+            From::Latest => return Ok(kept.next),
+            From::Time(time) => time.timestamp_millis(),
+        };
+        let Partition { topic, number } = partition;
+        let mut found = self.consumer.offsets_for_times(&[(topic, *number)], time).await;
+        let found = found.remove(&(topic.clone(), *number)).transpose().map_err(failed)?;
+        // There is no message of that time or later yet.
+        Ok(found.filter(|offset| *offset >= 0).unwrap_or(kept.next))
+    }
+
+    /// Reads on at some positions, in these partitions and no others.
+    pub(super) async fn seek(&self, positions: &BTreeMap<Partition, i64>) -> Result<()> {
+        for topic in &self.topics {
+            let of_topic = positions.keys().filter(|partition| partition.topic == *topic);
+            let numbers = of_topic.map(|partition| partition.number).collect();
+            self.consumer.assign(topic, numbers).await.map_err(failed)?;
+        }
+        for (Partition { topic, number }, next) in positions {
+            self.consumer.seek(topic, *number, *next).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// The next messages; none if none came in this time. Nothing is lost if the future is dropped.
+    pub(super) async fn poll(&self, wait: Duration) -> Result<Vec<Message>> {
+        let records = self.consumer.poll(wait).await.map_err(failed)?;
+        let messages = records.into_iter().map(|record| Message {
+            partition: Partition { topic: record.topic.to_string(), number: record.partition },
+            offset: record.offset,
+            timestamp_ms: record.timestamp,
+            key: record.key,
+            value: record.value.unwrap_or_default(),
+        });
+        Ok(messages.collect())
+    }
+
+    /// How many messages of each partition are not read yet, as far as it is known.
+    pub(super) async fn lag(&self) -> BTreeMap<Partition, u64> {
+        let lag = self.consumer.lag().await;
+        let known = lag.into_iter().filter_map(|(at, lag)| {
+            Some((Partition { topic: at.topic, number: at.partition }, lag.lag?))
+        });
+        known.collect()
+    }
+}
+
+fn failed(error: KrafkaError) -> Error {
+    let kind = match &error {
+        KrafkaError::Auth { .. } => Kind::Unauthenticated,
+        KrafkaError::Config { .. } => Kind::Argument,
+        _ => Kind::NotReady,
+    };
+    Error::new(kind, format!("Kafka: {error}"))
+}
