@@ -24,8 +24,7 @@ def main():
         created = admin.create_topics([NewTopic(arguments.topic, num_partitions=arguments.partitions, replication_factor=1)])
         created[arguments.topic].result(timeout=30)
     producer, failed, count = Producer(config), [], 0
-    for message in messages(arguments):
-        key, value = message
+    for key, value in messages(arguments):
         while True:
             try:
                 producer.produce(arguments.topic, value, key, partition=count % arguments.partitions, on_delivery=lambda error, _: error and failed.append(error))
@@ -58,7 +57,7 @@ def framed(arguments, schema, text, record):
     datum = io.BytesIO()
     if arguments.framing == "container":
         fastavro.writer(datum, schema, [record], codec="deflate")
-        return record["diaObjectId" if "diaObjectId" in record else "alertId"].__str__(), datum.getvalue()
+        return str(record["diaSource"]["diaObjectId"]), datum.getvalue()
     fastavro.schemaless_writer(datum, schema, record)
     if arguments.framing == "fink":
         return json.dumps(json.loads(text)), datum.getvalue()
