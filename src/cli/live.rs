@@ -9,7 +9,7 @@ use super::stopping::stopping;
 use crate::config::LiveArgs;
 use crate::error::{Error, Result};
 use crate::ingest::IngestOptions;
-use crate::live::{self, Counts, Ended, KafkaOptions, LiveOptions};
+use crate::live::{self, Counts, KafkaOptions, LiveEnd, LiveOptions};
 use crate::token::Token;
 use crate::warehouse::Warehouse;
 
@@ -28,9 +28,9 @@ pub async fn live(arguments: LiveArgs) -> Result<ExitCode> {
     let ended = live::live(&warehouse, &options, &counts, &stopping()?).await;
     warehouse.discard_uncommitted().await;
     match ended? {
-        Ended::Stopped => Ok(ExitCode::SUCCESS),
-        Ended::Unreadable(error) => Err(error),
-        Ended::Gap(error) => {
+        LiveEnd::Stopped => Ok(ExitCode::SUCCESS),
+        LiveEnd::Unreadable(error) => Err(error),
+        LiveEnd::Gap(error) => {
             eprintln!("diaflight: {error}");
             Ok(ExitCode::from(GAP))
         }
@@ -54,6 +54,7 @@ fn options(arguments: LiveArgs) -> Result<LiveOptions> {
         },
         framing: arguments.framing,
         from: arguments.from,
+        reread: arguments.reread,
         commit,
         on_gap: arguments.on_gap,
         most_refused: arguments.max_refused,

@@ -66,6 +66,9 @@ pub struct LiveArgs {
     /// from where the last commit was
     #[arg(long, value_name = "earliest|latest|TIME", default_value = "earliest", value_parser = from, env = "DIAFLIGHT_FROM")]
     pub from: From,
+    /// Begin there in all partitions, whatever was read before: what is there already is found, and nothing is added twice
+    #[arg(long)]
+    pub reread: bool,
     /// How long alerts are gathered before they are committed, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_COMMIT_MS",
           value_parser = clap::value_parser!(u64).range(100..=3_600_000))]

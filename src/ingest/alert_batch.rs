@@ -8,6 +8,7 @@ use arrow::compute::concat_batches;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::avro::BATCH_MEMORY_BYTES;
 use super::datum::DatumDecoder;
 use super::intake::Intake;
 use super::mapping::Mapping;
@@ -49,23 +50,36 @@ impl WriterSchema {
         self.json.to_string()
     }
 
+    /// Decodes the first of some packets, until they are many in memory. The rows of the batch are those of as many packets.
     fn decode(&mut self, datums: &[&Datum]) -> Result<RecordBatch> {
         let mut decoder = match self.decoder.take() {
             Some(decoder) => decoder,
             None => DatumDecoder::new(self.json.clone(), self.history)?,
         };
-        let packets = datums.iter().map(|datum| {
-            let (packet, length) = decoder.first(&datum.bytes)?;
-            match datum.bytes.len() - length {
-                0 => Ok(packet),
-                left => Err(Error::input(format!("damaged: {left} bytes after the packet"))),
+        let (mut packets, mut memory_bytes) = (Vec::new(), 0);
+        for datum in datums {
+            if memory_bytes >= BATCH_MEMORY_BYTES {
+                break;
             }
-        });
-        let packets = packets.collect::<Result<Vec<_>>>()?;
+            let (packet, length) = decoder.first(&datum.bytes)?;
+            if let left @ 1.. = datum.bytes.len() - length {
+                return Err(Error::input(format!("damaged: {left} bytes after the packet")));
+            }
+            memory_bytes += packet.get_array_memory_size();
+            packets.push(packet);
+        }
         let schema = decoder.schema();
         self.decoder = Some(decoder);
         Ok(concat_batches(&schema, &packets)?)
     }
+}
+
+/// What became of some packets.
+pub struct Pushed {
+    /// So many of them were taken, in their order. The others are to be given again.
+    pub taken: usize,
+    /// Those of them that are refused: their index, and the reason.
+    pub refused: Vec<(usize, String)>,
 }
 
 /// Alerts that are to be committed together.
@@ -81,13 +95,9 @@ impl AlertBatch {
         Ok(Self { intake, history: options.history })
     }
 
-    /// Decodes and stages packets of one schema, and says which of them are refused: by their index, with the reason. It takes time and
-    /// waits for the disk. An error means that the batch cannot go on.
-    pub fn push(
-        &mut self,
-        schema: &mut WriterSchema,
-        datums: &[&Datum],
-    ) -> Result<Vec<(usize, String)>> {
+    /// Decodes and stages packets of one schema, at least one. It takes time and waits for the disk. An error means that the batch cannot
+    /// go on.
+    pub fn push(&mut self, schema: &mut WriterSchema, datums: &[&Datum]) -> Result<Pushed> {
         let rows = match self.rows(schema, datums) {
             Ok(rows) if rows.refused.count == rows.refused.first.len() as u64 => rows,
             // One of them cannot be read, or not all reasons are told.
@@ -95,26 +105,24 @@ impl AlertBatch {
             Err(error) if error.kind() == Kind::Input && datums.len() > 1 => {
                 return self.push_each(schema, datums);
             }
-            Err(error) if error.kind() == Kind::Input => return Ok(vec![(0, error.to_string())]),
+            Err(error) if error.kind() == Kind::Input => {
+                return Ok(Pushed { taken: 1, refused: vec![(0, error.to_string())] });
+            }
             Err(error) => return Err(error),
         };
-        let refused = rows.refused.first.clone();
+        let (taken, refused) = (rows.packets as usize, rows.refused.first.clone());
         let place = |at: usize| (datums[at].source.to_string(), datums[at].offset as u64);
         self.intake.take(rows, place)?;
-        Ok(refused)
+        Ok(Pushed { taken, refused })
     }
 
-    fn push_each(
-        &mut self,
-        schema: &mut WriterSchema,
-        datums: &[&Datum],
-    ) -> Result<Vec<(usize, String)>> {
+    fn push_each(&mut self, schema: &mut WriterSchema, datums: &[&Datum]) -> Result<Pushed> {
         let mut refused = Vec::new();
         for (at, datum) in datums.iter().enumerate() {
             let of_one = self.push(schema, &[datum])?;
-            refused.extend(of_one.into_iter().map(|(_, reason)| (at, reason)));
+            refused.extend(of_one.refused.into_iter().map(|(_, reason)| (at, reason)));
         }
-        Ok(refused)
+        Ok(Pushed { taken: datums.len(), refused })
     }
 
     fn rows(&self, schema: &mut WriterSchema, datums: &[&Datum]) -> Result<PacketRows> {

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// A batch ends with the packet that brings it to either size, in the file or in memory. The decoder reserves about 2 MB for each packet,
 /// so batches are small.
 const BATCH_BYTES: usize = 4 << 20;
-const BATCH_MEMORY_BYTES: usize = 64 << 20;
+pub(crate) const BATCH_MEMORY_BYTES: usize = 64 << 20;
 
 /// An Avro file of packets that is being read.
 pub(crate) struct AvroPackets {

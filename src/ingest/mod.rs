@@ -51,7 +51,7 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
-pub use alert_batch::{AlertBatch, Datum, WriterSchema};
+pub use alert_batch::{AlertBatch, Datum, Pushed, WriterSchema};
 pub use container::{of_one_packet, only_packet};
 pub use listed::Listed;
 pub use message::framed;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::Deserialize;
@@ -17,9 +17,11 @@ const MOST_BYTES: usize = 4 << 20;
 /// The most schemas that are kept.
 const MOST_KNOWN: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an id is not asked for again.
+const UNKNOWN_FOR: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
-enum Place {
+enum SchemaPlace {
     Registry(Url),
     Folder(PathBuf),
 }
@@ -27,8 +29,17 @@ enum Place {
 /// A registry or a folder. Clones know the same schemas.
 #[derive(Clone, Debug)]
 pub struct SchemaSource {
-    place: Place,
+    place: SchemaPlace,
     known: Arc<Mutex<HashMap<u32, Arc<str>>>>,
+    /// The id that nobody knew, when it was asked for last, and why.
+    unknown: Arc<Mutex<Option<(u32, Instant, String)>>>,
+}
+
+/// What a registry says of an id that it does not know.
+#[derive(Deserialize)]
+struct Unknown {
+    #[serde(rename = "error_code")]
+    _code: i64,
 }
 
 #[derive(Deserialize)]
@@ -41,12 +52,12 @@ struct Registered {
 impl SchemaSource {
     /// A schema registry, as Confluent's.
     pub fn registry(url: Url) -> Self {
-        Self { place: Place::Registry(url), known: Arc::default() }
+        Self { place: SchemaPlace::Registry(url), known: Arc::default(), unknown: Arc::default() }
     }
 
     /// A folder of files, each of whose names is an id and `.avsc`.
     pub fn folder(path: PathBuf) -> Self {
-        Self { place: Place::Folder(path), known: Arc::default() }
+        Self { place: SchemaPlace::Folder(path), known: Arc::default(), unknown: Arc::default() }
     }
 
     /// The schema of an id, as JSON. One that is not known is an `Input` error; a registry that does not answer is none: ask again.
@@ -54,9 +65,31 @@ impl SchemaSource {
         if let Some(known) = self.known.lock().get(&id) {
             return Ok(known.clone());
         }
-        let found: Arc<str> = match &self.place {
-            Place::Registry(registry) => asked(registry, id).await?.into(),
-            Place::Folder(folder) => {
+        if let Some((_, _, why)) = self
+            .unknown
+            .lock()
+            .as_ref()
+            .filter(|(one, at, _)| *one == id && at.elapsed() < UNKNOWN_FOR)
+        {
+            return Err(Error::input(why.clone()));
+        }
+        let found = self.asked(id).await.inspect_err(|error| {
+            if error.kind() == Kind::Input {
+                *self.unknown.lock() = Some((id, Instant::now(), error.to_string()));
+            }
+        })?;
+        let mut known = self.known.lock();
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(id, found.clone());
+        Ok(found)
+    }
+
+    async fn asked(&self, id: u32) -> Result<Arc<str>> {
+        match &self.place {
+            SchemaPlace::Registry(registry) => Ok(asked(registry, id).await?.into()),
+            SchemaPlace::Folder(folder) => {
                 let path = folder.join(format!("{id}.avsc"));
                 let text = tokio::fs::read_to_string(&path).await;
                 let text = text.map_err(|error| match error.kind() {
@@ -65,15 +98,9 @@ impl SchemaSource {
                     }
                     _ => Error::from(error).context(path.display()),
                 });
-                text?.into()
+                Ok(text?.into())
             }
-        };
-        let mut known = self.known.lock();
-        if known.len() >= MOST_KNOWN {
-            known.clear();
         }
-        known.insert(id, found.clone());
-        Ok(found)
     }
 }
 
@@ -86,24 +113,26 @@ async fn asked(registry: &Url, id: u32) -> Result<String> {
     let response = client.get(&url).send().await;
     let mut response = response.map_err(|error| away(error.to_string()))?;
     let status = response.status();
-    if status.as_u16() == 404 {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| away(error.to_string()))? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MOST_BYTES {
+            return Err(away(format!("it sends more than {MOST_BYTES} bytes")));
+        }
+    }
+    // What is not a registry's answer comes from something before it, which is ill.
+    if status.as_u16() == 404 && serde_json::from_slice::<Unknown>(&body).is_ok() {
         return Err(Error::input(format!("schema {id}: {url} does not know it")));
     }
     if !status.is_success() {
         return Err(away(status.to_string()));
     }
-    let wrong = |why: String| Error::input(format!("schema {id}: {url}: {why}"));
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| away(error.to_string()))? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MOST_BYTES {
-            return Err(wrong(format!("more than {MOST_BYTES} bytes")));
-        }
-    }
-    let Registered { schema, kind } =
-        serde_json::from_slice(&body).map_err(|error| wrong(error.to_string()))?;
+    let Registered { schema, kind } = serde_json::from_slice(&body)
+        .map_err(|error| away(format!("not the answer of a registry: {error}")))?;
     match kind.as_deref() {
         None | Some("AVRO") => Ok(schema),
-        Some(other) => Err(wrong(format!("a schema of {other}, not of Avro"))),
+        Some(other) => {
+            Err(Error::input(format!("schema {id}: {url}: a schema of {other}, not of Avro")))
+        }
     }
 }

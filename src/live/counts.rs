@@ -107,6 +107,7 @@ impl Counts {
         // The clock of a producer may be ahead.
         age_ms.into_iter().for_each(|age| self.age.observe(age.max(0) as f64 / 1e3));
         self.committed.set(chrono::Utc::now().timestamp());
+        self.state.set(READING);
     }
 
     /// How many messages of each partition are not read.

@@ -6,8 +6,8 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::json;
 
-use super::LIVE;
-use super::kafka::{From, Kept, Stream};
+use super::kafka::{From, OffsetRange, Topics};
+use super::{Begun, LIVE, LiveOptions};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::{Partition, Positions, Warehouse};
 
@@ -26,13 +26,16 @@ pub enum OnGap {
 struct Gap {
     partition: Partition,
     next: i64,
-    kept: Kept,
+    kept: OffsetRange,
 }
 
 impl Gap {
     fn error(&self) -> Error {
-        let Self { partition: Partition { topic, number }, next, kept: Kept { first, next: last } } =
-            self;
+        let Self {
+            partition: Partition { topic, number },
+            next,
+            kept: OffsetRange { first, next: last },
+        } = self;
         let why = match next < first {
             true => format!(
                 "the broker has deleted offsets {next} to {} before they were read",
@@ -50,22 +53,26 @@ impl Gap {
 /// The offsets to read on from, or the error for the first gap.
 pub(super) async fn begin(
     warehouse: &Warehouse,
-    stream: &Stream,
+    topics: &Topics,
     read: &Positions,
     partitions: &[Partition],
-    (from, on_gap): (From, OnGap),
+    (options, before): (&LiveOptions, &mut Begun),
 ) -> Result<Result<BTreeMap<Partition, i64>, Error>> {
     let mut offsets = BTreeMap::new();
     for partition in partitions {
-        let Some(&next) = read.next.get(partition) else {
-            offsets.insert(partition.clone(), stream.begin(partition, from).await?);
+        let in_log = read.next.get(partition).filter(|_| before.has_begun || !options.reread);
+        let Some(&next) = before.offsets.get(partition).or(in_log) else {
+            // A partition that came later is read whole.
+            let from = if before.has_begun { From::Earliest } else { options.from };
+            let next = topics.begin(partition, from).await?;
+            offsets.insert(partition.clone(), next);
             continue;
         };
-        let kept = stream.kept(partition).await?;
+        let kept = topics.kept(partition).await?;
         let gap = Gap { partition: partition.clone(), next, kept };
         let next = match (kept.first..=kept.next).contains(&next) {
             true => next,
-            false if on_gap == OnGap::Stop => return Ok(Err(gap.error())),
+            false if options.on_gap == OnGap::Stop => return Ok(Err(gap.error())),
             false => {
                 record(warehouse, &gap).await?;
                 kept.first
@@ -73,6 +80,9 @@ pub(super) async fn begin(
         };
         offsets.insert(partition.clone(), next);
     }
+    before.has_begun = true;
+    before.offsets = offsets.clone();
+    before.offsets.retain(|partition, next| read.next.get(partition) != Some(next));
     Ok(Ok(offsets))
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures::{StreamExt, TryStreamExt, stream};
 use krafka::auth::{AuthConfig, TlsConfig};
 use krafka::consumer::{AutoOffsetReset, Consumer};
 use krafka::{Kafka, KrafkaError};
@@ -19,8 +20,14 @@ const PARTITION_BYTES: i32 = 4 << 20;
 /// What a batch of messages may have when it is decompressed.
 const DECOMPRESSED_BYTES: usize = 256 << 20;
 const MOST_MESSAGES: i32 = 500;
+/// As many partitions are asked for at once.
+const PARTITIONS_AT_ONCE: usize = 16;
 /// How long a broker waits for messages where there are none.
 const MOST_WAIT: Duration = Duration::from_millis(200);
+/// How long what is known of topics is believed.
+const KNOWN_FOR: Duration = Duration::from_secs(10);
+/// How long brokers may take to say what they have.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Where the brokers are and how they are spoken to.
 #[derive(Clone, Debug)]
@@ -50,7 +57,7 @@ pub enum From {
 
 /// One message.
 #[derive(Clone, Debug)]
-pub(super) struct Message {
+pub(super) struct StreamMessage {
     pub partition: Partition,
     pub offset: i64,
     /// When it was produced, in milliseconds since 1970.
@@ -61,18 +68,18 @@ pub(super) struct Message {
 
 /// The offsets of the first message of a partition, and of the next that will come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kept {
+pub(super) struct OffsetRange {
     pub first: i64,
     pub next: i64,
 }
 
 /// The topics, being read.
-pub(super) struct Stream {
+pub(super) struct Topics {
     consumer: Consumer,
     topics: Vec<String>,
 }
 
-impl Stream {
+impl Topics {
     /// Connects to the brokers.
     pub(super) async fn connect(options: &KafkaOptions) -> Result<Self> {
         let mut security = match &options.login {
@@ -85,7 +92,10 @@ impl Stream {
                 None => TlsConfig::new(),
             });
         }
-        let kafka = Kafka::builder(&options.brokers).client_id("diaflight").security(security);
+        let kafka = Kafka::builder(&options.brokers)
+            .client_id("diaflight")
+            .security(security)
+            .metadata_max_age(KNOWN_FOR);
         let kafka = kafka.connect().await.map_err(failed)?;
         let consumer = kafka
             .consumer_without_group()
@@ -120,10 +130,10 @@ impl Stream {
     }
 
     /// What a partition has.
-    pub(super) async fn kept(&self, partition: &Partition) -> Result<Kept> {
+    pub(super) async fn kept(&self, partition: &Partition) -> Result<OffsetRange> {
         let Partition { topic, number } = partition;
         let kept = self.consumer.fetch_watermarks(topic, *number).await.map_err(failed)?;
-        Ok(Kept { first: kept.0, next: kept.1 })
+        Ok(OffsetRange { first: kept.0, next: kept.1 })
     }
 
     /// Where to begin a partition that was never read.
@@ -155,9 +165,9 @@ impl Stream {
     }
 
     /// The next messages; none if none came in this time. Nothing is lost if the future is dropped.
-    pub(super) async fn poll(&self, wait: Duration) -> Result<Vec<Message>> {
+    pub(super) async fn poll(&self, wait: Duration) -> Result<Vec<StreamMessage>> {
         let records = self.consumer.poll(wait).await.map_err(failed)?;
-        let messages = records.into_iter().map(|record| Message {
+        let messages = records.into_iter().map(|record| StreamMessage {
             partition: Partition { topic: record.topic.to_string(), number: record.partition },
             offset: record.offset,
             timestamp_ms: record.timestamp,
@@ -167,13 +177,18 @@ impl Stream {
         Ok(messages.collect())
     }
 
-    /// How many messages of each partition are not read yet, as far as it is known.
-    pub(super) async fn lag(&self) -> BTreeMap<Partition, u64> {
-        let lag = self.consumer.lag().await;
-        let known = lag.into_iter().filter_map(|(at, lag)| {
-            Some((Partition { topic: at.topic, number: at.partition }, lag.lag?))
+    /// How many messages of each partition are not read yet. `NotReady` if a broker does not say.
+    pub(super) async fn lag(&self, partitions: &[Partition]) -> Result<BTreeMap<Partition, u64>> {
+        let asked = stream::iter(partitions).map(async |partition| {
+            let next = self.kept(partition).await?.next;
+            let position = self.consumer.position(&partition.topic, partition.number).await;
+            let lag = next.saturating_sub(position.unwrap_or(next)).max(0);
+            Ok((partition.clone(), lag as u64))
         });
-        known.collect()
+        let all = asked.buffer_unordered(PARTITIONS_AT_ONCE).try_collect();
+        tokio::time::timeout(PATIENCE, all).await.unwrap_or_else(|_| {
+            Err(Error::new(Kind::NotReady, "Kafka: the brokers do not say what they have"))
+        })
     }
 }
 
@@ -181,6 +196,10 @@ fn failed(error: KrafkaError) -> Error {
     let kind = match &error {
         KrafkaError::Auth { .. } => Kind::Unauthenticated,
         KrafkaError::Config { .. } => Kind::Argument,
+        // A batch of messages that cannot be decoded, whoever asks again.
+        KrafkaError::Protocol { .. } | KrafkaError::Compression { .. } if !error.is_retriable() => {
+            Kind::Input
+        }
         _ => Kind::NotReady,
     };
     Error::new(kind, format!("Kafka: {error}"))

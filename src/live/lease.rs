@@ -4,6 +4,7 @@
 //!
 //! It only spares work. What is committed is right whoever commits it: see [`Positions`](crate::warehouse::Positions).
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path as FilePath;
 use std::time::Duration;
 
@@ -12,10 +13,12 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use twox_hash::XxHash3_64;
 
 use super::LIVE;
+use super::counts::{Counts, WAITING};
 use crate::error::{Error, Result};
 use crate::process::{has_ended, own_name};
 use crate::warehouse::{Location, Warehouse};
@@ -25,13 +28,16 @@ const BEAT: Duration = Duration::from_secs(5);
 /// How long it may stay as it is.
 const STALE: Duration = Duration::from_secs(20);
 
+/// The process that asks.
+const OWN: &str = "/proc/self";
+
 /// The right to read.
 pub(super) struct Lease {
     /// Cancelled when someone else has a newer one.
     pub lost: CancellationToken,
     file: Path,
     location: Location,
-    _ends_beats: DropGuard,
+    beats: AbortOnDropHandle<()>,
 }
 
 /// What the file of a lease says.
@@ -40,6 +46,8 @@ struct Holder {
     topics: Vec<String>,
     /// The process, if the system names it.
     process: Option<String>,
+    /// The user of the process: of others it is not known whether they have ended.
+    user: Option<u32>,
     /// How often it was written.
     beats: u64,
     /// Whether the holder has given it up.
@@ -48,7 +56,11 @@ struct Holder {
 
 impl Lease {
     /// Waits until it is our turn.
-    pub(super) async fn take(warehouse: &Warehouse, topics: &[String]) -> Result<Self> {
+    pub(super) async fn take(
+        warehouse: &Warehouse,
+        topics: &[String],
+        counts: &Counts,
+    ) -> Result<Self> {
         let location = warehouse.location().clone();
         let mut topics = topics.to_vec();
         topics.sort_unstable();
@@ -66,12 +78,14 @@ impl Lease {
                 None => true,
                 Some(file) => is_free(&location, file, &mut seen).await?,
             };
+            let newest_is_held = !free;
             if free {
                 let next = newest.as_ref().and_then(|file| number(&file.location)).unwrap_or(0) + 1;
                 let file = folder.clone().join(format!("{next:020}.json"));
                 let holder = Holder {
                     topics: topics.clone(),
                     process: own_name().map(String::from),
+                    user: own_user(),
                     ..Default::default()
                 };
                 if create(&location, &file, &holder).await? {
@@ -81,16 +95,17 @@ impl Lease {
                     return Ok(Self::held(location, file, holder));
                 }
             }
+            if newest_is_held {
+                counts.state.set(WAITING);
+            }
             sleep(BEAT).await;
         }
     }
 
     fn held(location: Location, file: Path, mut holder: Holder) -> Self {
         let lost = CancellationToken::new();
-        let ended = CancellationToken::new();
         let (told, store, own) = (lost.clone(), location.store.clone(), file.clone());
-        let guard = ended.clone().drop_guard();
-        tokio::spawn(ended.run_until_cancelled_owned(async move {
+        let beats = tokio::spawn(async move {
             loop {
                 sleep(BEAT).await;
                 holder.beats += 1;
@@ -107,18 +122,25 @@ impl Lease {
                     tracing::warn!(%error, "the lease could not be written again");
                 }
             }
-        }));
-        Self { lost, file, location, _ends_beats: guard }
+        });
+        Self { lost, file, location, beats: AbortOnDropHandle::new(beats) }
     }
 
     /// Gives it up, so that others need not wait.
     pub(super) async fn end(self) {
+        self.beats.abort();
+        // It was told to end, which is no failure.
+        let _ = self.beats.await;
         let ended = Holder { ended: true, ..Default::default() };
         let put = self.location.store.put(&self.file, text(&ended).into()).await;
         if let Err(error) = put {
             tracing::warn!(%error, "the lease could not be given up: another process waits some seconds");
         }
     }
+}
+
+fn own_user() -> Option<u32> {
+    std::fs::metadata(OWN).ok().map(|own| own.uid())
 }
 
 /// Whether the newest lease is nobody's any more.
@@ -133,8 +155,9 @@ async fn is_free(
         Err(error) => return Err(error.into()),
     };
     let holder: Holder = serde_json::from_slice(&holder).unwrap_or_default();
-    let gone = |process: &String| has_ended(process, FilePath::new("/proc/self"));
-    if holder.ended || holder.process.as_ref().is_some_and(gone) {
+    let gone = |process: &String| has_ended(process, FilePath::new(OWN));
+    let is_ours = holder.user.is_some() && holder.user == own_user();
+    if holder.ended || (is_ours && holder.process.as_ref().is_some_and(gone)) {
         return Ok(true);
     }
     match seen {

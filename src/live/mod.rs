@@ -24,22 +24,26 @@ pub use self::frame::Framing;
 pub use self::gap::OnGap;
 pub use self::kafka::{From, KafkaOptions};
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-use self::counts::{FAILING, WAITING};
+use self::counts::FAILING;
 use self::lease::Lease;
 use self::session::session;
 use crate::error::{Error, Kind, Result};
 use crate::ingest::IngestOptions;
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Partition, Warehouse};
 
 /// The folder of a warehouse for what is not in its tables.
 const LIVE: &str = "_live";
 /// How long it waits before it connects again: at first, and at most.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LAST_WAIT: Duration = Duration::from_secs(30);
+/// So often it begins again where the same messages cannot be read or committed.
+const MOST_HOPELESS: u32 = 4;
 
 /// How to read streams.
 #[derive(Clone, Debug)]
@@ -50,6 +54,8 @@ pub struct LiveOptions {
     pub framing: Framing,
     /// Where partitions begin that were never read.
     pub from: From,
+    /// Whether all partitions begin there, whatever was read before.
+    pub reread: bool,
     /// How long alerts are gathered before they are committed.
     pub commit: Duration,
     /// What to do where a broker does not have the next message any more.
@@ -61,7 +67,7 @@ pub struct LiveOptions {
 }
 
 /// Why it ended.
-pub enum Ended {
+pub enum LiveEnd {
     /// It was told to.
     Stopped,
     /// Messages are lost.
@@ -77,58 +83,67 @@ pub async fn live(
     options: &LiveOptions,
     counts: &Counts,
     stop: &CancellationToken,
-) -> Result<Ended> {
-    let mut wait = FIRST_WAIT;
+) -> Result<LiveEnd> {
+    let (mut wait, mut before, mut hopeless) = (FIRST_WAIT, Begun::default(), 0);
     loop {
-        let failed = match turn(warehouse, options, counts, stop).await {
+        let messages = counts.messages.get();
+        let failed = match turn(warehouse, options, (counts, &mut before), stop).await {
             Ok(Some(ended)) => return Ok(ended),
-            Ok(None) => {
-                wait = FIRST_WAIT;
-                continue;
-            }
-            Err(error) if is_for_people(error.kind()) => return Err(error),
+            Ok(None) => continue,
             Err(error) => error,
         };
+        if counts.messages.get() > messages {
+            (wait, hopeless) = (FIRST_WAIT, 0);
+        }
+        match failed.kind() {
+            // A broker that is being started again may refuse a login that it accepted before.
+            Kind::Unauthenticated if before.has_begun => {}
+            Kind::Argument | Kind::Unauthenticated | Kind::Internal => return Err(failed),
+            Kind::Input if hopeless == MOST_HOPELESS => return Ok(LiveEnd::Unreadable(failed)),
+            Kind::Input => hopeless += 1,
+            _ => {}
+        }
         counts.failures.inc();
         counts.state.set(FAILING);
         tracing::warn!(error = %failed, again_s = wait.as_secs_f64(), "reading stopped, and begins again");
         tokio::select! {
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(LAST_WAIT),
-            () = stop.cancelled() => return Ok(Ended::Stopped),
+            () = stop.cancelled() => return Ok(LiveEnd::Stopped),
         }
     }
+}
+
+/// Where this process began to read.
+#[derive(Default)]
+struct Begun {
+    /// Whether it has read before.
+    has_begun: bool,
+    /// The first offsets of partitions, until the warehouse has positions of them: whoever fails before the first commit begins there again.
+    offsets: BTreeMap<Partition, i64>,
 }
 
 /// Waits for the lease, and reads as long as it is held: `None` if reading can begin again at once.
 async fn turn(
     warehouse: &Warehouse,
     options: &LiveOptions,
-    counts: &Counts,
+    (counts, before): (&Counts, &mut Begun),
     stop: &CancellationToken,
-) -> Result<Option<Ended>> {
-    counts.state.set(WAITING);
+) -> Result<Option<LiveEnd>> {
     let lease = tokio::select! {
-        lease = Lease::take(warehouse, &options.kafka.topics) => lease?,
-        () = stop.cancelled() => return Ok(Some(Ended::Stopped)),
+        lease = Lease::take(warehouse, &options.kafka.topics, counts) => lease?,
+        () = stop.cancelled() => return Ok(Some(LiveEnd::Stopped)),
     };
     let until = stop.child_token();
-    let ends = until.clone().drop_guard();
     let (lost, told) = (lease.lost.clone(), until.clone());
-    tokio::spawn(until.clone().run_until_cancelled_owned(async move {
+    let _watch = AbortOnDropHandle::new(tokio::spawn(async move {
         lost.cancelled().await;
         told.cancel();
     }));
-    let ended = session(warehouse, options, counts, &until).await;
-    drop(ends);
+    let ended = session(warehouse, options, (counts, before), &until).await;
     if lease.lost.is_cancelled() && !stop.is_cancelled() {
         tracing::warn!("another process reads these topics now");
         return ended.map(|_| None);
     }
     lease.end().await;
     ended
-}
-
-/// Whether trying again is of no use.
-fn is_for_people(kind: Kind) -> bool {
-    matches!(kind, Kind::Argument | Kind::Unauthenticated | Kind::Internal)
 }

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::block_in_place;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{Frame, Framing, frame};
-use super::kafka::{Message, Stream};
+use super::kafka::{StreamMessage, Topics};
 use super::schemas::{SchemaName, Schemas};
 use crate::error::{Error, Kind, Result};
 use crate::ingest::{AlertBatch, Datum, only_packet};
@@ -20,16 +19,17 @@ use crate::warehouse::Partition;
 const MOST_PACKETS: u64 = 20_000;
 /// The most bytes of messages that are to be set aside, give or take some.
 const MOST_REFUSED_BYTES: usize = 32 << 20;
-/// So many packets are decoded at once.
+/// So many packets are decoded at once, and so many bytes of them, give or take one.
 const GROUP: usize = 64;
+const GROUP_BYTES: usize = 8 << 20;
 const POLL: Duration = Duration::from_millis(200);
 
 /// What is to be committed together.
-pub(super) struct Gathered {
+pub(super) struct MicroBatch {
     pub batch: AlertBatch,
     /// The offset of the next message of each partition that was read from.
     pub next: BTreeMap<Partition, i64>,
-    pub refused: Vec<Refused>,
+    pub refused: Vec<UnreadMessage>,
     /// When the oldest message was produced, in milliseconds since 1970.
     pub oldest_ms: Option<i64>,
     pub bytes: u64,
@@ -38,31 +38,49 @@ pub(super) struct Gathered {
 }
 
 /// A message that cannot be read, or whose packet is refused.
-pub(super) struct Refused {
-    pub message: Message,
+pub(super) struct UnreadMessage {
+    pub message: StreamMessage,
     pub reason: String,
     /// The schema, as JSON, and the packet that was written with it; if it is known that far.
     pub packet: Option<(Bytes, Bytes)>,
 }
 
-impl Gathered {
-    pub(super) fn new(batch: AlertBatch) -> Self {
-        let (next, refused) = (BTreeMap::new(), Vec::new());
+impl UnreadMessage {
+    /// With bytes of its own: those of a message that was read are a part of all that came with it.
+    fn alone(self) -> Self {
+        let own = |bytes: Bytes| Bytes::copy_from_slice(&bytes);
+        let Self { message, reason, packet } = self;
+        let (key, value) = (message.key.map(own), own(message.value));
+        let packet = packet.map(|(schema, packet)| (own(schema), own(packet)));
+        Self { message: StreamMessage { key, value, ..message }, reason, packet }
+    }
+
+    fn bytes(&self) -> usize {
+        let key = self.message.key.as_ref().map_or(0, Bytes::len);
+        let packet = self.packet.as_ref().map_or(0, |(schema, packet)| schema.len() + packet.len());
+        self.message.value.len() + key + packet + self.reason.len()
+    }
+}
+
+impl MicroBatch {
+    /// Without messages; `next` are positions that are to be committed all the same.
+    pub(super) fn new(batch: AlertBatch, next: BTreeMap<Partition, i64>) -> Self {
+        let refused = Vec::new();
         Self { batch, next, refused, oldest_ms: None, bytes: 0, messages: 0, refused_bytes: 0 }
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.messages >= MOST_PACKETS || self.refused_bytes >= MOST_REFUSED_BYTES
     }
 }
 
 /// Reads the topics.
 pub(super) struct Reader {
-    pub stream: Stream,
+    pub topics: Topics,
     pub schemas: Schemas,
     pub framing: Framing,
     /// Messages that were polled and are not decoded yet.
-    pub pending: VecDeque<Message>,
+    pub pending: VecDeque<StreamMessage>,
     /// How many messages in a row were refused.
     pub refused_in_a_row: u64,
     /// After so many it is of no use to go on.
@@ -70,44 +88,37 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// Gathers for a time from the first message on, and longer while what was gathered before `is_busy` being committed, until it is full.
-    /// Ends at once when it is told to stop. What was gathered before an error is given first.
-    pub(super) async fn gather(
-        &mut self,
-        gathered: &mut Gathered,
-        time: Duration,
-        is_busy: impl Fn() -> bool,
-        stop: &CancellationToken,
-    ) -> Result<()> {
-        let mut until = None;
-        loop {
-            let due = until.is_some_and(|until| Instant::now() >= until) && !is_busy();
-            let hopeless = self.refused_in_a_row >= self.most_refused;
-            if due || gathered.is_full() || hopeless || stop.is_cancelled() {
-                return Ok(());
-            }
-            let more = self.some(gathered, stop).await;
-            if !gathered.next.is_empty() && until.is_none() {
-                until = Some(Instant::now() + time);
-            }
-            match more {
-                Ok(()) => {}
-                Err(_) if !gathered.next.is_empty() => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.refused_in_a_row >= self.most_refused
     }
 
-    /// Gathers the next messages, as many as have one schema, if some come.
-    async fn some(&mut self, gathered: &mut Gathered, stop: &CancellationToken) -> Result<()> {
+    /// The error for too many messages in a row that cannot be read, of which the last are in a batch.
+    pub(super) fn hopeless(&self, gathered: &MicroBatch) -> Option<Error> {
+        let UnreadMessage { message, reason, .. } =
+            gathered.refused.last().filter(|_| self.is_hopeless())?;
+        let Partition { topic, number } = &message.partition;
+        let place = format!("offset {} of partition {number} of {topic}", message.offset);
+        let count = self.refused_in_a_row;
+        Some(Error::input(format!(
+            "{count} messages in a row cannot be read, the last at {place}: {reason}"
+        )))
+    }
+
+    /// Waits a moment for messages, and gathers the next ones, as many as have one schema and are decoded at once.
+    pub(super) async fn some(
+        &mut self,
+        gathered: &mut MicroBatch,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         if self.pending.is_empty() {
             tokio::select! {
-                messages = self.stream.poll(POLL) => self.pending.extend(messages?),
+                messages = self.topics.poll(POLL) => self.pending.extend(messages?),
                 () = stop.cancelled() => return Ok(()),
             }
         }
         let Some(first) = self.pending.front() else { return Ok(()) };
-        let (schema, packet) = match packet(self.framing, first) {
+        // A message may be a compressed file.
+        let (schema, packet) = match block_in_place(|| packet(self.framing, first)) {
             Ok(found) => found,
             Err(error) => {
                 self.take(1, gathered, |_| Some((error.to_string(), None)));
@@ -115,27 +126,38 @@ impl Reader {
             }
         };
         let mut packets = vec![packet];
-        for message in self.pending.iter().take(GROUP).skip(1) {
-            match self::packet(self.framing, message) {
-                Ok((other, packet)) if other == schema => packets.push(packet),
-                _ => break,
+        let mut bytes = packets[0].len();
+        block_in_place(|| {
+            for message in self.pending.iter().take(GROUP).skip(1) {
+                match self::packet(self.framing, message) {
+                    Ok((other, packet)) if other == schema && bytes < GROUP_BYTES => {
+                        bytes += packet.len();
+                        packets.push(packet);
+                    }
+                    _ => break,
+                }
             }
-        }
-        let mut json = None;
-        let refused = match self.schemas.get(&schema).await {
+        });
+        let mut json = match &schema {
+            SchemaName::Text(text) => Some(text.clone()),
+            SchemaName::Registered(_) => None,
+        };
+        let (taken, refused) = match self.schemas.get(&schema).await {
             Ok(known) => {
-                json = Some(Bytes::from(known.to_json()));
+                json.get_or_insert_with(|| Bytes::from(known.to_json()));
                 let datums: Vec<_> = self.pending.iter().zip(&packets).map(datum).collect();
                 let datums: Vec<_> = datums.iter().collect();
-                block_in_place(|| gathered.batch.push(known, &datums))?
+                let pushed = block_in_place(|| gathered.batch.push(known, &datums))?;
+                (pushed.taken, pushed.refused)
             }
             Err(error) if error.kind() == Kind::Input => {
-                (0..packets.len()).map(|at| (at, error.to_string())).collect()
+                let all = (0..packets.len()).map(|at| (at, error.to_string()));
+                (packets.len(), all.collect())
             }
             Err(error) => return Err(error),
         };
         let refused: BTreeMap<_, _> = refused.into_iter().collect();
-        self.take(packets.len(), gathered, |at| {
+        self.take(taken, gathered, |at| {
             let packet = json.clone().map(|json| (json, packets[at].clone()));
             refused.get(&at).map(|reason| (reason.clone(), packet))
         });
@@ -146,7 +168,7 @@ impl Reader {
     fn take(
         &mut self,
         count: usize,
-        gathered: &mut Gathered,
+        gathered: &mut MicroBatch,
         refused: impl Fn(usize) -> Option<(String, Option<(Bytes, Bytes)>)>,
     ) {
         for (at, message) in self.pending.drain(..count).enumerate() {
@@ -159,8 +181,9 @@ impl Reader {
                 None => self.refused_in_a_row = 0,
                 Some((reason, packet)) => {
                     self.refused_in_a_row += 1;
-                    gathered.refused_bytes += message.value.len();
-                    gathered.refused.push(Refused { message, reason, packet });
+                    let unread = UnreadMessage { message, reason, packet }.alone();
+                    gathered.refused_bytes += unread.bytes();
+                    gathered.refused.push(unread);
                 }
             }
         }
@@ -168,7 +191,7 @@ impl Reader {
 }
 
 /// The schema and the packet of a message.
-fn packet(framing: Framing, message: &Message) -> Result<(SchemaName, Bytes)> {
+fn packet(framing: Framing, message: &StreamMessage) -> Result<(SchemaName, Bytes)> {
     match frame(framing, message.key.as_ref(), &message.value)? {
         Frame::Registered { schema, packet } => Ok((SchemaName::Registered(schema), packet)),
         Frame::Keyed { schema, packet } => Ok((SchemaName::Text(schema), packet)),
@@ -179,18 +202,8 @@ fn packet(framing: Framing, message: &Message) -> Result<(SchemaName, Bytes)> {
     }
 }
 
-fn datum((message, packet): (&Message, &Bytes)) -> Datum {
+fn datum((message, packet): (&StreamMessage, &Bytes)) -> Datum {
     let Partition { topic, number } = &message.partition;
     let source: Arc<str> = format!("partition {number} of {topic}").into();
     Datum { source, offset: message.offset, bytes: packet.clone() }
-}
-
-/// The error for too many messages in a row that cannot be read.
-pub(super) fn unreadable(gathered: &Gathered, in_a_row: u64) -> Option<Error> {
-    let Refused { message, reason, .. } = gathered.refused.last()?;
-    let Partition { topic, number } = &message.partition;
-    let place = format!("offset {} of partition {number} of {topic}", message.offset);
-    Some(Error::input(format!(
-        "{in_a_row} messages in a row cannot be read, the last at {place}: {reason}"
-    )))
 }

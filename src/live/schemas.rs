@@ -53,7 +53,12 @@ impl Schemas {
             if self.known.len() >= MOST_SCHEMAS {
                 self.known.clear();
             }
-            self.known.insert(name.clone(), schema);
+            // The text of a message is a part of all that came with it.
+            let own = match name {
+                SchemaName::Text(json) => SchemaName::Text(Bytes::copy_from_slice(json)),
+                registered => registered.clone(),
+            };
+            self.known.insert(own, schema);
         }
         self.known.get_mut(name).ok_or_else(|| Error::internal("the schema is gone"))
     }

@@ -1,6 +1,6 @@
 //! Reads and commits, from the positions in the warehouse on, until something ends it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -11,105 +11,190 @@ use tokio_util::sync::CancellationToken;
 
 use super::counts::{Counts, READING};
 use super::gap::begin;
-use super::kafka::Stream;
-use super::reader::{Gathered, Reader, unreadable};
+use super::kafka::Topics;
+use super::reader::{MicroBatch, Reader};
 use super::schemas::Schemas;
 use super::set_aside::set_aside;
-use super::young::merging;
-use super::{Ended, LiveOptions};
+use super::young::Merging;
+use super::{Begun, LiveEnd, LiveOptions};
 use crate::error::{Error, Result};
 use crate::ingest::AlertBatch;
-use crate::warehouse::{Positions, Warehouse};
+use crate::warehouse::{Partition, Positions, Warehouse};
 
-/// How often it looks whether topics have more partitions.
-const LOOK: Duration = Duration::from_secs(60);
+/// How often the brokers are asked what they have, also when nothing comes.
+const LOOK: Duration = Duration::from_secs(15);
 
-/// Reads until it is told to stop, or can go on only by connecting again: then `None`.
+/// What is committed beside the reading: the version that has the positions.
+type Commit = JoinHandle<Result<Option<u64>>>;
+
+struct Session<'a> {
+    warehouse: &'a Warehouse,
+    options: &'a LiveOptions,
+    counts: &'a Counts,
+    reader: Reader,
+    partitions: Vec<Partition>,
+    /// The version in which the positions were found or written.
+    since: Option<u64>,
+    /// Where partitions begin whose position the warehouse does not have yet: the first commit has them, with messages or without.
+    before: &'a mut Begun,
+    committing: Option<Commit>,
+    is_committed: Arc<Notify>,
+    look_at: Instant,
+    /// Whether topics have other partitions now.
+    is_changed: bool,
+}
+
+/// Reads until it is told to stop, or can go on only by connecting again: then `None`. Nothing of it goes on when it has ended.
 pub(super) async fn session(
     warehouse: &Warehouse,
     options: &LiveOptions,
-    counts: &Counts,
+    (counts, before): (&Counts, &mut Begun),
     stop: &CancellationToken,
-) -> Result<Option<Ended>> {
-    let stream = Stream::connect(&options.kafka).await?;
-    let partitions = stream.partitions().await?;
+) -> Result<Option<LiveEnd>> {
+    let topics = Topics::connect(&options.kafka).await?;
+    let partitions = topics.partitions().await?;
     let read = warehouse.positions(&partitions).await?;
-    let where_to = (options.from, options.on_gap);
-    let offsets = match begin(warehouse, &stream, &read, &partitions, where_to).await? {
+    let offsets = match begin(warehouse, &topics, &read, &partitions, (options, before)).await? {
         Ok(offsets) => offsets,
-        Err(gap) => return Ok(Some(Ended::Gap(gap))),
+        Err(gap) => return Ok(Some(LiveEnd::Gap(gap))),
     };
-    stream.seek(&offsets).await?;
+    topics.seek(&offsets).await?;
     tracing::info!(topics = ?options.kafka.topics, partitions = partitions.len(), "reading");
-    counts.state.set(READING);
-    let mut reader = Reader {
-        stream,
+    let reader = Reader {
+        topics,
         schemas: Schemas::new(options.ingest.schemas.clone(), options.ingest.history),
         framing: options.framing,
         pending: VecDeque::new(),
         refused_in_a_row: 0,
         most_refused: options.most_refused,
     };
-    let mut since = read.since;
     let is_committed = Arc::new(Notify::new());
-    let _merging = merging(warehouse.clone(), is_committed.clone());
-    let mut committing: Option<JoinHandle<Result<Option<u64>>>> = None;
-    let mut look_at = Instant::now() + LOOK;
-    loop {
-        let batch = AlertBatch::begin(warehouse, &options.ingest).await;
-        let mut gathered = Gathered::new(match batch {
-            Ok(batch) => batch,
-            Err(error) => return Err(after(committing, error).await),
-        });
-        let is_busy = || committing.as_ref().is_some_and(|task| !task.is_finished());
-        let more = reader.gather(&mut gathered, options.commit, is_busy, stop).await;
-        if let Some(task) = committing.take() {
-            since = committed(task).await?.or(since);
-        }
-        more?;
-        if reader.refused_in_a_row >= options.most_refused
-            && let Some(error) = unreadable(&gathered, reader.refused_in_a_row)
-        {
-            return Ok(Some(Ended::Unreadable(error)));
-        }
-        if !gathered.next.is_empty() {
-            let (warehouse, told) = (warehouse.for_one_run(), counts.clone());
-            let is_committed = is_committed.clone();
-            let runtime = Handle::current();
-            committing = Some(tokio::task::spawn_blocking(move || {
-                let done = runtime.block_on(commit(&warehouse, gathered, since, &told));
-                is_committed.notify_one();
-                done
-            }));
-            counts.lags(reader.stream.lag().await);
-        }
-        if stop.is_cancelled() {
-            if let Some(task) = committing {
-                committed(task).await?;
+    let merging = Merging::begin(warehouse, is_committed.clone());
+    let mut session = Session {
+        warehouse,
+        options,
+        counts,
+        reader,
+        partitions,
+        since: read.since,
+        before,
+        committing: None,
+        is_committed,
+        look_at: Instant::now(),
+        is_changed: false,
+    };
+    let ended = session.run(stop).await;
+    let committed = session.settle().await;
+    merging.end().await;
+    let ended = ended?;
+    committed?;
+    Ok(ended)
+}
+
+impl Session<'_> {
+    async fn run(&mut self, stop: &CancellationToken) -> Result<Option<LiveEnd>> {
+        loop {
+            let batch = AlertBatch::begin(self.warehouse, &self.options.ingest).await?;
+            // While they are being committed they are not to be moved back.
+            let begun = if self.committing.is_none() {
+                self.before.offsets.clone()
+            } else {
+                BTreeMap::new()
+            };
+            let mut gathered = MicroBatch::new(batch, begun);
+            self.fill(&mut gathered, stop).await?;
+            self.settle().await?;
+            if let Some(error) = self.reader.hopeless(&gathered) {
+                return Ok(Some(LiveEnd::Unreadable(error)));
             }
-            return Ok(Some(Ended::Stopped));
-        }
-        if Instant::now() >= look_at {
-            look_at = Instant::now() + LOOK;
-            if reader.stream.partitions().await? != partitions {
-                if let Some(task) = committing {
-                    committed(task).await?;
-                }
+            if !gathered.next.is_empty() {
+                self.commit(gathered);
+            }
+            if stop.is_cancelled() {
+                return Ok(Some(LiveEnd::Stopped));
+            }
+            if self.is_changed {
                 return Ok(None);
             }
         }
+    }
+
+    /// Gathers for a time from the first message on, and longer while the batch before is being committed, until it is full. Ends at once
+    /// when it is told to stop. What was gathered before an error of the brokers is committed first.
+    async fn fill(&mut self, gathered: &mut MicroBatch, stop: &CancellationToken) -> Result<()> {
+        let mut until = (!gathered.next.is_empty()).then(Instant::now);
+        loop {
+            if self.committing.as_ref().is_some_and(JoinHandle::is_finished) {
+                self.settle().await?;
+            }
+            let due = until.is_some_and(|until| Instant::now() >= until);
+            let ends = stop.is_cancelled() || self.is_changed;
+            let full = gathered.is_full() || self.reader.is_hopeless();
+            if (due && self.committing.is_none()) || full || ends {
+                return Ok(());
+            }
+            let more = match Instant::now() >= self.look_at {
+                true => self.look().await,
+                false => self.reader.some(gathered, stop).await,
+            };
+            match more {
+                Err(error) if gathered.messages == 0 => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "what was gathered before is committed first");
+                    return Ok(());
+                }
+                Ok(()) => {}
+            }
+            if gathered.messages > 0 && until.is_none() {
+                until = Some(Instant::now() + self.options.commit);
+            }
+        }
+    }
+
+    /// Asks the brokers what they have: so it is seen that they are away, or that there are new partitions, though nothing comes.
+    async fn look(&mut self) -> Result<()> {
+        let topics = &self.reader.topics;
+        self.is_changed = topics.partitions().await? != self.partitions;
+        self.counts.lags(topics.lag(&self.partitions).await?);
+        if self.committing.is_none() {
+            self.counts.state.set(READING);
+        }
+        self.look_at = Instant::now() + LOOK;
+        Ok(())
+    }
+
+    fn commit(&mut self, gathered: MicroBatch) {
+        let (warehouse, counts) = (self.warehouse.for_one_run(), self.counts.clone());
+        let (since, is_committed, runtime) =
+            (self.since, self.is_committed.clone(), Handle::current());
+        self.committing = Some(tokio::task::spawn_blocking(move || {
+            let done = runtime.block_on(commit(&warehouse, gathered, since, &counts));
+            is_committed.notify_one();
+            done
+        }));
+    }
+
+    /// Waits for the commit that goes on, if one does.
+    async fn settle(&mut self) -> Result<()> {
+        let Some(task) = self.committing.take() else { return Ok(()) };
+        let broken = |error| Error::internal(format!("the commit ended: {error}"));
+        if let Some(version) = task.await.map_err(broken)?? {
+            self.since = Some(version);
+            self.before.offsets.clear();
+        }
+        Ok(())
     }
 }
 
 /// Keeps what is refused, then commits the rows and the offsets; gives the version that has them.
 async fn commit(
     warehouse: &Warehouse,
-    gathered: Gathered,
+    gathered: MicroBatch,
     since: Option<u64>,
     counts: &Counts,
 ) -> Result<Option<u64>> {
     let begun = Instant::now();
-    let Gathered { batch, messages, next, refused, oldest_ms, bytes, .. } = gathered;
+    let MicroBatch { batch, messages, next, refused, oldest_ms, bytes, .. } = gathered;
     set_aside(warehouse, &refused).await?;
     let read = Positions { since, next };
     let done = batch.commit(warehouse, &read).await;
@@ -133,16 +218,4 @@ async fn commit(
         "committed"
     );
     Ok(version)
-}
-
-async fn committed(task: JoinHandle<Result<Option<u64>>>) -> Result<Option<u64>> {
-    task.await.map_err(|error| Error::internal(format!("the commit ended: {error}")))?
-}
-
-/// An error, once the commit before it has come to its end.
-async fn after(committing: Option<JoinHandle<Result<Option<u64>>>>, error: Error) -> Error {
-    match committing {
-        Some(task) => committed(task).await.err().unwrap_or(error),
-        None => error,
-    }
 }

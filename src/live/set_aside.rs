@@ -8,7 +8,7 @@ use object_store::path::Path;
 use serde_json::json;
 
 use super::LIVE;
-use super::reader::Refused;
+use super::reader::UnreadMessage;
 use crate::error::{Error, Result};
 use crate::ingest::of_one_packet;
 use crate::warehouse::{Partition, Warehouse};
@@ -17,13 +17,13 @@ use crate::warehouse::{Partition, Warehouse};
 const AT_ONCE: usize = 8;
 
 /// Keeps some messages. The same message has the same names, however often it is kept.
-pub(super) async fn set_aside(warehouse: &Warehouse, refused: &[Refused]) -> Result<()> {
+pub(super) async fn set_aside(warehouse: &Warehouse, refused: &[UnreadMessage]) -> Result<()> {
     let kept = stream::iter(refused).map(|one| keep(warehouse, one));
     kept.buffer_unordered(AT_ONCE).try_collect().await
 }
 
-async fn keep(warehouse: &Warehouse, refused: &Refused) -> Result<()> {
-    let Refused { message, reason, packet } = refused;
+async fn keep(warehouse: &Warehouse, refused: &UnreadMessage) -> Result<()> {
+    let UnreadMessage { message, reason, packet } = refused;
     let Partition { topic, number } = &message.partition;
     let (name, bytes) = match packet {
         Some((schema, packet)) => ("avro", of_one_packet(schema, packet)),

@@ -4,27 +4,47 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::Kind;
 use crate::schema::Table;
 use crate::warehouse::{MergePolicy, Warehouse};
 
-/// Merges what is due, on a thread of its own, each time that it is told of a commit, until the guard is dropped.
-pub(super) fn merging(warehouse: Warehouse, committed: Arc<Notify>) -> DropGuard {
-    let stop = CancellationToken::new();
-    let (guard, runtime) = (stop.clone().drop_guard(), Handle::current());
-    tokio::task::spawn_blocking(move || {
-        runtime.block_on(stop.run_until_cancelled(async {
-            loop {
-                committed.notified().await;
-                for table in Table::ALL {
-                    merge(&warehouse, table).await;
+/// The thread that merges.
+pub(super) struct Merging {
+    stop: CancellationToken,
+    warehouse: Warehouse,
+    thread: JoinHandle<()>,
+}
+
+impl Merging {
+    /// Begins to merge what is due each time that it is told of a commit.
+    pub(super) fn begin(warehouse: &Warehouse, committed: Arc<Notify>) -> Self {
+        let (stop, runtime) = (CancellationToken::new(), Handle::current());
+        let warehouse = warehouse.for_one_run();
+        let (told, own) = (stop.clone(), warehouse.clone());
+        let thread = tokio::task::spawn_blocking(move || {
+            runtime.block_on(told.run_until_cancelled(async {
+                loop {
+                    committed.notified().await;
+                    for table in Table::ALL {
+                        merge(&own, table).await;
+                    }
                 }
-            }
-        }))
-    });
-    guard
+            }));
+        });
+        Self { stop, warehouse, thread }
+    }
+
+    /// Stops it, and deletes what it has not committed.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        if let Err(error) = self.thread.await {
+            tracing::error!(%error, "the merging of young files ended");
+        }
+        self.warehouse.discard_run().await;
+    }
 }
 
 /// Does all merges of young files of a table that are due. What fails is tried again after the next commit.

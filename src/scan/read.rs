@@ -19,7 +19,7 @@ use crate::index::{FileColumns, FileIndex, PART_ROWS, RowGroupPart};
 
 /// Parts of row groups that are read or decoded at the same time: enough to keep every thread decoding while the next parts are on their
 /// way from a distant store.
-const PARTS_AT_ONCE: usize = 16;
+const PARTS_AT_ONCE: usize = 48;
 /// Memory for the rows of these parts, give or take one part. A client that stops reading makes the server hold this much.
 const AHEAD_BYTES: usize = 16 << 20;
 /// Memory for the rows of one part.

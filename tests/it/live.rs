@@ -119,6 +119,19 @@ impl Fed {
         assert_eq!(self.read().await, messages);
     }
 
+    /// Produces all alerts, with Fink's framing.
+    fn produce(&self, broker: &Broker, alerts: &Alerts) -> i64 {
+        broker.produce(&self.topic, PARTITIONS as u32, "fink", alerts.folder.path(), &[])
+    }
+
+    async fn wait_for_log(&self, text: &str) {
+        let start = Instant::now();
+        while !self.log().contains(text) {
+            assert!(start.elapsed() < PATIENCE, "no {text}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     async fn assert_same(&self, tables: &Tables) {
         let found = stored(&self.warehouse()).await.rows;
         for table in Table::ALL {
@@ -178,10 +191,12 @@ async fn killed_at_any_time_it_gives_each_row_once() {
     let (alerts, mut broker, fed) = (Alerts::of(4000).await, Broker::start(), Fed::new("killed"));
     let produced = broker.produce("killed", PARTITIONS as u32, "fink", alerts.folder.path(), &[]);
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-    let mut kills = 0;
+    let mut kills = 0_u64;
     while fed.read().await < produced {
         let live = fed.live(&broker, &[]);
-        tokio::time::sleep(Duration::from_millis(random.random_range(100..1500))).await;
+        // Longer and longer, so that it comes to its end on a slow machine, too.
+        let longest = 1500 + 40 * kills;
+        tokio::time::sleep(Duration::from_millis(random.random_range(100..longest))).await;
         live.kill();
         kills += 1;
         if kills % 5 == 0 {
@@ -254,24 +269,82 @@ async fn messages_without_a_schema_wait_in_a_folder_and_too_many_stop_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_one_reads_and_the_other_takes_over() {
     let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("two"));
+    let mut produced = fed.produce(&broker, &alerts);
     let first = fed.live(&broker, &[]);
-    let start = Instant::now();
-    let leases = Path::new(&fed.url()).join("_live/leases");
-    while !leases.exists() {
-        assert!(start.elapsed() < PATIENCE, "{}", fed.log());
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let second = fed.live(&broker, &[]);
-    let produced = broker.produce("two", PARTITIONS as u32, "fink", alerts.folder.path(), &[]);
     fed.wait_for(produced).await;
-    first.kill();
-    let produced =
-        produced + broker.produce("two", PARTITIONS as u32, "fink", alerts.folder.path(), &[]);
+    let second = fed.live(&broker, &[]);
+    fed.wait_for_log("another process reads these topics").await;
+    produced += fed.produce(&broker, &alerts);
+    fed.wait_for(produced).await;
+    assert_eq!(fed.log().matches("\"reading\"").count(), 1, "{}", fed.log());
+    // It is not dead but asleep, as on a machine that is suspended.
+    send("STOP", &first.0);
+    produced += fed.produce(&broker, &alerts);
     let begun = Instant::now();
     fed.wait_for(produced).await;
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
-    assert_eq!(second.stop(), Some(0));
+    let taken_over = begun.elapsed();
+    assert!(taken_over > Duration::from_secs(5), "{taken_over:?}: it was not waited for");
+    // Awake again, it sees that another one reads.
+    send("CONT", &first.0);
+    fed.wait_for_log("another process reads these topics now").await;
+    produced += fed.produce(&broker, &alerts);
+    fed.wait_for(produced).await;
+    assert_eq!((first.stop(), second.stop()), (Some(0), Some(0)), "{}", fed.log());
     fed.assert_same(&alerts.tables).await;
+}
+
+/// The last commit fails, and nothing comes any more that would make it be tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_is_seen_and_done_again_though_nothing_comes() {
+    let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("failing"));
+    let produced = fed.produce(&broker, &alerts);
+    let in_the_way = Path::new(&fed.url()).join("objects");
+    fs::create_dir_all(fed.url()).unwrap();
+    fs::write(&in_the_way, "a file where the folder of the table would be").unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let live = fed.live(&broker, &["--metrics", &address]);
+    let health = async || match reqwest::get(format!("http://{address}/health")).await {
+        Ok(answer) => answer.status().as_u16(),
+        Err(_) => 0,
+    };
+    let start = Instant::now();
+    while health().await != 503 {
+        assert!(start.elapsed() < PATIENCE, "{}", fed.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fs::remove_file(&in_the_way).unwrap();
+    fed.wait_for(produced).await;
+    assert_eq!(health().await, 200);
+    assert_eq!(live.stop(), Some(0));
+    fed.assert_same(&alerts.tables).await;
+}
+
+/// What came while it did not run is read, also in partitions of which it had read nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn latest_is_where_it_began_and_reread_is_from_the_start() {
+    let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("latest"));
+    let before = fed.produce(&broker, &alerts);
+    let live = fed.live(&broker, &["--from", "latest"]);
+    fed.wait_for_log("\"reading\"").await;
+    // Without a table there is no place for positions yet.
+    let few = tempdir().unwrap();
+    let options = SurveyOptions { objects: 300, seed: 12, nights: "300..304".parse().unwrap() };
+    write_packets(few.path(), &options, false, &CancellationToken::new(), &|_| ()).unwrap();
+    let new = broker.produce("latest", PARTITIONS as u32, "fink", few.path(), &[]);
+    fed.wait_for(before + new).await;
+    assert_eq!(live.stop(), Some(0));
+    let sources = stored(&fed.warehouse()).await.rows[&Table::Sources].len();
+    assert!(sources < alerts.tables[&Table::Sources].len(), "{sources} of before were read");
+    let after = fed.produce(&broker, &alerts);
+    let live = fed.live(&broker, &["--from", "latest"]);
+    fed.wait_for(before + new + after).await;
+    assert_eq!(live.stop(), Some(0));
+    let twice = stored(&fed.warehouse()).await.rows;
+    let live = fed.live(&broker, &["--reread"]);
+    fed.wait_for_log("\"added\":0").await;
+    fed.wait_for(before + new + after).await;
+    assert_eq!(live.stop(), Some(0));
+    fed.assert_same(&twice).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

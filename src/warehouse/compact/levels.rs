@@ -87,11 +87,16 @@ fn tier(level: Level, bytes: u64) -> u32 {
 }
 
 /// The level of young files of one level, and of one tier, once they are merged.
-pub(super) fn merged_level(level: Level, files: &[DataFile]) -> Level {
-    let bytes = bytes_of(files);
+pub(super) fn merged_level(level: Level, files: &[DataFile], full: FileSize) -> Level {
+    let (rows, bytes) = (files.iter().filter_map(|file| file.rows).sum(), bytes_of(files));
     let is_larger = |file: &DataFile| tier(level, bytes) > tier(level, file.size_bytes);
     match Level::of_run(bytes) {
-        Level::L0 if level == Level::L0 && files.iter().all(is_larger) => Level::L0,
+        // One file: several would be of the tier from which they came, and be merged again.
+        Level::L0
+            if level == Level::L0 && full.is_small(rows, bytes) && files.iter().all(is_larger) =>
+        {
+            Level::L0
+        }
         by_size => level.next().max(by_size),
     }
 }
@@ -192,7 +197,7 @@ mod tests {
         for bytes in [10_000, 60_000, 110_000, 500_000, 3_000_000, 32_000_000] {
             let files: Vec<_> = (0..8).map(|_| tagged(0..=9, bytes, Level::L0, None)).collect();
             assert_eq!(tiers(Level::L0, &files.iter().collect::<Vec<_>>()).len(), 1);
-            let merged = merged_level(Level::L0, &files);
+            let merged = merged_level(Level::L0, &files, FileSize::TARGET);
             let expected = if bytes < 32_000_000 { Level::L0 } else { Level::L1 };
             assert_eq!(merged, expected, "{bytes}");
             let merged = tagged(0..=9, 8 * bytes, merged, None);
@@ -204,10 +209,12 @@ mod tests {
         }
         // What would not grow goes on to the next level, so that every merge comes to an end.
         let files: Vec<_> = [500_000, 1000].map(|n| tagged(0..=9, n, Level::L0, None)).into();
-        assert_eq!(merged_level(Level::L0, &files), Level::L1);
+        assert_eq!(merged_level(Level::L0, &files, FileSize::TARGET), Level::L1);
+        let files: Vec<_> = (0..8).map(|_| tagged(0..=9, 900, Level::L0, None)).collect();
+        assert_eq!(merged_level(Level::L0, &files, FULL), Level::L1, "more than one file");
         // Of higher levels all are of one tier.
         let files = [1000, 1_000_000_000].map(|n| tagged(0..=9, n, Level::L1, None));
         assert_eq!(tiers(Level::L1, &files.iter().collect::<Vec<_>>()).len(), 1);
-        assert_eq!(merged_level(Level::L1, &files), Level::L2);
+        assert_eq!(merged_level(Level::L1, &files, FileSize::TARGET), Level::L2);
     }
 }

@@ -162,7 +162,7 @@ fn young_merge(
         files.truncate(FAN_IN);
     }
     let bytes = bytes_of(&files);
-    let to = merged_level(level, &files).min(Level::Mature);
+    let to = merged_level(level, &files, policy.file_size).min(Level::Mature);
     let cut = (to == Level::Mature).then(|| match starts {
         [] => RangeCut { starts: Vec::new(), parts: policy.range_size.parts(bytes) },
         starts => RangeCut { starts: starts.to_vec(), parts: 1 },

@@ -115,11 +115,16 @@ fn young(updates: &[&DataFile], policy: &MergePolicy) -> Option<Merge> {
         let is_of_level = |file: &&DataFile| file.tag.level.unwrap_or(Level::L0) == level;
         let of_level: Vec<_> = updates.iter().copied().filter(is_of_level).collect();
         let tiers = tiers(level, &of_level).into_iter();
-        tiers.into_iter().find_map(|files| young_merge(level, files, most))
+        tiers.into_iter().find_map(|files| young_merge(level, files, most, policy))
     })
 }
 
-fn young_merge(level: Level, files: Vec<&DataFile>, most: usize) -> Option<Merge> {
+fn young_merge(
+    level: Level,
+    files: Vec<&DataFile>,
+    most: usize,
+    policy: &MergePolicy,
+) -> Option<Merge> {
     let runs = depth(files.iter().copied());
     if runs < most && files.len() < 4 * most {
         return None;
@@ -128,7 +133,7 @@ fn young_merge(level: Level, files: Vec<&DataFile>, most: usize) -> Option<Merge
     files.sort_by_key(DataFile::update_number);
     files.truncate(FAN_IN);
     let why = format!("{runs} updates at one key");
-    let to = merged_level(level, &files).min(Level::L2);
+    let to = merged_level(level, &files, policy.file_size).min(Level::L2);
     let kind = MergeKind::Updates;
     Some(Merge { files, from: level, to, range: None, why, kind, cut: None })
 }

@@ -42,8 +42,7 @@ use deltalake_core::kernel::engine::arrow_conversion::TryIntoArrow;
 use deltalake_core::kernel::{Add, EagerSnapshot, Metadata};
 use deltalake_core::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use futures::{StreamExt, TryStreamExt};
-use object_store::ObjectStoreExt;
-use object_store::{ObjectMeta, ObjectStore, path::Path, prefix::PrefixStore};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, path::Path, prefix::PrefixStore};
 use url::Url;
 
 use self::comments::without_comments;
