@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::IngestOptions;
 use super::evolution::{KnownColumns, extend};
 use super::gathered::GatheredRows;
+use super::precedence::ranked_by;
 use super::repeats::Repeats;
 use super::run::{BatchLimit, Run};
 use super::staged::StagedRows;
@@ -21,13 +22,13 @@ use crate::error::{Error, Result};
 use crate::process::{has_ended, own_name};
 use crate::schema::{KEY, Table, provenance};
 
-/// The most bytes that are gathered: texts of a run are one array, which has no more than 2 GiB.
+/// The most memory that is used: texts of a run are one array, which has no more than 2 GiB.
 const MOST_BYTES: usize = 1 << 30;
 
 /// Collects the rows of one ingest.
 pub(crate) struct Staging {
     dir: TempDir,
-    /// The most bytes of gathered rows.
+    /// The memory for staged rows. Half of it is for those that are gathered, which are there twice while they are sorted.
     memory_bytes: usize,
     runs: usize,
     tables: BTreeMap<Table, UnfinishedTable>,
@@ -86,9 +87,9 @@ impl Staging {
                 staged.gathered.len() - 1
             }
         };
-        staged.gathered[at].push(batch)?;
+        staged.gathered[at].push(table, batch)?;
         staged.rows += batch.num_rows() as u64;
-        while self.gathered_bytes() > self.memory_bytes {
+        while self.gathered_bytes() > self.memory_bytes / 2 {
             self.spill()?;
         }
         Ok(())
@@ -112,7 +113,9 @@ impl Staging {
         self.runs += 1;
         if let Some(run) = open.run(table, at)? {
             let limit = BatchLimit::new(open.row_bytes, self.memory_bytes);
-            open.runs.push(run.on_disk(&path, limit)?);
+            // To find copies, these columns alone are read.
+            let ranked_by = ranked_by(table, &open.schema);
+            open.runs.push(run.on_disk(&path, &ranked_by, limit)?);
         }
         Ok(())
     }

@@ -19,9 +19,10 @@
 //!
 //! # Memory
 //! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
-//! folder. A quarter is for staged rows: those that are gathered, then the batches of their runs. The last quarter is for what neither
-//! counts, whatever the number of rows: the row group being written and one being read, of a table of 120 columns about 20 MB each, and a
-//! few batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
+//! folder. A quarter is for staged rows: those that are gathered (twice, while they are sorted), then the batches of their runs. The last
+//! quarter is for what neither counts, whatever the number of rows: the row group being written and one being read, of a table of 120
+//! columns about 20 MB each, and a few batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for
+//! each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -186,7 +187,7 @@ impl Upsert<'_> {
         writer: SortedWriter,
     ) -> Result<Vec<DataFile>> {
         let (table, schema) = (writer.table(), writer.schema().clone());
-        let rows = staged.merged(table, &schema, &wanted, self.dir.path()).await?;
+        let rows = staged.merged(table, &schema, &wanted, self.dir.path());
         write_sorted(writer, rows.map_err(Error::from)).await
     }
 

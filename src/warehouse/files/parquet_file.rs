@@ -119,6 +119,8 @@ impl ParquetFile {
             return Ok(());
         }
         let mut encoded = WrittenGroup::new(self.schema.index_of(KEY)?);
+        let bytes = self.group_bytes();
+        self.writer.inner_mut().reserve(bytes);
         let mut group = self.writer.next_row_group()?;
         for column in take(&mut self.columns) {
             let chunk = column.close()?;
