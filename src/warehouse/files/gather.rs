@@ -161,6 +161,13 @@ mod tests {
     }
 
     #[test]
+    fn batches_that_are_more_than_half_full_stay_as_they_are() {
+        let batches = gathered(&[10; 3000], 600);
+        assert!(batches.iter().all(|(rows, _)| *rows == 600), "{batches:?}");
+        assert_eq!(gathered(&[10; 3000], 500)[0].0, 1024);
+    }
+
+    #[test]
     fn long_rows_are_gathered_by_bytes() {
         let long = 1 << 20;
         for at_once in [1, 3, 40] {
