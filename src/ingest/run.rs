@@ -20,10 +20,10 @@ use on_disk::Parts;
 pub(super) use on_disk::RunWriter;
 
 /// How many runs are merged at once.
-pub(super) const MERGED_AT_ONCE: usize = 64;
-/// A batch of a run takes this part of the memory for staged rows, at most: of each run that is merged there is a batch in memory, and up to
-/// as much again that is sorted.
-const BATCH_PART: usize = 2 * MERGED_AT_ONCE;
+pub(super) const MERGED_AT_ONCE: usize = 96;
+/// A batch of a run takes this part of the memory for staged rows, at most. Of each run that is merged there is a batch in memory, and up to
+/// as much again that is sorted: nothing else is, by then.
+const BATCH_PART: usize = MERGED_AT_ONCE;
 /// The most rows and bytes of a batch.
 const MOST_ROWS: usize = 8192;
 const MOST_BYTES: usize = 4 << 20;

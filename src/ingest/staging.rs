@@ -22,13 +22,16 @@ use crate::error::{Error, Result};
 use crate::process::{has_ended, own_name};
 use crate::schema::{KEY, Table, provenance};
 
-/// The most memory that is used: texts of a run are one array, which has no more than 2 GiB.
+/// The most memory that is of use for staged rows.
 const MOST_BYTES: usize = 1 << 30;
+/// The most bytes that are gathered, however much memory there is: with more, the kernel clears pages for longer than it takes to write runs
+/// and read them.
+const MOST_GATHERED_BYTES: usize = 64 << 20;
 
 /// Collects the rows of one ingest.
 pub(crate) struct Staging {
     dir: TempDir,
-    /// The memory for staged rows. Half of it is for those that are gathered, which are there twice while they are sorted.
+    /// The memory for staged rows.
     memory_bytes: usize,
     runs: usize,
     tables: BTreeMap<Table, UnfinishedTable>,
@@ -89,7 +92,7 @@ impl Staging {
         };
         staged.gathered[at].push(table, batch)?;
         staged.rows += batch.num_rows() as u64;
-        while self.gathered_bytes() > self.memory_bytes / 2 {
+        while self.gathered_bytes() > self.memory_bytes.min(MOST_GATHERED_BYTES) {
             self.spill()?;
         }
         Ok(())

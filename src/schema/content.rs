@@ -90,7 +90,7 @@ impl ValueHash {
         self.bytes(3, value.as_bytes())
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(self, kind: u64, bytes: &[u8]) -> u64 {
         let seed = self.seed.wrapping_add(kind);
         // Up to 240 bytes the secret does not count. Without one, none is copied for each value.
