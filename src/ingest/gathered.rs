@@ -1,23 +1,21 @@
 //! Rows of one table and schema, gathered in memory until they are sorted into a [`Run`]. Of copies of a row that are neighbours in the
 //! order of the table, as most copies are, only the one that [stays](super::precedence) is kept.
 
-use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::{
-    LexicographicalComparator, SortColumn, SortOptions, lexsort_to_indices, take_record_batch,
-};
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::precedence::{RANK, ranked, ranked_by};
+use super::neighbours::best_of_neighbours;
+use super::order::{Place, places};
 use super::repeats::{Repeats, identity};
 use super::run::Run;
 use crate::error::Result;
 use crate::schema::Table;
-use crate::warehouse::{DESCENDING, bytes_of, joined};
+use crate::warehouse::{bytes_of, taken};
 
-/// Rows that are ranked at once.
-const RANKED_AT_ONCE: usize = 16 << 10;
+/// So many states of objects are gathered, or as many as are left of those before, until copies are dropped.
+const ROWS_WITH_COPIES: usize = 128 << 10;
 /// Bytes that a row takes while rows are sorted: its number, and the values by which it is sorted.
-const ORDER_BYTES: usize = 32;
+const ORDER_BYTES: usize = size_of::<Place>() + size_of::<u32>();
 
 pub(super) struct GatheredRows {
     pub schema: SchemaRef,
@@ -26,19 +24,36 @@ pub(super) struct GatheredRows {
     pub bytes: usize,
     /// The bytes of a row in the batch with the longest rows.
     pub row_bytes: usize,
+    /// The rows that were left when copies were last dropped, and those since.
+    kept: usize,
+    since: usize,
 }
 
 impl GatheredRows {
     pub(super) fn new(schema: SchemaRef) -> Self {
-        Self { schema, batches: Vec::new(), bytes: 0, row_bytes: 0 }
+        Self { schema, batches: Vec::new(), bytes: 0, row_bytes: 0, kept: 0, since: 0 }
     }
 
-    pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(super) fn push(&mut self, table: Table, batch: &RecordBatch) -> Result<()> {
         if batch.num_rows() > 0 {
-            self.bytes += batch.get_array_memory_size() + batch.num_rows() * ORDER_BYTES;
-            self.row_bytes = self.row_bytes.max(bytes_of(batch)? / batch.num_rows());
-            self.batches.push(batch.clone());
+            self.add(batch.clone())?;
+            self.since += batch.num_rows();
         }
+        // Each alert has a state of its object: most are copies.
+        if table == Table::Objects && self.since > self.kept.max(ROWS_WITH_COPIES) {
+            let all = self.take();
+            self.row_bytes = all.row_bytes;
+            let rows = all.best(table)?;
+            self.kept = rows.num_rows();
+            self.add(rows)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, batch: RecordBatch) -> Result<()> {
+        self.bytes += batch.get_array_memory_size() + batch.num_rows() * ORDER_BYTES;
+        self.row_bytes = self.row_bytes.max(bytes_of(&batch)? / batch.num_rows());
+        self.batches.push(batch);
         Ok(())
     }
 
@@ -50,63 +65,76 @@ impl GatheredRows {
 
     /// The rows in the order of their table, which are added to the repeats.
     pub(super) fn sorted(self, table: Table, repeats: &mut Repeats) -> Result<Run> {
-        let rows = joined(&self.schema, self.batches)?;
-        let by = table.sort_columns().iter().filter_map(|name| rows.column_by_name(name));
-        let options = Some(SortOptions::default());
-        let by: Vec<_> = by.map(|values| SortColumn { values: values.clone(), options }).collect();
-        let order = best_of_neighbours(table, &rows, &lexsort_to_indices(&by, None)?)?;
-        let identity = identity(table, &rows);
-        order.iter().for_each(|row| repeats.add(identity(*row as usize)));
-        Ok(Run::in_memory(rows, UInt32Array::from(order)))
+        let rows = self.best(table)?;
+        (0..rows.num_rows()).map(identity(table, &rows)).for_each(|row| repeats.add(row));
+        Ok(Run::in_memory(rows))
+    }
+
+    /// The rows in the order of their table, without copies that are neighbours in it.
+    fn best(self, table: Table) -> Result<RecordBatch> {
+        let mut places = places(table, &self.batches)?;
+        places.sort_unstable();
+        let order = best_of_neighbours(table, &self.batches, &places)?;
+        drop(places);
+        taken(&self.schema, self.batches, &order.into())
     }
 }
 
-/// The order without the copies that another copy beside them is better than.
-fn best_of_neighbours(table: Table, rows: &RecordBatch, order: &UInt32Array) -> Result<Vec<u32>> {
-    let identity = identity(table, rows);
-    let ranked_by = ranked_by(table, rows.schema_ref());
-    let columns = ranked_by.fields().iter().map(|field| rows.schema_ref().index_of(field.name()));
-    let columns = rows.project(&columns.collect::<Result<Vec<_>, _>>()?)?;
-    let mut best = Vec::with_capacity(order.len());
-    let (mut copies, mut count) = (Vec::new(), 0);
-    for group in order.values().chunk_by(|a, b| identity(*a as usize) == identity(*b as usize)) {
-        if group.len() > 1 {
-            copies.push((best.len(), group));
-            count += group.len();
-        }
-        best.push(group[0]);
-        if count >= RANKED_AT_ONCE {
-            choose(table, &columns, &copies, &mut best)?;
-            copies.clear();
-            count = 0;
-        }
-    }
-    choose(table, &columns, &copies, &mut best)?;
-    Ok(best)
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-/// Puts the best of each group of copies in its place.
-fn choose(
-    table: Table,
-    columns: &RecordBatch,
-    copies: &[(usize, &[u32])],
-    best: &mut [u32],
-) -> Result<()> {
-    if copies.is_empty() {
-        return Ok(());
+    use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, new_null_array};
+    use arrow::datatypes::{DataType, Float64Type, Int64Type, Schema};
+
+    use super::*;
+    use crate::schema::provenance::{self, ALERT_ENRICHED, ALERT_TIME};
+    use crate::schema::{Family, KEY, stored_field};
+
+    /// States of objects, each with the time of its alert.
+    fn states(of: &[(i64, f64)]) -> RecordBatch {
+        let key = stored_field(Family::Rubin, KEY, DataType::Int64);
+        let fields = std::iter::once(key).chain(provenance::fields(Table::Objects));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let column = |name: &str, data_type: &DataType| -> ArrayRef {
+            match name {
+                KEY => Arc::new(of.iter().map(|(key, _)| *key).collect::<Int64Array>()),
+                ALERT_TIME => Arc::new(of.iter().map(|(_, mjd)| *mjd).collect::<Float64Array>()),
+                ALERT_ENRICHED => Arc::new(BooleanArray::from(vec![true; of.len()])),
+                _ => new_null_array(data_type, of.len()),
+            }
+        };
+        let columns = schema.fields().iter().map(|field| column(field.name(), field.data_type()));
+        RecordBatch::try_new(schema.clone(), columns.collect()).unwrap()
     }
-    let all = UInt32Array::from_iter_values(copies.iter().flat_map(|(_, group)| *group).copied());
-    let ranked = ranked(table, &take_record_batch(columns, &all)?, 0..all.len() as u64)?;
-    let fields = ranked.schema_ref().fields().iter().zip(ranked.columns());
-    let ranks = fields.filter(|(field, _)| field.name().starts_with(RANK));
-    let options = Some(DESCENDING);
-    let ranks = ranks.map(|(_, values)| SortColumn { values: values.clone(), options });
-    let order = LexicographicalComparator::try_new(&ranks.collect::<Vec<_>>())?;
-    let mut start = 0;
-    for (place, group) in copies {
-        let first = (start..start + group.len()).min_by(|a, b| order.compare(*a, *b));
-        best[*place] = all.value(first.unwrap_or(start));
-        start += group.len();
+
+    #[test]
+    fn of_many_states_only_the_newest_are_held() {
+        const OBJECTS: i64 = 1000;
+        let time = |n: i64| 61_000.0 + (n * 7919 % 300_000) as f64 / 300_000.0;
+        let mut gathered = GatheredRows::new(states(&[]).schema());
+        for start in (0..300_000).step_by(5000) {
+            let rows: Vec<_> = (start..start + 5000).map(|n| (n % OBJECTS, time(n))).collect();
+            gathered.push(Table::Objects, &states(&rows)).unwrap();
+        }
+        let held: usize = gathered.batches.iter().map(RecordBatch::num_rows).sum();
+        assert!(held < ROWS_WITH_COPIES + 6000, "{held}");
+        let rows = gathered.best(Table::Objects).unwrap();
+        assert_eq!(rows.num_rows() as i64, OBJECTS);
+        let times = rows[ALERT_TIME].as_primitive::<Float64Type>().values();
+        for (key, mjd) in rows[KEY].as_primitive::<Int64Type>().values().iter().zip(times) {
+            let all = (*key..300_000).step_by(OBJECTS as usize).map(time);
+            assert_eq!(*mjd, all.fold(0.0, f64::max), "{key}");
+        }
     }
-    Ok(())
+
+    #[test]
+    fn an_implausible_time_is_older_than_any() {
+        let (mut gathered, key) = (GatheredRows::new(states(&[]).schema()), 7);
+        for mjd in [1_480_360_995.0, 61_000.0, f64::NAN, 60_999.0, 0.0] {
+            gathered.push(Table::Objects, &states(&[(key, mjd)])).unwrap();
+        }
+        let rows = gathered.best(Table::Objects).unwrap();
+        assert_eq!(rows[ALERT_TIME].as_primitive::<Float64Type>().values(), &[61_000.0]);
+    }
 }

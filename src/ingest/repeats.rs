@@ -9,8 +9,12 @@ use crate::schema::{KEY, Table};
 pub(super) fn identity(table: Table, rows: &RecordBatch) -> impl Fn(usize) -> (i64, i64) + use<> {
     let [keys, ids] = [KEY, table.id_column()]
         .map(|name| rows[name].as_primitive::<Int64Type>().values().clone());
-    let has_key = table.identity_columns().contains(&KEY);
-    move |row| (if has_key { keys[row] } else { 0 }, ids[row])
+    move |row| identity_of(table, keys[row], ids[row])
+}
+
+/// The same of a row with this key and id.
+pub(super) fn identity_of(table: Table, key: i64, id: i64) -> (i64, i64) {
+    (if table.identity_columns().contains(&KEY) { key } else { 0 }, id)
 }
 
 /// What has been added, by slot.

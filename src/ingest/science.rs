@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 /// About how many bytes of packets make a batch, uncompressed.
 const BATCH_BYTES: i64 = 16 << 20;
 /// At most how many packets make a batch: those with arrays may be much longer than their average.
-const BATCH_PACKETS: i64 = 1024;
+const BATCH_PACKETS: i64 = 4096;
 const BATCH_PACKETS_OF_ARRAYS: i64 = 64;
 
 /// A Parquet file of packets that is being read.

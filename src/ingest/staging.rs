@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::IngestOptions;
 use super::evolution::{KnownColumns, extend};
 use super::gathered::GatheredRows;
+use super::precedence::ranked_by;
 use super::repeats::Repeats;
 use super::run::{BatchLimit, Run};
 use super::staged::StagedRows;
@@ -21,13 +22,16 @@ use crate::error::{Error, Result};
 use crate::process::{has_ended, own_name};
 use crate::schema::{KEY, Table, provenance};
 
-/// The most bytes that are gathered: texts of a run are one array, which has no more than 2 GiB.
+/// The most memory that is of use for staged rows.
 const MOST_BYTES: usize = 1 << 30;
+/// The most bytes that are gathered, however much memory there is: with more, the kernel clears pages for longer than it takes to write runs
+/// and read them.
+const MOST_GATHERED_BYTES: usize = 64 << 20;
 
 /// Collects the rows of one ingest.
 pub(crate) struct Staging {
     dir: TempDir,
-    /// The most bytes of gathered rows.
+    /// The memory for staged rows.
     memory_bytes: usize,
     runs: usize,
     tables: BTreeMap<Table, UnfinishedTable>,
@@ -86,9 +90,9 @@ impl Staging {
                 staged.gathered.len() - 1
             }
         };
-        staged.gathered[at].push(batch)?;
+        staged.gathered[at].push(table, batch)?;
         staged.rows += batch.num_rows() as u64;
-        while self.gathered_bytes() > self.memory_bytes {
+        while self.gathered_bytes() > self.memory_bytes.min(MOST_GATHERED_BYTES) {
             self.spill()?;
         }
         Ok(())
@@ -112,7 +116,9 @@ impl Staging {
         self.runs += 1;
         if let Some(run) = open.run(table, at)? {
             let limit = BatchLimit::new(open.row_bytes, self.memory_bytes);
-            open.runs.push(run.on_disk(&path, limit)?);
+            // To find copies, these columns alone are read.
+            let ranked_by = ranked_by(table, &open.schema);
+            open.runs.push(run.on_disk(&path, &ranked_by, limit)?);
         }
         Ok(())
     }

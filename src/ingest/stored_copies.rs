@@ -58,7 +58,7 @@ pub(super) async fn stored_copies(
     let table = snapshot.table;
     let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
     let path = dir.join(format!("{}-copies.arrow", table.name()));
-    let found = RunWriter::create(path, schema, BatchLimit::OF_IDS)?;
+    let found = RunWriter::create(&path, &schema, BatchLimit::OF_IDS)?;
     let mut rows = sorter.sort(possible(snapshot, staged)?, &[(KEY, ASCENDING)])?;
     let Some(first) = rows.try_next().await? else {
         let (copies, files) = (found.finish()?, snapshot.files.clone());

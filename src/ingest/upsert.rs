@@ -18,10 +18,11 @@
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
 //!
 //! # Memory
-//! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary
-//! folder. A quarter is for staged rows: those that are gathered, then the batches of their runs. The last quarter is for what neither
-//! counts, whatever the number of rows: the row group being written and one being read, of a table of 120 columns about 20 MB each, and a
-//! few batches between them. Only the marks of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
+//! Half of `memory_bytes` is the pool of the sorts, one at a time: what does not fit spills to the temporary folder. A quarter is for staged
+//! rows: those that are gathered, then the batches of their runs. While rows are gathered and while they are merged there is no sort; of what is
+//! its half, the rows that are put in order take as much as they are. The last quarter is for what neither counts, whatever the number of rows:
+//! the row group being written and one being read, of a table of 120 columns about 20 MB each, and a few batches between them. Only the marks
+//! of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -212,7 +213,7 @@ impl Upsert<'_> {
         writer: SortedWriter,
     ) -> Result<Vec<DataFile>> {
         let (table, schema) = (writer.table(), writer.schema().clone());
-        let rows = staged.merged(table, &schema, &wanted, self.dir.path()).await?;
+        let rows = staged.merged(table, &schema, &wanted, self.dir.path());
         write_sorted(writer, rows.map_err(Error::from)).await
     }
 

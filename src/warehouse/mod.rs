@@ -35,8 +35,8 @@ pub use delete::{Deleted, DeletedRows, Doomed};
 pub use delta_log::{Change, History, Newer, Operation, Partition, Positions};
 pub use files::{
     ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,
-    Sorter, StoredNames, Update, batch_rows, bytes_of, described, footer, joined, merged, read,
-    read_keys, stored_name,
+    Sorter, StoredNames, Update, bytes_of, described, footer, joined, merged, read, read_keys,
+    stored_name, taken,
 };
 pub use ledger::{Amounts, LedgerEntry};
 pub use restore::Restored;

@@ -1,8 +1,8 @@
 //! Gathers the rows of small batches into full ones, in the same order: of [`BATCH_ROWS`] rows, or of [`BATCH_BYTES`] where rows are long.
 //! Sorting and writing cost by the batch, memory by the byte.
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow::compute::{BatchCoalescer, concat, filter_record_batch};
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::compute::{BatchCoalescer, concat, filter_record_batch, take};
 use arrow::datatypes::SchemaRef;
 
 use crate::error::Result;
@@ -11,11 +11,6 @@ use crate::error::Result;
 pub const BATCH_ROWS: usize = 1024;
 /// The most bytes of a batch, unless a single row has more. A sort with the least memory that can be given holds a few such batches.
 const BATCH_BYTES: usize = 4 << 20;
-
-/// The rows of a full batch, for rows of this length.
-pub fn batch_rows(row_bytes: usize) -> usize {
-    (BATCH_BYTES / row_bytes.max(1)).clamp(1, BATCH_ROWS)
-}
 
 /// Rows that wait to become a full batch.
 pub struct Gatherer {
@@ -34,7 +29,10 @@ impl Gatherer {
 
     /// A gatherer of rows into batches of at most so many rows and bytes.
     pub fn of_batches(schema: SchemaRef, rows: usize, most_bytes: usize) -> Self {
-        Self { full: BatchCoalescer::new(schema, rows), bytes: 0, most_bytes }
+        // Batches that are more than half full are passed on as they are: to copy their rows costs more than to handle more of them.
+        let full =
+            BatchCoalescer::new(schema, rows).with_biggest_coalesce_batch_size(Some(rows / 2));
+        Self { full, bytes: 0, most_bytes }
     }
 
     /// Adds rows.
@@ -86,19 +84,41 @@ pub fn bytes_of(batch: &RecordBatch) -> Result<usize> {
 
 /// Joins batches column by column, so that no more than one column is in memory twice.
 pub fn joined(schema: &SchemaRef, batches: Vec<RecordBatch>) -> Result<RecordBatch> {
-    match &batches[..] {
-        [] => return Ok(RecordBatch::new_empty(schema.clone())),
-        [one] => return Ok(one.clone()),
-        _ => {}
-    }
     let rows = batches.iter().map(RecordBatch::num_rows).sum();
+    by_column(schema, batches, rows, Ok)
+}
+
+/// The rows of batches in an order, made like [`joined`] ones.
+pub fn taken(
+    schema: &SchemaRef,
+    batches: Vec<RecordBatch>,
+    order: &UInt32Array,
+) -> Result<RecordBatch> {
+    by_column(schema, batches, order.len(), |column| Ok(take(&column, order, None)?))
+}
+
+/// A batch of so many rows, of which each column is made from that of all batches.
+fn by_column(
+    schema: &SchemaRef,
+    batches: Vec<RecordBatch>,
+    rows: usize,
+    made: impl Fn(ArrayRef) -> Result<ArrayRef>,
+) -> Result<RecordBatch> {
+    if batches.is_empty() {
+        return Ok(RecordBatch::new_empty(schema.clone()));
+    }
     let columns = batches.into_iter().map(|batch| batch.into_parts().1.into_iter());
     let mut columns: Vec<_> = columns.collect();
     let next = |columns: &mut Vec<std::vec::IntoIter<ArrayRef>>| {
-        let pieces: Vec<_> = columns.iter_mut().filter_map(Iterator::next).collect();
-        concat(&pieces.iter().map(|piece| &**piece).collect::<Vec<_>>())
+        let mut pieces: Vec<_> = columns.iter_mut().filter_map(Iterator::next).collect();
+        let joined = match pieces.len() {
+            1 => pieces.remove(0),
+            _ => concat(&pieces.iter().map(|piece| &**piece).collect::<Vec<_>>())?,
+        };
+        drop(pieces);
+        made(joined)
     };
-    let all = schema.fields().iter().map(|_| next(&mut columns)).collect::<Result<_, _>>()?;
+    let all = schema.fields().iter().map(|_| next(&mut columns)).collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     Ok(RecordBatch::try_new_with_options(schema.clone(), all, &options)?)
 }
@@ -138,6 +158,13 @@ mod tests {
         let batches = gathered(&[10; 3000], 7);
         let rows: Vec<_> = batches.into_iter().map(|(rows, _)| rows).collect();
         assert_eq!(rows, [1024, 1024, 952]);
+    }
+
+    #[test]
+    fn batches_that_are_more_than_half_full_stay_as_they_are() {
+        let batches = gathered(&[10; 3000], 600);
+        assert!(batches.iter().all(|(rows, _)| *rows == 600), "{batches:?}");
+        assert_eq!(gathered(&[10; 3000], 500)[0].0, 1024);
     }
 
     #[test]

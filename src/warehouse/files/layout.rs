@@ -17,7 +17,7 @@ use crate::schema::{KEY, TIME, Table};
 pub(super) const ROW_GROUP_ROWS: usize = 16_384;
 /// The most bytes of a row group, which is written from memory. Only rows with long texts reach it.
 pub(super) const ROW_GROUP_BYTES: usize = 128 << 20;
-const PAGE_ROWS: usize = 512;
+pub(super) const PAGE_ROWS: usize = 512;
 
 /// When a file is full. It is closed before the next object begins, so it may be larger by the rows of one object.
 #[derive(Clone, Copy, Debug)]

@@ -12,7 +12,7 @@ mod writer;
 
 pub use data_file::DataFile;
 pub(super) use data_file::to_millis;
-pub use gather::{BATCH_ROWS, Gatherer, batch_rows, bytes_of, joined};
+pub use gather::{BATCH_ROWS, Gatherer, bytes_of, joined, taken};
 pub use layout::FileSize;
 pub(super) use layout::UPDATES;
 pub(super) use layout::has_our_name;

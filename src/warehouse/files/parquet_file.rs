@@ -14,7 +14,7 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 
 use super::DataFile;
-use super::layout::{self, FileSize, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
+use super::layout::{self, FileSize, PAGE_ROWS, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use super::tag::FileTag;
 use crate::error::{Error, Kind, Result};
 use crate::key_pages::{Recorder, WrittenGroup};
@@ -83,7 +83,12 @@ impl ParquetFile {
         self.has_nan_times |= has_nan_times(rows);
         let mut from = 0;
         while from < rows.num_rows() {
-            let count = (rows.num_rows() - from).min(ROW_GROUP_ROWS - self.group_rows);
+            // A page that is full ends with a call, so the rest of one that is begun is a call of its own.
+            let room = match self.group_rows % PAGE_ROWS {
+                0 => ROW_GROUP_ROWS - self.group_rows,
+                begun => PAGE_ROWS - begun,
+            };
+            let count = room.min(rows.num_rows() - from);
             self.encode(&rows.slice(from, count))?;
             from += count;
             if self.group_rows == ROW_GROUP_ROWS || self.group_bytes() >= ROW_GROUP_BYTES {
@@ -119,6 +124,8 @@ impl ParquetFile {
             return Ok(());
         }
         let mut encoded = WrittenGroup::new(self.schema.index_of(KEY)?);
+        let bytes = self.group_bytes();
+        self.writer.inner_mut().reserve(bytes);
         let mut group = self.writer.next_row_group()?;
         for column in take(&mut self.columns) {
             let chunk = column.close()?;
@@ -177,4 +184,57 @@ fn has_nan_times(batch: &RecordBatch) -> bool {
 
 fn failed(path: &Path, error: Error) -> Error {
     error.with_kind(Kind::Storage).context(format!("writing /{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch};
+    use arrow::datatypes::{DataType, Schema};
+
+    use super::*;
+    use crate::schema::{Family, stored_field};
+    use crate::warehouse::files::reader::footer_with_pages;
+    use crate::warehouse::{SortedWriter, Warehouse};
+
+    const ROWS: i64 = 20_000;
+
+    fn rows() -> RecordBatch {
+        let field = |name, data_type| stored_field(Family::Rubin, name, data_type);
+        let (long, double) = (DataType::Int64, DataType::Float64);
+        let fields = [field(KEY, long.clone()), field(TIME, double), field("diaSourceId", long)];
+        let schema = Arc::new(Schema::new(fields.to_vec()));
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..ROWS));
+        let times = (0..ROWS).map(|row| (row % 3 > 0).then_some(row as f64));
+        let times: ArrayRef = Arc::new(times.collect::<Float64Array>());
+        RecordBatch::try_new(schema, vec![ids.clone(), times, ids]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn pages_are_the_same_whatever_the_batches() {
+        for batch in [1, 37, 511, 512, 700, 5000, 20_000] {
+            let warehouse = Warehouse::open(&format!("memory://pages-of-{batch}")).unwrap();
+            let rows = rows();
+            let mut writer = SortedWriter::new(&warehouse, Table::Sources, rows.schema());
+            for start in (0..rows.num_rows()).step_by(batch) {
+                let count = batch.min(rows.num_rows() - start);
+                writer.write(&rows.slice(start, count)).await.unwrap();
+            }
+            let [file] = &writer.finish().await.unwrap()[..] else { panic!("not one file") };
+            let store = warehouse.location().store.clone();
+            let footer = footer_with_pages(store, &file.path, file.size_bytes).await.unwrap();
+            let groups = footer.metadata().offset_index().unwrap();
+            assert_eq!(groups.len(), 2);
+            for column in groups.iter().flatten() {
+                let mut firsts = column.page_locations().iter().map(|page| page.first_row_index);
+                assert!(
+                    firsts.clone().count() >= 8
+                        && firsts.all(|first| first % PAGE_ROWS as i64 == 0)
+                );
+            }
+            let pages: usize = groups.iter().map(|columns| columns[0].page_locations().len()).sum();
+            assert_eq!(pages, 40, "batches of {batch}");
+        }
+    }
 }

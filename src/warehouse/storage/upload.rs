@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use object_store::{Error, MultipartUpload, ObjectStore, ObjectStoreExt, Result, path::Path};
+use object_store::{
+    Error, MultipartUpload, ObjectStore, ObjectStoreExt, PutPayload, Result, path::Path,
+};
 use parquet::arrow::async_writer::AsyncFileWriter;
 use parquet::errors::ParquetError;
 use tokio::sync::Mutex;
@@ -25,8 +27,9 @@ pub(crate) struct Upload(Arc<Mutex<State>>);
 struct State {
     store: Arc<dyn ObjectStore>,
     path: Path,
-    /// Not sent yet.
-    pending: BytesMut,
+    /// What is not sent yet, in the order of the file, and its bytes.
+    pending: Vec<Bytes>,
+    pending_bytes: usize,
     /// The multipart upload, once the file is too large for one request.
     parts: Option<Parts>,
 }
@@ -40,7 +43,8 @@ struct Parts {
 impl Upload {
     /// Begins a file. Nothing is sent before there are bytes.
     pub(crate) fn new(store: Arc<dyn ObjectStore>, path: Path) -> Self {
-        Self(Arc::new(Mutex::new(State { store, path, pending: BytesMut::new(), parts: None })))
+        let (pending, pending_bytes, parts) = (Vec::new(), 0, None);
+        Self(Arc::new(Mutex::new(State { store, path, pending, pending_bytes, parts })))
     }
 
     /// Runs other work on the object to its end, even if the caller is dropped. [`discard`](Self::discard) waits for it.
@@ -95,16 +99,27 @@ fn stopped(error: JoinError) -> Error {
 }
 
 impl State {
-    async fn put(&mut self, bytes: Bytes) -> Result<()> {
-        self.pending.extend_from_slice(&bytes);
-        while self.pending.len() >= PART_BYTES {
-            let part = self.pending.split_to(PART_BYTES).freeze();
-            self.send(part).await?;
+    async fn put(&mut self, mut bytes: Bytes) -> Result<()> {
+        while self.pending_bytes + bytes.len() >= PART_BYTES {
+            let rest = bytes.split_off(PART_BYTES - self.pending_bytes);
+            self.pending.push(bytes);
+            self.send().await?;
+            bytes = rest;
         }
+        self.pending_bytes += bytes.len();
+        self.pending.push(bytes);
         Ok(())
     }
 
-    async fn send(&mut self, part: Bytes) -> Result<()> {
+    /// What is not sent yet, of which nothing is left.
+    fn take_pending(&mut self) -> PutPayload {
+        self.pending_bytes = 0;
+        self.pending.drain(..).collect()
+    }
+
+    /// Sends what is pending as a part.
+    async fn send(&mut self) -> Result<()> {
+        let part = self.take_pending();
         let parts = match &mut self.parts {
             Some(parts) => parts,
             none => {
@@ -115,18 +130,18 @@ impl State {
         while parts.sending.len() >= PARTS_AT_ONCE {
             parts.next_sent().await?;
         }
-        parts.sending.spawn(parts.upload.put_part(part.into()));
+        parts.sending.spawn(parts.upload.put_part(part));
         Ok(())
     }
 
     async fn complete(&mut self) -> Result<()> {
-        let rest = self.pending.split().freeze();
         if self.parts.is_none() {
-            self.store.put(&self.path, rest.into()).await?;
+            let all = self.take_pending();
+            self.store.put(&self.path, all).await?;
             return Ok(());
         }
-        if !rest.is_empty() {
-            self.send(rest).await?;
+        if self.pending_bytes > 0 {
+            self.send().await?;
         }
         if let Some(parts) = &mut self.parts {
             while !parts.sending.is_empty() {
@@ -139,7 +154,7 @@ impl State {
     }
 
     async fn discard(&mut self) -> Result<()> {
-        self.pending.clear();
+        self.take_pending();
         if let Some(mut parts) = self.parts.take() {
             while parts.sending.join_next().await.is_some() {}
             unless_gone(parts.upload.abort().await)?;

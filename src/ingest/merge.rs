@@ -1,0 +1,87 @@
+//! Merges sorted runs: takes from all of them the rows up to one that none of the others has left behind, and sorts these.
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+
+use super::order::{Place, places};
+use crate::error::Result;
+use crate::schema::Table;
+use crate::warehouse::taken;
+
+/// The batches of a run, in the order of the table.
+pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// Runs that are being merged, of the same schema. One batch of each is in memory, and the rows that are sorted.
+pub(super) struct Merge {
+    table: Table,
+    schema: SchemaRef,
+    runs: Vec<MergedRun>,
+}
+
+struct MergedRun {
+    batches: Batches,
+    /// What is left of the current batch, which has rows.
+    rows: RecordBatch,
+    places: Vec<Place>,
+}
+
+impl Merge {
+    pub(super) fn new(table: Table, schema: SchemaRef, runs: Vec<Batches>) -> Result<Self> {
+        let runs = runs.into_iter().filter_map(|run| MergedRun::begun(table, run).transpose());
+        Ok(Self { table, schema, runs: runs.collect::<Result<_>>()? })
+    }
+
+    /// The next rows in the order of the table; `None` after the last.
+    fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
+        let ends = self.runs.iter().filter_map(|run| run.places.last());
+        let Some(end) = ends.map(Place::order).min() else { return Ok(None) };
+        let (mut pieces, mut left) = (Vec::new(), Vec::new());
+        for mut run in self.runs.drain(..) {
+            pieces.extend(run.take_up_to(end));
+            let run = match run.places.is_empty() {
+                true => MergedRun::begun(self.table, run.batches)?,
+                false => Some(run),
+            };
+            left.extend(run);
+        }
+        self.runs = left;
+        if let [one] = &mut pieces[..] {
+            return Ok(Some(one.clone()));
+        }
+        let mut places = places(self.table, &pieces)?;
+        // The pieces are sorted, which this sort makes use of.
+        places.sort();
+        let order: Vec<_> = places.iter().map(|place| place.row).collect();
+        Ok(Some(taken(&self.schema, pieces, &order.into())?))
+    }
+}
+
+impl MergedRun {
+    /// A run at its first row; `None` if it has none.
+    fn begun(table: Table, mut batches: Batches) -> Result<Option<Self>> {
+        while let Some(rows) = batches.next().transpose()? {
+            if rows.num_rows() > 0 {
+                let places = places(table, std::slice::from_ref(&rows))?;
+                return Ok(Some(Self { batches, rows, places }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rows of the current batch up to a place in the order, if there are any.
+    fn take_up_to(&mut self, end: (i64, i64, i64)) -> Option<RecordBatch> {
+        let count = self.places.partition_point(|place| place.order() <= end);
+        self.places.drain(..count);
+        let rows = self.rows.slice(0, count);
+        self.rows = self.rows.slice(count, self.places.len());
+        (count > 0).then_some(rows)
+    }
+}
+
+impl Iterator for Merge {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_rows().transpose()
+    }
+}
