@@ -143,6 +143,27 @@ impl Fed {
     }
 }
 
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// The metrics, once they have some lines.
+async fn wait_for_metrics(address: &str, lines: &[String]) -> String {
+    let start = Instant::now();
+    loop {
+        let answer = reqwest::get(format!("http://{address}/metrics")).await;
+        let metrics = match answer {
+            Ok(answer) => answer.text().await.unwrap(),
+            Err(error) => error.to_string(),
+        };
+        if lines.iter().all(|line| metrics.contains(line)) {
+            return metrics;
+        }
+        assert!(start.elapsed() < PATIENCE, "not all of {lines:?} are in\n{metrics}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A running `diaflight live`.
 struct Live(Child);
 
@@ -301,7 +322,7 @@ async fn a_commit_that_fails_is_seen_and_done_again_though_nothing_comes() {
     let in_the_way = Path::new(&fed.url()).join("objects");
     fs::create_dir_all(fed.url()).unwrap();
     fs::write(&in_the_way, "a file where the folder of the table would be").unwrap();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = free_address();
     let live = fed.live(&broker, &["--metrics", &address]);
     let health = async || match reqwest::get(format!("http://{address}/health")).await {
         Ok(answer) => answer.status().as_u16(),
@@ -340,9 +361,10 @@ async fn latest_is_where_it_began_and_reread_is_from_the_start() {
     fed.wait_for(before + new + after).await;
     assert_eq!(live.stop(), Some(0));
     let twice = stored(&fed.warehouse()).await.rows;
-    let live = fed.live(&broker, &["--reread"]);
-    fed.wait_for_log("\"added\":0").await;
-    fed.wait_for(before + new + after).await;
+    let address = free_address();
+    let live = fed.live(&broker, &["--reread", "--metrics", &address]);
+    let all = format!("diaflight_live_messages_total {}\n", before + new + after);
+    wait_for_metrics(&address, &[all]).await;
     assert_eq!(live.stop(), Some(0));
     fed.assert_same(&twice).await;
 }
@@ -382,7 +404,7 @@ async fn messages_that_the_broker_lost_stop_it_unless_it_is_told_to_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_tell_what_came_and_alerts_and_dashboard_are_about_them() {
     let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("metrics"));
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let address = free_address();
     let live = fed.live(&broker, &["--metrics", &address]);
     let produced = broker.produce(
         "metrics",
@@ -392,29 +414,17 @@ async fn metrics_tell_what_came_and_alerts_and_dashboard_are_about_them() {
         &["--bad", "50"],
     );
     fed.wait_for(produced).await;
-    let get = async |path: &str| {
-        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
-        (answer.status().as_u16(), answer.text().await.unwrap())
-    };
-    assert_eq!(get("/health").await, (200, "reading\n".to_string()));
-    let start = Instant::now();
-    let metrics = loop {
-        let (_, metrics) = get("/metrics").await;
-        if metrics.contains(&format!("diaflight_live_messages_total {produced}\n")) {
-            break metrics;
-        }
-        assert!(start.elapsed() < PATIENCE, "{metrics}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let health = reqwest::get(format!("http://{address}/health")).await.unwrap();
+    assert_eq!(health.text().await.unwrap(), "reading\n");
     let refused = alerts.count / 50;
-    for line in [
+    let lines = [
+        format!("diaflight_live_messages_total {produced}\n"),
         "diaflight_live_state 1\n".to_string(),
         format!("diaflight_live_refused_total {refused}\n"),
         format!("diaflight_live_sources_total {}\n", alerts.tables[&Table::Sources].len()),
         r#"diaflight_live_lag{topic="metrics",partition="2"} 0"#.to_string(),
-    ] {
-        assert!(metrics.contains(&line), "{line} is not in\n{metrics}");
-    }
+    ];
+    let metrics = wait_for_metrics(&address, &lines).await;
     for file in ["live-alerts.yml", "live-dashboard.json"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file);
         let text = fs::read_to_string(path).unwrap();

@@ -194,7 +194,7 @@ async fn a_merge_that_fails_leaves_no_file_and_stops_no_other_merge() {
     for night in 0..3 {
         append(&warehouse, &compact::of_night(night, &sources(1, 300, 1))).await;
     }
-    let damaged = append(&warehouse, &compact::of_night(3, &sources(1000, 50, 1))).await;
+    let damaged = append(&warehouse, &compact::of_night(3, &sources(1000, 300, 1))).await;
     damage(damaged.files.iter().find(|file| *file.keys.start() == 1000).unwrap());
     for night in 4..7 {
         let rows = compact::of_night(night, &sources(1, 150, 1));
