@@ -13,25 +13,27 @@ SURVEY_NIGHTS = 400
 
 def many_nights(program, folder, objects, nights, lookups):
     """A row for each beginning: an empty table and the least number of objects, and a table with the years before and the greatest."""
-    yield growing(program, folder, min(objects), 100, nights, False, lookups)
-    yield growing(program, folder, max(objects), SURVEY_NIGHTS - nights * 5 // 4, nights, True, lookups)
+    yield growing(program, folder, (0, min(objects)), 100, nights, lookups)
+    yield growing(program, folder, (max(objects), min(objects)), SURVEY_NIGHTS - nights * 5 // 4, nights, lookups)
 
 
-def growing(program, folder, objects, first_night, nights, has_years_before, lookups):
-    """Ingests and maintains one night after the other. The packets of a night are there only while they are ingested."""
+def growing(program, folder, objects, first_night, nights, lookups):
+    """Ingests and maintains one night after the other. The packets of a night are there only while they are ingested. `objects`: of the
+    table, with all nights before the first; and those of them that alert."""
+    held, alerting = objects
     warehouse = folder / "growing"
     shutil.rmtree(warehouse, ignore_errors=True)
     tables = Program(program, warehouse)
-    if has_years_before:
-        tables.run("generate", "--objects", objects, "--seed", 1, "--nights", f"0..{first_night - 1}")
-    before = tables.versions() if has_years_before else dict.fromkeys(TABLES, -1)
-    rows = {table: sum(entry["added"]["rows"] for entry in tables.history(table)) if has_years_before else 0 for table in TABLES}
+    if held:
+        tables.run("generate", "--objects", held, "--seed", 1, "--nights", f"0..{first_night - 1}")
+    before = tables.versions() if held else dict.fromkeys(TABLES, -1)
+    rows = {table: sum(entry["added"]["rows"] for entry in tables.history(table)) if held else 0 for table in TABLES}
     seconds, largest = {"ingest": [], "maintain": []}, {}
     for night in range(first_night, SURVEY_NIGHTS):
         if len(seconds["ingest"]) == nights:
             break
         with tempfile.TemporaryDirectory(dir=folder, prefix="night-") as packets:
-            if not has_alerts(program, packets, objects, night):
+            if not has_alerts(program, packets, alerting, night):
                 continue
             seconds["ingest"].append(tables.run("ingest", packets).seconds)
         seconds["maintain"].append(tables.run("maintain", "run", "--once").seconds)

@@ -5,7 +5,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::neighbours::best_of_neighbours;
-use super::order::{Place, places};
+use super::order::{RowPlace, places};
 use super::repeats::{Repeats, identity};
 use super::run::Run;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::warehouse::{bytes_of, taken};
 /// So many states of objects are gathered, or as many as are left of those before, until copies are dropped.
 const ROWS_WITH_COPIES: usize = 128 << 10;
 /// Bytes that a row takes while rows are sorted: its number, and the values by which it is sorted.
-const ORDER_BYTES: usize = size_of::<Place>() + size_of::<u32>();
+const ORDER_BYTES: usize = size_of::<RowPlace>() + size_of::<u32>();
 
 pub(super) struct GatheredRows {
     pub schema: SchemaRef,

@@ -3,30 +3,30 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::order::{Place, places};
+use super::order::{RowPlace, places};
 use crate::error::Result;
 use crate::schema::Table;
 use crate::warehouse::taken;
 
 /// The batches of a run, in the order of the table.
-pub(super) type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+pub(super) type SortedBatches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// Runs that are being merged, of the same schema. One batch of each is in memory, and the rows that are sorted.
-pub(super) struct Merge {
+pub(super) struct RunMerge {
     table: Table,
     schema: SchemaRef,
     runs: Vec<MergedRun>,
 }
 
 struct MergedRun {
-    batches: Batches,
+    batches: SortedBatches,
     /// What is left of the current batch, which has rows.
     rows: RecordBatch,
-    places: Vec<Place>,
+    places: Vec<RowPlace>,
 }
 
-impl Merge {
-    pub(super) fn new(table: Table, schema: SchemaRef, runs: Vec<Batches>) -> Result<Self> {
+impl RunMerge {
+    pub(super) fn new(table: Table, schema: SchemaRef, runs: Vec<SortedBatches>) -> Result<Self> {
         let runs = runs.into_iter().filter_map(|run| MergedRun::begun(table, run).transpose());
         Ok(Self { table, schema, runs: runs.collect::<Result<_>>()? })
     }
@@ -34,7 +34,7 @@ impl Merge {
     /// The next rows in the order of the table; `None` after the last.
     fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
         let ends = self.runs.iter().filter_map(|run| run.places.last());
-        let Some(end) = ends.map(Place::order).min() else { return Ok(None) };
+        let Some(end) = ends.map(RowPlace::order).min() else { return Ok(None) };
         let (mut pieces, mut left) = (Vec::new(), Vec::new());
         for mut run in self.runs.drain(..) {
             pieces.extend(run.take_up_to(end));
@@ -58,7 +58,7 @@ impl Merge {
 
 impl MergedRun {
     /// A run at its first row; `None` if it has none.
-    fn begun(table: Table, mut batches: Batches) -> Result<Option<Self>> {
+    fn begun(table: Table, mut batches: SortedBatches) -> Result<Option<Self>> {
         while let Some(rows) = batches.next().transpose()? {
             if rows.num_rows() > 0 {
                 let places = places(table, std::slice::from_ref(&rows))?;
@@ -78,7 +78,7 @@ impl MergedRun {
     }
 }
 
-impl Iterator for Merge {
+impl Iterator for RunMerge {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {

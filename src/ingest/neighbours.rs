@@ -4,7 +4,7 @@
 use arrow::array::RecordBatch;
 use arrow::compute::{LexicographicalComparator, SortColumn, interleave_record_batch};
 
-use super::order::Place;
+use super::order::RowPlace;
 use super::precedence::{RANK, ranked, ranked_by};
 use crate::error::Result;
 use crate::schema::Table;
@@ -17,13 +17,13 @@ const RANKED_AT_ONCE: usize = 16 << 10;
 pub(super) fn best_of_neighbours(
     table: Table,
     batches: &[RecordBatch],
-    places: &[Place],
+    places: &[RowPlace],
 ) -> Result<Vec<u32>> {
     let ranking = Ranking::of(table, batches)?;
     let mut best = Vec::with_capacity(places.len());
     let (mut groups, mut count) = (Vec::new(), 0);
     for group in places.chunk_by(|a, b| a.identity(table) == b.identity(table)) {
-        let copies = Place::contenders(table, group);
+        let copies = RowPlace::contenders(table, group);
         if copies.len() > 1 {
             groups.push((best.len(), copies));
             count += copies.len();
@@ -62,7 +62,7 @@ impl Ranking {
     }
 
     /// Puts the best of each group of copies in its place.
-    fn choose(&self, groups: &[(usize, &[Place])], best: &mut [u32]) -> Result<()> {
+    fn choose(&self, groups: &[(usize, &[RowPlace])], best: &mut [u32]) -> Result<()> {
         if groups.is_empty() {
             return Ok(());
         }

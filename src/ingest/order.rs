@@ -10,7 +10,7 @@ use crate::schema::{KEY, TIME, Table};
 
 /// The place of a row among others: what it is sorted by, then its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct RowPlace {
     key: i64,
     /// A number in the order of the times, null first; of states of an object, the newest first.
     time: i64,
@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub row: u32,
 }
 
-impl Place {
+impl RowPlace {
     /// What rows are the same by.
     pub(super) fn identity(&self, table: Table) -> (i64, i64) {
         identity_of(table, self.key, self.id)
@@ -41,7 +41,7 @@ impl Place {
 }
 
 /// The places of all rows of some batches, which are numbered through.
-pub(super) fn places(table: Table, batches: &[RecordBatch]) -> Result<Vec<Place>> {
+pub(super) fn places(table: Table, batches: &[RecordBatch]) -> Result<Vec<RowPlace>> {
     let mut places = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for rows in batches {
         let [keys, ids] =
@@ -54,7 +54,7 @@ pub(super) fn places(table: Table, batches: &[RecordBatch]) -> Result<Vec<Place>
             _ => time.map_or(i64::MIN, number),
         });
         for ((&key, time), &id) in keys.iter().zip(times).zip(ids) {
-            places.push(Place { key, time, id, row: places.len() as u32 });
+            places.push(RowPlace { key, time, id, row: places.len() as u32 });
         }
     }
     Ok(places)

@@ -13,10 +13,10 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 
 use super::evolution::conform;
-use super::merge::Batches;
+use super::merge::SortedBatches;
 use crate::error::{Error, Result};
 use crate::warehouse::{BATCH_ROWS, Gatherer};
-use on_disk::Parts;
+use on_disk::RunFiles;
 pub(super) use on_disk::RunWriter;
 
 /// How many runs are merged at once.
@@ -61,7 +61,7 @@ pub(super) struct Run {
 #[derive(Clone, Debug)]
 enum PlaceOfRun {
     Memory(RecordBatch),
-    Disk(Parts),
+    Disk(RunFiles),
 }
 
 impl Run {
@@ -86,7 +86,7 @@ impl Run {
     }
 
     /// The rows with those of the asked columns that there are. The limit is for rows in memory: those on disk are in batches.
-    fn batches(&self, schema: &SchemaRef, limit: BatchLimit) -> Result<Batches> {
+    fn batches(&self, schema: &SchemaRef, limit: BatchLimit) -> Result<SortedBatches> {
         let asked = |own: &Schema| -> Vec<usize> {
             let own = own.fields().iter().enumerate();
             let asked = own.filter(|(_, field)| schema.column_with_name(field.name()).is_some());

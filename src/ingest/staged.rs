@@ -9,7 +9,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, stream};
 
-use super::merge::{Batches, Merge};
+use super::merge::{RunMerge, SortedBatches};
 use super::repeats::Repeats;
 use super::run::{BatchLimit, MERGED_AT_ONCE, Run, RunWriter, on_a_thread};
 use crate::error::Result;
@@ -82,12 +82,12 @@ fn merged(
     mut runs: VecDeque<PartOfRun>,
     limit: BatchLimit,
     dir: &Path,
-) -> Result<Merge> {
+) -> Result<RunMerge> {
     let merge = |some: &mut dyn Iterator<Item = PartOfRun>| {
-        let rows = some.map(|(run, wanted)| -> Result<Batches> {
+        let rows = some.map(|(run, wanted)| -> Result<SortedBatches> {
             Ok(Box::new(run.rows(schema, limit, wanted)?))
         });
-        Merge::new(table, schema.clone(), rows.collect::<Result<_>>()?)
+        RunMerge::new(table, schema.clone(), rows.collect::<Result<_>>()?)
     };
     let mut number = 0;
     while runs.len() > MERGED_AT_ONCE {

@@ -7,7 +7,7 @@ use object_store::path::Path;
 use serde_json::json;
 
 use super::kafka::{From, OffsetRange, Topics};
-use super::{Begun, LIVE, LiveOptions};
+use super::{FirstOffsets, LIVE, LiveOptions};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::{Partition, Positions, Warehouse};
 
@@ -56,7 +56,7 @@ pub(super) async fn begin(
     topics: &Topics,
     read: &Positions,
     partitions: &[Partition],
-    (options, before): (&LiveOptions, &mut Begun),
+    (options, before): (&LiveOptions, &mut FirstOffsets),
 ) -> Result<Result<BTreeMap<Partition, i64>, Error>> {
     let mut offsets = BTreeMap::new();
     for partition in partitions {

@@ -84,7 +84,7 @@ pub async fn live(
     counts: &Counts,
     stop: &CancellationToken,
 ) -> Result<LiveEnd> {
-    let (mut wait, mut before, mut hopeless) = (FIRST_WAIT, Begun::default(), 0);
+    let (mut wait, mut before, mut hopeless) = (FIRST_WAIT, FirstOffsets::default(), 0);
     loop {
         let messages = counts.messages.get();
         let failed = match turn(warehouse, options, (counts, &mut before), stop).await {
@@ -115,7 +115,7 @@ pub async fn live(
 
 /// Where this process began to read.
 #[derive(Default)]
-struct Begun {
+struct FirstOffsets {
     /// Whether it has read before.
     has_begun: bool,
     /// The first offsets of partitions, until the warehouse has positions of them: whoever fails before the first commit begins there again.
@@ -126,7 +126,7 @@ struct Begun {
 async fn turn(
     warehouse: &Warehouse,
     options: &LiveOptions,
-    (counts, before): (&Counts, &mut Begun),
+    (counts, before): (&Counts, &mut FirstOffsets),
     stop: &CancellationToken,
 ) -> Result<Option<LiveEnd>> {
     let lease = tokio::select! {

@@ -16,7 +16,7 @@ use super::reader::{MicroBatch, Reader};
 use super::schemas::Schemas;
 use super::set_aside::set_aside;
 use super::young::Merging;
-use super::{Begun, LiveEnd, LiveOptions};
+use super::{FirstOffsets, LiveEnd, LiveOptions};
 use crate::error::{Error, Result};
 use crate::ingest::AlertBatch;
 use crate::warehouse::{Partition, Positions, Warehouse};
@@ -27,7 +27,7 @@ const LOOK: Duration = Duration::from_secs(15);
 /// What is committed beside the reading: the version that has the positions.
 type Commit = JoinHandle<Result<Option<u64>>>;
 
-struct Session<'a> {
+struct Reading<'a> {
     warehouse: &'a Warehouse,
     options: &'a LiveOptions,
     counts: &'a Counts,
@@ -36,7 +36,7 @@ struct Session<'a> {
     /// The version in which the positions were found or written.
     since: Option<u64>,
     /// Where partitions begin whose position the warehouse does not have yet: the first commit has them, with messages or without.
-    before: &'a mut Begun,
+    before: &'a mut FirstOffsets,
     committing: Option<Commit>,
     is_committed: Arc<Notify>,
     look_at: Instant,
@@ -48,7 +48,7 @@ struct Session<'a> {
 pub(super) async fn session(
     warehouse: &Warehouse,
     options: &LiveOptions,
-    (counts, before): (&Counts, &mut Begun),
+    (counts, before): (&Counts, &mut FirstOffsets),
     stop: &CancellationToken,
 ) -> Result<Option<LiveEnd>> {
     let topics = Topics::connect(&options.kafka).await?;
@@ -70,7 +70,7 @@ pub(super) async fn session(
     };
     let is_committed = Arc::new(Notify::new());
     let merging = Merging::begin(warehouse, is_committed.clone());
-    let mut session = Session {
+    let mut session = Reading {
         warehouse,
         options,
         counts,
@@ -91,7 +91,7 @@ pub(super) async fn session(
     Ok(ended)
 }
 
-impl Session<'_> {
+impl Reading<'_> {
     async fn run(&mut self, stop: &CancellationToken) -> Result<Option<LiveEnd>> {
         loop {
             let batch = AlertBatch::begin(self.warehouse, &self.options.ingest).await?;

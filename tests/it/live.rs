@@ -220,7 +220,7 @@ async fn killed_at_any_time_it_gives_each_row_once() {
         tokio::time::sleep(Duration::from_millis(random.random_range(100..longest))).await;
         live.kill();
         kills += 1;
-        if kills % 5 == 0 {
+        if kills.is_multiple_of(5) {
             broker.kill_and_start();
         }
         assert!(kills < 300, "{} of {produced}: {}", fed.read().await, fed.log());

@@ -12,25 +12,25 @@ use arrow::ipc::writer::FileWriter;
 
 use super::{BatchLimit, PlaceOfRun, Run};
 use crate::error::{Error, Result};
-use crate::ingest::merge::Batches;
+use crate::ingest::merge::SortedBatches;
 use crate::warehouse::Gatherer;
 
 /// The files of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Parts(Vec<Part>);
+pub(super) struct RunFiles(Vec<RunFile>);
 
 #[derive(Clone, Debug)]
-struct Part {
+struct RunFile {
     path: PathBuf,
     schema: SchemaRef,
 }
 
-impl Parts {
+impl RunFiles {
     /// All rows; `asked` gives the indices of the columns that are asked for of those of a file.
-    pub(super) fn batches(&self, asked: impl Fn(&Schema) -> Vec<usize>) -> Result<Batches> {
+    pub(super) fn batches(&self, asked: impl Fn(&Schema) -> Vec<usize>) -> Result<SortedBatches> {
         let parts = self.0.iter().map(|part| (part, asked(&part.schema)));
         let parts = parts.filter(|(_, asked)| !asked.is_empty());
-        let open = |(part, asked): (&Part, _)| -> Result<_> {
+        let open = |(part, asked): (&RunFile, _)| -> Result<_> {
             Ok(FileReader::try_new_buffered(File::open(&part.path)?, Some(asked))?)
         };
         let mut parts = parts.map(open).collect::<Result<Vec<_>>>()?;
@@ -70,7 +70,7 @@ pub(in crate::ingest) struct RunWriter {
 }
 
 struct PartWriter {
-    part: Part,
+    part: RunFile,
     columns: Vec<usize>,
     file: FileWriter<BufWriter<File>>,
 }
@@ -97,7 +97,7 @@ impl RunWriter {
             let schema = Arc::new(schema.project(columns)?);
             let out = BufWriter::with_capacity(1 << 20, File::create(&path)?);
             let file = FileWriter::try_new(out, &schema)?;
-            Ok(PartWriter { part: Part { path, schema }, columns: columns.clone(), file })
+            Ok(PartWriter { part: RunFile { path, schema }, columns: columns.clone(), file })
         };
         let parts = parts.map(begin).collect::<Result<_>>()?;
         Ok(Self {
@@ -123,7 +123,7 @@ impl RunWriter {
             part.file.finish()?;
         }
         let parts = self.parts.into_iter().map(|part| part.part).collect();
-        Ok(Run { schema: self.schema, rows: self.rows, place: PlaceOfRun::Disk(Parts(parts)) })
+        Ok(Run { schema: self.schema, rows: self.rows, place: PlaceOfRun::Disk(RunFiles(parts)) })
     }
 
     fn write_full(&mut self) -> Result<()> {
