@@ -1,0 +1,88 @@
+//! However it ends, and whoever reads: each row is there once.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rand::{RngExt, SeedableRng};
+
+use super::broker::Broker;
+use super::fed::{Alerts, Fed, PARTITIONS, PATIENCE, free_address};
+use crate::program::{run, send};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_time_it_gives_each_row_once() {
+    let (alerts, mut broker, fed) = (Alerts::of(4000).await, Broker::start(), Fed::new("killed"));
+    let produced = broker.produce("killed", PARTITIONS as u32, "fink", alerts.folder.path(), &[]);
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+    let mut kills = 0_u64;
+    while fed.read().await < produced {
+        let live = fed.live(&broker, &[]);
+        // Longer and longer, so that it comes to its end on a slow machine, too.
+        let longest = 1500 + 40 * kills;
+        tokio::time::sleep(Duration::from_millis(random.random_range(100..longest))).await;
+        live.kill();
+        kills += 1;
+        if kills.is_multiple_of(5) {
+            broker.kill_and_start();
+        }
+        assert!(kills < 300, "{} of {produced}: {}", fed.read().await, fed.log());
+    }
+    assert!(kills > 3, "{kills} kills only");
+    fed.assert_same(&alerts.tables).await;
+    let checked = run(["maintain", "check", "--warehouse", &fed.url()]);
+    assert_eq!(checked.code, Some(0), "{checked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_one_reads_and_the_other_takes_over() {
+    let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("two"));
+    let mut produced = fed.produce(&broker, &alerts);
+    let first = fed.live(&broker, &[]);
+    fed.wait_for(produced).await;
+    let second = fed.live(&broker, &[]);
+    fed.wait_for_log("another process reads these topics").await;
+    produced += fed.produce(&broker, &alerts);
+    fed.wait_for(produced).await;
+    assert_eq!(fed.log().matches("\"reading\"").count(), 1, "{}", fed.log());
+    // It is not dead but asleep, as on a machine that is suspended.
+    send("STOP", &first.0);
+    produced += fed.produce(&broker, &alerts);
+    let begun = Instant::now();
+    fed.wait_for(produced).await;
+    let taken_over = begun.elapsed();
+    assert!(taken_over > Duration::from_secs(5), "{taken_over:?}: it was not waited for");
+    // Awake again, it sees that another one reads.
+    send("CONT", &first.0);
+    fed.wait_for_log("another process reads these topics now").await;
+    produced += fed.produce(&broker, &alerts);
+    fed.wait_for(produced).await;
+    assert_eq!((first.stop(), second.stop()), (Some(0), Some(0)), "{}", fed.log());
+    fed.assert_same(&alerts.tables).await;
+}
+
+/// The last commit fails, and nothing comes any more that would make it be tried again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_fails_is_seen_and_done_again_though_nothing_comes() {
+    let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("failing"));
+    let produced = fed.produce(&broker, &alerts);
+    let in_the_way = Path::new(&fed.url()).join("objects");
+    fs::create_dir_all(fed.url()).unwrap();
+    fs::write(&in_the_way, "a file where the folder of the table would be").unwrap();
+    let address = free_address();
+    let live = fed.live(&broker, &["--metrics", &address]);
+    let health = async || match reqwest::get(format!("http://{address}/health")).await {
+        Ok(answer) => answer.status().as_u16(),
+        Err(_) => 0,
+    };
+    let start = Instant::now();
+    while health().await != 503 {
+        assert!(start.elapsed() < PATIENCE, "{}", fed.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    fs::remove_file(&in_the_way).unwrap();
+    fed.wait_for(produced).await;
+    assert_eq!(health().await, 200);
+    assert_eq!(live.stop(), Some(0));
+    fed.assert_same(&alerts.tables).await;
+}
