@@ -40,17 +40,25 @@ pub(crate) struct Container<R> {
     blocks: u64,
 }
 
-/// The schema, as JSON, and the packet of a file that has one. More are an `Input` error.
+/// The schema, as JSON, and the packet of a file that has one. Several are an `Input` error, and so is none.
 pub fn only_packet(file: &[u8]) -> Result<(String, Vec<u8>)> {
     let mut container = Container::open(file, file.len() as u64)?;
-    let block =
-        container.next_block()?.ok_or_else(|| Error::input("an Avro file without packets"))?;
-    let more = container.next_block()?.map_or(0, |block| block.records);
-    match block.records.saturating_add(more) {
-        1 => Ok((container.schema()?.to_string(), block.data)),
-        several => Err(Error::input(format!(
-            "an Avro file of {several} packets; one in a message is expected"
-        ))),
+    let (mut count, mut packet) = (0_u64, Vec::new());
+    while let Some(block) = container.next_block()? {
+        if block.records == 0 && !block.data.is_empty() {
+            return Err(Error::input("damaged: a block without packets, but with bytes"));
+        }
+        count = count.saturating_add(block.records);
+        if block.records > 0 {
+            packet = block.data;
+        }
+    }
+    match count {
+        1 => Ok((container.schema()?.to_string(), packet)),
+        count => {
+            let expected = "one in a message is expected";
+            Err(Error::input(format!("an Avro file of {count} packets; {expected}")))
+        }
     }
 }
 
@@ -183,5 +191,41 @@ impl<R: BufRead> Container<R> {
         })?;
         self.offset += bytes.len() as u64;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of blocks, each of so many records and of these bytes.
+    fn file(blocks: &[(u64, &[u8])]) -> Vec<u8> {
+        let mut file = of_one_packet(b"{}", b"");
+        file.truncate(file.len() - 2 - OWN_SYNC.len());
+        for (records, bytes) in blocks {
+            put_long(&mut file, *records);
+            put_long(&mut file, bytes.len() as u64);
+            file.extend_from_slice(bytes);
+            file.extend_from_slice(OWN_SYNC);
+        }
+        file
+    }
+
+    #[test]
+    fn the_packet_of_a_file_is_found_wherever_it_is_and_must_be_alone() {
+        let packet = b"some packet".as_slice();
+        assert_eq!(file(&[(1, packet)]), of_one_packet(b"{}", packet));
+        for blocks in [&[(1, packet)][..], &[(0, b""), (1, packet)], &[(1, packet), (0, b"")]] {
+            assert_eq!(only_packet(&file(blocks)).unwrap(), ("{}".to_string(), packet.to_vec()));
+        }
+        for (blocks, says) in [
+            (&[][..], "of 0 packets"),
+            (&[(1, packet), (0, b""), (2, packet)], "of 3 packets"),
+            (&[(0, packet), (1, packet)], "without packets, but with bytes"),
+        ] {
+            let error = only_packet(&file(blocks)).unwrap_err();
+            assert!(error.to_string().contains(says), "{error}");
+        }
+        assert!(only_packet(&of_one_packet(b"{}", packet)[..20]).is_err());
     }
 }

@@ -16,6 +16,9 @@ pub(super) struct RunMerge {
     table: Table,
     schema: SchemaRef,
     runs: Vec<MergedRun>,
+    /// Rows that are sorted and not given yet.
+    sorted: Option<RecordBatch>,
+    most_rows: usize,
 }
 
 struct MergedRun {
@@ -26,12 +29,19 @@ struct MergedRun {
 }
 
 impl RunMerge {
-    pub(super) fn new(table: Table, schema: SchemaRef, runs: Vec<SortedBatches>) -> Result<Self> {
+    /// Gives batches of so many rows at most.
+    pub(super) fn new(
+        table: Table,
+        schema: SchemaRef,
+        runs: Vec<SortedBatches>,
+        most_rows: usize,
+    ) -> Result<Self> {
         let runs = runs.into_iter().filter_map(|run| MergedRun::begun(table, run).transpose());
-        Ok(Self { table, schema, runs: runs.collect::<Result<_>>()? })
+        let runs = runs.collect::<Result<_>>()?;
+        Ok(Self { table, schema, runs, sorted: None, most_rows })
     }
 
-    /// The next rows in the order of the table; `None` after the last.
+    /// The next rows in the order of the table, of all runs up to the first end of one; `None` after the last.
     fn next_rows(&mut self) -> Result<Option<RecordBatch>> {
         let ends = self.runs.iter().filter_map(|run| run.places.last());
         let Some(end) = ends.map(RowPlace::order).min() else { return Ok(None) };
@@ -82,6 +92,17 @@ impl Iterator for RunMerge {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_rows().transpose()
+        let rows = match self.sorted.take() {
+            Some(rows) => rows,
+            None => match self.next_rows().transpose()? {
+                Ok(rows) => rows,
+                Err(error) => return Some(Err(error)),
+            },
+        };
+        let count = rows.num_rows().min(self.most_rows);
+        if count < rows.num_rows() {
+            self.sorted = Some(rows.slice(count, rows.num_rows() - count));
+        }
+        Some(Ok(rows.slice(0, count)))
     }
 }

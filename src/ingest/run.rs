@@ -20,7 +20,7 @@ use on_disk::RunFiles;
 pub(super) use on_disk::RunWriter;
 
 /// How many runs are merged at once.
-pub(super) const MERGED_AT_ONCE: usize = 96;
+pub(super) const MERGED_AT_ONCE: usize = 64;
 /// A batch of a run takes this part of the memory for staged rows, at most. Of each run that is merged there is a batch in memory, and up to
 /// as much again that is sorted: nothing else is, by then.
 const BATCH_PART: usize = MERGED_AT_ONCE;

@@ -18,7 +18,7 @@ const MOST_BYTES: usize = 4 << 20;
 const MOST_KNOWN: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an id is not asked for again.
-const UNKNOWN_FOR: Duration = Duration::from_secs(60);
+const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 enum SchemaPlace {
@@ -38,9 +38,11 @@ pub struct SchemaSource {
 /// What a registry says of an id that it does not know.
 #[derive(Deserialize)]
 struct Unknown {
-    #[serde(rename = "error_code")]
-    _code: i64,
+    error_code: i64,
 }
+
+/// Of an id, and not of a path.
+const SCHEMA_NOT_FOUND: i64 = 40403;
 
 #[derive(Deserialize)]
 struct Registered {
@@ -121,7 +123,8 @@ async fn asked(registry: &Url, id: u32) -> Result<String> {
         }
     }
     // What is not a registry's answer comes from something before it, which is ill.
-    if status.as_u16() == 404 && serde_json::from_slice::<Unknown>(&body).is_ok() {
+    let unknown = serde_json::from_slice::<Unknown>(&body).ok();
+    if status.as_u16() == 404 && unknown.is_some_and(|told| told.error_code == SCHEMA_NOT_FOUND) {
         return Err(Error::input(format!("schema {id}: {url} does not know it")));
     }
     if !status.is_success() {

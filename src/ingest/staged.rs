@@ -87,7 +87,7 @@ fn merged(
         let rows = some.map(|(run, wanted)| -> Result<SortedBatches> {
             Ok(Box::new(run.rows(schema, limit, wanted)?))
         });
-        RunMerge::new(table, schema.clone(), rows.collect::<Result<_>>()?)
+        RunMerge::new(table, schema.clone(), rows.collect::<Result<_>>()?, limit.rows)
     };
     let mut number = 0;
     while runs.len() > MERGED_AT_ONCE {

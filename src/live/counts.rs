@@ -110,8 +110,9 @@ impl Counts {
         self.state.set(READING);
     }
 
-    /// How many messages of each partition are not read.
+    /// How many messages of each partition are not read, as far as it is known now.
     pub(super) fn lags(&self, lags: BTreeMap<Partition, u64>) {
+        self.lag.clear();
         for (Partition { topic, number: partition }, lag) in lags {
             self.lag.get_or_create(&OfPartition { topic, partition }).set(lag as i64);
         }

@@ -7,7 +7,7 @@ use object_store::path::Path;
 use serde_json::json;
 
 use super::kafka::{From, OffsetRange, Topics};
-use super::{FirstOffsets, LIVE, LiveOptions};
+use super::{FirstOffset, FirstOffsets, LIVE, LiveOptions};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::{Partition, Positions, Warehouse};
 
@@ -61,7 +61,10 @@ pub(super) async fn begin(
     let mut offsets = BTreeMap::new();
     for partition in partitions {
         let in_log = read.next.get(partition).filter(|_| before.has_begun || !options.reread);
-        let Some(&next) = before.offsets.get(partition).or(in_log) else {
+        // Another process may have read on since.
+        let first = before.offsets.get(partition);
+        let first = first.filter(|first| read.next.get(partition) == first.in_log.as_ref());
+        let Some(next) = first.map(|first| first.next).or(in_log.copied()) else {
             // A partition that came later is read whole.
             let from = if before.has_begun { From::Earliest } else { options.from };
             let next = topics.begin(partition, from).await?;
@@ -81,8 +84,11 @@ pub(super) async fn begin(
         offsets.insert(partition.clone(), next);
     }
     before.has_begun = true;
-    before.offsets = offsets.clone();
-    before.offsets.retain(|partition, next| read.next.get(partition) != Some(next));
+    let first = offsets.iter().map(|(partition, next)| {
+        let in_log = read.next.get(partition).copied();
+        (partition.clone(), FirstOffset { in_log, next: *next })
+    });
+    before.offsets = first.filter(|(_, first)| first.in_log != Some(first.next)).collect();
     Ok(Ok(offsets))
 }
 

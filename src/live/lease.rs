@@ -4,6 +4,7 @@
 //!
 //! It only spares work. What is committed is right whoever commits it: see [`Positions`](crate::warehouse::Positions).
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path as FilePath;
 use std::time::Duration;
@@ -97,6 +98,7 @@ impl Lease {
             }
             if newest_is_held {
                 counts.state.set(WAITING);
+                counts.lags(BTreeMap::new());
             }
             sleep(BEAT).await;
         }

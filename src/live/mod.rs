@@ -105,6 +105,7 @@ pub async fn live(
         }
         counts.failures.inc();
         counts.state.set(FAILING);
+        counts.lags(BTreeMap::new());
         tracing::warn!(error = %failed, again_s = wait.as_secs_f64(), "reading stopped, and begins again");
         tokio::select! {
             () = tokio::time::sleep(wait) => wait = (wait * 2).min(LAST_WAIT),
@@ -119,7 +120,14 @@ struct FirstOffsets {
     /// Whether it has read before.
     has_begun: bool,
     /// The first offsets of partitions, until the warehouse has positions of them: whoever fails before the first commit begins there again.
-    offsets: BTreeMap<Partition, i64>,
+    offsets: BTreeMap<Partition, FirstOffset>,
+}
+
+/// Where a partition begins.
+struct FirstOffset {
+    /// The position that the warehouse had then.
+    in_log: Option<i64>,
+    next: i64,
 }
 
 /// Waits for the lease, and reads as long as it is held: `None` if reading can begin again at once.

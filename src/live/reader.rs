@@ -35,6 +35,8 @@ pub(super) struct MicroBatch {
     pub bytes: u64,
     pub messages: u64,
     refused_bytes: usize,
+    /// Whether rows could not be staged: then it must not be committed.
+    pub is_broken: bool,
 }
 
 /// A message that cannot be read, or whose packet is refused.
@@ -63,10 +65,18 @@ impl UnreadMessage {
 }
 
 impl MicroBatch {
-    /// Without messages; `next` are positions that are to be committed all the same.
-    pub(super) fn new(batch: AlertBatch, next: BTreeMap<Partition, i64>) -> Self {
-        let refused = Vec::new();
-        Self { batch, next, refused, oldest_ms: None, bytes: 0, messages: 0, refused_bytes: 0 }
+    /// Without messages.
+    pub(super) fn new(batch: AlertBatch) -> Self {
+        Self {
+            batch,
+            next: BTreeMap::new(),
+            refused: Vec::new(),
+            oldest_ms: None,
+            bytes: 0,
+            messages: 0,
+            refused_bytes: 0,
+            is_broken: false,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -147,7 +157,9 @@ impl Reader {
                 json.get_or_insert_with(|| Bytes::from(known.to_json()));
                 let datums: Vec<_> = self.pending.iter().zip(&packets).map(datum).collect();
                 let datums: Vec<_> = datums.iter().collect();
+                gathered.is_broken = true;
                 let pushed = block_in_place(|| gathered.batch.push(known, &datums))?;
+                gathered.is_broken = false;
                 (pushed.taken, pushed.refused)
             }
             Err(error) if error.kind() == Kind::Input => {
@@ -175,8 +187,11 @@ impl Reader {
             gathered.next.insert(message.partition.clone(), message.offset + 1);
             gathered.messages += 1;
             gathered.bytes += message.value.len() as u64;
-            let oldest = gathered.oldest_ms.unwrap_or(i64::MAX);
-            gathered.oldest_ms = Some(oldest.min(message.timestamp_ms));
+            // A message may have no time.
+            if message.timestamp_ms >= 0 {
+                let oldest = gathered.oldest_ms.unwrap_or(i64::MAX);
+                gathered.oldest_ms = Some(oldest.min(message.timestamp_ms));
+            }
             match refused(at) {
                 None => self.refused_in_a_row = 0,
                 Some((reason, packet)) => {

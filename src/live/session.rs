@@ -1,6 +1,6 @@
 //! Reads and commits, from the positions in the warehouse on, until something ends it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -51,14 +51,21 @@ pub(super) async fn session(
     (counts, before): (&Counts, &mut FirstOffsets),
     stop: &CancellationToken,
 ) -> Result<Option<LiveEnd>> {
-    let topics = Topics::connect(&options.kafka).await?;
-    let partitions = topics.partitions().await?;
-    let read = warehouse.positions(&partitions).await?;
-    let offsets = match begin(warehouse, &topics, &read, &partitions, (options, before)).await? {
-        Ok(offsets) => offsets,
-        Err(gap) => return Ok(Some(LiveEnd::Gap(gap))),
+    let begun = stop.run_until_cancelled(async {
+        let topics = Topics::connect(&options.kafka).await?;
+        let partitions = topics.partitions().await?;
+        let read = warehouse.positions(&partitions).await?;
+        let offsets = begin(warehouse, &topics, &read, &partitions, (options, before)).await?;
+        if let Ok(offsets) = &offsets {
+            topics.seek(offsets).await?;
+        }
+        Ok::<_, Error>((topics, partitions, read, offsets.err()))
+    });
+    let (topics, partitions, read) = match begun.await.transpose()? {
+        None => return Ok(Some(LiveEnd::Stopped)),
+        Some((.., Some(gap))) => return Ok(Some(LiveEnd::Gap(gap))),
+        Some((topics, partitions, read, None)) => (topics, partitions, read),
     };
-    topics.seek(&offsets).await?;
     tracing::info!(topics = ?options.kafka.topics, partitions = partitions.len(), "reading");
     let reader = Reader {
         topics,
@@ -95,19 +102,16 @@ impl Reading<'_> {
     async fn run(&mut self, stop: &CancellationToken) -> Result<Option<LiveEnd>> {
         loop {
             let batch = AlertBatch::begin(self.warehouse, &self.options.ingest).await?;
-            // While they are being committed they are not to be moved back.
-            let begun = if self.committing.is_none() {
-                self.before.offsets.clone()
-            } else {
-                BTreeMap::new()
-            };
-            let mut gathered = MicroBatch::new(batch, begun);
+            let mut gathered = MicroBatch::new(batch);
             self.fill(&mut gathered, stop).await?;
             self.settle().await?;
             if let Some(error) = self.reader.hopeless(&gathered) {
                 return Ok(Some(LiveEnd::Unreadable(error)));
             }
-            if !gathered.next.is_empty() {
+            for (partition, first) in &self.before.offsets {
+                gathered.next.entry(partition.clone()).or_insert(first.next);
+            }
+            if gathered.messages > 0 || self.has_first_offsets() {
                 self.commit(gathered);
             }
             if stop.is_cancelled() {
@@ -119,10 +123,15 @@ impl Reading<'_> {
         }
     }
 
+    /// Whether there are first offsets, and a table to keep them.
+    fn has_first_offsets(&self) -> bool {
+        self.since.is_some() && !self.before.offsets.is_empty()
+    }
+
     /// Gathers for a time from the first message on, and longer while the batch before is being committed, until it is full. Ends at once
     /// when it is told to stop. What was gathered before an error of the brokers is committed first.
     async fn fill(&mut self, gathered: &mut MicroBatch, stop: &CancellationToken) -> Result<()> {
-        let mut until = (!gathered.next.is_empty()).then(Instant::now);
+        let mut until = self.has_first_offsets().then(Instant::now);
         loop {
             if self.committing.as_ref().is_some_and(JoinHandle::is_finished) {
                 self.settle().await?;
@@ -134,11 +143,11 @@ impl Reading<'_> {
                 return Ok(());
             }
             let more = match Instant::now() >= self.look_at {
-                true => self.look().await,
+                true => stop.run_until_cancelled(self.look()).await.unwrap_or(Ok(())),
                 false => self.reader.some(gathered, stop).await,
             };
             match more {
-                Err(error) if gathered.messages == 0 => return Err(error),
+                Err(error) if gathered.messages == 0 || gathered.is_broken => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, "what was gathered before is committed first");
                     return Ok(());
@@ -155,10 +164,12 @@ impl Reading<'_> {
     async fn look(&mut self) -> Result<()> {
         let topics = &self.reader.topics;
         self.is_changed = topics.partitions().await? != self.partitions;
-        self.counts.lags(topics.lag(&self.partitions).await?);
-        if self.committing.is_none() {
+        let lags = topics.lag(&self.partitions).await?;
+        // Else it is not known to work before something is committed.
+        if self.committing.is_none() && lags.values().all(|lag| *lag == 0) {
             self.counts.state.set(READING);
         }
+        self.counts.lags(lags);
         self.look_at = Instant::now() + LOOK;
         Ok(())
     }
@@ -203,7 +214,9 @@ async fn commit(
     }
     let (summary, version) = done?;
     let age_ms = oldest_ms.map(|oldest| chrono::Utc::now().timestamp_millis() - oldest);
-    counts.committed(begun.elapsed(), age_ms);
+    if version.is_some() {
+        counts.committed(begun.elapsed(), age_ms);
+    }
     counts.messages.inc_by(messages);
     counts.bytes.inc_by(bytes);
     counts.refused.inc_by(refused.len() as u64);

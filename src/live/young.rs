@@ -22,7 +22,6 @@ impl Merging {
     /// Begins to merge what is due each time that it is told of a commit.
     pub(super) fn begin(warehouse: &Warehouse, committed: Arc<Notify>) -> Self {
         let (stop, runtime) = (CancellationToken::new(), Handle::current());
-        let warehouse = warehouse.for_one_run();
         let (told, own) = (stop.clone(), warehouse.clone());
         let thread = tokio::task::spawn_blocking(move || {
             runtime.block_on(told.run_until_cancelled(async {
@@ -34,16 +33,17 @@ impl Merging {
                 }
             }));
         });
-        Self { stop, warehouse, thread }
+        Self { stop, warehouse: warehouse.clone(), thread }
     }
 
-    /// Stops it, and deletes what it has not committed.
+    /// Stops it, once the last commit is done, and deletes what was not committed.
     pub(super) async fn end(self) {
         self.stop.cancel();
         if let Err(error) = self.thread.await {
             tracing::error!(%error, "the merging of young files ended");
         }
-        self.warehouse.discard_run().await;
+        // Nothing else of this process is being written then.
+        self.warehouse.discard_uncommitted().await;
     }
 }
 

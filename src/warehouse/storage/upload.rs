@@ -178,3 +178,36 @@ fn unless_gone(done: Result<()>) -> Result<()> {
         done => done,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use object_store::memory::InMemory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_file_has_the_bytes_that_were_written_however_they_come() {
+        let sizes = [
+            vec![],
+            vec![0, 1, 0],
+            vec![PART_BYTES - 1],
+            vec![PART_BYTES],
+            vec![1, PART_BYTES - 1, 5],
+            vec![7, 2 * PART_BYTES + 3, 0, PART_BYTES - 10, 1, 1],
+            vec![PART_BYTES / 3; 10],
+        ];
+        for sizes in sizes {
+            let (store, path) = (Arc::new(InMemory::new()), Path::from("file"));
+            let mut upload = Upload::new(store.clone(), path.clone());
+            let mut expected = Vec::new();
+            for (number, size) in sizes.iter().enumerate() {
+                let piece: Vec<_> = (0..*size).map(|at| (at / 3 + number * 7) as u8).collect();
+                expected.extend_from_slice(&piece);
+                upload.write(piece.into()).await.unwrap();
+            }
+            upload.complete().await.unwrap();
+            let stored = store.get(&path).await.unwrap().bytes().await.unwrap();
+            assert!(stored == expected, "{sizes:?}: {} of {}", stored.len(), expected.len());
+        }
+    }
+}

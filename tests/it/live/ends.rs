@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use diaflight::schema::Table;
 use rand::{RngExt, SeedableRng};
 
 use super::broker::Broker;
@@ -65,12 +66,16 @@ async fn of_two_one_reads_and_the_other_takes_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_fails_is_seen_and_done_again_though_nothing_comes() {
     let (alerts, broker, fed) = (Alerts::of(1200).await, Broker::start(), Fed::new("failing"));
-    let produced = fed.produce(&broker, &alerts);
-    let in_the_way = Path::new(&fed.url()).join("objects");
-    fs::create_dir_all(fed.url()).unwrap();
-    fs::write(&in_the_way, "a file where the folder of the table would be").unwrap();
+    let mut produced = fed.produce(&broker, &alerts);
     let address = free_address();
     let live = fed.live(&broker, &["--metrics", &address]);
+    fed.wait_for(produced).await;
+    // In the way of the entry of the log that is to have the next positions.
+    let objects = fed.warehouse().snapshot(Table::LAST, None).await.unwrap().unwrap();
+    let entry = format!("objects/_delta_log/{:020}.json", objects.version + 1);
+    let in_the_way = Path::new(&fed.url()).join(entry);
+    fs::create_dir(&in_the_way).unwrap();
+    produced += fed.produce(&broker, &alerts);
     let health = async || match reqwest::get(format!("http://{address}/health")).await {
         Ok(answer) => answer.status().as_u16(),
         Err(_) => 0,
@@ -80,9 +85,9 @@ async fn a_commit_that_fails_is_seen_and_done_again_though_nothing_comes() {
         assert!(start.elapsed() < PATIENCE, "{}", fed.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    fs::remove_file(&in_the_way).unwrap();
+    assert!(fed.log().contains("committing table objects"), "{}", fed.log());
+    fs::remove_dir(&in_the_way).unwrap();
     fed.wait_for(produced).await;
-    assert_eq!(health().await, 200);
     assert_eq!(live.stop(), Some(0));
     fed.assert_same(&alerts.tables).await;
 }

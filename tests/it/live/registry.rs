@@ -56,6 +56,9 @@ async fn schema(State(known): State<Known>, Path(id): Path<u32>) -> (StatusCode,
     }
     match fs::read_to_string(known.folder.path().join(id.to_string())) {
         Ok(schema) => (StatusCode::OK, serde_json::json!({ "schema": schema }).to_string()),
-        Err(_) => (StatusCode::NOT_FOUND, r#"{"error_code": 40403}"#.to_string()),
+        Err(_) => (
+            StatusCode::NOT_FOUND,
+            r#"{"error_code": 40403, "message": "Schema not found"}"#.to_string(),
+        ),
     }
 }
