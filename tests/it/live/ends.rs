@@ -8,20 +8,20 @@ use diaflight::schema::Table;
 use rand::{RngExt, SeedableRng};
 
 use super::broker::Broker;
-use super::fed::{Alerts, Fed, PARTITIONS, PATIENCE, free_address};
+use super::fed::{Alerts, Fed, PATIENCE, free_address};
 use crate::program::{run, send};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_time_it_gives_each_row_once() {
     let (alerts, mut broker, fed) = (Alerts::of(4000).await, Broker::start(), Fed::new("killed"));
-    let produced = broker.produce("killed", PARTITIONS as u32, "fink", alerts.folder.path(), &[]);
+    let produced = fed.produce(&broker, &alerts);
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
     let mut kills = 0_u64;
     while fed.read().await < produced {
         let live = fed.live(&broker, &[]);
         // Longer and longer, so that it comes to its end on a slow machine, too.
-        let longest = 1500 + 40 * kills;
-        tokio::time::sleep(Duration::from_millis(random.random_range(100..longest))).await;
+        let longest_ms = 250 + 100 * kills;
+        tokio::time::sleep(Duration::from_millis(random.random_range(50..longest_ms))).await;
         live.kill();
         kills += 1;
         if kills.is_multiple_of(5) {
