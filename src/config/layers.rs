@@ -167,10 +167,14 @@ mod tests {
         // Whoever adds one here has seen that all of these commands mean the same by it.
         let common = [
             "grace_hours",
+            "history",
             "json",
             "listen",
+            "registry",
+            "schema_dir",
             "sql_memory_mib",
             "sql_temp_mib",
+            "temp_dir",
             "tls_cert",
             "token",
             "warehouse",

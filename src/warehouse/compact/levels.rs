@@ -136,6 +136,7 @@ mod tests {
     use super::*;
 
     const FULL: FileSize = FileSize { rows: usize::MAX, bytes: 1000 };
+    const LARGE: FileSize = FileSize { rows: usize::MAX, bytes: 512 << 20 };
 
     #[test]
     fn depth_counts_the_files_at_one_key() {
@@ -197,7 +198,7 @@ mod tests {
         for bytes in [10_000, 60_000, 110_000, 500_000, 3_000_000, 32_000_000] {
             let files: Vec<_> = (0..8).map(|_| tagged(0..=9, bytes, Level::L0, None)).collect();
             assert_eq!(tiers(Level::L0, &files.iter().collect::<Vec<_>>()).len(), 1);
-            let merged = merged_level(Level::L0, &files, FileSize::TARGET);
+            let merged = merged_level(Level::L0, &files, LARGE);
             let expected = if bytes < 32_000_000 { Level::L0 } else { Level::L1 };
             assert_eq!(merged, expected, "{bytes}");
             let merged = tagged(0..=9, 8 * bytes, merged, None);
@@ -209,12 +210,12 @@ mod tests {
         }
         // What would not grow goes on to the next level, so that every merge comes to an end.
         let files: Vec<_> = [500_000, 1000].map(|n| tagged(0..=9, n, Level::L0, None)).into();
-        assert_eq!(merged_level(Level::L0, &files, FileSize::TARGET), Level::L1);
+        assert_eq!(merged_level(Level::L0, &files, LARGE), Level::L1);
         let files: Vec<_> = (0..8).map(|_| tagged(0..=9, 900, Level::L0, None)).collect();
         assert_eq!(merged_level(Level::L0, &files, FULL), Level::L1, "more than one file");
         // Of higher levels all are of one tier.
         let files = [1000, 1_000_000_000].map(|n| tagged(0..=9, n, Level::L1, None));
         assert_eq!(tiers(Level::L1, &files.iter().collect::<Vec<_>>()).len(), 1);
-        assert_eq!(merged_level(Level::L1, &files, FileSize::TARGET), Level::L2);
+        assert_eq!(merged_level(Level::L1, &files, LARGE), Level::L2);
     }
 }
