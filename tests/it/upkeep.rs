@@ -97,7 +97,7 @@ fn what_is_due_is_listed_and_then_done() {
     let [sources, fp] = &merges[..] else { panic!("{merges:?}") };
     assert_eq!(fp["table"], "fp");
     for (key, value) in
-        [("table", json!("sources")), ("from", json!(0)), ("to", json!(1)), ("files", json!(8))]
+        [("table", json!("sources")), ("from", json!(0)), ("to", json!(0)), ("files", json!(8))]
     {
         assert_eq!(sources[key], value, "{sources}");
     }
