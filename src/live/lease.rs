@@ -79,7 +79,6 @@ impl Lease {
                 None => true,
                 Some(file) => is_free(&location, file, &mut seen).await?,
             };
-            let newest_is_held = !free;
             if free {
                 let next = newest.as_ref().and_then(|file| number(&file.location)).unwrap_or(0) + 1;
                 let file = folder.clone().join(format!("{next:020}.json"));
@@ -95,8 +94,7 @@ impl Lease {
                     }
                     return Ok(Self::held(location, file, holder));
                 }
-            }
-            if newest_is_held {
+            } else {
                 counts.state.set(WAITING);
                 counts.lags(BTreeMap::new());
             }
