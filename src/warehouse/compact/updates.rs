@@ -95,13 +95,22 @@ pub(super) fn fold(
     Some(merge(chunk, level.unwrap_or(Level::L0), range))
 }
 
-/// The updates that all files of the table have.
+/// The updates that can be removed: all files of the table have them, and no earlier update of their objects stays. If one stayed, it would
+/// be the newest of an object, and hide the row that came after it.
 pub(super) fn folded(files: &[DataFile]) -> Vec<DataFile> {
-    let (updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
-    let lacks = |file: &DataFile, update: &DataFile| file.tag.folded < update.update_number();
-    let needed =
-        |update: &DataFile| own.iter().any(|file| lacks(file, update) && overlap(file, update));
-    updates.into_iter().filter(|update| !needed(update)).cloned().collect()
+    let (mut updates, own): (Vec<_>, Vec<_>) = files.iter().partition(|file| file.is_update());
+    updates.sort_by_key(|update| update.update_number());
+    let (mut stay, mut done): (Vec<&DataFile>, Vec<DataFile>) = (Vec::new(), Vec::new());
+    for update in updates {
+        let number = update.update_number();
+        let lacks = |file: &&&DataFile| file.tag.folded < number && overlap(file, update);
+        let is_earlier = |one: &&&DataFile| one.update_number() < number && overlap(one, update);
+        match own.iter().any(|file| lacks(&file)) || stay.iter().any(|one| is_earlier(&one)) {
+            true => stay.push(update),
+            false => done.push(update.clone()),
+        }
+    }
+    done
 }
 
 fn overlap(one: &DataFile, other: &DataFile) -> bool {

@@ -103,6 +103,22 @@ fn a_fold_goes_on_where_it_was() {
 }
 
 #[test]
+fn an_update_stays_as_long_as_an_earlier_one_of_its_objects() {
+    let of = |number, keys| DataFile { keys, ..update(number, 1, 10) };
+    let updates = [of(3, 0..=99), of(5, 0..=9), of(6, 5..=15), of(7, 40..=49), of(8, 200..=300)];
+    let numbers = |files: &[DataFile]| {
+        let done = folded(&[files, &updates].concat());
+        done.iter().map(DataFile::update_number).collect::<Vec<_>>()
+    };
+    // Only the second file lacks an update, the one of all keys: were a later one gone, it would be the newest.
+    let [first, second] = [0..=9, 50..=59].map(|keys| tagged(keys, 10, Level::Base, None));
+    assert_eq!(numbers(&[first.clone().folded(8), second.clone()]), [8]);
+    assert_eq!(numbers(&[first.clone().folded(8), second.clone().folded(8)]), [3, 5, 6, 7, 8]);
+    // The two that the first file lacks have no key of the last two.
+    assert_eq!(numbers(&[first.folded(3), second.folded(8)]), [3, 7, 8]);
+}
+
+#[test]
 fn updates_that_all_files_have_are_removed() {
     let own = tagged(0..=99, 1_000_000, Level::Base, None).folded(4);
     let files = [own, update(4, 30, 10), update(5, 1, 10)];
