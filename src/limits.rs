@@ -62,6 +62,8 @@ pub struct ServerOptions {
     pub max_concurrent_requests: usize,
     /// Streams of whole tables and exchanges at the same time.
     pub max_concurrent_bulk_reads: usize,
+    /// Streams of new sources at the same time.
+    pub max_streams: usize,
     /// Connections at the same time, and open requests over all of them. A new connection above the limit ends one that waits for its
     /// client.
     pub max_connections: usize,
@@ -95,6 +97,7 @@ impl ServerOptions {
     pub const DEFAULT: Self = Self {
         max_concurrent_requests: 128,
         max_concurrent_bulk_reads: 16,
+        max_streams: 32,
         max_connections: 512,
         max_share_percent: 50,
         queue_limit: Duration::from_secs(1),
@@ -136,6 +139,8 @@ pub struct Gates {
     pub large_answers: Gate,
     /// Streams of whole tables, and exchanges.
     pub bulk_reads: Gate,
+    /// Streams of new sources. They have no time limit.
+    pub streams: Gate,
     /// Exchanges whose ids have not all arrived. They become bulk reads then.
     pub exchanges: Gate,
     /// Memory for the ids of all exchanges.
@@ -169,6 +174,9 @@ impl Limits {
             bulk_reads: gate("bulk reads", bulk_reads, options.time_limit)
                 .with_setting("--max-concurrent-bulk-reads")
                 .with_reserve(),
+            streams: gate("streams of new sources", options.max_streams, queue_limit)
+                .with_setting("--max-streams")
+                .with_reserve(),
             exchanges: gate("exchanges that send ids", bulk_reads.saturating_mul(4), queue_limit)
                 .with_reserve(),
             exchange_ids: budget(
@@ -192,6 +200,7 @@ impl Limits {
             planning: self.planning.for_caller(caller),
             large_answers: self.large_answers.for_caller(caller),
             bulk_reads: self.bulk_reads.for_caller(caller),
+            streams: self.streams.for_caller(caller),
             exchanges: self.exchanges.for_caller(caller),
             exchange_ids: self.exchange_ids.for_caller(caller),
             bodies: self.bodies.for_caller(caller),
@@ -199,13 +208,14 @@ impl Limits {
     }
 
     /// How the gates are used.
-    pub fn gates(&self) -> [GateUse; 6] {
+    pub fn gates(&self) -> [GateUse; 7] {
         let gates = [
             &self.open_requests,
             &self.requests,
             &self.planning,
             &self.large_answers,
             &self.bulk_reads,
+            &self.streams,
             &self.exchanges,
         ];
         gates.map(Gate::usage)

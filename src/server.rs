@@ -76,7 +76,7 @@ pub async fn serve(listener: TcpListener, served: ServerParts) -> Result<()> {
         stopping.clone(),
         origins.clone(),
     );
-    let flight = Flight::new(engine, sql, limits, workers);
+    let flight = Flight::new(engine, sql, limits, workers, stopping.clone());
     let doors = rest::router(app).merge(flight::router(flight));
     let doors = doors.layer(from_fn_with_state(tokens, access::recognise));
     let router = watched(doors, metrics.clone(), options.slow_limit);

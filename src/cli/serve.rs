@@ -129,6 +129,7 @@ fn server_options(http: &HttpArgs) -> ServerOptions {
     ServerOptions {
         max_concurrent_requests: count(http.max_concurrent_requests),
         max_concurrent_bulk_reads: count(http.max_concurrent_bulk_reads),
+        max_streams: count(http.max_streams),
         max_connections: open_files::within(count(http.max_connections)),
         max_share_percent: http.max_share_percent,
         max_body_bytes: mebibytes(http.max_body_mib),

@@ -100,6 +100,10 @@ pub struct HttpArgs {
     #[arg(long, value_name = "N", default_value_t = SERVER.max_concurrent_bulk_reads as u64, env = "DIAFLIGHT_MAX_CONCURRENT_BULK_READS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub max_concurrent_bulk_reads: u64,
+    /// Streams of new sources at once, over REST and Flight; more are refused. Each takes up to 30 MiB while it reads
+    #[arg(long, value_name = "N", default_value_t = SERVER.max_streams as u64, env = "DIAFLIGHT_MAX_STREAMS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_streams: u64,
     /// How statements run.
     #[command(flatten)]
     pub sql: StatementArgs,

@@ -23,6 +23,7 @@ use axum::body::Body;
 use axum::middleware::from_fn_with_state;
 use futures::stream::{self, BoxStream, StreamExt};
 use prost::Message;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Extensions, Request, Response, Status, Streaming};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -36,7 +37,7 @@ use crate::failure;
 use crate::limits::{Caller, Client, Limits, MAX_MESSAGE_BYTES};
 use crate::query::Engine;
 use crate::sql::Sql;
-use crate::telemetry::RowsSent;
+use crate::telemetry::{Endless, RowsSent};
 use crate::workers::Workers;
 
 /// How the type URLs of Flight SQL's messages begin.
@@ -51,9 +52,16 @@ pub struct Flight {
 
 impl Flight {
     /// A service whose lookups run on the current runtime, and whose bulk reads run on `workers`.
-    pub fn new(engine: Engine, sql: Sql, limits: Limits, workers: Workers) -> Self {
+    /// `stopping` is cancelled when the server is to stop.
+    pub fn new(
+        engine: Engine,
+        sql: Sql,
+        limits: Limits,
+        workers: Workers,
+        stopping: CancellationToken,
+    ) -> Self {
         let statements = Statements::new(sql, workers.clone());
-        let endpoints = EndpointService::new(engine, limits, workers);
+        let endpoints = EndpointService::new(engine, limits, workers, stopping);
         Self { endpoints, statements }
     }
 
@@ -72,11 +80,17 @@ impl Flight {
         self.endpoints_for(&extensions).info(descriptor, &request).await
     }
 
-    async fn read(&self, request: Request<Ticket>) -> Result<wire::Messages> {
+    async fn read(&self, request: Request<Ticket>) -> Result<Response<wire::Messages>> {
         let (metadata, extensions, ticket) = request.into_parts();
         let request = EndpointService::request_of(&ticket.ticket)?;
         permit(&request, &extensions)?;
-        self.endpoints_for(&extensions).read(request, wire::compression(&metadata)?).await
+        let (follows, compression) = (request.follows, wire::compression(&metadata)?);
+        let rows = self.endpoints_for(&extensions).read(request, compression).await?;
+        let mut response = Response::new(rows);
+        if follows {
+            response.extensions_mut().insert(Endless);
+        }
+        Ok(response)
     }
 
     async fn list(&self, request: Request<Criteria>) -> Result<Vec<FlightInfo>> {
@@ -182,7 +196,7 @@ impl FlightService for Flight {
             with_token(&request)?;
             return self.statements.do_get(request).await;
         }
-        self.read(request).await.map(Response::new).map_err(status)
+        self.read(request).await.map_err(status)
     }
 
     async fn do_put(

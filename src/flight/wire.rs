@@ -65,6 +65,14 @@ pub(crate) fn limited_flight_data(
     place: impl Send + 'static,
     limit: Limit,
 ) -> Messages {
+    workers.ahead(encoded(rows, compression), place, limit, |failure| Err(status(failure)))
+}
+
+/// The messages of rows, first that of their schema.
+pub(crate) fn encoded(
+    rows: SendableRecordBatchStream,
+    compression: Option<CompressionType>,
+) -> Messages {
     let options = match IpcWriteOptions::default().try_with_compression(compression) {
         Ok(options) => options,
         Err(error) => return stream::once(async { Err(status(error.into())) }).boxed(),
@@ -79,8 +87,7 @@ pub(crate) fn limited_flight_data(
         .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
         .try_flatten()
         .map_err(|error: Error| FlightError::ExternalError(Box::new(error)));
-    let messages = encoder.build(messages).map_err(|error| status(error.into())).boxed();
-    workers.ahead(messages, place, limit, |failure| Err(status(failure)))
+    encoder.build(messages).map_err(|error| status(error.into())).boxed()
 }
 
 /// The batch in slices of at most [`MESSAGE_BYTES`].
@@ -98,7 +105,7 @@ fn pieces(batch: RecordBatch) -> Result<Vec<RecordBatch>, ArrowError> {
     Ok(slices.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// A last message for metadata. It has a batch without rows, since not every client takes a message without a batch.
+/// A message for metadata, between or after the rows. It has a batch without rows, since not every client takes a message without a batch.
 pub(crate) fn note(schema: &Schema, app_metadata: String) -> Result<FlightData> {
     let nothing = RecordBatch::new_empty(Arc::new(schema.clone()));
     let last = batches_to_flight_data(schema, vec![nothing])?.pop().unwrap_or_default();

@@ -44,8 +44,8 @@ use super::winners::{Winners, choose};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{
-    ATTEMPTS, Change, DataFile, MergePolicy, Operation, Positions, Snapshot, SortedWriter, Sorter,
-    Warehouse, described,
+    ATTEMPTS, Change, DataFile, FileTag, MergePolicy, Operation, Positions, Snapshot, SortedWriter,
+    Sorter, Warehouse, described,
 };
 
 /// What became of the staged rows of a table.
@@ -187,7 +187,10 @@ impl Upsert<'_> {
         let schema = &change.schema;
         let writer = || SortedWriter::new(self.warehouse, table, schema.clone());
         let new = self.write_staged(staged, winners.staged, writer()).await?;
-        change.add.extend(new.into_iter().map(|file| file.folded(number)));
+        for file in new {
+            let tag = FileTag { folded: number, new_rows: true, ..file.tag.clone() };
+            change.add.push(DataFile { tag, ..file });
+        }
         let store = &self.warehouse.location().store;
         let (touched, leaving): (Vec<_>, Vec<_>) = winners.touched.into_iter().unzip();
         for (file, leaving) in described(store, table, touched).await?.into_iter().zip(leaving) {

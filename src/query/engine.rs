@@ -136,7 +136,11 @@ impl Engine {
 
     /// Plans and starts a query.
     pub async fn run(&self, query: &Query) -> Result<Answer> {
-        let prepared = self.prepared_for(query).await?;
+        self.run_on(&*self.prepared_for(query).await?, query).await
+    }
+
+    /// The same on tables that are not those of the query's version.
+    pub(super) async fn run_on(&self, prepared: &PreparedTables, query: &Query) -> Result<Answer> {
         let (planner, tables) = (prepared.planner(), prepared.tables());
         let (Planned { plan, schema }, unknown_columns) = planner.plan(query, tables).await?;
         let versions = prepared.versions();
@@ -235,7 +239,10 @@ impl Engine {
 }
 
 /// The same batches under served names.
-fn with_schema(rows: SendableRecordBatchStream, schema: SchemaRef) -> SendableRecordBatchStream {
+pub(super) fn with_schema(
+    rows: SendableRecordBatchStream,
+    schema: SchemaRef,
+) -> SendableRecordBatchStream {
     let served = schema.clone();
     let batches = rows.map(move |batch| {
         let (_, columns, row_count) = batch?.into_parts();

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
 
 use super::EngineOptions;
+use super::added_rows::LastAdded;
 use super::looks::{Looks, TableLooks};
 use super::older::Older;
 use super::prepared_tables::{PreparedTables, Shared};
@@ -15,7 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
 use crate::plan::SnapshotTable;
 use crate::schema::Table;
-use crate::warehouse::{AsOf, History, LeftOut, Newer, Snapshot, Source};
+use crate::warehouse::{History, LeftOut, Newer, Snapshot, Source};
 
 /// A server that could not look at a table for as long as so many refreshes take reports that it is not ready, so that clients are sent to
 /// another server.
@@ -27,19 +29,23 @@ pub(crate) struct Tables {
     /// What all snapshots share.
     pub shared: Shared,
     current: RwLock<HashMap<Table, Seen>>,
-    older: Older,
+    pub(super) older: Older,
     /// The sources with their upper limits, as last asked for.
     with_upper_limits: Mutex<Option<Arc<PreparedTables>>>,
     pub(super) looks: Looks,
+    /// Counts the times that new snapshots were shown.
+    shows: watch::Sender<u64>,
 }
 
 /// A table as last seen.
 #[derive(Clone)]
-struct Seen {
-    prepared: Arc<PreparedTables>,
+pub(super) struct Seen {
+    pub prepared: Arc<PreparedTables>,
     /// What was asked about its versions. A table that is made anew, or restored from a backup, gets a history of its own, so that an
     /// answer about the table before it is never taken for one about this table.
-    history: Arc<History>,
+    pub history: Arc<History>,
+    /// What its last versions added, with its columns.
+    pub added: Arc<LastAdded>,
     /// When its rows were last changed: compactions do not. What was committed before the server has started is taken for a change.
     changed: Option<DateTime<Utc>>,
 }
@@ -62,7 +68,13 @@ impl Tables {
             older: Older::default(),
             with_upper_limits: Mutex::default(),
             looks: Looks::default(),
+            shows: watch::Sender::default(),
         }
+    }
+
+    /// Tells when new snapshots are shown.
+    pub(super) fn shown(&self) -> watch::Receiver<u64> {
+        self.shows.subscribe()
     }
 
     /// What the engine was opened with.
@@ -97,7 +109,7 @@ impl Tables {
         self.seen(table).map(|seen| seen.prepared)
     }
 
-    fn seen(&self, table: Table) -> Option<Seen> {
+    pub(super) fn seen(&self, table: Table) -> Option<Seen> {
         self.current.read().get(&table).cloned()
     }
 
@@ -105,41 +117,6 @@ impl Tables {
     pub(crate) fn all(&self) -> Vec<Arc<SnapshotTable>> {
         let current = self.current.read();
         current.values().map(|seen| seen.prepared.table().clone()).collect()
-    }
-
-    /// An older snapshot; `None` where the table does not exist.
-    pub(crate) async fn as_of(
-        &self,
-        table: Table,
-        as_of: &AsOf,
-    ) -> Result<Option<Arc<PreparedTables>>> {
-        let Some(seen) = self.seen(table) else { return Ok(None) };
-        let (current, history) = (seen.prepared.snapshot(), &seen.history);
-        let source = self.options.source(table);
-        let version = match as_of {
-            AsOf::Time(time) => source.version_at(current, time, history).await?,
-            AsOf::Name(name) => source.version_named(current, name).await?,
-            AsOf::Version(version) | AsOf::Exactly { version, .. } => Some(*version),
-        };
-        if version == Some(current.version) {
-            return is_asked(&seen.prepared, as_of).map(Some);
-        }
-        let held = version.and_then(|version| self.older.get(table, history, version));
-        if let Some(held) = held {
-            return is_asked(&held, as_of).map(Some);
-        }
-        let number = match (as_of, version) {
-            (AsOf::Time(_) | AsOf::Name(_), Some(version)) => AsOf::Version(version),
-            (as_of, _) => as_of.clone(),
-        };
-        let older = source.older(current, &number, history).await?;
-        let Some(snapshot) = older else { return Ok(None) };
-        if snapshot.table_id != current.table_id {
-            return Err(made_anew(table));
-        }
-        let prepared = Arc::new(self.prepare(snapshot).await?);
-        self.older.keep(prepared.clone(), seen.history);
-        is_asked(&prepared, as_of).map(Some)
     }
 
     /// The sources with the upper limits of the forced photometry, made when first asked for.
@@ -158,7 +135,7 @@ impl Tables {
         Ok(made)
     }
 
-    async fn prepare(&self, snapshot: Snapshot) -> Result<PreparedTables> {
+    pub(super) async fn prepare(&self, snapshot: Snapshot) -> Result<PreparedTables> {
         let index = TableIndex::open(snapshot, self.shared.index.clone()).await;
         PreparedTables::new(index, &self.shared).await
     }
@@ -223,36 +200,24 @@ impl Tables {
             let snapshot = prepared.snapshot();
             let before = current.remove(&snapshot.table);
             tell(snapshot, before.as_ref().map(|before| before.prepared.snapshot()));
-            let mut history = Arc::default();
+            let (mut history, mut added) = (Arc::default(), Arc::default());
             if let Some(before) = before {
                 if follows {
                     history = before.history.clone();
+                    if before.prepared.snapshot().schema == snapshot.schema {
+                        added = before.added.clone();
+                    }
                 }
                 self.older.keep(before.prepared, before.history);
                 self.older.drop_lost(snapshot, &history);
             }
             self.looks.miss(snapshot.table, 0);
-            current.insert(snapshot.table, Seen { prepared: prepared.clone(), history, changed });
+            let table = snapshot.table;
+            current.insert(table, Seen { prepared, history, added, changed });
         }
+        drop(current);
+        self.shows.send_modify(|shows| *shows += 1);
     }
-}
-
-/// A snapshot that was found by its number, if it is the one that is asked for.
-fn is_asked(found: &Arc<PreparedTables>, as_of: &AsOf) -> Result<Arc<PreparedTables>> {
-    match as_of {
-        AsOf::Exactly { id, .. } if *id != found.snapshot().id() => {
-            Err(made_anew(found.snapshot().table))
-        }
-        _ => Ok(found.clone()),
-    }
-}
-
-fn made_anew(table: Table) -> Error {
-    let text = format!(
-        "the table {} has been created anew or restored, and its earlier versions are gone: ask for the newest version",
-        table.name()
-    );
-    Error::new(Kind::Gone, text)
 }
 
 /// Logs a new snapshot, and warns once of each column of others' files that is not served.

@@ -5,6 +5,9 @@
 //! it to the query's values and to the snapshot. When the answer is read, the [`scan`](crate::scan) reads the pages that the
 //! [`index`](crate::index) names.
 
+mod added_rows;
+mod arrivals;
+mod as_of;
 mod served_columns;
 mod engine;
 mod explain;
@@ -25,6 +28,7 @@ mod query_sql;
 mod time;
 mod usage;
 
+pub use arrivals::{Arrival, Follower, ToldVersion};
 pub use engine::{Answer, Engine};
 pub use looks::TableLooks;
 pub use options::EngineOptions;
@@ -37,6 +41,9 @@ pub use usage::{EngineUse, ServedSnapshot, TableUse};
 use std::fmt;
 use std::ops::RangeInclusive;
 
+use datafusion::error::DataFusionError;
+
+use crate::error::Error;
 use crate::schema::Table;
 use crate::warehouse::AsOf;
 pub use crate::warehouse::Source;
@@ -164,6 +171,14 @@ impl Query {
     /// The table, or the first of two.
     pub fn table(&self) -> Table {
         self.rows.table()
+    }
+
+    /// The error of its rows: what its filter cannot compute is the client's to mend.
+    pub fn failed(&self, error: DataFusionError) -> Error {
+        match self.filter {
+            Some(_) => Error::from_statement(error),
+            None => Error::from(error),
+        }
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Takes {
     Decimal,
     /// A number or an RFC 3339 time.
     VersionOrTime,
+    /// A SQL predicate.
+    Predicate,
 }
 
 /// The ids of objects.
@@ -51,6 +53,25 @@ pub static COLUMNS: Argument = Argument {
     takes: Takes::Names,
     is_required: false,
     example: "r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr,v:abMag",
+};
+
+/// A client's own condition.
+pub static FILTER: Argument = Argument {
+    name: "filter",
+    about: "Only the rows for which this SQL predicate is true. Columns have their stored names, without a family.",
+    takes: Takes::Predicate,
+    is_required: false,
+    example: "psfFlux > 10000 AND band = 'r'",
+};
+
+/// The version since which new rows are wanted.
+pub static SINCE: Argument = Argument {
+    name: "since",
+    about: "First comes what was added after this version, time or name, or after the version of an event's `id`. Without it, what is added \
+            from now on.",
+    takes: Takes::VersionOrTime,
+    is_required: false,
+    example: "12",
 };
 
 /// A time, or a range of times.

@@ -11,8 +11,10 @@ use std::collections::{BTreeSet, HashMap};
 use super::argument::{COLUMNS, ID};
 use super::ignored::Ignored;
 use super::json::{self, Scalar, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::nearest::nearest;
+use crate::query::ObjectIds;
+use crate::schema::Table;
 
 /// The body of a request, by its media type. Either may be empty.
 #[derive(Clone, Copy)]
@@ -81,6 +83,21 @@ impl<'a> Arguments<'a> {
     /// Whether no argument was given, known or unknown.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.unknown.is_empty()
+    }
+
+    /// The names of those that are left, which the request has no use for. Where all rows of a table are asked for there may be none: a
+    /// misspelt argument would then do so.
+    pub fn ignored(self, table: Table, ids: &ObjectIds) -> Result<Ignored> {
+        let (left, mut ignored) = self.into_names();
+        let name = left.first().copied().or(ignored.first());
+        if let (ObjectIds::Within(_), Some(name)) = (ids, name) {
+            let table = table.name();
+            return Err(Error::argument(format!(
+                "there is no argument {name} for reading the whole table {table}; give diaObjectId for the rows of some objects"
+            )));
+        }
+        left.into_iter().for_each(|name| ignored.push(name));
+        Ok(ignored)
     }
 
     /// The known arguments that were not taken out, sorted, and the unknown ones.

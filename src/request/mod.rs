@@ -9,7 +9,9 @@ mod plot;
 pub mod query;
 mod rows;
 mod schema;
+mod stream;
 
 pub use plot::PlotRequest;
 pub use rows::{RowRequest, missing_id};
 pub use schema::SchemaRequest;
+pub use stream::{StreamRequest, resume_point};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::argument::{AS_OF, Argument, COLUMNS, ID, MIDPOINT_MJD_TAI};
+use super::argument::{AS_OF, Argument, COLUMNS, FILTER, ID, MIDPOINT_MJD_TAI};
 use super::arguments::Arguments;
 use super::ignored::Ignored;
 use super::json::{Scalar, Value};
@@ -55,6 +55,17 @@ pub fn wrong(argument: &str, right: &str, value: impl std::fmt::Display) -> Erro
 /// Parses an id: digits only, within 64 bits.
 pub fn id(text: &str) -> Option<i64> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A SQL predicate, as text.
+pub fn predicate(value: Value<'_>) -> Result<String> {
+    match value {
+        Value::One(Scalar::Text(text)) => Ok(text.into_owned()),
+        other => {
+            let right = "a SQL predicate in a text, such as `psfFlux > 1000`";
+            Err(wrong(FILTER.name, right, other))
+        }
+    }
 }
 
 /// The ids, and the texts among them that are no ids.
@@ -125,7 +136,7 @@ fn decimal(value: Value<'_>) -> Result<String> {
 /// Parses a version, a time or a name; or the versions of the sources and of the forced photometry, as the header of an answer has them
 /// (`12; fp=7`).
 fn as_of(table: Table, value: Value<'_>) -> Result<(Option<AsOf>, Option<u64>)> {
-    let text = version_or_time(value)?;
+    let text = version_or_time(&AS_OF, value)?;
     let both = text.split_once("; fp=").map(|(sources, fp)| (sources.parse(), fp.parse()));
     match (both, table) {
         (Some((Ok(sources), Ok(fp))), Table::Sources) => {
@@ -135,14 +146,18 @@ fn as_of(table: Table, value: Value<'_>) -> Result<(Option<AsOf>, Option<u64>)> 
         (Some((Ok(_), Ok(_))), Table::Objects) => Err(Error::argument(format!(
             "as_of: {text} has versions of sources and fp, not of objects"
         ))),
-        _ => Ok((Some(AsOf::parse(&text)?), None)),
+        _ => {
+            let as_of = AsOf::parse(&text).map_err(|error| error.context(AS_OF.name))?;
+            Ok((Some(as_of), None))
+        }
     }
 }
 
-fn version_or_time(value: Value<'_>) -> Result<String> {
+/// The text of an argument that takes a version or a time.
+pub(super) fn version_or_time(argument: &Argument, value: Value<'_>) -> Result<String> {
     match value {
         Value::One(Scalar::Text(text) | Scalar::Number(text)) => Ok(text.trim().to_string()),
-        other => Err(wrong(AS_OF.name, "a version or an RFC 3339 time", other)),
+        other => Err(wrong(argument.name, "a version or an RFC 3339 time", other)),
     }
 }
 

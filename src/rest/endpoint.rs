@@ -38,6 +38,8 @@ pub enum Returns {
     Rows,
     /// A picture, in one of these media types.
     Bytes(&'static [&'static str]),
+    /// Events that go on for as long as the client reads them.
+    Events,
 }
 
 impl Endpoint {

@@ -2,11 +2,11 @@
 //! `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
 
 use super::endpoint::{Endpoint, Returns};
-use super::{plot, rows, schema};
+use super::{plot, rows, schema, stream};
 use crate::error::Kind;
 use crate::origin::Origin;
 use crate::plot::Picture;
-use crate::request::{PlotRequest, RowRequest, SchemaRequest};
+use crate::request::{PlotRequest, RowRequest, SchemaRequest, StreamRequest};
 use crate::schema::Table;
 
 const MISSING_ID: (Kind, &str) = (
@@ -15,7 +15,7 @@ const MISSING_ID: (Kind, &str) = (
 );
 
 /// The endpoints, in the order in which documents list them.
-pub(crate) static ENDPOINTS: [Endpoint; 5] = [
+pub(crate) static ENDPOINTS: [Endpoint; 6] = [
     Endpoint {
         path: Table::Sources.path(),
         summary: "the light curves of objects",
@@ -59,6 +59,24 @@ pub(crate) static ENDPOINTS: [Endpoint; 5] = [
         returns: Returns::Bytes(&[Picture::Svg.content_type(), Picture::Png.content_type()]),
         errors: &[MISSING_ID, (Kind::NotFound, "diaObjectId 7: there is no measurement of it")],
         methods: plot::methods,
+    },
+    Endpoint {
+        path: "/api/v1/stream",
+        summary: "new sources as they come",
+        about: "New sources as they are committed, as server-sent events that go on: ask with diaObjectId, columns, filter or since, or \
+                with the header `accept: text/event-stream`.",
+        table: Table::Sources,
+        arguments: StreamRequest::ARGUMENTS,
+        returns: Returns::Events,
+        errors: &[
+            (Kind::Argument, "since: sources has no version 12 (yet); the newest is 11"),
+            (
+                Kind::Unauthenticated,
+                "a token is needed: send the server's token in the header `authorization: Bearer TOKEN`, or as the password of basic \
+                 authentication",
+            ),
+        ],
+        methods: stream::methods,
     },
     Endpoint {
         path: "/api/v1/schema",

@@ -31,12 +31,13 @@ pub(crate) fn around(router: Router) -> Router {
         .layer(cors())
 }
 
-/// Compresses as the client asks, except bodies that are small or have their own compression.
+/// Compresses as the client asks, except bodies that are small or have their own compression, and events, which would wait in its buffers.
 fn compression() -> CompressionLayer<impl Predicate> {
     let parquet = NotForContentType::const_new(Format::Parquet.content_type());
     // The fastest level: compression runs on the serving threads, and its buffers are held while an answer is unread.
     let compression = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    compression.compress_when(SizeAbove::new(COMPRESSED_FROM_BYTES).and(parquet))
+    let worth_it = SizeAbove::new(COMPRESSED_FROM_BYTES).and(parquet);
+    compression.compress_when(worth_it.and(NotForContentType::SSE))
 }
 
 /// Compresses large answers only. This layer is within the limits, so it runs on the workers.

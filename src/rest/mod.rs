@@ -19,6 +19,7 @@ mod ranges;
 mod received;
 mod rows;
 mod schema;
+mod stream;
 
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::monitoring::READY;
 
-use self::endpoint::EndpointState;
+use self::endpoint::{Endpoint, EndpointState, Returns};
 use self::endpoints::ENDPOINTS;
 use crate::error::{Error, Kind, Result};
 use crate::limits::Limits;
@@ -75,14 +76,20 @@ impl App {
 
 /// The router of all routes.
 pub fn router(app: App) -> Router {
-    let work = ENDPOINTS.iter().fold(Router::new(), |router, endpoint| {
-        let served = EndpointState { app: app.clone(), endpoint };
-        router.route(endpoint.path, (endpoint.methods)().with_state(served))
-    });
-    let work = work
+    let (endless, work): (Vec<_>, _) =
+        ENDPOINTS.iter().partition(|endpoint| matches!(endpoint.returns, Returns::Events));
+    let routes = |endpoints: Vec<&'static Endpoint>| {
+        endpoints.into_iter().fold(Router::new(), |router, endpoint| {
+            let served = EndpointState { app: app.clone(), endpoint };
+            router.route(endpoint.path, (endpoint.methods)().with_state(served))
+        })
+    };
+    let work = routes(work)
         // Inside the layer of limits, so that it runs on the workers.
         .route_layer(layers::compression_of_large())
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))
+        // What has no end has no time limit, and places of its own.
+        .merge(routes(endless))
         .route_layer(from_fn_with_state(app.limits.clone(), received::whole));
     let router = work
         .merge(pages::router(&app))

@@ -100,7 +100,7 @@ impl SchemaProvider for Catalog {
         }
         let Some((table, version)) = name.split_once('@') else { return Ok(self.get(name)) };
         let Some(table) = Table::from_name(table) else { return Ok(None) };
-        let as_of = AsOf::parse(version)?;
+        let as_of = AsOf::parse(version).map_err(|error| error.context(name))?;
         // A statement cannot return a warning, and its rows would differ once that time has come.
         if let AsOf::Time(time) = &as_of
             && *time > Utc::now()

@@ -58,12 +58,16 @@ impl RowsSent {
         extensions.get().cloned().unwrap_or_default()
     }
 
+    /// Counts some more.
+    pub fn add(&self, rows: usize) {
+        self.0.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
     /// The same rows, counted as they pass.
     pub fn counted(self, rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
         let schema = rows.schema();
         let rows = rows.inspect(move |batch| {
-            let length = batch.as_ref().map_or(0, |batch| batch.num_rows());
-            self.0.fetch_add(length as u64, Ordering::Relaxed);
+            self.add(batch.as_ref().map_or(0, |batch| batch.num_rows()));
         });
         Box::pin(RecordBatchStreamAdapter::new(schema, rows))
     }
@@ -76,6 +80,10 @@ impl<S: Sync> FromRequestParts<S> for RowsSent {
         Ok(Self::from_extensions(&parts.extensions))
     }
 }
+
+/// Marks an answer that goes on until its client has enough: then it was neither slow nor aborted.
+#[derive(Clone, Copy)]
+pub struct Endless;
 
 /// Adds to the log line of the current request what its client asks for: a body, a ticket, a statement.
 pub fn noted(asked: &[u8]) {
@@ -115,9 +123,10 @@ pub(crate) async fn watch(
     call.status = Some(response.status());
     call.first = Some(call.began.elapsed());
     call.grpc_code = grpc_code(response.headers());
+    call.endless = response.extensions().get::<Endless>().is_some();
     response.map(|body| {
         // The answer to HEAD has no body: it is complete.
-        call.complete = is_head || body.is_end_stream();
+        call.complete = is_head || call.endless || body.is_end_stream();
         Body::new(Watched { body, call })
     })
 }
@@ -141,6 +150,7 @@ struct Call {
     rows: RowsSent,
     bytes: u64,
     complete: bool,
+    endless: bool,
 }
 
 impl Call {
@@ -173,7 +183,13 @@ impl Call {
             rows: RowsSent::default(),
             bytes: 0,
             complete: false,
+            endless: false,
         }
+    }
+
+    /// How long the client waited for the answer: of one without an end, for its beginning.
+    fn answered(&self, took: Duration) -> Duration {
+        if self.endless { self.first.unwrap_or(took) } else { took }
     }
 
     /// One line for the log, as a warning where the request took long.
@@ -183,7 +199,7 @@ impl Call {
         let (seconds, first_s) = (took.as_secs_f64(), self.first.map(|first| first.as_secs_f64()));
         let client = self.client.map(display);
         let is_fine = self.status.is_some_and(|status| status.is_success());
-        if took > self.slow_limit {
+        if self.answered(took) > self.slow_limit {
             tracing::warn!(client, %method, path, status, seconds, first_s, rows, bytes, complete, "answered slowly");
         } else if WATCHED.contains(&endpoint) && is_fine {
             tracing::debug!(client, %method, path, status, seconds, first_s, rows, bytes, complete, "answered");
@@ -204,7 +220,7 @@ impl Drop for Call {
         let took = self.began.elapsed();
         let endpoint = EndpointLabel { endpoint: std::mem::take(&mut self.endpoint) };
         metrics.in_flight.dec();
-        metrics.seconds.get_or_create(&endpoint).observe(took.as_secs_f64());
+        metrics.seconds.get_or_create(&endpoint).observe(self.answered(took).as_secs_f64());
         metrics.rows.get_or_create(&endpoint).inc_by(rows);
         metrics.bytes.get_or_create(&endpoint).inc_by(self.bytes);
         if !self.complete {
@@ -248,7 +264,7 @@ impl HttpBody for Watched {
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
                 self.call.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.call.complete = self.body.is_end_stream();
+                self.call.complete = self.call.endless || self.body.is_end_stream();
                 if let Some(code) = frame.trailers_ref().and_then(grpc_code) {
                     self.call.grpc_code = Some(code);
                 }

@@ -24,7 +24,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-pub use call::{RowsSent, noted, planned};
+pub use call::{Endless, RowsSent, noted, planned};
 pub use observed::Observed;
 
 use own_process::OwnProcess;

@@ -37,7 +37,7 @@ impl AsOf {
             Ok(time) => Ok(AsOf::Time(time.to_utc())),
             Err(_) if is_name(text) => Ok(AsOf::Name(text.to_string())),
             Err(_) => Err(Error::argument(format!(
-                "as_of: {text:.40} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z) nor a name (dr1)"
+                "{text:.40} is neither a version (12) nor an RFC 3339 time (2026-11-23T01:00:00Z) nor a name (dr1)"
             ))),
         }
     }
@@ -81,7 +81,7 @@ mod tests {
         for bad in ["", "-1", "last night", "2026-11-23"] {
             let error = AsOf::parse(bad).unwrap_err();
             assert_eq!(error.kind(), Kind::Argument);
-            assert!(error.to_string().starts_with("as_of:"), "{error}");
+            assert!(error.to_string().contains("is neither a version"), "{error}");
         }
     }
 

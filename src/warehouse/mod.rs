@@ -32,6 +32,7 @@ pub use as_of::AsOf;
 pub use check::{Checked, Finding, Flaw};
 pub use compact::{Compacted, Merge, MergeKind, MergePolicy, MergeProgress, RangeSize};
 pub use delete::{Deleted, DeletedRows, Doomed};
+pub(crate) use delta_log::NewRows;
 pub use delta_log::{Change, History, Newer, Operation, Partition, Positions};
 pub use files::{
     ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,

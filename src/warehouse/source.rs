@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use object_store::path::Path;
 
-use super::delta_log::{Log, Newer, gone, newer, older, version_named};
+use super::delta_log::{Log, NewRows, Newer, gone, newer, older, version_named};
 use super::folder::stored_table;
 use super::{AsOf, History, Location, Snapshot, Warehouse};
 use crate::error::{Error, Kind, Result};
@@ -75,6 +75,23 @@ impl Source {
             true => Ok(false),
             false => self.log(after.table)?.same_rows(before.version, after.version).await,
         }
+    }
+
+    /// The rows that a version added to the table of a snapshot, which is that version or a later one. Only of our own tables.
+    pub(crate) async fn new_rows(&self, version: u64, known: &Snapshot) -> Result<NewRows> {
+        let table = known.table.name();
+        match self {
+            Self::Warehouse(_) => self.log(known.table)?.new_rows(version, known).await,
+            Self::Folder(_) => Err(Error::argument(format!(
+                "{table} is a folder that others write: which of its rows are new is not known; ask for the rows of its objects again"
+            ))),
+        }
+    }
+
+    /// The id of an older version of the table of a snapshot; `None` if its entry is not in the log any more.
+    pub(crate) async fn id_of(&self, version: u64, known: &Snapshot) -> Result<Option<u64>> {
+        let entry = self.log(known.table)?.entry(version).await?;
+        Ok(entry.map(|entry| Snapshot { version, entry: Some(entry), ..known.clone() }.id()))
     }
 
     /// An older state of the table of a snapshot.

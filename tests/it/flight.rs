@@ -17,6 +17,7 @@ use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 use crate::python;
 use crate::server::Server;
@@ -59,7 +60,7 @@ async fn flight_alone(
     let (limits, workers) = (Limits::new(options), Workers::new().unwrap());
     let sql = Sql::new(engine.clone(), workers.clone(), &SqlOptions::DEFAULT).unwrap();
     let tokens = Tokens::open(token.map(|token| token.parse().unwrap()), None).unwrap();
-    let flight = Flight::new(engine, sql, limits, workers);
+    let flight = Flight::new(engine, sql, limits, workers, CancellationToken::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("grpc://{}", listener.local_addr().unwrap());
     let router = router(flight).layer(from_fn_with_state(tokens, access::recognise));

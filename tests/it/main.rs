@@ -56,6 +56,7 @@ mod sql;
 mod sql_command;
 mod stopped;
 mod stores;
+mod stream;
 mod survey;
 mod table;
 mod tls;

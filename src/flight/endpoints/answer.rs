@@ -4,7 +4,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::TryStreamExt;
 
 use crate::encode;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::failure;
 use crate::limits::Limits;
 use crate::query::{Answer, Engine, Query};
@@ -13,13 +13,9 @@ use crate::workers::Workers;
 /// Plans and starts a query. Its rows fail in the words for a client: what a filter cannot compute is the client's to mend.
 pub(crate) async fn answer(engine: &Engine, query: &Query) -> Result<Answer> {
     let answer = engine.run(query).await.map_err(failure::from_reading)?;
-    let of_rows = match query.filter {
-        Some(_) => Error::from_statement,
-        None => Error::from,
-    };
     let rows = encode::served(answer.rows).map_err(failure::from_reading)?;
-    let schema = rows.schema();
-    let rows = rows.map_err(move |error| failure::from_reading(of_rows(error)).into());
+    let (schema, query) = (rows.schema(), query.clone());
+    let rows = rows.map_err(move |error| failure::from_reading(query.failed(error)).into());
     let rows = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows));
     Ok(Answer { schema, rows, ..answer })
 }

@@ -119,6 +119,10 @@ fn request_of(first: &FlightData) -> Result<EndpointRequest> {
         );
         return Err(Error::argument(text));
     }
+    if request.follows {
+        let text = "an exchange has an end: ask for a stream by a ticket";
+        return Err(Error::argument(text));
+    }
     if request.query.limit.is_some() {
         return Err(Error::argument("an exchange has no limit; stop reading it instead"));
     }

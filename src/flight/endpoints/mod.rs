@@ -10,6 +10,7 @@ mod ids;
 mod info;
 mod matches;
 mod request;
+mod stream;
 mod ticket;
 
 use std::ops::RangeInclusive;
@@ -19,6 +20,7 @@ use arrow::ipc::CompressionType;
 use arrow::ipc::writer::IpcWriteOptions;
 use arrow_flight::{FlightData, FlightDescriptor, FlightInfo, SchemaAsIpc, SchemaResult};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use self::answer::{answer, without_rows};
@@ -44,14 +46,22 @@ pub(crate) struct EndpointService {
     /// The runtime that answers REST, too.
     serving: Workers,
     workers: Workers,
+    /// Cancelled when the server is to stop.
+    stopping: CancellationToken,
     /// Counts the rows of the call.
     sent: RowsSent,
 }
 
 impl EndpointService {
     /// Lookups run on the threads of the caller.
-    pub(crate) fn new(engine: Engine, limits: Limits, workers: Workers) -> Self {
-        Self { engine, limits, serving: Workers::current(), workers, sent: RowsSent::default() }
+    pub(crate) fn new(
+        engine: Engine,
+        limits: Limits,
+        workers: Workers,
+        stopping: CancellationToken,
+    ) -> Self {
+        let (serving, sent) = (Workers::current(), RowsSent::default());
+        Self { engine, limits, serving, workers, stopping, sent }
     }
 
     /// The limits that the calls share with REST.
@@ -87,6 +97,9 @@ impl EndpointService {
     ) -> Result<FlightInfo> {
         noted(request.text.as_bytes());
         let query = &request.query;
+        if request.follows {
+            return self.info_of_stream(descriptor, request).await;
+        }
         let Answer { schema, versions, table, unknown_columns, .. } = self.planned(query).await?;
         let split = match request.is_whole_table() {
             true => Some(self.split(query, &table).await?),
@@ -104,9 +117,25 @@ impl EndpointService {
         Ok(heading.info(descriptor)?.with_endpoints(endpoints))
     }
 
+    /// The info of a request whose rows go on: its ticket names the version since which they do.
+    async fn info_of_stream(
+        &self,
+        descriptor: FlightDescriptor,
+        request: &EndpointRequest,
+    ) -> Result<FlightInfo> {
+        let query = Query { as_of: None, ..request.query.clone() };
+        let Answer { schema, unknown_columns, .. } = self.planned(&query).await?;
+        let since = self.within_limits(self.engine.since(&request.query)).await?;
+        let warning = request.warning(&unknown_columns);
+        let heading = Heading { schema: &schema, snapshot: since.table, rows: None, warning };
+        let endpoints = info::endpoints(&request.text, since, None)?;
+        Ok(heading.info(descriptor)?.with_endpoints(endpoints))
+    }
+
     /// The schema of the rows of a request.
     pub(crate) async fn schema(&self, request: &EndpointRequest) -> Result<SchemaResult> {
-        let schema = self.planned(&request.query).await?.schema;
+        let as_of = request.query.as_of.clone().filter(|_| !request.follows);
+        let schema = self.planned(&Query { as_of, ..request.query.clone() }).await?.schema;
         Ok(SchemaAsIpc::new(&schema, &IpcWriteOptions::default()).try_into()?)
     }
 
@@ -122,6 +151,10 @@ impl EndpointService {
         compression: Option<CompressionType>,
     ) -> Result<Messages> {
         let compression = request.compression.or(compression);
+        if request.follows {
+            noted(request.text.as_bytes());
+            return self.followed(request, compression).await;
+        }
         let (engine, query) = (self.engine.clone(), request.query.clone());
         let (limits, total) = (&self.limits, self.limits.options.time_limit);
         noted(request.text.as_bytes());

@@ -1,7 +1,7 @@
 //! Reads a request from a descriptor, which is the path of an endpoint or the arguments of a REST request as JSON, with the name of the
 //! endpoint as `endpoint`. Errors name the argument and say what would be right.
 //!
-//! Beyond REST's arguments there are `filter`, `limit` and `compression`. What nobody knows is ignored as in REST, and told;
+//! The endpoint `stream` is that of REST: its rows go on. Beyond REST's arguments there are `filter`, `limit` and `compression`. What nobody knows is ignored as in REST, and told;
 //! without `diaObjectId` it is refused, for a misspelt argument would then read a whole table.
 
 use arrow::ipc::CompressionType;
@@ -12,29 +12,34 @@ use serde_json::json;
 use crate::error::{Error, Kind, Result};
 use crate::flight::wire;
 use crate::query::{ObjectIds, Order, Query, UnknownColumn};
-use crate::request::argument::{AS_OF, COLUMNS, ID, MIDPOINT_MJD_TAI, WITH_UPPER_LIMITS};
-use crate::request::arguments::{self, Arguments, Body};
+use crate::request::StreamRequest;
+use crate::request::argument::{
+    AS_OF, COLUMNS, FILTER, ID, MIDPOINT_MJD_TAI, SINCE, WITH_UPPER_LIMITS,
+};
+use crate::request::arguments::{self, Body};
 use crate::request::ignored::{Ignored, Warning};
 use crate::request::json::{Scalar, Value};
-use crate::request::query::{Asked, query, wrong};
+use crate::request::query::{Asked, predicate, query, wrong};
 use crate::schema::Table;
 
 const ENDPOINT: &str = "endpoint";
+/// The endpoint whose rows go on.
+const STREAM: &str = "stream";
 /// Bytes of a command: some hundred thousand ids. More ids go through an exchange.
 const MOST_BYTES: usize = 4 << 20;
-const FILTER: &str = "filter";
 const LIMIT: &str = "limit";
 const COMPRESSION: &str = "compression";
 
 /// All arguments of requests over Flight.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     ENDPOINT,
     ID.name,
     COLUMNS.name,
     MIDPOINT_MJD_TAI.name,
     AS_OF.name,
     WITH_UPPER_LIMITS.name,
-    FILTER,
+    FILTER.name,
+    SINCE.name,
     LIMIT,
     COMPRESSION,
 ];
@@ -50,6 +55,8 @@ pub(crate) struct EndpointRequest {
     pub text: String,
     /// Rows come object after object.
     pub query: Query,
+    /// Whether the rows go on with what is added later: then `as_of` of the query is the version since which they are wanted.
+    pub follows: bool,
     /// The compression of the values in each message.
     pub compression: Option<CompressionType>,
     ignored_ids: Ignored,
@@ -80,7 +87,15 @@ impl EndpointRequest {
     pub(crate) fn parse(text: String) -> Result<Self> {
         check_size(text.len())?;
         let mut arguments = arguments::read(Body::Json(text.as_bytes()), "", &NAMES)?;
-        let table = endpoint(arguments.remove(ENDPOINT))?;
+        let endpoint = arguments.remove(ENDPOINT);
+        let compression = arguments.remove(COMPRESSION).map(compression).transpose()?.flatten();
+        if matches!(&endpoint, Some(Value::One(Scalar::Text(name))) if name == STREAM) {
+            let StreamRequest { query, ignored_ids, ignored_arguments } =
+                StreamRequest::parse(arguments)?;
+            let follows = true;
+            return Ok(Self { text, query, follows, compression, ignored_ids, ignored_arguments });
+        }
+        let table = table(endpoint)?;
         if arguments.contains_key(WITH_UPPER_LIMITS.name) {
             return Err(Error::argument(format!(
                 "{} is answered over REST (output-format: arrow or parquet); over Flight, request sources and fp one after the other",
@@ -88,12 +103,12 @@ impl EndpointRequest {
             )));
         }
         let Asked { query, ignored_ids, .. } = query(table, Order::ByObject, &mut arguments)?;
-        let filter = arguments.remove(FILTER).map(filter).transpose()?;
+        let filter = arguments.remove(FILTER.name).map(predicate).transpose()?;
         let limit = arguments.remove(LIMIT).map(limit).transpose()?;
-        let compression = arguments.remove(COMPRESSION).map(compression).transpose()?.flatten();
         let query = Query { filter, limit, ..query };
-        let ignored_arguments = ignored(&query, arguments)?;
-        Ok(Self { text, query, compression, ignored_ids, ignored_arguments })
+        let ignored_arguments = arguments.ignored(table, &query.ids)?;
+        let follows = false;
+        Ok(Self { text, query, follows, compression, ignored_ids, ignored_arguments })
     }
 
     /// Whether no objects are named, so that a whole table is read, whatever its filter leaves.
@@ -121,8 +136,8 @@ fn check_size(bytes: usize) -> Result<()> {
     }
 }
 
-fn endpoint(value: Option<Value<'_>>) -> Result<Table> {
-    let names = Table::ALL.map(Table::name).join(", ");
+fn table(value: Option<Value<'_>>) -> Result<Table> {
+    let names = [&Table::ALL.map(Table::name)[..], &[STREAM]].concat().join(", ");
     match &value {
         Some(Value::One(Scalar::Text(name))) => Table::from_name(name).ok_or_else(|| {
             let text = format!("endpoint must be one of {names}, not `{name:.40}`");
@@ -130,13 +145,6 @@ fn endpoint(value: Option<Value<'_>>) -> Result<Table> {
         }),
         Some(value) => Err(wrong(ENDPOINT, &format!("one of {names}"), value)),
         None => Err(Error::argument(format!("endpoint is missing: give one of {names}"))),
-    }
-}
-
-fn filter(value: Value<'_>) -> Result<String> {
-    match value {
-        Value::One(Scalar::Text(text)) => Ok(text.into_owned()),
-        other => Err(wrong("filter", "a SQL predicate in a text, such as `psfFlux > 1000`", other)),
     }
 }
 
@@ -155,22 +163,6 @@ fn compression(value: Value<'_>) -> Result<Option<CompressionType>> {
         _ => None,
     };
     known.map(Some).ok_or_else(|| wrong("compression", "lz4 or zstd", value))
-}
-
-/// The names of the arguments that this request has no use for.
-fn ignored(query: &Query, left: Arguments<'_>) -> Result<Ignored> {
-    let (left, unknown) = left.into_names();
-    let name = left.first().copied().or(unknown.first());
-    match (&query.ids, name) {
-        (ObjectIds::Within(_), Some(name)) => Err(Error::argument(format!(
-            "there is no argument {name} for reading the whole table {}; give diaObjectId for the rows of some objects",
-            query.table().name()
-        ))),
-        _ => Ok(left.into_iter().fold(unknown, |mut ignored, name| {
-            ignored.push(name);
-            ignored
-        })),
-    }
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl Ticket {
     /// The request that it answers, bound to its snapshot and its part of the table.
     pub(crate) fn request(&self) -> Result<EndpointRequest> {
         let mut request = EndpointRequest::parse(self.request.clone()).map_err(damaged)?;
-        match (self.keys, request.is_whole_table()) {
+        match (self.keys, request.is_whole_table() && !request.follows) {
             (Some((first, last)), true) => request.query.ids = ObjectIds::Within(first..=last),
             (None, false) => {}
             _ => return Err(damaged("its key range does not fit its request")),

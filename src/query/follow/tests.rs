@@ -10,7 +10,7 @@ use tempfile::{TempDir, tempdir};
 
 use super::*;
 use crate::index::IndexCache;
-use crate::warehouse::{Location, Source, Warehouse};
+use crate::warehouse::{AsOf, Location, Source, Warehouse};
 
 /// A commit of a table without rows.
 fn commit(folder: &Path, table: Table, id: &str, version: u64, millis: i64) {

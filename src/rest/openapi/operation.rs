@@ -89,6 +89,7 @@ fn contents(endpoint: &Endpoint) -> Vec<(&'static str, Content)> {
     let row = RefOr::Ref(Ref::from_schema_name(row::name(endpoint.table)));
     match endpoint.returns {
         Returns::Bytes(types) => types.iter().map(|media_type| (*media_type, bytes())).collect(),
+        Returns::Events => vec![("text/event-stream", bytes())],
         Returns::Rows => {
             let rows = |format| match format {
                 Format::Json => Content::new(Some(Schema::Array(Array::new(row.clone())))),
@@ -140,7 +141,7 @@ fn about(argument: &Argument) -> String {
 /// The schema of its values in a query string.
 fn text(argument: &Argument) -> Schema {
     match argument.takes {
-        Takes::Ids | Takes::Names | Takes::VersionOrTime => {
+        Takes::Ids | Takes::Names | Takes::VersionOrTime | Takes::Predicate => {
             Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
         }
         _ => values(argument),
@@ -166,6 +167,7 @@ fn values(argument: &Argument) -> Schema {
         Takes::Flag => Schema::Object(one(Type::Boolean).build()),
         Takes::Decimal => Schema::Object(one(Type::Number).build()),
         Takes::VersionOrTime => Schema::AnyOf(any(&[Type::Integer, Type::String]).build()),
+        Takes::Predicate => Schema::Object(one(Type::String).build()),
     }
 }
 

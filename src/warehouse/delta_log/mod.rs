@@ -12,6 +12,7 @@ mod history;
 mod kept;
 mod kept_file;
 mod metadata;
+mod new_rows;
 mod positions;
 mod retention;
 mod same_rows;
@@ -25,13 +26,13 @@ pub use history::History;
 pub(super) use kept::{
     complete_kept, kept_names, kept_snapshot, kept_snapshots, kept_versions, version_named,
 };
+pub(crate) use new_rows::NewRows;
 pub use positions::{Partition, Positions};
 pub(super) use same_rows::is_merge;
 pub(super) use updates::names_updates;
 pub use versions::Newer;
 pub(super) use versions::{find, gone, newer, older};
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -244,20 +245,6 @@ impl Log {
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(error) => Err(self.failed(Error::from(error))),
         }
-    }
-
-    /// Whether all files of a snapshot are still in the store.
-    pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
-        Ok(self.missing(snapshot).await?.is_empty())
-    }
-
-    /// The files of a snapshot that are not in the store, or not of their size.
-    pub(crate) async fn missing<'a>(&self, snapshot: &'a Snapshot) -> Result<Vec<&'a DataFile>> {
-        let stored = self.location.list().await?.objects;
-        let stored: HashSet<_> =
-            stored.into_iter().map(|object| (object.location, object.size)).collect();
-        let is_there = |file: &&DataFile| stored.contains(&(file.path.clone(), file.size_bytes));
-        Ok(snapshot.files.iter().filter(|file| !is_there(file)).collect())
     }
 
     /// The path of a file in the store, from its path in the log, which deltalake-core has decoded.

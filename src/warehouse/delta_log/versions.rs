@@ -1,4 +1,6 @@
-//! Finds a version of a table: the newest, or one by number, time or name.
+//! Finds a version of a table: the newest, or one by number, time or name; and whether its files are there.
+
+use std::collections::HashSet;
 
 use super::Log;
 use super::followed::followed;
@@ -7,7 +9,7 @@ use super::kept::{kept_by_number, version_named};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::as_of::rfc3339;
-use crate::warehouse::{AsOf, Location, Snapshot, Warehouse};
+use crate::warehouse::{AsOf, DataFile, Location, Snapshot, Warehouse};
 
 impl Warehouse {
     /// The newest state of a table, or an older one; `None` where the table does not exist yet.
@@ -18,6 +20,22 @@ impl Warehouse {
             Some(as_of) => older(&log, as_of, &History::default()).await,
             None => log.read(None).await,
         }
+    }
+}
+
+impl Log {
+    /// Whether all files of a snapshot are still in the store.
+    pub(crate) async fn has_files_of(&self, snapshot: &Snapshot) -> Result<bool> {
+        Ok(self.missing(snapshot).await?.is_empty())
+    }
+
+    /// The files of a snapshot that are not in the store, or not of their size.
+    pub(crate) async fn missing<'a>(&self, snapshot: &'a Snapshot) -> Result<Vec<&'a DataFile>> {
+        let stored = self.location.list().await?.objects;
+        let stored: HashSet<_> =
+            stored.into_iter().map(|object| (object.location, object.size)).collect();
+        let is_there = |file: &&DataFile| stored.contains(&(file.path.clone(), file.size_bytes));
+        Ok(snapshot.files.iter().filter(|file| !is_there(file)).collect())
     }
 }
 

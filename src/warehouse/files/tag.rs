@@ -31,6 +31,9 @@ pub struct FileTag {
     /// The number of an update: of its objects, that one and those before are in this file of the table already.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub folded: u64,
+    /// Whether all its rows are new in the version that adds it, which may also write rows of before again, in other files.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_rows: bool,
 }
 
 /// Rows that replace others.
@@ -128,8 +131,15 @@ mod tests {
             let index = Some(IndexPlace { start: 1 << 40, bytes: 7 });
             let range = Some(170_028_485_706_776_685);
             let update = Some(Update { number: 7, since_ms: -1 });
-            let tag =
-                FileTag { level: Some(level), range, index, nan_times: true, update, folded: 6 };
+            let tag = FileTag {
+                level: Some(level),
+                range,
+                index,
+                nan_times: true,
+                update,
+                folded: 6,
+                new_rows: true,
+            };
             assert_eq!(FileTag::from_log(tag.for_log().unwrap().as_ref()), tag);
         }
         assert_eq!(FileTag::default().for_log().unwrap(), None);

@@ -43,7 +43,14 @@ async fn every_path_and_argument_is_there() {
     let paths: Vec<_> = document["paths"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         paths,
-        ["/api/v1/fp", "/api/v1/objects", "/api/v1/plot", "/api/v1/schema", "/api/v1/sources"]
+        [
+            "/api/v1/fp",
+            "/api/v1/objects",
+            "/api/v1/plot",
+            "/api/v1/schema",
+            "/api/v1/sources",
+            "/api/v1/stream"
+        ]
     );
     let about = server.get("/").await.text().await.unwrap();
     let api = include_str!("../../../API.md");
