@@ -202,5 +202,12 @@ fn failed(error: KrafkaError) -> Error {
         }
         _ => Kind::NotReady,
     };
-    Error::new(kind, format!("Kafka: {error}"))
+    let advice = match &error {
+        KrafkaError::Auth { message, .. } if message.contains("TLS handshake") => {
+            "; --tls-ca names the authorities that are trusted"
+        }
+        KrafkaError::Auth { .. } => "; --sasl-user and the password have to be those of the broker",
+        _ => "",
+    };
+    Error::new(kind, format!("Kafka: {error}{advice}"))
 }

@@ -3,6 +3,7 @@
 mod broker;
 mod ends;
 mod fed;
+mod login;
 mod positions;
 mod registry;
 
