@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::counts::{Counts, READING};
@@ -128,8 +128,8 @@ impl Reading<'_> {
         self.since.is_some() && !self.before.offsets.is_empty()
     }
 
-    /// Gathers for a time from the first message on, and longer while the batch before is being committed, until it is full. Ends at once
-    /// when it is told to stop. What was gathered before an error of the brokers is committed first.
+    /// Gathers for a time from the first message on, and longer while the batch before is being committed; once it is full, it waits for that
+    /// without reading. Ends at once when it is told to stop. What was gathered before an error of the brokers is committed first.
     async fn fill(&mut self, gathered: &mut MicroBatch, stop: &CancellationToken) -> Result<()> {
         let mut until = self.has_first_offsets().then(Instant::now);
         loop {
@@ -138,13 +138,19 @@ impl Reading<'_> {
             }
             let due = until.is_some_and(|until| Instant::now() >= until);
             let ends = stop.is_cancelled() || self.is_changed;
-            let full = gathered.is_full() || self.reader.is_hopeless();
-            if (due && self.committing.is_none()) || full || ends {
+            let is_full = gathered.is_full() || self.reader.is_hopeless();
+            if ((due || is_full) && self.committing.is_none()) || ends {
                 return Ok(());
             }
-            let more = match Instant::now() >= self.look_at {
-                true => stop.run_until_cancelled(self.look()).await.unwrap_or(Ok(())),
-                false => self.reader.some(gathered, stop).await,
+            let more = if Instant::now() >= self.look_at {
+                stop.run_until_cancelled(self.look()).await.unwrap_or(Ok(()))
+            } else if is_full {
+                // The brokers keep the rest until the batch before is committed.
+                let settled = timeout_at(self.look_at, self.settle());
+                stop.run_until_cancelled(settled).await.unwrap_or(Ok(Ok(()))).unwrap_or(Ok(()))?;
+                continue;
+            } else {
+                self.reader.some(gathered, stop).await
             };
             match more {
                 Err(error) if gathered.messages == 0 || gathered.is_broken => return Err(error),
@@ -185,11 +191,13 @@ impl Reading<'_> {
         }));
     }
 
-    /// Waits for the commit that goes on, if one does.
+    /// Waits for the commit that goes on, if one does. If the future is dropped, it goes on.
     async fn settle(&mut self) -> Result<()> {
-        let Some(task) = self.committing.take() else { return Ok(()) };
+        let Some(task) = &mut self.committing else { return Ok(()) };
+        let done = task.await;
+        self.committing = None;
         let broken = |error| Error::internal(format!("the commit ended: {error}"));
-        if let Some(version) = task.await.map_err(broken)?? {
+        if let Some(version) = done.map_err(broken)?? {
             self.since = Some(version);
             self.before.offsets.clear();
         }

@@ -39,6 +39,8 @@ pub enum Fault {
     Unconditional,
     /// It is forwarded once the plans are forgotten.
     Hold,
+    /// It is forwarded after this time.
+    Late(Duration),
     /// The body of its answer comes at so many bytes a second.
     Trickle(usize),
     /// The connection is closed after so many bytes of its answer's body.
@@ -179,6 +181,7 @@ impl State {
             Some(Fault::Refuse) => return Ok(refused()),
             // Fails where the proxy ends.
             Some(Fault::Hold) => heals.changed().await.map_err(axum::Error::new)?,
+            Some(Fault::Late(by)) => tokio::time::sleep(by).await,
             _ => {}
         }
         let (head, body) = request.into_parts();

@@ -6,6 +6,7 @@ mod fed;
 mod login;
 mod positions;
 mod registry;
+mod slow;
 
 use std::fs;
 use std::path::Path;
