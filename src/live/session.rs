@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::counts::{Counts, READING};
 use super::gap::begin;
-use super::kafka::Topics;
+use super::kafka::{FoundTopics, Topics};
 use super::reader::{MicroBatch, Reader};
 use super::schemas::Schemas;
 use super::set_aside::set_aside;
@@ -19,7 +19,7 @@ use super::young::Merging;
 use super::{FirstOffsets, LiveEnd, LiveOptions};
 use crate::error::{Error, Result};
 use crate::ingest::AlertBatch;
-use crate::warehouse::{Partition, Positions, Warehouse};
+use crate::warehouse::{Positions, Warehouse};
 
 /// How often the brokers are asked what they have, also when nothing comes.
 const LOOK: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ struct Reading<'a> {
     options: &'a LiveOptions,
     counts: &'a Counts,
     reader: Reader,
-    partitions: Vec<Partition>,
+    found: FoundTopics,
     /// The version in which the positions were found or written.
     since: Option<u64>,
     /// Where partitions begin whose position the warehouse does not have yet: the first commit has them, with messages or without.
@@ -40,7 +40,7 @@ struct Reading<'a> {
     committing: Option<Commit>,
     is_committed: Arc<Notify>,
     look_at: Instant,
-    /// Whether topics have other partitions now.
+    /// Whether topics have other partitions now, or are others.
     is_changed: bool,
 }
 
@@ -53,20 +53,20 @@ pub(super) async fn session(
 ) -> Result<Option<LiveEnd>> {
     let begun = stop.run_until_cancelled(async {
         let topics = Topics::connect(&options.kafka).await?;
-        let partitions = topics.partitions().await?;
-        let read = warehouse.positions(&partitions).await?;
-        let offsets = begin(warehouse, &topics, &read, &partitions, (options, before)).await?;
+        let found = topics.found().await?;
+        let read = warehouse.positions(&found.partitions).await?;
+        let offsets = begin(warehouse, &topics, &read, &found, (options, before)).await?;
         if let Ok(offsets) = &offsets {
             topics.seek(offsets).await?;
         }
-        Ok::<_, Error>((topics, partitions, read, offsets.err()))
+        Ok::<_, Error>((topics, found, read, offsets.err()))
     });
-    let (topics, partitions, read) = match begun.await.transpose()? {
+    let (topics, found, read) = match begun.await.transpose()? {
         None => return Ok(Some(LiveEnd::Stopped)),
         Some((.., Some(gap))) => return Ok(Some(LiveEnd::Gap(gap))),
-        Some((topics, partitions, read, None)) => (topics, partitions, read),
+        Some((topics, found, read, None)) => (topics, found, read),
     };
-    tracing::info!(topics = ?options.kafka.topics, partitions = partitions.len(), "reading");
+    tracing::info!(topics = ?options.kafka.topics, partitions = found.partitions.len(), "reading");
     let reader = Reader {
         topics,
         schemas: Schemas::new(options.ingest.schemas.clone(), options.ingest.history),
@@ -82,7 +82,7 @@ pub(super) async fn session(
         options,
         counts,
         reader,
-        partitions,
+        found,
         since: read.since,
         before,
         committing: None,
@@ -169,8 +169,8 @@ impl Reading<'_> {
     /// Asks the brokers what they have: so it is seen that they are away, or that there are new partitions, though nothing comes.
     async fn look(&mut self) -> Result<()> {
         let topics = &self.reader.topics;
-        self.is_changed = topics.partitions().await? != self.partitions;
-        let lags = topics.lag(&self.partitions).await?;
+        self.is_changed = topics.found().await? != self.found;
+        let lags = topics.lag(&self.found.partitions).await?;
         // Else it is not known to work before something is committed.
         if self.committing.is_none() && lags.values().all(|lag| *lag == 0) {
             self.counts.state.set(READING);
@@ -182,10 +182,14 @@ impl Reading<'_> {
 
     fn commit(&mut self, gathered: MicroBatch) {
         let (warehouse, counts) = (self.warehouse.for_one_run(), self.counts.clone());
-        let (since, is_committed, runtime) =
-            (self.since, self.is_committed.clone(), Handle::current());
+        let (is_committed, runtime) = (self.is_committed.clone(), Handle::current());
+        let read = Positions {
+            since: self.since,
+            next: gathered.next.clone(),
+            topics: self.found.ids.clone(),
+        };
         self.committing = Some(tokio::task::spawn_blocking(move || {
-            let done = runtime.block_on(commit(&warehouse, gathered, since, &counts));
+            let done = runtime.block_on(commit(&warehouse, gathered, &read, &counts));
             is_committed.notify_one();
             done
         }));
@@ -209,14 +213,13 @@ impl Reading<'_> {
 async fn commit(
     warehouse: &Warehouse,
     gathered: MicroBatch,
-    since: Option<u64>,
+    read: &Positions,
     counts: &Counts,
 ) -> Result<Option<u64>> {
     let begun = Instant::now();
-    let MicroBatch { batch, messages, next, refused, oldest_ms, bytes, .. } = gathered;
+    let MicroBatch { batch, messages, refused, oldest_ms, bytes, .. } = gathered;
     set_aside(warehouse, &refused).await?;
-    let read = Positions { since, next };
-    let done = batch.commit(warehouse, &read).await;
+    let done = batch.commit(warehouse, read).await;
     if done.is_err() {
         warehouse.discard_run().await;
     }
