@@ -73,7 +73,8 @@ pub struct LiveArgs {
     #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_COMMIT_MS",
           value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
     pub commit_ms: u64,
-    /// What to do where the broker has deleted messages that were not read: stop with exit code 5, or continue after them
+    /// What to do where the broker has deleted messages that were not read, or the topic was made anew: stop with exit code 5, or continue
+    /// with what is there
     #[arg(long, value_enum, value_name = "ACTION", default_value_t, env = "DIAFLIGHT_ON_GAP")]
     pub on_gap: OnGap,
     /// Stop with exit code 4 after so many messages in a row that cannot be read

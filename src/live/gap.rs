@@ -6,7 +6,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use serde_json::json;
 
-use super::kafka::{From, OffsetRange, Topics};
+use super::kafka::{FoundTopics, From, OffsetRange, Topics};
 use super::{FirstOffset, FirstOffsets, LIVE, LiveOptions};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::{Partition, Positions, Warehouse};
@@ -21,12 +21,14 @@ pub enum OnGap {
     Continue,
 }
 
-/// Messages that the broker does not have, though they were not read.
+/// Messages that the broker does not have, though they were not read, or may not have.
 #[derive(Clone, Debug, PartialEq)]
 struct Gap {
     partition: Partition,
     next: i64,
     kept: OffsetRange,
+    /// Whether the topic has another id than the one that was read.
+    is_other: bool,
 }
 
 impl Gap {
@@ -35,15 +37,16 @@ impl Gap {
             partition: Partition { topic, number },
             next,
             kept: OffsetRange { first, next: last },
+            is_other,
         } = self;
-        let why = match next < first {
-            true => format!(
-                "the broker has deleted offsets {next} to {} before they were read",
-                first - 1
-            ),
-            false => format!(
+        let why = if *is_other {
+            format!("it was read up to offset {next}, and then the topic was made anew")
+        } else if next < first {
+            format!("the broker has deleted offsets {next} to {} before they were read", first - 1)
+        } else {
+            format!(
                 "{next} is the next offset to be read, but the broker has only those up to {last}: the topic was made anew"
-            ),
+            )
         };
         let advice = "give --on-gap continue to read on with what is there";
         Error::new(Kind::Gone, format!("partition {number} of {topic}: {why}; {advice}"))
@@ -55,11 +58,11 @@ pub(super) async fn begin(
     warehouse: &Warehouse,
     topics: &Topics,
     read: &Positions,
-    partitions: &[Partition],
+    found: &FoundTopics,
     (options, before): (&LiveOptions, &mut FirstOffsets),
 ) -> Result<Result<BTreeMap<Partition, i64>, Error>> {
     let mut offsets = BTreeMap::new();
-    for partition in partitions {
+    for partition in &found.partitions {
         let in_log = read.next.get(partition).filter(|_| before.has_begun || !options.reread);
         // Another process may have read on since.
         let first = before.offsets.get(partition);
@@ -72,8 +75,11 @@ pub(super) async fn begin(
             continue;
         };
         let kept = topics.kept(partition).await?;
-        let gap = Gap { partition: partition.clone(), next, kept };
-        let next = match (kept.first..=kept.next).contains(&next) {
+        let ids = [&read.topics, &found.ids].map(|ids| ids.get(&partition.topic));
+        // What this process chose itself is of the topic as it is.
+        let is_other = first.is_none() && matches!(ids, [Some(read), Some(now)] if read != now);
+        let gap = Gap { partition: partition.clone(), next, kept, is_other };
+        let next = match !is_other && (kept.first..=kept.next).contains(&next) {
             true => next,
             false if options.on_gap == OnGap::Stop => return Ok(Err(gap.error())),
             false => {
@@ -94,13 +100,14 @@ pub(super) async fn begin(
 
 /// Writes a file that says what is missing, in `_live/gaps`.
 async fn record(warehouse: &Warehouse, gap: &Gap) -> Result<()> {
-    let Gap { partition: Partition { topic, number }, next, kept } = gap;
+    let Gap { partition: Partition { topic, number }, next, kept, is_other } = gap;
     tracing::warn!(
         topic,
         partition = number,
         next,
         first = kept.first,
         last = kept.next,
+        is_other,
         "messages are missing"
     );
     let location = warehouse.location();
@@ -109,7 +116,7 @@ async fn record(warehouse: &Warehouse, gap: &Gap) -> Result<()> {
     let path = Path::from_iter(location.prefix.parts().chain(path.parts()));
     let about = json!({
         "topic": topic, "partition": number, "next": next, "first_kept": kept.first, "next_to_come": kept.next,
-        "found": chrono::Utc::now().to_rfc3339(),
+        "is_other_topic": is_other, "found": chrono::Utc::now().to_rfc3339(),
     });
     location.store.put(&path, about.to_string().into()).await?;
     Ok(())

@@ -9,6 +9,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use krafka::auth::{AuthConfig, TlsConfig};
 use krafka::consumer::{AutoOffsetReset, Consumer};
 use krafka::{Kafka, KrafkaError};
+use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Kind, Result};
 use crate::token::Token;
@@ -28,6 +29,9 @@ const MOST_WAIT: Duration = Duration::from_millis(200);
 const KNOWN_FOR: Duration = Duration::from_secs(10);
 /// How long brokers may take to say what they have.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a broker gives that knows no ids of topics.
+const NO_ID: [u8; 16] = [0; 16];
 
 /// Where the brokers are and how they are spoken to.
 #[derive(Clone, Debug)]
@@ -73,6 +77,14 @@ pub(super) struct OffsetRange {
     pub next: i64,
 }
 
+/// What the brokers say of the topics.
+#[derive(PartialEq)]
+pub(super) struct FoundTopics {
+    pub partitions: Vec<Partition>,
+    /// The hash of the id of each topic: one that is made anew has another id. Not all brokers give ids.
+    pub ids: BTreeMap<String, i64>,
+}
+
 /// The topics, being read.
 pub(super) struct Topics {
     consumer: Consumer,
@@ -111,9 +123,9 @@ impl Topics {
         Ok(Self { consumer, topics: options.topics.clone() })
     }
 
-    /// The partitions that there are now. A topic that does not exist may come yet: it is a `NotReady` error.
-    pub(super) async fn partitions(&self) -> Result<Vec<Partition>> {
-        let mut partitions = Vec::new();
+    /// The topics as they are now. One that does not exist may come yet: it is a `NotReady` error.
+    pub(super) async fn found(&self) -> Result<FoundTopics> {
+        let (mut partitions, mut ids) = (Vec::new(), BTreeMap::new());
         for topic in &self.topics {
             let found = self.consumer.fetch_metadata(Some(topic)).await.map_err(failed)?;
             let numbers = found.topics.iter().flat_map(|info| info.partitions.keys());
@@ -125,8 +137,12 @@ impl Topics {
             }
             let of = |number| Partition { topic: topic.clone(), number };
             partitions.extend(numbers.into_iter().map(of));
+            let id = found.topics.iter().map(|info| info.topic_id).find(|id| *id != NO_ID);
+            // Without a sign, since it is kept as a version.
+            let hash = id.map(|id| (XxHash3_64::oneshot(&id) >> 1) as i64);
+            ids.extend(hash.map(|hash| (topic.clone(), hash)));
         }
-        Ok(partitions)
+        Ok(FoundTopics { partitions, ids })
     }
 
     /// What a partition has.
@@ -202,5 +218,12 @@ fn failed(error: KrafkaError) -> Error {
         }
         _ => Kind::NotReady,
     };
-    Error::new(kind, format!("Kafka: {error}"))
+    let advice = match &error {
+        KrafkaError::Auth { message, .. } if message.contains("TLS handshake") => {
+            "; --tls-ca names the authorities that are trusted"
+        }
+        KrafkaError::Auth { .. } => "; --sasl-user and the password have to be those of the broker",
+        _ => "",
+    };
+    Error::new(kind, format!("Kafka: {error}{advice}"))
 }

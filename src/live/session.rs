@@ -6,12 +6,12 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::counts::{Counts, READING};
 use super::gap::begin;
-use super::kafka::Topics;
+use super::kafka::{FoundTopics, Topics};
 use super::reader::{MicroBatch, Reader};
 use super::schemas::Schemas;
 use super::set_aside::set_aside;
@@ -19,7 +19,7 @@ use super::young::Merging;
 use super::{FirstOffsets, LiveEnd, LiveOptions};
 use crate::error::{Error, Result};
 use crate::ingest::AlertBatch;
-use crate::warehouse::{Partition, Positions, Warehouse};
+use crate::warehouse::{Positions, Warehouse};
 
 /// How often the brokers are asked what they have, also when nothing comes.
 const LOOK: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ struct Reading<'a> {
     options: &'a LiveOptions,
     counts: &'a Counts,
     reader: Reader,
-    partitions: Vec<Partition>,
+    found: FoundTopics,
     /// The version in which the positions were found or written.
     since: Option<u64>,
     /// Where partitions begin whose position the warehouse does not have yet: the first commit has them, with messages or without.
@@ -40,7 +40,7 @@ struct Reading<'a> {
     committing: Option<Commit>,
     is_committed: Arc<Notify>,
     look_at: Instant,
-    /// Whether topics have other partitions now.
+    /// Whether topics have other partitions now, or are others.
     is_changed: bool,
 }
 
@@ -53,20 +53,20 @@ pub(super) async fn session(
 ) -> Result<Option<LiveEnd>> {
     let begun = stop.run_until_cancelled(async {
         let topics = Topics::connect(&options.kafka).await?;
-        let partitions = topics.partitions().await?;
-        let read = warehouse.positions(&partitions).await?;
-        let offsets = begin(warehouse, &topics, &read, &partitions, (options, before)).await?;
+        let found = topics.found().await?;
+        let read = warehouse.positions(&found.partitions).await?;
+        let offsets = begin(warehouse, &topics, &read, &found, (options, before)).await?;
         if let Ok(offsets) = &offsets {
             topics.seek(offsets).await?;
         }
-        Ok::<_, Error>((topics, partitions, read, offsets.err()))
+        Ok::<_, Error>((topics, found, read, offsets.err()))
     });
-    let (topics, partitions, read) = match begun.await.transpose()? {
+    let (topics, found, read) = match begun.await.transpose()? {
         None => return Ok(Some(LiveEnd::Stopped)),
         Some((.., Some(gap))) => return Ok(Some(LiveEnd::Gap(gap))),
-        Some((topics, partitions, read, None)) => (topics, partitions, read),
+        Some((topics, found, read, None)) => (topics, found, read),
     };
-    tracing::info!(topics = ?options.kafka.topics, partitions = partitions.len(), "reading");
+    tracing::info!(topics = ?options.kafka.topics, partitions = found.partitions.len(), "reading");
     let reader = Reader {
         topics,
         schemas: Schemas::new(options.ingest.schemas.clone(), options.ingest.history),
@@ -82,7 +82,7 @@ pub(super) async fn session(
         options,
         counts,
         reader,
-        partitions,
+        found,
         since: read.since,
         before,
         committing: None,
@@ -128,8 +128,8 @@ impl Reading<'_> {
         self.since.is_some() && !self.before.offsets.is_empty()
     }
 
-    /// Gathers for a time from the first message on, and longer while the batch before is being committed, until it is full. Ends at once
-    /// when it is told to stop. What was gathered before an error of the brokers is committed first.
+    /// Gathers for a time from the first message on, and longer while the batch before is being committed; once it is full, it waits for that
+    /// without reading. Ends at once when it is told to stop. What was gathered before an error of the brokers is committed first.
     async fn fill(&mut self, gathered: &mut MicroBatch, stop: &CancellationToken) -> Result<()> {
         let mut until = self.has_first_offsets().then(Instant::now);
         loop {
@@ -138,13 +138,19 @@ impl Reading<'_> {
             }
             let due = until.is_some_and(|until| Instant::now() >= until);
             let ends = stop.is_cancelled() || self.is_changed;
-            let full = gathered.is_full() || self.reader.is_hopeless();
-            if (due && self.committing.is_none()) || full || ends {
+            let is_full = gathered.is_full() || self.reader.is_hopeless();
+            if ((due || is_full) && self.committing.is_none()) || ends {
                 return Ok(());
             }
-            let more = match Instant::now() >= self.look_at {
-                true => stop.run_until_cancelled(self.look()).await.unwrap_or(Ok(())),
-                false => self.reader.some(gathered, stop).await,
+            let more = if Instant::now() >= self.look_at {
+                stop.run_until_cancelled(self.look()).await.unwrap_or(Ok(()))
+            } else if is_full {
+                // The brokers keep the rest until the batch before is committed.
+                let settled = timeout_at(self.look_at, self.settle());
+                stop.run_until_cancelled(settled).await.unwrap_or(Ok(Ok(()))).unwrap_or(Ok(()))?;
+                continue;
+            } else {
+                self.reader.some(gathered, stop).await
             };
             match more {
                 Err(error) if gathered.messages == 0 || gathered.is_broken => return Err(error),
@@ -163,8 +169,8 @@ impl Reading<'_> {
     /// Asks the brokers what they have: so it is seen that they are away, or that there are new partitions, though nothing comes.
     async fn look(&mut self) -> Result<()> {
         let topics = &self.reader.topics;
-        self.is_changed = topics.partitions().await? != self.partitions;
-        let lags = topics.lag(&self.partitions).await?;
+        self.is_changed = topics.found().await? != self.found;
+        let lags = topics.lag(&self.found.partitions).await?;
         // Else it is not known to work before something is committed.
         if self.committing.is_none() && lags.values().all(|lag| *lag == 0) {
             self.counts.state.set(READING);
@@ -176,20 +182,26 @@ impl Reading<'_> {
 
     fn commit(&mut self, gathered: MicroBatch) {
         let (warehouse, counts) = (self.warehouse.for_one_run(), self.counts.clone());
-        let (since, is_committed, runtime) =
-            (self.since, self.is_committed.clone(), Handle::current());
+        let (is_committed, runtime) = (self.is_committed.clone(), Handle::current());
+        let read = Positions {
+            since: self.since,
+            next: gathered.next.clone(),
+            topics: self.found.ids.clone(),
+        };
         self.committing = Some(tokio::task::spawn_blocking(move || {
-            let done = runtime.block_on(commit(&warehouse, gathered, since, &counts));
+            let done = runtime.block_on(commit(&warehouse, gathered, &read, &counts));
             is_committed.notify_one();
             done
         }));
     }
 
-    /// Waits for the commit that goes on, if one does.
+    /// Waits for the commit that goes on, if one does. If the future is dropped, it goes on.
     async fn settle(&mut self) -> Result<()> {
-        let Some(task) = self.committing.take() else { return Ok(()) };
+        let Some(task) = &mut self.committing else { return Ok(()) };
+        let done = task.await;
+        self.committing = None;
         let broken = |error| Error::internal(format!("the commit ended: {error}"));
-        if let Some(version) = task.await.map_err(broken)?? {
+        if let Some(version) = done.map_err(broken)?? {
             self.since = Some(version);
             self.before.offsets.clear();
         }
@@ -201,14 +213,13 @@ impl Reading<'_> {
 async fn commit(
     warehouse: &Warehouse,
     gathered: MicroBatch,
-    since: Option<u64>,
+    read: &Positions,
     counts: &Counts,
 ) -> Result<Option<u64>> {
     let begun = Instant::now();
-    let MicroBatch { batch, messages, next, refused, oldest_ms, bytes, .. } = gathered;
+    let MicroBatch { batch, messages, refused, oldest_ms, bytes, .. } = gathered;
     set_aside(warehouse, &refused).await?;
-    let read = Positions { since, next };
-    let done = batch.commit(warehouse, &read).await;
+    let done = batch.commit(warehouse, read).await;
     if done.is_err() {
         warehouse.discard_run().await;
     }

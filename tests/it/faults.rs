@@ -3,8 +3,9 @@
 
 mod tests;
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +40,12 @@ pub enum Fault {
     Unconditional,
     /// It is forwarded once the plans are forgotten.
     Hold,
+    /// It is forwarded after this time.
+    Late(Duration),
+    /// It is neither forwarded nor answered: its sender is to be killed.
+    StopBefore,
+    /// It is forwarded, and not answered.
+    StopAfter,
     /// The body of its answer comes at so many bytes a second.
     Trickle(usize),
     /// The connection is closed after so many bytes of its answer's body.
@@ -47,10 +54,15 @@ pub enum Fault {
     Altered(&'static str, &'static str),
 }
 
+/// The requests that change a store.
+const CHANGES: [&str; 3] = ["PUT", "POST", "DELETE"];
+
 struct Rule {
-    method: &'static str,
+    methods: Vec<&'static str>,
     /// Of path and query as they are sent: parts in this order, with anything between them.
     parts: Vec<String>,
+    /// So many of them go through first.
+    after: usize,
     times: usize,
     fault: Fault,
 }
@@ -61,6 +73,7 @@ struct State {
     store: AmazonS3,
     rules: Mutex<Vec<Rule>>,
     asked: Mutex<Vec<String>>,
+    is_stopped: AtomicBool,
     heals: watch::Sender<()>,
 }
 
@@ -89,6 +102,7 @@ impl Proxy {
             store,
             rules,
             asked,
+            is_stopped: AtomicBool::new(false),
             heals: watch::Sender::default(),
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -113,13 +127,26 @@ impl Proxy {
     /// Lets the next `times` requests fail that have this method, and path and query like `pattern`: texts that follow each
     /// other, separated by `*`. Of several such plans the first that is not used up applies.
     pub fn fail(&self, method: &'static str, pattern: &str, times: usize, fault: Fault) {
-        let rule = Rule { method, parts: parts(pattern), times, fault };
+        let rule = Rule { methods: vec![method], parts: parts(pattern), after: 0, times, fault };
         lock(&self.state.rules).push(rule);
+    }
+
+    /// Lets the `nth` request from now on that changes something and is like `pattern` fail, if there is one.
+    pub fn fail_nth(&self, nth: usize, pattern: &str, fault: Fault) {
+        let (methods, after) = (CHANGES.to_vec(), nth - 1);
+        let rule = Rule { methods, parts: parts(pattern), after, times: 1, fault };
+        lock(&self.state.rules).push(rule);
+    }
+
+    /// Whether a request was stopped, since plans were forgotten.
+    pub fn is_stopped(&self) -> bool {
+        self.state.is_stopped.load(Ordering::SeqCst)
     }
 
     /// Forgets all plans.
     pub fn heal(&self) {
         lock(&self.state.rules).clear();
+        self.state.is_stopped.store(false, Ordering::SeqCst);
         self.state.heals.send_replace(());
     }
 
@@ -177,6 +204,8 @@ impl State {
         let fault = self.fault_of(request.method().as_str(), &target);
         match fault {
             Some(Fault::Refuse) => return Ok(refused()),
+            Some(Fault::StopBefore) => return self.stop().await,
+            Some(Fault::Late(by)) => tokio::time::sleep(by).await,
             // Fails where the proxy ends.
             Some(Fault::Hold) => heals.changed().await.map_err(axum::Error::new)?,
             _ => {}
@@ -197,6 +226,7 @@ impl State {
         let answer = forwarded.body(body).send().await.map_err(axum::Error::new)?;
         match fault {
             Some(Fault::LoseAnswer) => return Ok(refused()),
+            Some(Fault::StopAfter) => return self.stop().await,
             Some(Fault::HangUp) => return Err(axum::Error::new("told to hang up")),
             _ => {}
         }
@@ -220,6 +250,12 @@ impl State {
         Ok(response.map(|()| body))
     }
 
+    /// Until the connection is closed.
+    async fn stop<T>(&self) -> T {
+        self.is_stopped.store(true, Ordering::SeqCst);
+        pending().await
+    }
+
     async fn signed(&self, method: Method, target: &str) -> Url {
         let key = target.splitn(3, '/').nth(2).unwrap();
         let path = Path::from_url_path(key).unwrap();
@@ -229,9 +265,13 @@ impl State {
     fn fault_of(&self, method: &str, target: &str) -> Option<Fault> {
         let mut rules = lock(&self.rules);
         let applies = |rule: &&mut Rule| {
-            rule.times > 0 && rule.method == method && is_like(target, &rule.parts)
+            rule.times > 0 && rule.methods.contains(&method) && is_like(target, &rule.parts)
         };
         let rule = rules.iter_mut().find(applies)?;
+        if rule.after > 0 {
+            rule.after -= 1;
+            return None;
+        }
         rule.times -= 1;
         Some(rule.fault)
     }

@@ -3,8 +3,11 @@
 mod broker;
 mod ends;
 mod fed;
+mod login;
 mod positions;
 mod registry;
+mod slow;
+mod steps;
 
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,10 @@
 """Produces alert packets to a topic of Kafka, with a client that is not ours, framed as their producers frame them.
 
-produce.py BROKER TOPIC PARTITIONS FRAMING FOLDER [--schema-id N] [--schema-out FILE] [--bad N]
+produce.py BROKER TOPIC PARTITIONS FRAMING FOLDER [--schema-id N] [--schema-out FILE] [--bad N] [--times N] [--anew] [--set KEY=VALUE]...
 
 FRAMING: confluent (Rubin), fink, container (ZTF). The packets are those of the Avro files below FOLDER, in order, one after the other to each
-partition. --bad N: after every Nth packet comes one that is cut off. Prints how many messages were produced."""
+partition. --bad N: after every Nth packet comes one that is cut off. --times N: all of it N times. --anew: to a topic that is deleted first and made
+again. --set: a setting of the client, as librdkafka names it. Prints how many messages were produced."""
 
 import argparse
 import io
@@ -19,12 +20,15 @@ from confluent_kafka.admin import AdminClient, NewTopic
 def main():
     arguments = parse()
     config = {"bootstrap.servers": arguments.broker, "message.max.bytes": 8 << 20, "compression.type": "snappy", "linger.ms": 5}
+    config |= dict(setting.split("=", 1) for setting in arguments.set)
     admin = AdminClient(config)
-    if arguments.topic not in admin.list_topics(timeout=30).topics:
+    if arguments.anew:
+        admin.delete_topics([arguments.topic])[arguments.topic].result(timeout=30)
+    if arguments.anew or arguments.topic not in admin.list_topics(timeout=30).topics:
         created = admin.create_topics([NewTopic(arguments.topic, num_partitions=arguments.partitions, replication_factor=1)])
         created[arguments.topic].result(timeout=30)
     producer, failed, count = Producer(config), [], 0
-    for key, value in messages(arguments):
+    for key, value in list(messages(arguments)) * arguments.times:
         while True:
             try:
                 producer.produce(arguments.topic, value, key, partition=count % arguments.partitions, on_delivery=lambda error, _: error and failed.append(error))
@@ -74,6 +78,9 @@ def parse():
     parser.add_argument("--schema-id", type=int, default=1100)
     parser.add_argument("--schema-out", type=Path)
     parser.add_argument("--bad", type=int, default=0)
+    parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[])
     return parser.parse_args()
 
 

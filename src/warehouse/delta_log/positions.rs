@@ -1,7 +1,8 @@
 //! How far streams of alerts have been read: for each partition a `txn` action of Delta, whose version is the offset of the next message.
-//! It comes with the rows of the messages before it, in the commit of the last table, so both are there or neither.
+//! It comes with the rows of the messages before it, in the commit of the last table, so both are there or neither. Another one of each topic
+//! has what its id is known by: a topic that was made anew under its name has another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deltalake_core::kernel::{Action, EagerSnapshot, Transaction};
 
@@ -24,8 +25,13 @@ pub struct Partition {
 
 impl Partition {
     fn application(&self) -> String {
-        format!("{APPLICATION}/{}/{}", self.topic, self.number)
+        format!("{}/{}", of_topic(&self.topic), self.number)
     }
+}
+
+/// No topic has a slash in its name.
+fn of_topic(topic: &str) -> String {
+    format!("{APPLICATION}/{topic}")
 }
 
 /// How far partitions have been read.
@@ -35,14 +41,16 @@ pub struct Positions {
     pub since: Option<u64>,
     /// The offset of the next message of each.
     pub next: BTreeMap<Partition, i64>,
+    /// The hash of the id of each topic, where the brokers give ids.
+    pub topics: BTreeMap<String, i64>,
 }
 
 impl Positions {
     /// The actions that move the positions.
     pub(super) fn actions(&self) -> impl Iterator<Item = Action> {
-        self.next
-            .iter()
-            .map(|(partition, next)| Action::Txn(Transaction::new(partition.application(), *next)))
+        let next = self.next.iter().map(|(partition, next)| (partition.application(), next));
+        let topics = self.topics.iter().map(|(topic, id)| (of_topic(topic), id));
+        next.chain(topics).map(|(application, is)| Action::Txn(Transaction::new(application, *is)))
     }
 
     /// Fails with [`Kind::Gone`] if a version after `since` has moved one of the positions.
@@ -81,10 +89,17 @@ impl Warehouse {
         let log = Log::new(&self.location, Table::LAST)?;
         let Some(state) = log.state(None).await? else { return Ok(Positions::default()) };
         let mut positions = Positions { since: Some(state.version()), ..Default::default() };
+        let found = async |application: String| {
+            let found = state.transaction_version(log.delta.as_ref(), application).await;
+            found.map_err(|error| log.failed(Error::from(error)))
+        };
         for partition in partitions {
-            let found = state.transaction_version(log.delta.as_ref(), partition.application());
-            let found = found.await.map_err(|error| log.failed(Error::from(error)))?;
-            positions.next.extend(found.map(|next| (partition.clone(), next)));
+            let next = found(partition.application()).await?;
+            positions.next.extend(next.map(|next| (partition.clone(), next)));
+        }
+        for topic in partitions.iter().map(|partition| &partition.topic).collect::<BTreeSet<_>>() {
+            let id = found(of_topic(topic)).await?;
+            positions.topics.extend(id.map(|id| (topic.clone(), id)));
         }
         Ok(positions)
     }
@@ -120,7 +135,8 @@ mod tests {
     }
 
     fn read(since: Option<u64>, next: i64) -> Positions {
-        Positions { since, next: [(one(), next)].into() }
+        let topics = [("alerts".to_string(), 1234)].into();
+        Positions { since, next: [(one(), next)].into(), topics }
     }
 
     #[tokio::test]
@@ -138,7 +154,7 @@ mod tests {
         assert_eq!(warehouse.positions(&asked).await.unwrap(), read(since, 100));
         // Commits of others, and of other partitions, do not count.
         commit(&warehouse, 3, &Positions::default()).await.unwrap();
-        let of_other = Positions { since: None, next: [(other.clone(), 5)].into() };
+        let of_other = Positions { next: [(other.clone(), 5)].into(), ..Positions::default() };
         commit(&warehouse, 4, &of_other).await.unwrap();
         // Over checkpoints, too.
         for next in 101..160 {
@@ -146,6 +162,6 @@ mod tests {
         }
         let found = warehouse.positions(&asked).await.unwrap();
         assert_eq!(found.next, [(one(), 159), (other, 5)].into());
-        assert_eq!(found.since, since);
+        assert_eq!((found.since, found.topics), (since, read(since, 0).topics));
     }
 }

@@ -2,19 +2,23 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use diaflight::ingest::{IngestOptions, ingest};
 use diaflight::schema::Table;
 use diaflight::survey::{SurveyOptions, write_packets};
 use diaflight::warehouse::{Partition, Warehouse};
+use futures::TryStreamExt;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tempfile::{TempDir, tempdir};
 use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
 use crate::ingest_properties::{Tables, stored};
 use crate::program::{diaflight, send};
+use crate::seaweed::Bucket;
 
 pub const PARTITIONS: i32 = 3;
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -28,8 +32,12 @@ pub struct Alerts {
 
 impl Alerts {
     pub async fn of(objects: u64) -> Self {
+        Self::of_nights(objects, "300..304").await
+    }
+
+    pub async fn of_nights(objects: u64, nights: &str) -> Self {
         let folder = tempdir().unwrap();
-        let options = SurveyOptions { objects, seed: 11, nights: "300..304".parse().unwrap() };
+        let options = SurveyOptions { objects, seed: 11, nights: nights.parse().unwrap() };
         let stop = CancellationToken::new();
         let written = write_packets(folder.path(), &options, false, &stop, &|_| ()).unwrap();
         let warehouse = Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap();
@@ -45,15 +53,37 @@ impl Alerts {
 pub struct Fed {
     folder: TempDir,
     topic: String,
+    url: String,
 }
 
 impl Fed {
     pub fn new(topic: &str) -> Self {
-        Self { folder: tempdir().unwrap(), topic: topic.to_string() }
+        let folder = tempdir().unwrap();
+        let url = folder.path().join("warehouse").to_str().unwrap().to_string();
+        Self { folder, topic: topic.to_string(), url }
+    }
+
+    /// One in a bucket: this process does not look into it.
+    pub fn in_bucket(topic: &str, bucket: &Bucket, prefix: &str) -> Self {
+        Self { url: bucket.url(prefix), ..Self::new(topic) }
+    }
+
+    /// A copy of it, in a folder.
+    pub async fn copy(&self, bucket: &Bucket, prefix: &str) -> Self {
+        let (copy, store) = (Self::new(&self.topic), bucket.store());
+        let objects: Vec<_> = store.list(Some(&prefix.into())).try_collect().await.unwrap();
+        for object in objects {
+            let name = object.location.as_ref().strip_prefix(prefix).unwrap();
+            let file = Path::new(&copy.url).join(&name[1..]);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            let bytes = store.get(&object.location).await.unwrap().bytes().await.unwrap();
+            fs::write(file, bytes).unwrap();
+        }
+        copy
     }
 
     pub fn url(&self) -> String {
-        self.folder.path().join("warehouse").to_str().unwrap().to_string()
+        self.url.clone()
     }
 
     pub fn warehouse(&self) -> Warehouse {
@@ -76,15 +106,20 @@ impl Fed {
         arguments.iter().chain(more).map(|argument| argument.to_string()).collect()
     }
 
-    pub fn live(&self, broker: &Broker, more: &[&str]) -> Live {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("log"))
-            .unwrap();
+    pub fn command(&self, broker: &Broker, more: &[&str]) -> Command {
         let mut command = diaflight();
-        command.args(self.arguments(broker, more)).stdout(Stdio::null()).stderr(log);
-        Live(command.spawn().unwrap())
+        command.args(self.arguments(broker, more));
+        command
+    }
+
+    pub fn live(&self, broker: &Broker, more: &[&str]) -> Live {
+        self.spawn(&mut self.command(broker, more))
+    }
+
+    pub fn spawn(&self, live: &mut Command) -> Live {
+        let log = self.folder.path().join("log");
+        let log = fs::File::options().create(true).append(true).open(log).unwrap();
+        Live(live.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     pub fn log(&self) -> String {

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
 use super::fed::{Alerts, Fed, PARTITIONS, PATIENCE, free_address, wait_for_metrics};
+use super::login::{PASSWORD, USER};
 use crate::ingest_properties::stored;
 use crate::program::run;
 
@@ -74,4 +75,33 @@ async fn messages_that_the_broker_lost_stop_it_unless_it_is_told_to_go_on() {
     assert_eq!(live.stop(), Some(0));
     let gaps = fs::read_dir(Path::new(&fed.url()).join("_live/gaps/lost")).unwrap();
     assert!(gaps.count() > 0);
+}
+
+/// Its messages are others, though it has one of each number that was read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_made_anew_is_not_read_on_as_if_it_were_the_one_before() {
+    let (alerts, fed) = (Alerts::of(1200).await, Fed::new("anew"));
+    // Not all brokers give topics an id; this one does.
+    let broker = Broker::with_login(false);
+    let login = ["--sasl-user", USER, "--sasl-password", PASSWORD];
+    let nights = fs::read_dir(alerts.folder.path()).unwrap().map(|night| night.unwrap().path());
+    let partitions = PARTITIONS as u32;
+    let produced = broker.produce("anew", partitions, "fink", &nights.min().unwrap(), &[]);
+    let live = fed.live(&broker, &login);
+    fed.wait_for(produced).await;
+    assert_eq!(live.stop(), Some(0), "{}", fed.log());
+    let new = broker.produce("anew", partitions, "fink", alerts.folder.path(), &["--anew"]);
+    assert!(new > produced && new == alerts.count, "{new} of {}, after {produced}", alerts.count);
+    let stopped = run(fed.arguments(&broker, &login));
+    assert_eq!(stopped.code, Some(5), "{stopped:?}");
+    assert!(stopped.stderr.contains("the topic was made anew"), "{}", stopped.stderr);
+    let live = fed.live(&broker, &[&login[..], &["--on-gap", "continue"]].concat());
+    fed.wait_for(new).await;
+    assert_eq!(live.stop(), Some(0), "{}", fed.log());
+    fed.assert_same(&alerts.tables).await;
+    // It is known now.
+    let live = fed.live(&broker, &login);
+    assert_eq!(fed.produce(&broker, &alerts), new);
+    fed.wait_for(2 * new).await;
+    assert_eq!(live.stop(), Some(0), "{}", fed.log());
 }
