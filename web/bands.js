@@ -8,6 +8,11 @@ export function symbol(band, what) {
   return (SYMBOLS[band] ?? "diamond") + VARIANTS[what];
 }
 
+/** The name of a band's colour and symbol on the page. */
+export function mark(band) {
+  return band in SYMBOLS ? band : "other";
+}
+
 /** The label of a band; measurements without a band form a group of their own. */
 export function called(band) {
   return band === "" ? "no band" : band;
@@ -23,6 +28,6 @@ export function colours() {
     line: named("--line"),
     surface: named("--surface"),
     outline: named("--outline"),
-    of: (band) => named(`--band-${band in SYMBOLS ? band : "other"}`),
+    of: (band) => named(`--band-${mark(band)}`),
   };
 }

@@ -21,15 +21,15 @@ function xRange() {
   return plot.layout ? plot.layout.xaxis.range.map(Number) : state.whole.x;
 }
 
-/** Redraws the plot and keeps the time range. */
-async function draw() {
+/** Redraws the plot and keeps the time range, and a range of the other axis if one is given; or shows all times. */
+async function draw({ y, all = false } = {}) {
   const [chosen, palette] = [choice(), colours()];
   state.whole = ranges(state.points, chosen);
-  const shape = layout(chosen.scale, xRange(), state.whole.home, plot.clientWidth, palette);
+  const shape = layout(chosen.scale, all ? state.whole.x : xRange(), y ?? state.whole.home, plot.clientWidth, palette);
   await Plotly.react(plot, traces(state.points, chosen, palette), shape, {
     displayModeBar: false, doubleClick: false, responsive: true,
   });
-  tellWithout(chosen, state.whole.home);
+  tellWithout(chosen, y ?? state.whole.home);
   figure.dataset.drawn = chosen.scale;
 }
 
@@ -66,7 +66,7 @@ async function goTo({ point, curveNumber, pointNumber }) {
 }
 
 function listen() {
-  controls.addEventListener("change", draw);
+  controls.addEventListener("change", () => draw());
   controls.addEventListener("click", ({ target }) => {
     const direction = target.dataset?.zoom;
     if (direction === "reset") reset();
@@ -80,7 +80,7 @@ function listen() {
   plot.on("plotly_relayout", (change) => {
     if (Object.keys(change).some((name) => name.startsWith("xaxis.range") || name === "autosize")) retick();
   });
-  for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", draw);
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", () => draw());
   steppable(plot, state);
 }
 
@@ -103,15 +103,24 @@ function showNothing() {
   figure.dataset.drawn = "nothing";
 }
 
-async function start() {
+function isCurrent({ mjd, band, what }) {
+  return state.current?.mjd === mjd && state.current.band === band && state.current.what === what;
+}
+
+/** Reads the measurements and draws them; called again, those that there are then. A range that the reader has chosen stays. */
+export async function start() {
   try {
     Object.assign(state, await points(figure.dataset.sources, figure.dataset.fp));
+    state.current = state.points.find(isCurrent) ?? null;
     if (state.points.length === 0) return showNothing();
-    await draw();
-    listen();
+    const isFirst = !plot.layout;
+    if (isFirst) figure.classList.remove("empty");
+    const all = isFirst || String(xRange()) === String(state.whole.x);
+    await draw({ all, y: all ? undefined : plot.layout.yaxis.range });
+    if (isFirst) listen();
     performance.mark("drawn");
   } catch (error) {
-    readout.textContent = `The light curve could not be drawn: ${error.message}`;
+    if (!plot.layout) readout.textContent = `The light curve could not be drawn: ${error.message}`;
   }
 }
 

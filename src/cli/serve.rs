@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::secrets::Secrets;
 use super::{announce, open_files, stopping};
@@ -41,7 +42,7 @@ pub async fn serve(arguments: ServeArgs) -> Result<ExitCode> {
     secrets.follow(&hangups);
     buckets.into_iter().flatten().for_each(|bucket| follow(bucket, hangups.clone()));
     let line = format!("listening on {}", url(&listener, &arguments.http)?);
-    run(listener, engine, &arguments.http, secrets, vec![line]).await
+    run(listener, engine, &arguments.http, secrets, vec![line], stopping::stopping()?).await
 }
 
 /// Says how to begin, or where the tables are that were perhaps meant.
@@ -97,13 +98,14 @@ pub(super) async fn bind(http: &HttpArgs) -> Result<TcpListener> {
         .map_err(|error| Error::new(Kind::Argument, format!("--listen {}: {error}", http.listen)))
 }
 
-/// Prints `lines` once nothing stands in the way any more, and serves until SIGINT or SIGTERM, then drains.
+/// Prints `lines` once nothing stands in the way any more, and serves until it is told to stop, then drains.
 pub(super) async fn run(
     listener: TcpListener,
     engine: Engine,
     http: &HttpArgs,
     secrets: Secrets,
     lines: Vec<String>,
+    stopping: CancellationToken,
 ) -> Result<ExitCode> {
     let tls = secrets.acceptor()?;
     let (tokens, address) = (secrets.tokens, listener.local_addr()?);
@@ -118,7 +120,6 @@ pub(super) async fn run(
         trusted_proxies: http.trusted_proxies.clone(),
         is_encrypted: tls.is_some(),
     };
-    let stopping = stopping::stopping()?;
     let served = ServerParts { engine, sql, workers, options, tokens, tls, origins, stopping };
     lines.into_iter().for_each(announce);
     server::serve(listener, served).await?;

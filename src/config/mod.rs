@@ -37,7 +37,7 @@ pub struct Cli {
     /// TOML file of settings, named as the flags are, with `_` for `-`
     #[arg(long, global = true, value_name = "FILE", env = "DIAFLIGHT_CONFIG")]
     pub config: Option<PathBuf>,
-    /// What to log, as a `tracing` filter; by default warnings, and progress except for `sql`
+    /// What to log, as a `tracing` filter; by default warnings, and progress except for `sql` and `demo --live`
     #[arg(long, global = true, value_name = "FILTER", env = "DIAFLIGHT_LOG")]
     pub log: Option<String>,
     /// File to append the log to, as JSON lines; without one it goes to standard error. SIGHUP makes `serve` open it anew
@@ -49,11 +49,14 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The filter of the log. `sql` logs warnings alone, since its reader wants the rows.
+    /// The filter of the log. `sql` logs warnings alone, since its reader wants the rows, and so does `demo --live`, which would tell of
+    /// new snapshots all the time.
     pub fn log_filter(&self) -> &str {
         match (&self.log, &self.command) {
             (Some(filter), _) => filter,
-            (None, Task::Sql(_)) => "warn,buoyant_kernel=off",
+            (None, Task::Sql(_) | Task::Demo(DemoArgs { live: true, .. })) => {
+                "warn,buoyant_kernel=off"
+            }
             (None, _) => "warn,buoyant_kernel=off,diaflight=info",
         }
     }
@@ -99,6 +102,10 @@ pub struct DemoArgs {
     /// Where to keep the survey; without it, in a temporary folder that is removed at the end
     #[arg(long, value_name = "DIR", env = "DIAFLIGHT_WAREHOUSE")]
     pub warehouse: Option<String>,
+    /// Go on observing: new alerts are committed every two seconds, those of the survey's nights 300 to 399, over and over. It begins
+    /// with the nights before. The server looks for new commits every 500 ms or more often
+    #[arg(long, env = "DIAFLIGHT_LIVE")]
+    pub live: bool,
     /// How it is served.
     #[command(flatten)]
     pub http: HttpArgs,

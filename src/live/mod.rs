@@ -23,6 +23,7 @@ pub use self::counts::{Counts, tell};
 pub use self::frame::Framing;
 pub use self::gap::OnGap;
 pub use self::kafka::{From, KafkaOptions};
+pub(crate) use self::young::Merging;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use crate::schema::Table;
 use crate::warehouse::{MergePolicy, Warehouse};
 
 /// The thread that merges.
-pub(super) struct Merging {
+pub(crate) struct Merging {
     stop: CancellationToken,
     warehouse: Warehouse,
     thread: JoinHandle<()>,
@@ -20,7 +20,7 @@ pub(super) struct Merging {
 
 impl Merging {
     /// Begins to merge what is due each time that it is told of a commit.
-    pub(super) fn begin(warehouse: &Warehouse, committed: Arc<Notify>) -> Self {
+    pub(crate) fn begin(warehouse: &Warehouse, committed: Arc<Notify>) -> Self {
         let (stop, runtime) = (CancellationToken::new(), Handle::current());
         let (told, own) = (stop.clone(), warehouse.clone());
         let thread = tokio::task::spawn_blocking(move || {
@@ -37,7 +37,7 @@ impl Merging {
     }
 
     /// Stops it, once the last commit is done, and deletes what was not committed.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.cancel();
         if let Err(error) = self.thread.await {
             tracing::error!(%error, "the merging of young files ended");

@@ -18,6 +18,7 @@ mod matches;
 mod nights;
 mod object;
 mod object_columns;
+mod ongoing;
 mod packets;
 mod plan;
 mod rows;
@@ -38,6 +39,7 @@ use serde::Serialize;
 use crate::error::Error;
 pub use examples::{Example, Examples};
 pub use nights::Nights;
+pub use ongoing::OngoingSurvey;
 pub use packets::{PacketsProgress, WrittenPackets, write_packets};
 pub use tables::generate;
 

@@ -58,6 +58,8 @@ const EPOCH_MJD: i32 = 55197;
 const RELEASE: i64 = 2;
 /// Ids of one kind in one detector of one visit.
 pub(crate) const IDS_PER_DETECTOR: u64 = 1 << 19;
+/// The numbers that an id has room for in place of the detector's.
+const DETECTORS_OF_ID: u64 = 1 << 8;
 
 impl Visit {
     /// `visit` for a night and sequence number.
@@ -75,6 +77,11 @@ impl Visit {
         let night = i64::from(self.night_mjd - EPOCH_MJD);
         let exposure = ((RELEASE << 14 | night) << 15) | i64::from(self.sequence);
         ((exposure << 8 | i64::from(detector)) << 19) | counter as i64
+    }
+
+    /// The visit that an id was made of, as a number: the part of the id that all ids of a visit share.
+    pub(crate) fn of_id(id: u64) -> u64 {
+        id / (DETECTORS_OF_ID * IDS_PER_DETECTOR)
     }
 
     /// The pixel on which a place of the field falls: degrees (east, north) from the field's centre.
@@ -116,6 +123,12 @@ mod tests {
     fn ids_are_those_of_real_alerts() {
         assert_eq!(visit().id, 2026021800056);
         assert_eq!(visit().pack(136, 109), 170028485706776685);
+        let of_id = |sequence, detector, counter| {
+            let visit = Visit { sequence, ..visit() };
+            Visit::of_id(visit.pack(detector, counter).cast_unsigned())
+        };
+        assert_eq!(of_id(56, 0, 0), of_id(56, 188, IDS_PER_DETECTOR - 1));
+        assert_eq!(of_id(56, 188, 0) + 1, of_id(57, 0, 0));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod live;
 mod lookup;
 mod names;
 mod nights;
+mod ongoing;
 mod operations;
 mod other_cameras;
 mod packaging;

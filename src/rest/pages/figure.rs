@@ -72,7 +72,7 @@ const MODULES: [&str; 9] = [
 #[derive(Template)]
 #[template(
     ext = "html",
-    source = r##"<figure class="curve" data-sources="{{ data.sources }}" data-fp="{{ data.fp }}">
+    source = r##"<figure class="curve" data-sources="{{ data.sources }}" data-fp="{{ data.fp }}"{% if follows %} data-stream="api/v1/stream?diaObjectId={{ id }}&amp;columns=r:diaSourceId"{% endif %}>
 <form class="controls scripted" autocomplete="off">
 <fieldset><legend>Scale</legend>
 <label><input type="radio" name="scale" value="flux" checked>flux</label>
@@ -94,13 +94,16 @@ const MODULES: [&str; 9] = [
 <p class="hint" id="without"></p></figcaption>
 </figure>
 <script type="module" async src="{{ assets }}/light_curve.js"></script>
-"##
+{% if follows %}<script type="module" src="{{ assets }}/object.js"></script>
+{% endif %}"##
 )]
 pub(crate) struct Figure<'a> {
     pub id: i64,
     pub data: &'a FigureData,
     pub assets: &'static str,
     pub bands: &'a [BandTally<'a>],
+    /// Whether scripts renew the page when the object has new sources.
+    pub follows: bool,
 }
 
 /// The kinds of points.

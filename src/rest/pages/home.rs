@@ -2,14 +2,17 @@
 //! list of endpoints as text. It does no work, so it answers at any load.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 
+use super::assets;
+use super::figure::MARKS;
 use super::layout::Layout;
 use super::state::{self, TableState};
 use super::text::{NOTHING, count, fixed, utc};
 use super::{App, accepts_html};
+use crate::access::Access;
 use crate::error::Result;
 use crate::origin::AskedAt;
 use crate::rest::endpoints;
@@ -29,7 +32,14 @@ object, by its diaObjectId.</p>
 </form>
 {% if !examples.is_empty() %}<p class="examples">For example {% for id in examples %}<a class="numbers" href="{{ id }}">{{ id }}</a>{% if !loop.last %}, {% endif %}{% endfor %}</p>
 {% endif %}</section>
-<section aria-labelledby="state"><h2 id="state">What is here</h2>
+{% if shows_new %}{{ MARKS|safe }}<section id="newest" class="scripted" aria-labelledby="new" data-stream="{{ NEW_ALERTS }}" hidden><h2 id="new">New alerts</h2>
+<table class="stacked newest">
+<thead><tr><th scope="col">diaObjectId</th><th scope="col">Band</th><th scope="col">psfFlux, nJy</th><th scope="col">Date (UTC)</th></tr></thead>
+<tbody></tbody>
+</table>
+<template><tr><th scope="row" class="numbers"><a></a></th><td><svg class="mark" aria-hidden="true"><use></use></svg></td><td></td><td></td></tr></template>
+<p class="hint">As they come. The list waits while you point at it.</p></section>
+{% endif %}<section aria-labelledby="state"><h2 id="state">What is here</h2>
 <dl class="state">
 {% for table in tables %}<div><dt>{{ table.what }}</dt><dd class="figure numbers">{{ table.rows }}</dd><dd class="hint">{{ table.from }}</dd></div>
 {% endfor %}<div><dt>Newest measurement</dt><dd class="figure numbers">{{ newest }}</dd><dd class="hint">{{ newest_time }}</dd></div>
@@ -52,6 +62,8 @@ light_curve = pandas.read_parquet(
 )]
 struct Home {
     examples: Vec<i64>,
+    /// Whether scripts may list new alerts as they come: the stream of all of them needs the server's token, if it has one.
+    shows_new: bool,
     /// The origin for the requests.
     example: String,
     tables: [Shown; 3],
@@ -67,6 +79,10 @@ struct Shown {
     from: String,
 }
 
+/// What the list of new alerts is made of.
+const NEW_ALERTS: &str =
+    "api/v1/stream?columns=r:diaObjectId,r:midpointMjdTai,r:band,r:psfFlux,r:psfFluxErr,v:dateUtc";
+
 const TABLES: [(Table, &str); 3] = [
     (Table::Objects, "Objects"),
     (Table::Sources, "Detections"),
@@ -75,6 +91,7 @@ const TABLES: [(Table, &str); 3] = [
 
 pub(crate) async fn page(
     State(app): State<App>,
+    Extension(access): Extension<Access>,
     headers: HeaderMap,
     asked_at: AskedAt,
 ) -> Result<Response> {
@@ -88,9 +105,12 @@ pub(crate) async fn page(
     let (night, time) = date.as_deref().and_then(|date| date.split_once(' ')).unzip();
     // The page is complete without examples.
     let examples = app.engine.some_objects(Table::Sources, 3).await.unwrap_or_default();
+    let shows_new = access.check().is_ok() && state::tells_of_new(&app.engine);
+    let script = format!(r#"<script type="module" src="{}/newest.js"></script>"#, assets::folder());
     let body = Home {
         example: examples.first().map_or("313897383979122767".to_string(), i64::to_string),
         examples,
+        shows_new,
         tables: TABLES.map(|(table, what)| Shown::new(table, what, of(table))),
         newest: night.unwrap_or(NOTHING).to_string(),
         newest_time: format!("{} UTC, MJD {}", time.unwrap_or(NOTHING), fixed(newest, 5)),
@@ -98,6 +118,7 @@ pub(crate) async fn page(
     };
     let layout = Layout {
         title: "diaflight: light curves of Rubin alerts",
+        head: if shows_new { &script } else { "" },
         search: false,
         synthetic: app.engine.is_synthetic(),
         ..Layout::default()

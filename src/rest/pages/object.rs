@@ -14,7 +14,7 @@ use super::read::read;
 use super::requests::Requests;
 use super::series::Series;
 use super::summary::SummaryList;
-use super::{App, assets, ids};
+use super::{App, assets, ids, state};
 use crate::error::Result;
 use crate::origin::AskedAt;
 use crate::query::{Columns, Query};
@@ -83,6 +83,7 @@ pub(crate) async fn page(
     }
     let empty = Map::new();
     let bands = bands(&detections, &forced);
+    let follows = state::tells_of_new(&app.engine);
     let (data, assets) = (FigureData::new(id, detections.tagged), assets::folder());
     let body = ObjectPage {
         id,
@@ -90,7 +91,7 @@ pub(crate) async fn page(
         has_no_row: row.is_none(),
         version: object.version,
         missing: [&detections.missing[..], &forced.missing].concat(),
-        figure: Figure { id, data: &data, assets, bands: &bands },
+        figure: Figure { id, data: &data, assets, bands: &bands, follows },
         summary: SummaryList::new(row.unwrap_or(&empty), &detections, &forced),
         labels: Labels { labels: labels(row.unwrap_or(&empty), &object.schema) },
         bands: Bands { bands: &bands },

@@ -1,6 +1,6 @@
-//! How many rows each table holds and how new it is, from the snapshots in memory.
+//! How many rows each table holds, how new it is, and whether it can be followed, from the snapshots in memory.
 
-use crate::query::Engine;
+use crate::query::{Engine, Source};
 use crate::schema::Table;
 use crate::warehouse::Snapshot;
 
@@ -26,6 +26,12 @@ impl TableState {
             newest_mjd_tai: newest.and_then(|times| times.into_iter().max_by(f64::total_cmp)),
         }
     }
+}
+
+/// Whether the stream tells of new sources: of what others write it is not known.
+pub(crate) fn tells_of_new(engine: &Engine) -> bool {
+    let exists = engine.tables().iter().any(|table| table.snapshot().table == Table::Sources);
+    exists && matches!(engine.options().sources, Source::Warehouse(_))
 }
 
 /// The tables that exist, in the order of [`Table::ALL`].

@@ -4,6 +4,8 @@
 //! objects -> batches -> encoded records -> spill on the disk -> night by night: packets in order of diaSourceId -> files
 //!            ../batches encode, cutout     spill                                  night                            container
 //! ```
+//! [`VisitPackets`] has the same packets visit by visit, for whom they are made when they are asked for.
+//!
 //! Ingesting the packets of some nights with their histories gives the tables that [`generate`](super::generate) makes of these nights.
 
 mod container;
@@ -12,6 +14,7 @@ mod encode;
 mod night;
 mod schema;
 mod spill;
+mod visits;
 
 use std::fmt;
 use std::fs;
@@ -27,6 +30,7 @@ use crate::error::{Error, Kind, Result};
 use crate::warehouse::make_folder;
 use encode::PacketEncoder;
 use spill::Spill;
+pub(super) use visits::VisitPackets;
 
 /// How far the packets have come.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -58,7 +58,11 @@ fn marker(alerts: &[SpilledAlert]) -> [u8; 16] {
 }
 
 /// Appends a packet: its own fields, then its lists.
-fn packet(alert: &SpilledAlert, records: &SpilledRecords, to: &mut Vec<u8>) -> Result<()> {
+pub(super) fn packet(
+    alert: &SpilledAlert,
+    records: &SpilledRecords,
+    to: &mut Vec<u8>,
+) -> Result<()> {
     records.append(alert.own, to)?;
     for list in [alert.history, alert.forced] {
         // Of null and an array, in this order.

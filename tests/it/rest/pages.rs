@@ -192,7 +192,9 @@ async fn no_page_names_a_path_from_the_root() {
     let several = format!("/objects?diaObjectId={ONE},{TWO},x");
     for path in ["/", &format!("/{ONE}"), &several, "/12", "/docs/"] {
         let html = visit(&server, path).await.text().await.unwrap();
-        for attribute in ["href", "src", "action", "data-sources", "data-fp", "data-document"] {
+        for attribute in
+            ["href", "src", "action", "data-sources", "data-fp", "data-stream", "data-document"]
+        {
             let absolute = format!("{attribute}=\"/");
             assert!(!html.contains(&absolute), "{path} has {absolute}: {html}");
         }
