@@ -5,6 +5,7 @@ mod ends;
 mod fed;
 mod positions;
 mod registry;
+mod replayed;
 
 use std::fs;
 use std::path::Path;
