@@ -1,8 +1,8 @@
 """Replays alert packets to a topic of Kafka, so many a second, for `diaflight live` to read.
 
-The packets are those of the Avro files below a folder, in the order of the files' names: `diaflight generate --packets` makes some. A message is
-framed as its producer does it. `confluent` is Rubin's: the id of the schema, then the packet. In place of a registry, the schemas are written
-to --schema-dir, under their checksums as ids. `fink` has the schema as key. `container` is ZTF's: an Avro file of one packet.
+The packets are those of the Avro files below a folder, in the order of their names; `diaflight generate --packets` makes some.
+--framing confluent is Rubin's: the id of the schema, then the packet. There is no registry: the schemas are written to
+--schema-dir, with their checksums as ids. fink: the schema is the key. container is ZTF's: an Avro file of one packet.
 
 Usage: replay.py localhost:9092 TOPIC path/to/packets --schema-dir path/to/schemas [--rate 20] [--framing confluent] [--partitions 3]
 Needs: pip install confluent-kafka fastavro

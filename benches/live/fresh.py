@@ -1,6 +1,7 @@
 """How soon an alert is served after it was produced, at a rate and in a burst, and what `live` costs lookups of the same server.
 
-In turns: alerts are produced that nobody reads, then others that `live` reads. So lookups are compared beside the same producer and broker."""
+In turns: alerts are produced that nobody reads, then the same that `live` reads. So lookups are compared beside the same producer
+and broker."""
 
 import multiprocessing
 import random

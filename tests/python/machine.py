@@ -63,7 +63,7 @@ class Machine:
         sockets = [f"-{name}.localSocket={folder}/{name}.sock" for name in ["filer", "s3"]]
         self.more = {
             "storage": [f"-{name}={port}" for name, port in zip(ports, others, strict=True)] + sockets,
-            "broker": [f"--kafka-port={kafka}", f"--data-dir={folder}/kafka"],
+            "broker": ["--kafka-port", str(kafka), "--data-dir", f"{folder}/kafka"],
         }
 
     def placed(self, name, text):
