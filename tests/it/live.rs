@@ -6,6 +6,7 @@ mod fed;
 mod login;
 mod positions;
 mod registry;
+mod replayed;
 mod slow;
 mod steps;
 
