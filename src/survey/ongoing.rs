@@ -48,7 +48,8 @@ impl OngoingSurvey {
         }
         let batch = AlertBatch::begin(warehouse, &ingest_options()).await?;
         let (stream, since) = (stream(), warehouse.positions(&[]).await?.since);
-        batch.commit(warehouse, &Positions { since, next: [(stream, 0)].into() }).await?;
+        let begun = Positions { since, next: [(stream, 0)].into(), ..Positions::default() };
+        batch.commit(warehouse, &begun).await?;
         Ok(made)
     }
 

@@ -36,7 +36,7 @@ async fn a_slow_store_leaves_the_messages_with_the_brokers() {
     let (proxy, address) = (Proxy::of(&bucket), free_address());
     let fed = Fed::in_bucket("slow", &bucket, "w");
     let produce = |messages: i64| {
-        let times = messages.div_ceil(alerts.count).to_string();
+        let times = (messages as u64).div_ceil(alerts.count as u64).to_string();
         let more = ["--times", &times];
         broker.produce("slow", PARTITIONS as u32, "fink", alerts.folder.path(), &more)
     };
