@@ -87,7 +87,7 @@ impl Tables {
             Ok(match self.options().source(known.table).new_rows(version, known).await? {
                 NewRows::None => AddedRows::None,
                 NewRows::Unknown { until, why } => AddedRows::Unknown { until, why },
-                NewRows::In(snapshot) => AddedRows::In(Arc::new(self.prepare(snapshot).await?)),
+                NewRows::In(snapshot) => AddedRows::In(Arc::new(self.prepare(*snapshot).await?)),
             })
         };
         seen.added.get(version, added).await

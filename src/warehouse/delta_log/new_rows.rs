@@ -16,7 +16,7 @@ pub(crate) enum NewRows {
     /// No row: it merged files, deleted rows, or changed properties.
     None,
     /// All rows of a snapshot of that version which has only the files with new rows.
-    In(Snapshot),
+    In(Box<Snapshot>),
     /// What it added, and the versions after it up to `until`, is not known.
     Unknown { until: u64, why: &'static str },
 }
@@ -51,7 +51,8 @@ impl Log {
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         let entry = self.entry(version).await?;
         // Columns that came later are null in its files.
-        Ok(NewRows::In(Snapshot { version, entry, files, updates: None, ..known.clone() }))
+        let added = Snapshot { version, entry, files, updates: None, ..known.clone() };
+        Ok(NewRows::In(Box::new(added)))
     }
 
     /// Whether a file is in the storage. One that a later snapshot has is.

@@ -44,7 +44,7 @@ impl Alerts {
         let inputs = [folder.path().to_str().unwrap().to_string()];
         ingest(&warehouse, &inputs, &IngestOptions::default(), &|_| ()).await.unwrap();
         let (count, tables) = (written.alerts as i64, stored(&warehouse).await.rows);
-        assert!(count > 100, "{count}");
+        assert!(count > 30, "{count}");
         Self { folder, count, tables }
     }
 }
