@@ -71,7 +71,7 @@ pub static SINCE: Argument = Argument {
             from now on.",
     takes: Takes::VersionOrTime,
     is_required: false,
-    example: "12",
+    example: "0",
 };
 
 /// A time, or a range of times.
