@@ -40,8 +40,6 @@ pub enum Fault {
     Unconditional,
     /// It is forwarded once the plans are forgotten.
     Hold,
-    /// It is forwarded after this time.
-    Late(Duration),
     /// It is neither forwarded nor answered: its sender is to be killed.
     StopBefore,
     /// It is forwarded, and not answered.
@@ -205,7 +203,6 @@ impl State {
         match fault {
             Some(Fault::Refuse) => return Ok(refused()),
             Some(Fault::StopBefore) => return self.stop().await,
-            Some(Fault::Late(by)) => tokio::time::sleep(by).await,
             // Fails where the proxy ends.
             Some(Fault::Hold) => heals.changed().await.map_err(axum::Error::new)?,
             _ => {}
