@@ -50,9 +50,9 @@ async fn of_two_one_reads_and_the_other_takes_over() {
     fed.wait_for(produced).await;
     assert_eq!(fed.log().matches("\"reading\"").count(), 1, "{}", fed.log());
     // It is not dead but asleep, as on a machine that is suspended.
+    let begun = Instant::now();
     send("STOP", &first.0);
     produced += fed.produce(&broker, &alerts);
-    let begun = Instant::now();
     fed.wait_for(produced).await;
     let taken_over = begun.elapsed();
     assert!(taken_over > Duration::from_secs(5), "{taken_over:?}: it was not waited for");
