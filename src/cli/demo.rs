@@ -19,7 +19,7 @@ use crate::warehouse::{Snapshot, Warehouse};
 
 /// Enough objects for a light curve of every kind, and made in a second or two.
 const ALL: SurveyOptions = SurveyOptions { objects: 2_000, seed: 0, nights: Nights::ALL };
-/// The nights that `--live` observes, some hours of them.
+/// The nights that `--live` observes: at one visit every two seconds, in four hours.
 const LIVE: SurveyOptions = SurveyOptions { nights: Nights { first: 300, ..Nights::ALL }, ..ALL };
 const LIVE_EVERY: Duration = Duration::from_secs(2);
 const LIVE_REFRESH_MS: u64 = 500;

@@ -51,6 +51,9 @@ def follow_the_object(page):
     drawn(page)
     page.locator("details.measurements summary").nth(1).click()
     page.get_by_role("checkbox", name="g", exact=True).uncheck()
+    # As if the object had not been seen in its last band yet: the choice of bands is renewed then.
+    bands = page.locator(".controls [name=band]").count()
+    page.locator(".controls fieldset:has([name=band]) label").last.evaluate("label => label.remove()")
     page.get_by_role("button", name="Zoom in").press("Enter")
     page.evaluate("() => scrollTo(0, 400)")
     shown = "() => JSON.stringify([scrollY, document.querySelectorAll('details')[1].open, document.querySelector('#plot').layout.xaxis.range])"
@@ -60,6 +63,7 @@ def follow_the_object(page):
     changed(page, COUNT, count)
     changed(page, points, drawn_points)
     assert page.evaluate(shown) == chosen
+    assert page.locator(".controls [name=band]").count() == bands
     assert not page.get_by_role("checkbox", name="g", exact=True).is_checked()
     assert not any(name.startswith("g ") for name in markers(page))
     rows, count = page.evaluate(f"() => [document.querySelectorAll('details.measurements')[0].querySelectorAll('tbody tr').length, {COUNT}]")
