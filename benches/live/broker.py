@@ -44,12 +44,11 @@ class Alert:
 def read_alerts(folder, most, schemas):
     """The first alerts of the packets below a folder. Their schema is written into another."""
     alerts = []
-    for text, schema, packet in islice(packets(folder), most):
+    for packet in islice(packets(folder), most):
         if not alerts:
             schemas.mkdir(parents=True, exist_ok=True)
-            (schemas / f"{schema_id(text)}.avsc").write_text(text)
-        _, value = framed("confluent", text, schema, packet)
-        alerts.append(Alert(packet["diaSource"]["diaObjectId"], packet["diaSource"]["diaSourceId"], value))
+            (schemas / f"{schema_id(packet.text)}.avsc").write_text(packet.text)
+        alerts.append(Alert(packet.diaObjectId, packet.diaSourceId, framed("confluent", packet)[1]))
     return alerts
 
 
