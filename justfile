@@ -39,7 +39,8 @@ bench-bulk FOLDER="/tmp/diaflight-bulk":
     python3 benches/latency.py --program target/debug/diaflight --warehouse {{FOLDER}}/survey-560000
 
 # Measures what a night costs beside tables of several sizes, and sixty nights one after the other; writes benches/growth/results.json. Takes
-# 10 GB and half an hour; less with `FOLDER --objects 5500,55000 --nights 10`.
+# 10 GB and half an hour; less with `FOLDER --objects 5500,55000 --nights 10`. Beside 91 million sources, 40 GB:
+# `FOLDER --objects 55000,550000,5500000 --nights 0 --unmerged 0 --files 0`.
 bench-growth FOLDER="/tmp/diaflight-growth" *OPTIONS:
     cargo build --locked --config profile.dev.opt-level=3
     python3 -m venv {{FOLDER}}/python

@@ -1,5 +1,5 @@
 """How a table grows: one night beside tables of several sizes, many nights one after the other, lookups while nights are not merged, and the
-start of a server with very many files. Writes results.json. Python needs requirements.txt.
+start of a server with very many files. Writes results.json, in which what is not measured now stays as it was. Python needs requirements.txt.
 
     python benches/growth/run.py --program target/debug/diaflight --folder /tmp/diaflight-growth
 """
@@ -23,26 +23,26 @@ HERE = Path(__file__).parent
 def main():
     arguments = parse()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    machine = {"date": date.today().isoformat(), "cores": os.cpu_count(), "system": platform.platform()}
-    version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    results = {"machine": {**machine, "diaflight": version}}
-    results["one night"] = list(one_night(arguments.program, arguments.folder, arguments.objects, arguments.alerting, arguments.first_night))
-    save(arguments, results)
+    if arguments.alerting:
+        sizes = (arguments.objects, arguments.alerting, arguments.first_night)
+        save(arguments, "one night", one_night(arguments.program, arguments.folder, *sizes))
     if arguments.nights:
-        many = many_nights(arguments.program, arguments.folder, arguments.objects, arguments.nights, arguments.lookups)
-        results["many nights"] = list(many)
-        save(arguments, results)
+        sizes = (arguments.objects, arguments.nights, arguments.lookups)
+        save(arguments, "many nights", many_nights(arguments.program, arguments.folder, *sizes))
     if arguments.unmerged:
         sizes = (min(arguments.objects), 300, arguments.unmerged, arguments.lookups, 5)
-        results["unmerged nights"] = list(unmerged(arguments.program, arguments.folder, *sizes))
-        save(arguments, results)
+        save(arguments, "unmerged nights", unmerged(arguments.program, arguments.folder, *sizes))
     if arguments.files:
-        results["many files"] = list(many_files(arguments.program, arguments.folder, arguments.files))
-        save(arguments, results)
+        save(arguments, "many files", many_files(arguments.program, arguments.folder, arguments.files))
 
 
-def save(arguments, results):
-    arguments.results.write_text(json.dumps(results, indent=1) + "\n")
+def save(arguments, name, rows):
+    rows = list(rows)
+    results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
+    version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    machine = {"date": date.today().isoformat(), "cores": os.cpu_count(), "system": platform.platform(), "diaflight": version}
+    results.setdefault("machines", {})[name] = machine
+    arguments.results.write_text(json.dumps(results | {name: rows}, indent=1) + "\n")
 
 
 def parse():
@@ -50,7 +50,7 @@ def parse():
     parser.add_argument("--program", type=Path, required=True, help="diaflight, built with optimisation")
     parser.add_argument("--folder", type=Path, required=True, help="for surveys and packets")
     parser.add_argument("--objects", type=lambda text: [int(count) for count in text.split(",")], default=[55_000, 550_000])
-    parser.add_argument("--alerting", type=int, default=22_000, help="of these objects, whose alerts are ingested: one alert each, about")
+    parser.add_argument("--alerting", type=int, default=22_000, help="of these objects, whose alerts are ingested: one alert each, about; 0 for none")
     parser.add_argument("--first-night", type=int, default=393, help="of the night that is ingested beside each table; it ends with 399")
     parser.add_argument("--nights", type=int, default=60, help="that are ingested one after the other; 0 for none")
     parser.add_argument("--unmerged", type=int, default=30, help="nights that are ingested and not merged; 0 for none")

@@ -50,7 +50,9 @@ class Program:
     @contextmanager
     def started(self, *command):
         with (self.folder / f"{command[0]}.log").open("a") as log:
-            process = subprocess.Popen([self.path, *map(str, command)], stdout=log, stderr=log)
+            # `live` as deploy/diaflight-live.service runs it.
+            nice = ["nice", "-n", "5"] if command[0] == "live" else []
+            process = subprocess.Popen([*nice, self.path, *map(str, command)], stdout=log, stderr=log)
         try:
             yield process
         finally:

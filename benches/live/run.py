@@ -26,9 +26,9 @@ def main():
     program = Program(arguments.program, arguments.folder)
     survey = ["--objects", arguments.objects, "--seed", 1]
     if not (arguments.folder / "packets").exists():
-        program.run("generate", "--packets", arguments.folder / "packets", *survey, "--nights", "390..399", "--cutouts")
+        program.run("generate", "--packets", arguments.folder / "packets", *survey, "--nights", "200..211", "--cutouts")
     if not (arguments.folder / "survey").exists():
-        program.run("generate", "--warehouse", arguments.folder / "survey", *survey, "--nights", "0..389")
+        program.run("generate", "--warehouse", arguments.folder / "survey", *survey, "--nights", "0..199")
     alerts = read_alerts(arguments.folder / "packets", arguments.alerts, arguments.folder / "schemas")
     version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     machine = {"date": date.today().isoformat(), "cores": os.cpu_count(), "system": platform.platform(), "diaflight": version}
@@ -46,7 +46,7 @@ def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--program", type=Path, required=True, help="diaflight, built with optimisation")
     parser.add_argument("--folder", type=Path, required=True, help="for packets and warehouses")
-    parser.add_argument("--objects", type=int, default=55_000)
+    parser.add_argument("--objects", type=int, default=120_000)
     parser.add_argument("--alerts", type=int, default=50_000, help="of the larger backlog; the smaller one has a quarter")
     parser.add_argument("--rate", type=int, default=300, help="alerts a second")
     parser.add_argument("--burst", type=int, default=10_000, help="alerts at once, half-way")

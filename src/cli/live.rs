@@ -56,6 +56,7 @@ fn options(arguments: LiveArgs) -> Result<LiveOptions> {
         from: arguments.from,
         reread: arguments.reread,
         commit,
+        most_alerts: arguments.commit_alerts,
         on_gap: arguments.on_gap,
         most_refused: arguments.max_refused,
         // What is committed and what is gathered each take a half.

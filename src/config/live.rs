@@ -73,6 +73,10 @@ pub struct LiveArgs {
     #[arg(long, value_name = "MS", default_value_t = 2000, env = "DIAFLIGHT_COMMIT_MS",
           value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
     pub commit_ms: u64,
+    /// How many alerts are committed together at most
+    #[arg(long, value_name = "N", default_value_t = 20_000, env = "DIAFLIGHT_COMMIT_ALERTS",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub commit_alerts: u64,
     /// What to do where the broker has deleted messages that were not read, or the topic was made anew: stop with exit code 5, or continue
     /// with what is there
     #[arg(long, value_enum, value_name = "ACTION", default_value_t, env = "DIAFLIGHT_ON_GAP")]

@@ -4,11 +4,9 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::avro::BATCH_MEMORY_BYTES;
 use super::datum::DatumDecoder;
 use super::intake::Intake;
 use super::mapping::Mapping;
@@ -32,17 +30,22 @@ pub struct Datum {
 pub struct WriterSchema {
     json: Value,
     history: bool,
-    /// None after an error: what the decoder has read of a damaged packet stays in it.
-    decoder: Option<DatumDecoder>,
+    /// Of packets that are decoded together, and one by one. None before the first, and after an error: what the decoder has read of a
+    /// damaged packet stays in it.
+    together: Option<DatumDecoder>,
+    alone: Option<DatumDecoder>,
 }
+
+/// The most packets that are decoded together.
+const TOGETHER: usize = 64;
 
 impl WriterSchema {
     /// Takes a schema as JSON. One that is not of alerts is an `Input` error. The history is read if asked for.
     pub fn new(json: &str, history: bool) -> Result<Self> {
         let json: Value = serde_json::from_str(json)
             .map_err(|error| Error::input(format!("the Avro schema is not JSON: {error}")))?;
-        let decoder = Some(DatumDecoder::new(json.clone(), history)?);
-        Ok(Self { json, history, decoder })
+        let together = Some(DatumDecoder::new(json.clone(), history, TOGETHER)?);
+        Ok(Self { json, history, together, alone: None })
     }
 
     /// The schema, as JSON.
@@ -50,27 +53,28 @@ impl WriterSchema {
         self.json.to_string()
     }
 
-    /// Decodes the first of some packets, until they are many in memory. The rows of the batch are those of as many packets.
+    /// Decodes the first of some packets, as many as are decoded together.
     fn decode(&mut self, datums: &[&Datum]) -> Result<RecordBatch> {
-        let mut decoder = match self.decoder.take() {
-            Some(decoder) => decoder,
-            None => DatumDecoder::new(self.json.clone(), self.history)?,
+        let (decoder, most) = match datums {
+            [_] => (&mut self.alone, 1),
+            _ => (&mut self.together, TOGETHER),
         };
-        let (mut packets, mut memory_bytes) = (Vec::new(), 0);
+        let mut own = match decoder.take() {
+            Some(decoder) => decoder,
+            None => DatumDecoder::new(self.json.clone(), self.history, most)?,
+        };
         for datum in datums {
-            if memory_bytes >= BATCH_MEMORY_BYTES {
+            if !own.has_room(datum.bytes.len()) {
                 break;
             }
-            let (packet, length) = decoder.first(&datum.bytes)?;
+            let length = own.push(&datum.bytes)?;
             if let left @ 1.. = datum.bytes.len() - length {
                 return Err(Error::input(format!("damaged: {left} bytes after the packet")));
             }
-            memory_bytes += packet.get_array_memory_size();
-            packets.push(packet);
         }
-        let schema = decoder.schema();
-        self.decoder = Some(decoder);
-        Ok(concat_batches(&schema, &packets)?)
+        let batch = own.batch()?;
+        *decoder = Some(own);
+        Ok(batch)
     }
 }
 

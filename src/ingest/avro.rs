@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// A batch ends with the packet that brings it to either size, in the file or in memory. The decoder reserves about 2 MB for each packet,
 /// so batches are small.
 const BATCH_BYTES: usize = 4 << 20;
-pub(crate) const BATCH_MEMORY_BYTES: usize = 64 << 20;
+const BATCH_MEMORY_BYTES: usize = 64 << 20;
 
 /// An Avro file of packets that is being read.
 pub(crate) struct AvroPackets {
@@ -38,7 +38,8 @@ impl AvroPackets {
     pub(crate) fn open(file: File, history: bool) -> Result<Self> {
         let size_bytes = file.metadata()?.len();
         let container = Container::open(BufReader::with_capacity(1 << 20, file), size_bytes)?;
-        let decoder = DatumDecoder::new(container.schema()?, history)?;
+        // How long a packet is, is known when it is decoded.
+        let decoder = DatumDecoder::new(container.schema()?, history, 1)?;
         let schema = decoder.schema();
         Ok(Self { container, decoder, schema, block: None, records: 0 })
     }
@@ -58,7 +59,8 @@ impl AvroPackets {
         let (mut packets, mut bytes, mut memory_bytes) = (Vec::<RecordBatch>::new(), 0, 0);
         while bytes < BATCH_BYTES && memory_bytes < BATCH_MEMORY_BYTES {
             let Some(mut open) = self.open_block()? else { break };
-            let packet = self.decoder.first(&open.block.data[open.bytes..]);
+            let length = self.decoder.push(&open.block.data[open.bytes..]);
+            let packet = length.and_then(|length| Ok((self.decoder.batch()?, length)));
             let (packet, length) = packet.map_err(|error| {
                 let Block { number, offset, .. } = open.block;
                 error.context(format!("block {number} at byte {offset}, record {}", self.records))

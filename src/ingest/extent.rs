@@ -36,8 +36,8 @@ struct TypeExtent {
 }
 
 /// Checks a schema whose names are split from their namespaces. Returns the most bytes that a packet may have, which follow from its stored
-/// sections.
-pub(crate) fn most_packet_bytes(schema: &Value, history: bool) -> Result<u64> {
+/// sections, and how many a packet takes in memory at least.
+pub(crate) fn packet_bytes(schema: &Value, history: bool) -> Result<(u64, u64)> {
     let mut names = Names(HashMap::new());
     let (mut stored, mut all) = (TypeExtent::default(), TypeExtent::default());
     let namespace = text(schema, "namespace");
@@ -58,7 +58,7 @@ pub(crate) fn most_packet_bytes(schema: &Value, history: bool) -> Result<u64> {
             "every packet of this Avro schema would take {width} bytes; the limit is {most}"
         )));
     }
-    Ok(MAX_PACKET_BYTES.min(MAX_DECODED_BYTES / stored.ratio.max(1)))
+    Ok((MAX_PACKET_BYTES.min(MAX_DECODED_BYTES / stored.ratio.max(1)), stored.width))
 }
 
 fn text<'a>(schema: &'a Value, key: &str) -> &'a str {
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     fn most(fields: Value) -> Result<u64> {
-        most_packet_bytes(&json!({ "type": "record", "name": "alert", "fields": fields }), true)
+        packet_bytes(&record("alert", fields), true).map(|(most, _)| most)
     }
 
     fn refusal(fields: Value) -> String {

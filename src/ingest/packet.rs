@@ -135,6 +135,10 @@ fn unnest(
         items.extend(range);
     }
     let objects = take(objects, &UInt32Array::from(owners), None)?;
-    let items = take(list.values(), &UInt32Array::from(items), None)?;
+    // Mostly these are all entries, in their order.
+    let items = match items.len() == list.values().len() {
+        true => list.values().clone(),
+        false => take(list.values(), &UInt32Array::from(items), None)?,
+    };
     Ok((items.as_struct().clone(), objects.as_primitive::<Int64Type>().clone()))
 }

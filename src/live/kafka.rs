@@ -1,14 +1,16 @@
 //! Reads the messages of topics, of all their partitions, from the positions that the warehouse has. The broker keeps no position of ours.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
 use krafka::auth::{AuthConfig, TlsConfig};
-use krafka::consumer::{AutoOffsetReset, Consumer};
+use krafka::consumer::{AutoOffsetReset, Consumer, ConsumerRecord};
 use krafka::{Kafka, KrafkaError};
+use tokio_util::task::AbortOnDropHandle;
 use twox_hash::XxHash3_64;
 
 use crate::error::{Error, Kind, Result};
@@ -85,10 +87,14 @@ pub(super) struct FoundTopics {
     pub ids: BTreeMap<String, i64>,
 }
 
+/// The next messages, which are fetched and decompressed while those before are decoded.
+type Coming = AbortOnDropHandle<Result<Vec<ConsumerRecord>, KrafkaError>>;
+
 /// The topics, being read.
 pub(super) struct Topics {
-    consumer: Consumer,
+    consumer: Arc<Consumer>,
     topics: Vec<String>,
+    coming: Option<Coming>,
 }
 
 impl Topics {
@@ -120,7 +126,7 @@ impl Topics {
             .max_buffered_records(MOST_MESSAGES)
             .fetch_max_wait(MOST_WAIT);
         let consumer = consumer.build().await.map_err(failed)?;
-        Ok(Self { consumer, topics: options.topics.clone() })
+        Ok(Self { consumer: Arc::new(consumer), topics: options.topics.clone(), coming: None })
     }
 
     /// The topics as they are now. One that does not exist may come yet: it is a `NotReady` error.
@@ -181,8 +187,19 @@ impl Topics {
     }
 
     /// The next messages; none if none came in this time. Nothing is lost if the future is dropped.
-    pub(super) async fn poll(&self, wait: Duration) -> Result<Vec<StreamMessage>> {
-        let records = self.consumer.poll(wait).await.map_err(failed)?;
+    pub(super) async fn poll(&mut self, wait: Duration) -> Result<Vec<StreamMessage>> {
+        let consumer = &self.consumer;
+        let fetch = || {
+            let consumer = consumer.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move { consumer.poll(wait).await }))
+        };
+        let came = self.coming.get_or_insert_with(fetch).await;
+        self.coming = None;
+        let came = came.map_err(|error| Error::internal(format!("the fetching ended: {error}")))?;
+        let records = came.map_err(failed)?;
+        if !records.is_empty() {
+            self.coming = Some(fetch());
+        }
         let messages = records.into_iter().map(|record| StreamMessage {
             partition: Partition { topic: record.topic.to_string(), number: record.partition },
             offset: record.offset,

@@ -59,6 +59,8 @@ pub struct LiveOptions {
     pub reread: bool,
     /// How long alerts are gathered before they are committed.
     pub commit: Duration,
+    /// How many alerts are committed together at most.
+    pub most_alerts: u64,
     /// What to do where a broker does not have the next message any more.
     pub on_gap: OnGap,
     /// After so many messages in a row that cannot be read it stops.

@@ -15,12 +15,10 @@ use crate::error::{Error, Kind, Result};
 use crate::ingest::{AlertBatch, Datum, only_packet};
 use crate::warehouse::Partition;
 
-/// The most packets of one commit: so memory and its time are bounded, however much there is to read.
-const MOST_PACKETS: u64 = 20_000;
 /// The most bytes of messages that are to be set aside, give or take some.
 const MOST_REFUSED_BYTES: usize = 32 << 20;
 /// So many packets are decoded at once, and so many bytes of them, give or take one.
-const GROUP: usize = 64;
+const GROUP: u64 = 64;
 const GROUP_BYTES: usize = 8 << 20;
 const POLL: Duration = Duration::from_millis(200);
 
@@ -34,6 +32,8 @@ pub(super) struct MicroBatch {
     pub oldest_ms: Option<i64>,
     pub bytes: u64,
     pub messages: u64,
+    /// So many messages may come yet. So memory and the time of a commit are bounded, however much there is to read.
+    room: u64,
     refused_bytes: usize,
     /// Whether rows could not be staged: then it must not be committed.
     pub is_broken: bool,
@@ -65,8 +65,8 @@ impl UnreadMessage {
 }
 
 impl MicroBatch {
-    /// Without messages.
-    pub(super) fn new(batch: AlertBatch) -> Self {
+    /// Without messages, and with room for so many.
+    pub(super) fn new(batch: AlertBatch, room: u64) -> Self {
         Self {
             batch,
             next: BTreeMap::new(),
@@ -74,13 +74,14 @@ impl MicroBatch {
             oldest_ms: None,
             bytes: 0,
             messages: 0,
+            room,
             refused_bytes: 0,
             is_broken: false,
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.messages >= MOST_PACKETS || self.refused_bytes >= MOST_REFUSED_BYTES
+        self.room == 0 || self.refused_bytes >= MOST_REFUSED_BYTES
     }
 }
 
@@ -137,8 +138,9 @@ impl Reader {
         };
         let mut packets = vec![packet];
         let mut bytes = packets[0].len();
+        let most = gathered.room.min(GROUP) as usize;
         block_in_place(|| {
-            for message in self.pending.iter().take(GROUP).skip(1) {
+            for message in self.pending.iter().take(most).skip(1) {
                 match self::packet(self.framing, message) {
                     Ok((other, packet)) if other == schema && bytes < GROUP_BYTES => {
                         bytes += packet.len();
@@ -186,6 +188,7 @@ impl Reader {
         for (at, message) in self.pending.drain(..count).enumerate() {
             gathered.next.insert(message.partition.clone(), message.offset + 1);
             gathered.messages += 1;
+            gathered.room = gathered.room.saturating_sub(1);
             gathered.bytes += message.value.len() as u64;
             // A message may have no time.
             if message.timestamp_ms >= 0 {

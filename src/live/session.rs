@@ -102,7 +102,7 @@ impl Reading<'_> {
     async fn run(&mut self, stop: &CancellationToken) -> Result<Option<LiveEnd>> {
         loop {
             let batch = AlertBatch::begin(self.warehouse, &self.options.ingest).await?;
-            let mut gathered = MicroBatch::new(batch);
+            let mut gathered = MicroBatch::new(batch, self.options.most_alerts);
             self.fill(&mut gathered, stop).await?;
             self.settle().await?;
             if let Some(error) = self.reader.hopeless(&gathered) {

@@ -7,6 +7,7 @@ mod login;
 mod positions;
 mod registry;
 mod replayed;
+mod slow;
 mod steps;
 
 use std::fs;
