@@ -131,6 +131,7 @@ async fn from_objects(
         left_out,
         files,
         updates: None,
+        foreign_deletes: false,
         store,
         root,
     })

@@ -36,6 +36,9 @@ pub struct Snapshot {
     pub files: Vec<DataFile>,
     /// The version of the table of updates whose files these are; `None` if there never were any.
     pub updates: Option<u64>,
+    /// Whether another engine may have deleted rows of the table while updates of them wait. Then an update of an object that the table does
+    /// not have is not a row.
+    pub foreign_deletes: bool,
     /// The store in which `files[..].path` are.
     pub store: Arc<dyn ObjectStore>,
     /// The path of the table in the store: those of its files are below it.

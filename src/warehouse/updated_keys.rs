@@ -2,6 +2,8 @@
 //! that are not: the row of the table itself where there is an update, and that of an update where there is a newer one. So each object is
 //! there once, whatever the order in which files are read.
 //!
+//! An object that [another engine deleted](Snapshot::foreign_deletes) from the table has no newest row: its updates are left out, too.
+//!
 //! Held are 12 bytes for each object with an update; for a moment, while new updates are read, four times that. There are at most
 //! [`MOST_UPDATES`] rows of updates.
 
@@ -14,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{ObjectStore, path::Path};
 use tokio::task::spawn_blocking;
 
-use super::{BATCH_ROWS, DataFile, Snapshot, read};
+use super::{BATCH_ROWS, DataFile, Snapshot, read, read_keys};
 use crate::error::{Error, Kind, Result};
 use crate::schema::KEY;
 
@@ -26,6 +28,9 @@ const NEAR: usize = 8;
 
 /// Files of updates that are read at the same time.
 const FILES_AT_ONCE: usize = 16;
+
+/// The number of the newest update of an object that the table does not have. No file has it.
+const GONE: u64 = u64::MAX;
 
 /// The objects with updates.
 #[derive(Debug, Default)]
@@ -53,7 +58,11 @@ impl UpdatedKeys {
             return Ok(None);
         }
         let paths: HashSet<_> = files.iter().map(|file| file.path.clone()).collect();
-        let earlier = earlier.filter(|earlier| earlier.files.is_subset(&paths));
+        // What the table has is asked anew.
+        let earlier = earlier.filter(|earlier| {
+            let knows_all = !snapshot.foreign_deletes && !earlier.numbers.contains(&GONE);
+            knows_all && earlier.files.is_subset(&paths)
+        });
         let mut new = files;
         new.retain(|file| earlier.is_none_or(|earlier| !earlier.files.contains(&file.path)));
         if let (Some(earlier), true) = (earlier, new.is_empty()) {
@@ -68,8 +77,36 @@ impl UpdatedKeys {
             let all = earlier.map(|earlier| Self::copied(&earlier)).unwrap_or_default();
             read.into_iter().fold(all, |all, (file, keys)| all.with(&file, keys))
         });
-        let merged = merged.await.map_err(|error| Error::internal(error.to_string()))?;
+        let mut merged = merged.await.map_err(|error| Error::internal(error.to_string()))?;
+        if snapshot.foreign_deletes {
+            merged = merged.of_table(snapshot).await?;
+        }
         Ok(Some(Arc::new(Self { files: paths, ..merged })))
+    }
+
+    /// Without the updates of objects that the table does not have.
+    async fn of_table(mut self, snapshot: &Snapshot) -> Result<Self> {
+        let (Some(first), Some(last)) = (self.keys.first(), self.keys.last()) else {
+            return Ok(self);
+        };
+        let mut is_there = vec![false; self.keys.len()];
+        for file in snapshot.own_files() {
+            let (store, wanted) = (snapshot.store.clone(), *first..=*last);
+            let mut rows = Box::pin(read_keys(store, file, Some(&[KEY]), BATCH_ROWS, wanted));
+            while let Some(batch) = rows.try_next().await? {
+                for key in keys_of(&batch)?.values() {
+                    if let Ok(at) = self.keys.binary_search(key) {
+                        is_there[at] = true;
+                    }
+                }
+            }
+        }
+        let gone = self.numbers.len() as u32;
+        self.numbers.push(GONE);
+        for (newest, _) in self.newest.iter_mut().zip(is_there).filter(|(_, is_there)| !is_there) {
+            *newest = gone;
+        }
+        Ok(self)
     }
 
     fn copied(earlier: &Self) -> Self {

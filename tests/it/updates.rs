@@ -1,6 +1,8 @@
 //! Objects whose newest states wait as updates beside their table: every door shows what it shows of a table in which they were replaced at
 //! once, other Delta readers have each object once, and what takes back or tidies up knows of them.
 
+mod deleted_by_others;
+
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -9,10 +9,11 @@ use crate::schema::Table;
 use crate::warehouse::{Change, Level, MOST_UPDATES, MergePolicy, Snapshot, SortedWriter, Update};
 
 impl Upsert<'_> {
-    /// Whether updates are folded into their table before more come: with these they might be too many.
+    /// Whether updates are folded into their table before more come: with these they might be too many, or some are of objects that the
+    /// table does not have any more, and that come back.
     pub(super) fn folds_first(&self, base: &Snapshot, staged: &StagedRows) -> bool {
         let rows: u64 = base.update_files().filter_map(|file| file.rows).sum();
-        rows > 0 && rows + staged.rows > MOST_UPDATES
+        base.foreign_deletes || (rows > 0 && rows + staged.rows > MOST_UPDATES)
     }
 
     /// Folds updates into their table where that writes at most three times what they have. Nothing of the ingest is lost where it fails.

@@ -9,12 +9,13 @@ use deltalake_core::kernel::transaction::{
 use deltalake_core::kernel::{Action, EagerSnapshot};
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::ObjectStoreExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Log;
 use super::actions::{actions, creation, delta_operation};
 use super::change::{Change, Operation};
+use super::foreign_deletes::{FOREIGN_DELETES, to_tell};
 use super::kept::oldest_incomplete;
 use super::positions::Positions;
 use super::updates::{change_of_table, change_of_updates, naming};
@@ -25,7 +26,7 @@ use crate::warehouse::{DataFile, Snapshot, Warehouse};
 /// The key of the id that all commits of a command have.
 pub(super) const RUN_ID: &str = "diaflightRun";
 /// The key of the commit's own id in the log, by which it recognises its entry.
-const COMMIT_ID: &str = "diaflightCommit";
+pub(super) const COMMIT_ID: &str = "diaflightCommit";
 /// The key of what a commit of ours does.
 pub(crate) const OPERATION: &str = "diaflightOperation";
 
@@ -34,6 +35,13 @@ const ATTEMPTS: usize = 20;
 
 /// As many added files are checked at once.
 const FILES_AT_ONCE: usize = 16;
+
+/// What a commit says beside its change.
+#[derive(Clone, Default)]
+struct Says {
+    txns: Vec<Action>,
+    foreign_deletes: bool,
+}
 
 impl Warehouse {
     /// Commits a change made against `base` (`None`: the table did not exist) and returns the new version. Fails with [`Kind::Conflict`],
@@ -62,6 +70,7 @@ impl Warehouse {
         read: &Positions,
     ) -> Result<u64> {
         let log = Log::new(&self.location, table)?;
+        let says = Says { txns: read.actions().collect(), foreign_deletes: to_tell(base, &change) };
         for _ in 0..ATTEMPTS {
             let current = log.state(None).await?;
             if let Some(current) = &current {
@@ -69,7 +78,7 @@ impl Warehouse {
             }
             check_base(&log, current.as_ref(), base, &change).await?;
             check_added(&log, &change.add).await?;
-            match self.write_with_updates(&log, current.as_ref(), &change, read).await {
+            match self.write_with_updates(&log, current.as_ref(), &change, says.clone()).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
             }
@@ -83,13 +92,12 @@ impl Warehouse {
         log: &Log,
         current: Option<&EagerSnapshot>,
         change: &Change,
-        read: &Positions,
+        mut says: Says,
     ) -> Result<u64> {
-        let mut named: Vec<_> = read.actions().collect();
         let mut files = change.add.iter().chain(&change.remove);
         let Some(of_updates) = log.updates.as_ref().filter(|_| files.any(DataFile::is_update))
         else {
-            return self.write(log, current, change, named).await;
+            return self.write(log, current, change, says).await;
         };
         let newest = of_updates.state(None).await?;
         let held = match current {
@@ -100,29 +108,34 @@ impl Warehouse {
         let version = match &newest {
             // An attempt before wrote it already.
             Some(newest) if of_them.add.is_empty() && of_them.remove.is_empty() => newest.version(),
-            newest => self.write(of_updates, newest.as_ref(), &of_them, Vec::new()).await?,
+            newest => self.write(of_updates, newest.as_ref(), &of_them, Says::default()).await?,
         };
-        named.push(naming(version));
-        self.write(log, current, &change_of_table(change), named).await
+        says.txns.push(naming(version));
+        self.write(log, current, &change_of_table(change), says).await
     }
 
-    /// Writes the version after `current`, with some `txn` actions; or fails with `Conflict` if someone else did.
+    /// Writes the version after `current`, or fails with `Conflict` if someone else did.
     async fn write(
         &self,
         log: &Log,
         current: Option<&EagerSnapshot>,
         change: &Change,
-        txns: Vec<Action>,
+        says: Says,
     ) -> Result<u64> {
         let id = Uuid::new_v4().to_string();
         let version = current.map_or(0, |state| state.version() + 1);
         // The versions of the updates are named by those of the table, however old they are.
         let cleans_log = !log.is_of_updates() && cleans_log(log, current).await;
         let mut actions = actions(log, current, change).map_err(|error| log.failed(error))?;
-        actions.extend(txns);
-        let ids = [&id, &self.run.to_string()];
-        let prepared =
-            prepared(log, current, change, actions, ids, cleans_log)?.into_prepared_commit_future();
+        actions.extend(says.txns);
+        let info = [
+            (COMMIT_ID, json!(id)),
+            (RUN_ID, json!(self.run.to_string())),
+            (OPERATION, json!(change.operation.to_string())),
+            (FOREIGN_DELETES, json!(says.foreign_deletes)),
+        ];
+        let prepared = prepared(log, current, change, actions, info, cleans_log)?
+            .into_prepared_commit_future();
         let prepared = prepared.await.map_err(|error| log.failed(Error::from(error)))?;
         // From here on the log may name the files.
         let named = self.uncommitted.take(&change.add);
@@ -224,16 +237,13 @@ fn prepared<'a>(
     current: Option<&'a EagerSnapshot>,
     change: &Change,
     actions: Vec<Action>,
-    [id, run]: [&String; 2],
+    info: [(&str, Value); 4],
     cleans_log: bool,
 ) -> Result<PreCommit<'a>> {
     let properties = CommitProperties::default().with_max_retries(0);
     let properties = properties.with_cleanup_expired_logs((!cleans_log).then_some(false));
-    let properties = properties.with_metadata([
-        (COMMIT_ID.to_string(), json!(id)),
-        (RUN_ID.to_string(), json!(run)),
-        (OPERATION.to_string(), json!(change.operation.to_string())),
-    ]);
+    let info = info.map(|(key, value)| (key.to_string(), value));
+    let properties = properties.with_metadata(info);
     let operation = match current {
         None => creation(log, change).map_err(|error| log.failed(Error::from(error)))?,
         Some(_) => delta_operation(change.operation),

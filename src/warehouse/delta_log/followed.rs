@@ -7,6 +7,7 @@ use deltalake_core::kernel::Action;
 use object_store::path::Path;
 
 use super::Log;
+use super::foreign_deletes::told;
 use super::positions::is_position;
 use super::updates::named_in;
 use crate::error::Result;
@@ -22,7 +23,8 @@ pub(super) async fn followed(log: &Log, known: &Snapshot) -> Result<Option<Snaps
     while let Some(actions) = log.actions(version + 1).await? {
         version += 1;
         let few = version - known.version <= MOST_COMMITS;
-        if !few || !changes.take(log, actions, known.table_id)? {
+        let foreign_deletes = known.updates.is_some() && told(&actions) != Some(false);
+        if !few || foreign_deletes || !changes.take(log, actions, known.table_id)? {
             return Ok(None);
         }
     }
@@ -43,7 +45,8 @@ pub(super) async fn followed(log: &Log, known: &Snapshot) -> Result<Option<Snaps
     }
     let entry = log.entry(version).await?;
     let files = changes.applied_to(&known.files);
-    Ok(Some(Snapshot { version, entry, files, updates, ..known.clone() }))
+    let foreign_deletes = known.foreign_deletes && version == known.version;
+    Ok(Some(Snapshot { version, entry, files, updates, foreign_deletes, ..known.clone() }))
 }
 
 /// What some commits changed.

@@ -9,7 +9,6 @@ use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt, PutMode, pa
 use super::Log;
 use super::kept_file::{Kept, encode, first_line, snapshot};
 use super::metadata::id_of;
-use super::updates::named_by;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::as_of::{MOST_NAME_BYTES, NAME_SIGNS, is_name};
@@ -31,10 +30,7 @@ impl Warehouse {
         let state = log.state(None).await?.ok_or_else(|| self.no_table(table))?;
         let snapshot = log.snapshot(&state).await?;
         let version = snapshot.version;
-        let updates = named_by(&log, &state).await?;
-        let entry = log.entry(version).await?;
-        let kept = encode(&state, updates, entry.as_ref(), Utc::now());
-        let kept = kept.map_err(|error| Error::internal(error.to_string()))?;
+        let kept = encode(&log, &state, Utc::now()).await?;
         let (store, path) = (&log.location.store, path(&log, name));
         match store.put_opts(&path, kept.into(), PutMode::Create.into()).await {
             Ok(_) => {}
@@ -167,10 +163,7 @@ pub(crate) async fn complete_kept(log: &Log, newest: &EagerSnapshot) -> Result<(
 async fn complete_name(log: &Log, name: &str, kept: &Kept) -> Result<()> {
     let state = log.state(Some(kept.version)).await?;
     let state = state.ok_or_else(|| Error::new(Kind::Gone, "the table is not there any more"))?;
-    let updates = named_by(log, &state).await?;
-    let entry = log.entry(kept.version).await?;
-    let file = encode(&state, updates, entry.as_ref(), kept.kept);
-    let file = file.map_err(|error| Error::internal(error.to_string()))?;
+    let file = encode(log, &state, kept.kept).await?;
     log.location.store.put(&path(log, name), file.into()).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use object_store::{Error as StoreError, GetOptions, GetRange, ObjectMeta, Object
 use serde::{Deserialize, Serialize};
 
 use super::metadata::id_of;
-use super::updates::{NamedUpdates, named_in, naming};
+use super::updates::{NamedUpdates, named_by, named_in, naming};
 use super::{Log, added};
 use crate::error::{Error, Kind, Result};
 use crate::warehouse::Snapshot;
@@ -31,6 +31,9 @@ pub(super) struct Kept {
     pub kept: DateTime<Utc>,
     /// The version's entry in the log, by which its readers know it.
     entry: Option<Entry>,
+    /// Whether another engine may have deleted rows that have updates.
+    #[serde(default)]
+    foreign_deletes: bool,
     /// `None` if they are in the log alone. A first line has none of them.
     actions: Option<Vec<Action>>,
 }
@@ -50,21 +53,35 @@ impl Kept {
     }
 }
 
-/// The file of a version, kept at a time. `entry` is its entry in the log.
-pub(super) fn encode(
+/// The file of a version, kept at a time.
+pub(super) async fn encode(
+    log: &Log,
+    state: &EagerSnapshot,
+    kept: DateTime<Utc>,
+) -> Result<Vec<u8>> {
+    let Snapshot { version, foreign_deletes, .. } = log.snapshot(state).await?;
+    let entry = log.entry(version).await?;
+    let updates = named_by(log, state).await?;
+    let encoded = encoded(state, updates, foreign_deletes, entry, kept);
+    encoded.map_err(|error| Error::internal(error.to_string()))
+}
+
+fn encoded(
     state: &EagerSnapshot,
     updates: Option<NamedUpdates>,
-    entry: Option<&ObjectMeta>,
+    foreign_deletes: bool,
+    entry: Option<ObjectMeta>,
     kept: DateTime<Utc>,
 ) -> serde_json::Result<Vec<u8>> {
     let metadata = state.metadata();
     let entry = entry.map(|ObjectMeta { last_modified, size, e_tag, .. }| Entry {
-        last_modified: *last_modified,
-        size: *size,
-        e_tag: e_tag.clone(),
+        last_modified,
+        size,
+        e_tag,
     });
     let (version, table_id, actions) = (state.version(), id_of(metadata), Some(Vec::new()));
-    let mut file = serde_json::to_vec(&Kept { version, table_id, kept, entry, actions })?;
+    let first = Kept { version, table_id, kept, entry, foreign_deletes, actions };
+    let mut file = serde_json::to_vec(&first)?;
     file.truncate(file.len() - END.len());
     file.push(b'\n');
     serde_json::to_writer(&mut file, &Action::Metadata(metadata.clone()))?;
@@ -95,7 +112,7 @@ pub(super) async fn first_line(log: &Log, path: &Path) -> Result<Option<Kept>> {
 /// Reads the version of a file; `None` if there is no file, or it does not have the actions.
 pub(super) async fn snapshot(log: &Log, path: &Path) -> Result<Option<Snapshot>> {
     let Some(bytes) = get(log, path, GetOptions::default()).await? else { return Ok(None) };
-    let Kept { version, entry, actions, .. } = decode(log, path, &bytes)?;
+    let Kept { version, entry, foreign_deletes, actions, .. } = decode(log, path, &bytes)?;
     let Some(actions) = actions else { return Ok(None) };
     let (mut metadata, mut updates, mut files) = (None, None, Vec::new());
     for action in actions {
@@ -111,7 +128,7 @@ pub(super) async fn snapshot(log: &Log, path: &Path) -> Result<Option<Snapshot>>
         ObjectMeta { location, last_modified, size, e_tag, version: None }
     });
     let snapshot = log.snapshot_of(version, &metadata, files)?;
-    Ok(Some(Snapshot { entry, updates, ..snapshot }))
+    Ok(Some(Snapshot { entry, updates, foreign_deletes, ..snapshot }))
 }
 
 async fn get(log: &Log, path: &Path, options: GetOptions) -> Result<Option<bytes::Bytes>> {

@@ -8,6 +8,7 @@ mod comments;
 mod commit;
 mod entries;
 mod followed;
+mod foreign_deletes;
 mod history;
 mod kept;
 mod kept_file;
@@ -147,9 +148,11 @@ impl Log {
         match updates::named_by(self, state).await? {
             None => self.own_snapshot(state),
             Some(named) => {
+                let waits = !named.files.is_empty();
+                let foreign_deletes = waits && self.foreign_deletes(state.version()).await?;
                 let files = added(state).chain(named.files);
                 let all = self.snapshot_of(state.version(), state.metadata(), files)?;
-                Ok(Snapshot { updates: Some(named.version), ..all })
+                Ok(Snapshot { updates: Some(named.version), foreign_deletes, ..all })
             }
         }
     }
@@ -199,6 +202,7 @@ impl Log {
             left_out: Vec::new(),
             files,
             updates: None,
+            foreign_deletes: false,
             store: self.location.store.clone(),
             root: self.location.prefix.clone(),
         })

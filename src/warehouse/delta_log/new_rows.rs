@@ -51,7 +51,14 @@ impl Log {
         files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
         let entry = self.entry(version).await?;
         // Columns that came later are null in its files.
-        let added = Snapshot { version, entry, files, updates: None, ..known.clone() };
+        let added = Snapshot {
+            version,
+            entry,
+            files,
+            updates: None,
+            foreign_deletes: false,
+            ..known.clone()
+        };
         Ok(NewRows::In(Box::new(added)))
     }
 

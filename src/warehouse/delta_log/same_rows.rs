@@ -36,17 +36,11 @@ impl Log {
     pub(crate) async fn only_adds_rows(&self, from: u64, to: u64) -> Result<bool> {
         for version in from + 1..=to {
             let Some(mut actions) = self.actions(version).await? else { return Ok(false) };
-            let merges = is_merge(&actions);
             match self.actions_of_updates(&actions).await? {
                 Some(of_updates) => actions.extend(of_updates),
                 None => return Ok(false),
             }
-            let adds = |action: &Action| match action {
-                Action::Remove(remove) => !remove.data_change,
-                Action::Add(_) | Action::CommitInfo(_) | Action::Metadata(_) => true,
-                action => updates::named_in(action).is_some() || is_position(action),
-            };
-            if !merges && !actions.iter().all(adds) {
+            if !only_adds(&actions) {
                 return Ok(false);
             }
         }
@@ -58,6 +52,16 @@ impl Log {
         let Some(before) = self.state(version.checked_sub(1)).await? else { return Ok(false) };
         Ok(read_alike(before.metadata(), after))
     }
+}
+
+/// Whether actions only rearrange rows or add some.
+pub(super) fn only_adds(actions: &[Action]) -> bool {
+    let adds = |action: &Action| match action {
+        Action::Remove(remove) => !remove.data_change,
+        Action::Add(_) | Action::CommitInfo(_) | Action::Metadata(_) => true,
+        action => updates::named_in(action).is_some() || is_position(action),
+    };
+    is_merge(actions) || actions.iter().all(adds)
 }
 
 /// Whether these are the actions of a commit of ours that changes no row.
