@@ -71,7 +71,8 @@ def watch(url, watched, delays):
                 if one[0].diaSourceId in served:
                     delays.append(now - one[1])
                     watched.remove(one)
-        time.sleep(0.05)
+        # Seldom enough to leave the processors to the others.
+        time.sleep(0.25)
 
 
 def beside(url, ids, work):

@@ -136,20 +136,8 @@ impl Reader {
                 return Ok(());
             }
         };
-        let mut packets = vec![packet];
-        let mut bytes = packets[0].len();
         let most = gathered.room.min(GROUP) as usize;
-        block_in_place(|| {
-            for message in self.pending.iter().take(most).skip(1) {
-                match self::packet(self.framing, message) {
-                    Ok((other, packet)) if other == schema && bytes < GROUP_BYTES => {
-                        bytes += packet.len();
-                        packets.push(packet);
-                    }
-                    _ => break,
-                }
-            }
-        });
+        let packets = block_in_place(|| self.group(&schema, packet, most));
         let mut json = match &schema {
             SchemaName::Text(text) => Some(text.clone()),
             SchemaName::Registered(_) => None,
@@ -176,6 +164,22 @@ impl Reader {
             refused.get(&at).map(|reason| (reason.clone(), packet))
         });
         Ok(())
+    }
+
+    /// The packets of the first pending messages: the first one, and those after it that have the same schema.
+    fn group(&self, schema: &SchemaName, first: Bytes, most: usize) -> Vec<Bytes> {
+        let mut bytes = first.len();
+        let mut packets = vec![first];
+        for message in self.pending.iter().take(most).skip(1) {
+            match packet(self.framing, message) {
+                Ok((other, packet)) if other == *schema && bytes < GROUP_BYTES => {
+                    bytes += packet.len();
+                    packets.push(packet);
+                }
+                _ => break,
+            }
+        }
+        packets
     }
 
     /// Counts the next pending messages as read, of which some are refused.
