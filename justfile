@@ -49,7 +49,7 @@ bench-growth FOLDER="/tmp/diaflight-growth" *OPTIONS:
     {{FOLDER}}/python/bin/python benches/growth/report.py
 
 # Measures how fast `live` reads a full topic, how soon an alert is served, and what that costs lookups; writes benches/live/results.json. Takes 10 GB
-# of disk, 14 GB of memory and half an hour; less with `FOLDER --objects 10000 --alerts 8000 --burst 1000 --seconds 10`.
+# of disk, 14 GB of memory and half an hour; less with `FOLDER --objects 20000 --alerts 8000 --burst 1000 --seconds 10`.
 bench-live FOLDER="/tmp/diaflight-live" *OPTIONS:
     cargo build --locked --config profile.dev.opt-level=3
     python3 -m venv {{FOLDER}}/python

@@ -37,6 +37,7 @@ def main():
 
 
 def save(arguments, name, rows):
+    """Measures the rows, one after the other, and writes them in place of those that there were of this name."""
     rows = list(rows)
     results = json.loads(arguments.results.read_text()) if arguments.results.exists() else {}
     version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()

@@ -32,8 +32,8 @@ pub(super) struct MicroBatch {
     pub oldest_ms: Option<i64>,
     pub bytes: u64,
     pub messages: u64,
-    /// So many messages may come yet. So memory and the time of a commit are bounded, however much there is to read.
-    room: u64,
+    /// The most messages. So memory and the time of a commit are bounded, however much there is to read.
+    most_messages: u64,
     refused_bytes: usize,
     /// Whether rows could not be staged: then it must not be committed.
     pub is_broken: bool,
@@ -65,8 +65,8 @@ impl UnreadMessage {
 }
 
 impl MicroBatch {
-    /// Without messages, and with room for so many.
-    pub(super) fn new(batch: AlertBatch, room: u64) -> Self {
+    /// Without messages, and for so many at most.
+    pub(super) fn new(batch: AlertBatch, most_messages: u64) -> Self {
         Self {
             batch,
             next: BTreeMap::new(),
@@ -74,14 +74,14 @@ impl MicroBatch {
             oldest_ms: None,
             bytes: 0,
             messages: 0,
-            room,
+            most_messages,
             refused_bytes: 0,
             is_broken: false,
         }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.room == 0 || self.refused_bytes >= MOST_REFUSED_BYTES
+        self.messages >= self.most_messages || self.refused_bytes >= MOST_REFUSED_BYTES
     }
 }
 
@@ -136,7 +136,8 @@ impl Reader {
                 return Ok(());
             }
         };
-        let most = gathered.room.min(GROUP) as usize;
+        let room = gathered.most_messages.saturating_sub(gathered.messages);
+        let most = room.min(GROUP) as usize;
         let packets = block_in_place(|| self.group(&schema, packet, most));
         let mut json = match &schema {
             SchemaName::Text(text) => Some(text.clone()),
@@ -192,7 +193,6 @@ impl Reader {
         for (at, message) in self.pending.drain(..count).enumerate() {
             gathered.next.insert(message.partition.clone(), message.offset + 1);
             gathered.messages += 1;
-            gathered.room = gathered.room.saturating_sub(1);
             gathered.bytes += message.value.len() as u64;
             // A message may have no time.
             if message.timestamp_ms >= 0 {

@@ -101,14 +101,17 @@ impl Log {
     /// Whether there is a table. A log with neither a commit nor a checkpoint is damaged, and an `Input` error: before the first commit a
     /// log has only hidden temporary files.
     pub(crate) async fn exists(&self) -> Result<bool> {
-        let is_table = self.delta.is_delta_table_location().await;
-        if is_table.map_err(|error| self.failed(Error::from(error)))? {
+        if self.has_commits().await? {
             return Ok(true);
         }
         let mut log = self.location.store.list(Some(&self.log_path()));
         while let Some(object) = log.next().await {
             let object = object.map_err(|error| self.failed(Error::from(error)))?;
             if object.location.filename().is_some_and(|name| !name.starts_with('.')) {
+                // It may be the first commit, which came meanwhile.
+                if self.has_commits().await? {
+                    return Ok(true);
+                }
                 let why = format!(
                     "/{} belongs to a log without a commit: repair the log, or move what is left of the table",
                     object.location
@@ -117,6 +120,11 @@ impl Log {
             }
         }
         Ok(false)
+    }
+
+    async fn has_commits(&self) -> Result<bool> {
+        let is_table = self.delta.is_delta_table_location().await;
+        is_table.map_err(|error| self.failed(Error::from(error)))
     }
 
     /// The newest state, or that of a version; `None` if the table does not exist.

@@ -154,7 +154,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// A table, and what has to be read of it: of each name the version, its id and its rows.
-struct Checked {
+struct CheckedLog {
     warehouse: Warehouse,
     log: Log,
     names: BTreeMap<String, (u64, u64, Vec<i64>)>,
@@ -162,7 +162,7 @@ struct Checked {
     next_id: i64,
 }
 
-impl Checked {
+impl CheckedLog {
     async fn newest(&self) -> Snapshot {
         self.log.read(None).await.unwrap().unwrap()
     }
@@ -237,7 +237,7 @@ proptest! {
         runtime.block_on(async {
             let (warehouse, log) = table(3).await;
             let names = BTreeMap::new();
-            let mut checked = Checked { warehouse, log, names, kept: 0, next_id: 0 };
+            let mut checked = CheckedLog { warehouse, log, names, kept: 0, next_id: 0 };
             for step in &steps {
                 checked.go(step).await;
                 if matches!(step, Step::Tidy { .. } | Step::Vacuum) {
