@@ -22,7 +22,7 @@
 //! rows: those that are gathered, then the batches of their runs. While rows are gathered and while they are merged there is no sort; of what is
 //! its half, the rows that are put in order take as much as they are. The last quarter is for what neither counts, whatever the number of rows:
 //! the row group being written and one being read, of a table of 120 columns about 20 MB each, and a few batches between them. Only the marks
-//! of the winners grow: one bit for each staged row, some bytes for each row that is replaced.
+//! of the winners grow: three bits for each staged row, some bytes for each row that is replaced.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

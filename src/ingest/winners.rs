@@ -1,34 +1,29 @@
 //! Decides which copy of each row stays: [`Winners`] say which staged rows enter a table, and which rows leave it.
 //!
 //! Only ids and what [ranks](super::precedence) are made of are compared, of the staged rows that may have [other copies](super::repeats)
-//! and of the [copies of them](super::stored_copies) that the table has. Sorted by identity, then by rank, then stored ones first, the
+//! and of the [copies of them](super::stored_copies) that the table has and that do not say the same. Sorted by identity, then by rank, then stored ones first, the
 //! first copy of each row is the one that stays: a row that is in the table already stays where a staged one says the same. What is held in
-//! memory is one bit a staged row and the ids of rows that leave.
+//! memory is three bits a staged row and the ids of rows that leave.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, BooleanArray, BooleanBufferBuilder, RecordBatch};
+use arrow::array::{AsArray, BooleanBufferBuilder};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int64Type, Schema, SchemaRef, UInt64Type};
-use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt};
 
-use super::filter::passing;
-use super::precedence::{NUMBER, RANK, ranked, ranked_by};
-use super::repeats::{Repeats, identity};
+use super::precedence::{NUMBER, RANK, ranked_by};
+use super::repeats::identity;
 use super::run::BatchLimit;
 use super::staged::StagedRows;
-use super::stored_copies::{FoundCopies, stored_copies};
+use super::staged_ranks::{STAGED, staged_ranks};
+use super::stored_copies::stored_copies;
 use crate::error::{Error, Result};
 use crate::schema::{KEY, Table};
 use crate::warehouse::{ASCENDING, DESCENDING, DataFile, Snapshot, Sorter};
-
-/// The number of the first staged row. Less are the places of files.
-const STAGED: u64 = 1 << 40;
 
 /// The most rows that are replaced at once: their objects and ids are held in memory, some 30 bytes each.
 const MOST_REPLACED: usize = 16 << 20;
@@ -59,25 +54,28 @@ pub(crate) async fn choose(
 ) -> Result<Winners> {
     let columns = ranked_by(table, schema);
     let (mut repeats, mut copies, mut files) = (staged.repeats.clone(), None, Vec::new());
+    let mut present = BooleanBuffer::new_unset(staged.kept());
     if let Some(snapshot) = snapshot {
-        let FoundCopies { copies: found, files: of_snapshot, read, strangers } =
-            stored_copies(snapshot, columns.clone(), staged, sorter, dir).await?;
-        let (bytes, pages) = (read.bytes.value(), read.pages.value());
+        let found = stored_copies(snapshot, columns.clone(), staged, sorter, dir).await?;
         tracing::debug!(
             table = table.name(),
-            copies = found.rows,
-            pages,
-            bytes,
-            strangers,
+            copies = found.count,
+            pages = found.read.pages.value(),
+            bytes = found.read.bytes.value(),
+            strangers = found.strangers,
             "looked for copies"
         );
-        let mut rows = found.read(&ids(table, schema), BatchLimit::OF_IDS);
+        let mut rows = found.copies.read(&ids(table, schema), BatchLimit::OF_IDS);
         while let Some(rows) = rows.try_next().await? {
             (0..rows.num_rows()).map(identity(table, &rows)).for_each(|row| repeats.add(row));
         }
-        (copies, files) = (Some(found), of_snapshot);
+        (copies, files, present) = (Some(found.copies), found.files, found.present);
     }
-    let mut rows = ranked_rows(table, staged, &columns, repeats)?;
+    let mut tally = UpsertTally::new(&present);
+    let mut rows = staged_ranks(table, staged, &columns, move |rows, before| {
+        let of_rows = (0..rows.num_rows()).map(identity(table, rows)).enumerate();
+        of_rows.map(|(at, row)| !present.value(before + at) && repeats.may_have(row)).collect()
+    })?;
     let fields = rows.schema();
     if let Some(copies) = copies {
         let all = copies.read(&fields, BatchLimit::OF_IDS).chain(rows);
@@ -88,7 +86,6 @@ pub(crate) async fn choose(
     let order = table.identity_columns().iter().map(|name| (*name, ASCENDING)).chain(ranks);
     let order: Vec<_> = order.chain([(NUMBER, ASCENDING)]).collect();
     let mut sorted = sorter.sort(rows, &order)?;
-    let mut tally = UpsertTally::new(staged.kept());
     while let Some(batch) = sorted.try_next().await? {
         let [keys, ids] =
             [KEY, table.id_column()].map(|name| batch[name].as_primitive::<Int64Type>().values());
@@ -106,32 +103,6 @@ fn ids(table: Table, schema: &Schema) -> SchemaRef {
     let ids = schema.fields().iter();
     let ids = ids.filter(|field| [KEY, table.id_column()].contains(&field.name().as_str()));
     Arc::new(Schema::new(ids.cloned().collect::<Vec<_>>()))
-}
-
-/// Id, ranks and number of the staged rows that may have other copies.
-fn ranked_rows(
-    table: Table,
-    staged: &StagedRows,
-    columns: &SchemaRef,
-    repeats: Repeats,
-) -> Result<SendableRecordBatchStream> {
-    let schema = ranked(table, &RecordBatch::new_empty(columns.clone()), 0..0)?.schema();
-    let mut next = STAGED;
-    let rows = staged.read(columns).map_err(Error::from).and_then(move |rows| {
-        let first = next;
-        next += rows.num_rows() as u64;
-        let may_repeat = (0..rows.num_rows()).map(identity(table, &rows));
-        let may_repeat: Vec<_> = may_repeat.map(|row| repeats.may_have(row)).collect();
-        let numbers = (first..next).zip(&may_repeat).filter(|(_, may)| **may);
-        let numbers: Vec<_> = numbers.map(|(number, _)| number).collect();
-        let ranked = || {
-            let rows = filter_record_batch(&rows, &BooleanArray::from(may_repeat))?;
-            let all = BooleanArray::from(vec![true; rows.num_rows()]);
-            Ok((ranked(table, &rows, numbers.into_iter())?, all))
-        };
-        std::future::ready(ranked())
-    });
-    Ok(passing(rows, schema))
 }
 
 /// Picks the first copy of each row from the sorted ones. Staged rows that it is not told of have no other copy.
@@ -152,14 +123,16 @@ struct UpsertTally {
 }
 
 impl UpsertTally {
-    fn new(staged_rows: usize) -> Self {
-        let every = |set| {
-            let mut bits = BooleanBufferBuilder::new(staged_rows);
-            bits.append_n(staged_rows, set);
-            bits
-        };
-        let (enters, replaces, leave, winner) = (every(true), every(false), BTreeMap::new(), None);
-        let (leaving, is_new, added, replaced) = (0, false, staged_rows as u64, 0);
+    /// Of all staged rows, without those that the table has already.
+    fn new(present: &BooleanBuffer) -> Self {
+        let rows = present.len();
+        let (mut enters, mut replaces) =
+            (BooleanBufferBuilder::new(rows), BooleanBufferBuilder::new(rows));
+        enters.append_buffer(&!present);
+        replaces.append_n(rows, false);
+        let (leave, winner) = (BTreeMap::new(), None);
+        let added = (rows - present.count_set_bits()) as u64;
+        let (leaving, is_new, replaced) = (0, false, 0);
         Self { enters, replaces, leave, leaving, winner, is_new, added, replaced }
     }
 
