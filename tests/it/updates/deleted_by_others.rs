@@ -56,7 +56,8 @@ async fn they_are_gone_at_every_door() {
     let server = Server::serve(&deleted.url, &refresh).await;
     let found = async |server: &Server| -> Vec<i64> {
         let path = "/api/v1/objects?diaObjectId=6,7,8,24&columns=r:diaObjectId&output-format=json";
-        let rows: Value = server.get(path).await.json().await.unwrap();
+        let rows = server.get(path).await.text().await.unwrap();
+        let rows: Value = serde_json::from_str(&rows).unwrap();
         rows.as_array().unwrap().iter().map(|row| row["r:diaObjectId"].as_i64().unwrap()).collect()
     };
     assert_eq!(found(&server).await, [6, 7, 8, 24]);
