@@ -120,11 +120,10 @@ async fn from_objects(
     files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
     let (schema, store) = (Arc::new(Schema::new(columns)), location.store.clone());
     let (table_id, entry) = (FOLDER, None);
-    let (root, synthetic) = (location.prefix.clone(), false);
     Ok(Snapshot {
         table,
         version,
-        synthetic,
+        synthetic: false,
         table_id,
         entry,
         schema,
@@ -133,7 +132,7 @@ async fn from_objects(
         updates: None,
         foreign_deletes: false,
         store,
-        root,
+        root: location.prefix.clone(),
     })
 }
 

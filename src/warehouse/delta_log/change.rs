@@ -6,6 +6,13 @@ use arrow::datatypes::SchemaRef;
 
 use crate::warehouse::DataFile;
 
+/// The key of the id that all commits of a command have.
+pub(super) const RUN_ID: &str = "diaflightRun";
+/// The key of the commit's own id in the log, by which it recognises its entry. Only commits of ours have one.
+pub(super) const COMMIT_ID: &str = "diaflightCommit";
+/// The key of what a commit of ours does.
+pub(crate) const OPERATION: &str = "diaflightOperation";
+
 /// What a commit does, for the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {

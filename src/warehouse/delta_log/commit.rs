@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::Log;
 use super::actions::{actions, creation, delta_operation};
-use super::change::{Change, Operation};
+use super::change::{COMMIT_ID, Change, OPERATION, Operation, RUN_ID};
 use super::foreign_deletes::{FOREIGN_DELETES, to_tell};
 use super::kept::oldest_incomplete;
 use super::positions::Positions;
@@ -22,13 +22,6 @@ use super::updates::{change_of_table, change_of_updates, naming};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot, Warehouse};
-
-/// The key of the id that all commits of a command have.
-pub(super) const RUN_ID: &str = "diaflightRun";
-/// The key of the commit's own id in the log, by which it recognises its entry.
-pub(super) const COMMIT_ID: &str = "diaflightCommit";
-/// The key of what a commit of ours does.
-pub(crate) const OPERATION: &str = "diaflightOperation";
 
 /// After losing to so many other writers in a row a commit fails.
 const ATTEMPTS: usize = 20;

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use deltalake_core::kernel::{Action, CommitInfo, Remove, Version};
 use deltalake_core::logstore::get_actions;
 
-use super::commit::RUN_ID;
+use super::change::RUN_ID;
 use super::{Log, updates};
 use crate::error::{Error, Result};
 use crate::warehouse::files::UPDATES;

@@ -8,8 +8,7 @@ use deltalake_core::kernel::Action;
 use serde_json::json;
 
 use super::Log;
-use super::change::{Change, Operation};
-use super::commit::COMMIT_ID;
+use super::change::{COMMIT_ID, Change, Operation};
 use super::same_rows::only_adds;
 use crate::error::Result;
 use crate::warehouse::{DataFile, Snapshot};

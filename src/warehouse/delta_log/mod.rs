@@ -21,8 +21,8 @@ mod updates;
 mod versions;
 
 pub(super) use actions::check_removable;
+pub(super) use change::OPERATION;
 pub use change::{Change, Operation};
-pub(super) use commit::OPERATION;
 pub use history::History;
 pub(super) use kept::{
     complete_kept, kept_names, kept_snapshot, kept_snapshots, kept_versions, version_named,

@@ -4,8 +4,7 @@
 use deltalake_core::kernel::{Action, Add};
 use object_store::ObjectStoreExt;
 
-use super::change::Operation;
-use super::commit::OPERATION;
+use super::change::{OPERATION, Operation};
 use super::{Log, same_rows::is_merge};
 use crate::error::{Error, Result};
 use crate::warehouse::{DataFile, FileTag, Snapshot};

@@ -2,8 +2,7 @@
 
 use deltalake_core::kernel::{Action, Metadata};
 
-use super::change::Operation;
-use super::commit::OPERATION;
+use super::change::{OPERATION, Operation};
 use super::metadata::read_alike;
 use super::positions::is_position;
 use super::{Log, updates};
