@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -86,17 +87,22 @@ pub struct Pushed {
     pub refused: Vec<(usize, String)>,
 }
 
+/// The most schemas whose mapping is kept: of a stream there is one, and for some time two.
+const MOST_MAPPINGS: usize = 8;
+
 /// Alerts that are to be committed together.
 pub struct AlertBatch {
     intake: Intake,
     history: bool,
+    /// How packets of some schemas become rows. None was made before a column came.
+    mappings: Vec<(SchemaRef, Arc<Mapping>)>,
 }
 
 impl AlertBatch {
     /// An empty one.
     pub async fn begin(warehouse: &Warehouse, options: &IngestOptions) -> Result<Self> {
         let intake = Intake::begin(warehouse, options).await?;
-        Ok(Self { intake, history: options.history })
+        Ok(Self { intake, history: options.history, mappings: Vec::new() })
     }
 
     /// Decodes and stages packets of one schema, at least one. It takes time and waits for the disk. An error means that the batch cannot
@@ -129,12 +135,27 @@ impl AlertBatch {
         Ok(Pushed { taken: datums.len(), refused })
     }
 
-    fn rows(&self, schema: &mut WriterSchema, datums: &[&Datum]) -> Result<PacketRows> {
+    fn rows(&mut self, schema: &mut WriterSchema, datums: &[&Datum]) -> Result<PacketRows> {
         let packets = schema.decode(datums)?;
-        let known = self.intake.known_columns()?;
-        let mapping = Mapping::new(&packets.schema(), self.history, &known)?;
+        let mapping = self.mapping(&packets.schema())?;
         let packets = typed::typed(&packets, &mapping.packet, 0)?;
         packet::rows(&mapping, &packets)
+    }
+
+    /// How packets of a schema become rows.
+    fn mapping(&mut self, packet: &SchemaRef) -> Result<Arc<Mapping>> {
+        let made =
+            self.mappings.iter().find(|(made, _)| Arc::ptr_eq(made, packet) || made == packet);
+        if let Some((_, mapping)) = made {
+            return Ok(mapping.clone());
+        }
+        let known = self.intake.known_columns()?;
+        let mapping = Arc::new(Mapping::new(packet, self.history, &known)?);
+        if mapping.adds_columns(&known) || self.mappings.len() == MOST_MAPPINGS {
+            self.mappings.clear();
+        }
+        self.mappings.push((packet.clone(), mapping.clone()));
+        Ok(mapping)
     }
 
     /// Commits all rows, and how far streams have been `read`, exactly once whatever is committed again: in the version that is given, if

@@ -79,6 +79,19 @@ impl Mapping {
             notes,
         })
     }
+
+    /// Whether the rows have columns that the tables do not have.
+    pub(crate) fn adds_columns(&self, tables: &KnownColumns) -> bool {
+        let entries = [&self.forced, &self.history].into_iter().flatten();
+        let entries = entries.map(|entries| (entries.table, &entries.columns));
+        let records = [(Table::Sources, &self.sources), (Table::Objects, &self.objects)];
+        records.into_iter().chain(entries).any(|(table, columns)| {
+            let has = |field: &Arc<Field>| {
+                tables.get(&table).is_some_and(|known| known.index_of(field.name()).is_ok())
+            };
+            !columns.schema.fields().iter().all(has)
+        })
+    }
 }
 
 fn missing(section: &str, field: &str) -> Error {

@@ -145,12 +145,14 @@ impl Reader {
         };
         let (taken, refused) = match self.schemas.get(&schema).await {
             Ok(known) => {
-                json.get_or_insert_with(|| Bytes::from(known.to_json()));
                 let datums: Vec<_> = self.pending.iter().zip(&packets).map(datum).collect();
                 let datums: Vec<_> = datums.iter().collect();
                 gathered.is_broken = true;
                 let pushed = block_in_place(|| gathered.batch.push(known, &datums))?;
                 gathered.is_broken = false;
+                if !pushed.refused.is_empty() {
+                    json.get_or_insert_with(|| Bytes::from(known.to_json()));
+                }
                 (pushed.taken, pushed.refused)
             }
             Err(error) if error.kind() == Kind::Input => {
