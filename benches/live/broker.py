@@ -1,5 +1,6 @@
 """A broker of Kafka (Tansu, which keeps all in memory), and the alerts that are produced to it."""
 
+import random
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -42,14 +43,22 @@ class Alert:
 
 
 def read_alerts(folder, most, schemas):
-    """The first alerts of the packets below a folder. Their schema is written into another."""
+    """The alerts of the first nights below a folder. Their schema is written into another."""
     alerts = []
-    for packet in islice(packets(folder), most):
+    for packet in islice(mixed(folder), most):
         if not alerts:
             schemas.mkdir(parents=True, exist_ok=True)
             (schemas / f"{schema_id(packet.text)}.avsc").write_text(packet.text)
         alerts.append(Alert(packet.diaObjectId, packet.diaSourceId, framed("confluent", packet)[1]))
     return alerts
+
+
+def mixed(folder):
+    """The packets of night after night, each in any order: those of one field are of one size."""
+    for night in sorted(folder.iterdir()):
+        of_night = list(packets(night))
+        random.Random(night.name).shuffle(of_night)
+        yield from of_night
 
 
 def topic(address, name):

@@ -32,7 +32,7 @@ def main():
     alerts = read_alerts(arguments.folder / "packets", arguments.alerts, arguments.folder / "schemas")
     version = subprocess.run([arguments.program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     machine = {"date": date.today().isoformat(), "cores": os.cpu_count(), "system": platform.platform(), "diaflight": version}
-    results = {"machine": machine, "backlog": [backlog(program, alerts[:count]) for count in (len(alerts) // 4, len(alerts))]}
+    results = {"machine": machine, "backlog": [backlog(program, alerts[:count]) for count in (len(alerts) // 4, len(alerts) // 2, len(alerts))]}
     save(arguments, results)
     results["fresh"] = fresh(program, alerts, arguments.rate, arguments.burst, arguments.seconds, arguments.turns)
     save(arguments, results)
@@ -47,7 +47,7 @@ def parse():
     parser.add_argument("--program", type=Path, required=True, help="diaflight, built with optimisation")
     parser.add_argument("--folder", type=Path, required=True, help="for packets and warehouses")
     parser.add_argument("--objects", type=int, default=120_000)
-    parser.add_argument("--alerts", type=int, default=50_000, help="of the larger backlog; the smaller one has a quarter")
+    parser.add_argument("--alerts", type=int, default=50_000, help="of the largest backlog; the smaller ones have a quarter and a half")
     parser.add_argument("--rate", type=int, default=300, help="alerts a second")
     parser.add_argument("--burst", type=int, default=10_000, help="alerts at once, half-way")
     parser.add_argument("--seconds", type=int, default=40, help="of a turn, without the burst")
