@@ -1,9 +1,9 @@
 //! Decides which copy of each row stays: [`Winners`] say which staged rows enter a table, and which rows leave it.
 //!
 //! Only ids and what [ranks](super::precedence) are made of are compared, of the staged rows that may have [other copies](super::repeats)
-//! and of the [copies of them](super::stored_copies) that the table has and that do not say the same. Sorted by identity, then by rank, then stored ones first, the
-//! first copy of each row is the one that stays: a row that is in the table already stays where a staged one says the same. What is held in
-//! memory is three bits a staged row and the ids of rows that leave.
+//! and of the [copies of them](super::stored_copies) that the table has. Where a staged row says the same as its only stored copy, that one
+//! stays, and there is nothing to decide. All else is sorted by identity, then by rank, then stored ones first: the first copy of each row
+//! is the one that stays. What is held in memory is three bits a staged row and the ids of rows that leave.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;

@@ -30,7 +30,7 @@ const ATTEMPTS: usize = 20;
 const FILES_AT_ONCE: usize = 16;
 
 /// What a commit says beside its change.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Says {
     txns: Vec<Action>,
     foreign_deletes: bool,
@@ -63,15 +63,16 @@ impl Warehouse {
         read: &Positions,
     ) -> Result<u64> {
         let log = Log::new(&self.location, table)?;
-        let says = Says { txns: read.actions().collect(), foreign_deletes: to_tell(base, &change) };
         for _ in 0..ATTEMPTS {
             let current = log.state(None).await?;
             if let Some(current) = &current {
                 read.check(&log, current).await?;
             }
-            check_base(&log, current.as_ref(), base, &change).await?;
+            let newer = check_base(&log, current.as_ref(), base, &change).await?;
             check_added(&log, &change.add).await?;
-            match self.write_with_updates(&log, current.as_ref(), &change, says.clone()).await {
+            let foreign_deletes = to_tell(newer.as_ref().or(base), &change);
+            let says = Says { txns: read.actions().collect(), foreign_deletes };
+            match self.write_with_updates(&log, current.as_ref(), &change, says).await {
                 Err(error) if error.kind() == Kind::Conflict => continue,
                 done => return done,
             }
@@ -175,20 +176,21 @@ fn conflict(log: &Log, why: &str) -> Error {
     Error::new(Kind::Conflict, format!("{}: {why}", log.location.url))
 }
 
+/// Checks that a change still stands; gives the newest snapshot if it is not the base.
 async fn check_base(
     log: &Log,
     current: Option<&EagerSnapshot>,
     base: Option<&Snapshot>,
     change: &Change,
-) -> Result<()> {
+) -> Result<Option<Snapshot>> {
     let (current, base) = match (current, base) {
-        (None, None) => return Ok(()),
+        (None, None) => return Ok(None),
         (Some(_), None) => return Err(conflict(log, "another writer created the table")),
         (None, Some(_)) => return Err(conflict(log, "the table is not there any more")),
         (Some(current), Some(base)) => (current, base),
     };
     if current.version() == base.version {
-        return Ok(());
+        return Ok(None);
     }
     let (from, to) = (base.version, current.version());
     let stands = match change.operation {
@@ -200,10 +202,10 @@ async fn check_base(
     if !stands {
         return Err(conflict(log, "another writer changed the table first"));
     }
-    let current = log.snapshot(current).await?;
-    let there: HashSet<_> = current.files.iter().map(|file| &file.path).collect();
+    let newer = log.snapshot(current).await?;
+    let there: HashSet<_> = newer.files.iter().map(|file| &file.path).collect();
     match change.remove.iter().all(|file| there.contains(&file.path)) {
-        true => Ok(()),
+        true => Ok(Some(newer)),
         false => Err(conflict(log, "another writer removed a file first")),
     }
 }

@@ -12,11 +12,24 @@ struct Deleted {
 
 impl Deleted {
     async fn new() -> Self {
+        let deleted = Self::before_updates().await;
+        for night in 1..3 {
+            deleted.ingest(night).await;
+        }
+        assert_eq!(update_files(&deleted.warehouse).await, 2);
+        deleted
+    }
+
+    /// The same before there were updates.
+    async fn before_updates() -> Self {
         let folder = tempdir().unwrap();
-        let warehouse = small(folder.path(), 3).await;
-        assert_eq!(update_files(&warehouse).await, 2);
+        let warehouse = small(folder.path(), 1).await;
         let url = folder.path().join("w").to_str().unwrap().to_string();
         Self { folder, warehouse, url }
+    }
+
+    async fn ingest(&self, night: i64) {
+        ingest_file(&self.warehouse, &night_of(self.folder.path(), night, 5..25), true).await;
     }
 
     /// Has deltalake change the table of objects.
@@ -105,6 +118,22 @@ async fn later_versions_know_it_until_a_fold() {
     assert_eq!((update_files(warehouse).await, deleted.may_be().await), (2, true));
     assert_eq!(deleted.objects("objects"), without(&[7]));
     assert_eq!(deleted.objects("\"objects@then\""), without(&[7]));
+}
+
+/// Work that began before there were updates, and that does not have to be done anew, knows it, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_commit_knows_it() {
+    let deleted = Deleted::before_updates().await;
+    let warehouse = &deleted.warehouse;
+    let base = warehouse.snapshot(Table::Objects, None).await.unwrap().unwrap();
+    assert_eq!(base.updates, None);
+    deleted.ingest(1).await;
+    deleted.change(&deleted.url, "delete('diaObjectId = 7')");
+    let (operation, schema) = (Operation::Compact, base.schema.clone());
+    let nothing = Change { operation, schema, add: Vec::new(), remove: Vec::new() };
+    warehouse.commit(Table::Objects, Some(&base), nothing).await.unwrap();
+    assert_eq!(update_files(warehouse).await, 1);
+    assert_eq!(deleted.objects("objects"), without(&[7]));
 }
 
 /// The next ingest folds first, so that an alert of such an object makes it anew.
