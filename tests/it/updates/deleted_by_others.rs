@@ -97,7 +97,7 @@ async fn they_are_gone_at_every_door() {
     assert_eq!(deleted.objects(&format!("\"objects@{before}\"")), without(&[]));
 }
 
-/// Names, commits that change no row, merges of updates, and what is restored remember it.
+/// Names, commits that change no row, and what is restored remember it.
 #[tokio::test(flavor = "multi_thread")]
 async fn later_versions_know_it_until_a_fold() {
     let deleted = Deleted::new().await;
