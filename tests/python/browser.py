@@ -15,7 +15,7 @@ import requests
 from astropy.time import Time
 from playwright.sync_api import sync_playwright
 
-from chromium import FLAGS, drawn, markers, open_page, tried
+from chromium import FLAGS, copied, drawn, find, markers, open_page, tried
 
 URL, IDS, FOLDER, CHROMIUM = sys.argv[1], sys.argv[2].split(","), sys.argv[3], sys.argv[4]
 LONG = IDS[0]
@@ -39,14 +39,12 @@ def search(page):
     page.get_by_role("searchbox").fill(f" {LONG} ")
     page.keyboard.press("Enter")
     page.wait_for_url(f"{URL}/{LONG}")
-    page.get_by_role("searchbox").fill(f"{IDS[1]}, {LONG} 12 nonsense")
-    page.get_by_role("button", name="Find").click()
+    find(page, f"{IDS[1]}, {LONG} 12 nonsense")
     assert "2 of 4 objects" in page.inner_text("h1")
     assert page.locator("tbody th a").all_inner_texts() == [IDS[1], LONG]
     assert "nonsense" in page.inner_text("main")
     many = " ".join(map(str, range(1, 6_000)))
-    page.get_by_role("searchbox").fill(f"{LONG} {many} {IDS[1]}")
-    page.get_by_role("button", name="Find").click()
+    find(page, f"{LONG} {many} {IDS[1]}")
     assert "2 of 6001 objects" in page.inner_text("h1") and "5999" in page.inner_text("main")
     for table, least in (("objects", 2), ("sources", 100)):
         with page.expect_download() as download:
@@ -196,16 +194,13 @@ def take_away(page):
         expected = 1 if name.startswith("objects") else 100
         assert LONG in name and len(rows) >= expected and rows["r:diaObjectId"][0] == int(LONG), (name, len(rows))
     for name in ("python", "curl", "flight"):
-        page.locator(f"[data-copy={name}]").click()
-        page.get_by_text("Copied").first.wait_for()
-        copied = page.evaluate("() => navigator.clipboard.readText()")
-        assert copied == page.inner_text(f"#{name}")
+        request = copied(page, name)
         if name == "curl":
-            rows = subprocess.run(copied, shell=True, check=True, capture_output=True).stdout
+            rows = subprocess.run(request, shell=True, check=True, capture_output=True).stdout
             assert len(READERS["csv"](rows)) > 100
         else:
             names = {}
-            exec(copied, names)
+            exec(request, names)
             assert len(names["light_curve"]) > 100
 
 

@@ -13,7 +13,7 @@ import urllib.request
 
 from playwright.sync_api import sync_playwright
 
-from chromium import FLAGS, drawn, markers, open_page, tried
+from chromium import FLAGS, copied, drawn, find, markers, open_page, tried
 
 SERVER, ID, OTHER, CHROMIUM = sys.argv[1:]
 PREFIX = "/some/path"
@@ -76,15 +76,12 @@ def below_a_path(browser, trouble):
     with page.expect_download() as download:
         page.locator(".downloads a", has_text="json").first.click()
     assert json.load(open(download.value.path()))[0]["r:diaObjectId"] == int(ID)
-    page.locator("[data-copy=curl]").click()
-    page.get_by_text("Copied").first.wait_for()
-    copied = page.evaluate("() => navigator.clipboard.readText()")
-    assert f"'{base}/api/v1/sources?" in copied, copied
-    rows = subprocess.run(copied, shell=True, check=True, capture_output=True).stdout
+    request = copied(page, "curl")
+    assert f"'{base}/api/v1/sources?" in request, request
+    rows = subprocess.run(request, shell=True, check=True, capture_output=True).stdout
     assert rows.count(b"\n") > 100
     assert page.locator("[data-copy=flight]").count() == 0, "an address of gRPC has no path"
-    page.get_by_role("searchbox").fill(f"{ID}, 12")
-    page.get_by_role("button", name="Find").click()
+    find(page, f"{ID}, 12")
     page.get_by_role("link", name=ID).click()
     page.wait_for_url(f"{base}/{ID}")
     page.get_by_role("link", name="diaflight").click()

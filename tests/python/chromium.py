@@ -30,6 +30,21 @@ def markers(page):
         .filter((trace) => trace.customdata).map((trace) => [`${trace.customdata[0].band} ${trace.meta}`, trace.x.length]))""")
 
 
+def find(page, text):
+    """Searches with the button. Before it returns the page of the answer is there, of which all may be asked at once."""
+    page.get_by_role("searchbox").fill(text)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Find").click()
+
+
+def copied(page, name):
+    """The request of this name, once the button has copied it."""
+    page.locator(f"[data-copy={name}]").click()
+    page.get_by_text("Copied").first.wait_for()
+    page.wait_for_function("async (name) => await navigator.clipboard.readText() === document.getElementById(name).innerText", arg=name)
+    return page.inner_text(f"#{name}")
+
+
 def tried(page, operation):
     """What the form at /docs/ shows of an operation's answer when it is sent as it is filled in."""
     block = page.locator(f"#operations-{operation}")
