@@ -1,5 +1,5 @@
-"""How long a server with very many files takes until it is ready, in a folder and in a bucket of SeaweedFS. The files are links to one, each
-with a range of keys of its own in the log."""
+"""How long a server with very many files takes until it is ready, in a folder and in a bucket of SeaweedFS; so with a log of very many
+commits. The files are links to one, each with a range of keys of its own in the log."""
 
 import json
 import os
@@ -25,29 +25,32 @@ STARTS = 5
 
 
 def many_files(program, folder, count):
+    """One file, so many, and twice as many in so many commits."""
     warehouse = folder / "many-files"
-    shutil.rmtree(warehouse, ignore_errors=True)
-    run(program, "generate", "--warehouse", warehouse, "--objects", 200, "--seed", 1)
-    grow(warehouse / "sources", count)
-    yield {"storage": "folder", "files": count, **starts(program, str(warehouse), {})}
-    if shutil.which("weed"):
-        with seaweed() as variables:
-            upload(warehouse, variables)
-            yield {"storage": "bucket", "files": count, **starts(program, f"s3://{BUCKET}/many-files", variables)}
-    shutil.rmtree(warehouse)
+    for files, each in ((1, 1), (count, 1000), (2 * count, 2)):
+        shutil.rmtree(warehouse, ignore_errors=True)
+        run(program, "generate", "--warehouse", warehouse, "--objects", 10, "--seed", 1)
+        commits = grow(warehouse / "sources", files, each)
+        size = {"files": files, "commits": commits}
+        yield {"storage": "folder", **size, **starts(program, str(warehouse), {})}
+        if shutil.which("weed"):
+            with seaweed() as variables:
+                upload(warehouse, variables)
+                yield {"storage": "bucket", **size, **starts(program, f"s3://{BUCKET}/many-files", variables)}
+        shutil.rmtree(warehouse)
 
 
-def grow(table, count):
-    """Adds links to the table's file until it has `count`, in commits of a thousand, and a checkpoint."""
+def grow(table, count, each):
+    """Adds links to the table's file until it has `count`, in commits of `each`, and a checkpoint. Returns how many commits there are."""
     log = table / "_delta_log"
     [entry] = sorted(log.glob("*.json"))
     [add] = [action["add"] for action in map(json.loads, entry.read_text().splitlines()) if "add" in action]
     stats = json.loads(add["stats"])
     last, version = stats["maxValues"]["diaObjectId"], 0
-    for first in range(1, count, 1000):
+    for first in range(1, count, each):
         version += 1
         actions = []
-        for number in range(first, min(first + 1000, count)):
+        for number in range(first, min(first + each, count)):
             path = f"part-{uuid.uuid4()}.parquet"
             os.link(table / add["path"], table / path)
             stats["minValues"]["diaObjectId"], stats["maxValues"]["diaObjectId"] = last + 2 * number, last + 2 * number + 1
@@ -55,6 +58,7 @@ def grow(table, count):
         actions.append({"commitInfo": {"timestamp": int(time.time() * 1000), "operation": "WRITE"}})
         (log / f"{version:020}.json").write_text("\n".join(map(json.dumps, actions)))
     DeltaTable(str(table)).create_checkpoint()
+    return version + 1
 
 
 def starts(program, warehouse, variables):

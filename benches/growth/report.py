@@ -96,8 +96,8 @@ def unmerged(rows):
 
 
 def many_files(rows):
-    lines = [[row["storage"], f"{row['files']:,}", f"{row['ready_s']:.2f}", f"{row['memory_mib']:.0f}"] for row in rows]
-    yield from table(["storage", "files", "s until ready", "MiB then"], lines)
+    lines = [[row["storage"], f"{row['files']:,}", f"{row['commits']:,}", f"{row['ready_s']:.2f}", f"{row['memory_mib']:.0f}"] for row in rows]
+    yield from table(["storage", "files", "commits", "s until ready", "MiB then"], lines)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,12 @@ impl IndexCache {
         }
         let read = Arc::new(FileIndex::load(store, table, file, &self.columns).await?);
         let mut files = self.files.lock();
-        files.retain(|_, file| file.strong_count() > 0);
+        // Looking for those that nobody needs takes as long as there are files, so it waits until there are twice as many.
+        if files.len() == files.capacity() {
+            files.retain(|_, file| file.strong_count() > 0);
+            let needed = files.len();
+            files.reserve(needed.max(1));
+        }
         files.insert(name, Arc::downgrade(&read));
         Ok(read)
     }

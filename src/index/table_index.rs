@@ -81,37 +81,31 @@ impl TableIndex {
     pub async fn open(snapshot: Snapshot, cache: Arc<IndexCache>) -> Self {
         let Snapshot { table, version, .. } = snapshot;
         let mut carrying = 0;
-        let every = stream::iter(snapshot.files).map(|file| {
-            let (cache, store) = (cache.clone(), snapshot.store.clone());
+        let (later, now): (Vec<_>, Vec<_>) = snapshot.files.into_iter().partition(|file| {
             carrying += usize::from(file.tag.index.is_some());
-            let later = file.tag.index.is_some() && carrying > FILES_BEFORE_USE;
-            async move {
-                if later {
-                    return (file, None);
-                }
-                let of = file.clone();
-                // Large footers take long to decode, so several threads decode them.
-                let read = SpawnedTask::spawn(async move { cache.file(&store, table, &of).await });
-                let read = read.await.map_err(|error| Error::internal(error.to_string()));
-                (file, Some(read.flatten()))
-            }
+            file.tag.index.is_some() && carrying > FILES_BEFORE_USE
         });
-        let mut every = every.buffered(FILES_AT_ONCE);
-        let mut files = Vec::new();
-        while let Some((file, read)) = every.next().await {
-            match read {
+        let mut files: Vec<_> = later.into_iter().map(|file| (file, OnceCell::new())).collect();
+        let read = stream::iter(now).map(|file| {
+            let (cache, store, of) = (cache.clone(), snapshot.store.clone(), file.clone());
+            // Large footers take long to decode, so several threads decode them.
+            let read = SpawnedTask::spawn(async move { cache.file(&store, table, &of).await });
+            async move { (file, read.await) }
+        });
+        let mut read = read.buffered(FILES_AT_ONCE);
+        while let Some((file, read)) = read.next().await {
+            match read.map_err(|error| Error::internal(error.to_string())).flatten() {
                 // An empty file has nothing to read. It has no range of keys either, by which files are put in order.
-                Some(Ok(index)) if index.file.is_empty() => {}
-                Some(Ok(index)) => files.push((index.file.clone(), OnceCell::from(index))),
-                None => files.push((file, OnceCell::new())),
-                Some(Err(error)) => {
+                Ok(index) if index.file.is_empty() => {}
+                Ok(index) => files.push((index.file.clone(), OnceCell::from(index))),
+                Err(error) => {
                     tracing::warn!(table = table.name(), version, %error, "a file was not indexed");
                     files.push((file, OnceCell::new()));
                 }
             }
         }
-        drop(every);
-        files.sort_by_key(|(file, _)| (*file.keys.start(), file.path.clone()));
+        drop(read);
+        files.sort_by(|(one, _), (other, _)| one.in_key_order(other));
         let (described, indexes): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let overlaps = overlapping(described.iter().map(|file| &file.keys));
         let files = indexes.into_iter().zip(overlaps);

@@ -190,7 +190,7 @@ impl Warehouse {
     async fn described_newest(&self, table: Table) -> Result<Snapshot> {
         let mut base = self.newest(table).await?;
         base.files = described(&base.store, table, base.files).await?;
-        base.files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        base.files.sort_unstable_by(DataFile::in_key_order);
         Ok(base)
     }
 

@@ -117,7 +117,7 @@ async fn from_objects(
     let files = files.into_iter().zip(of_path.values);
     let mut files: Vec<_> =
         files.map(|((_, file), partition_values)| DataFile { partition_values, ..file }).collect();
-    files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+    files.sort_unstable_by(DataFile::in_key_order);
     let (schema, store) = (Arc::new(Schema::new(columns)), location.store.clone());
     let (table_id, entry) = (FOLDER, None);
     Ok(Snapshot {

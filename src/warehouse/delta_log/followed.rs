@@ -97,7 +97,7 @@ impl FileChanges {
             |file: &&DataFile| !removed.contains(&file.path) && !added.contains_key(&file.path);
         let mut files: Vec<_> = known.iter().filter(stays).cloned().collect();
         files.extend(added.into_values());
-        files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        files.sort_unstable_by(DataFile::in_key_order);
         files
     }
 }

@@ -174,7 +174,8 @@ impl Log {
         let schema = Arc::new(without_comments(self.table, &schema));
         let in_log = metadata.partition_columns();
         let table_id = id_of(metadata);
-        let mut files = Vec::new();
+        let added = added.into_iter();
+        let mut files = Vec::with_capacity(added.size_hint().0);
         for add in added {
             let file = self.data_file(&add, table_id)?;
             let told = &add.partition_values;
@@ -191,7 +192,7 @@ impl Log {
             })?;
             files.push(DataFile { partition_values, ..file });
         }
-        files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        files.sort_unstable_by(DataFile::in_key_order);
         Ok(Snapshot {
             table: self.table,
             version,
@@ -283,8 +284,7 @@ impl Log {
 fn added(state: &EagerSnapshot) -> impl Iterator<Item = Add> {
     // Nothing else tells the tags.
     #[allow(deprecated)]
-    let added = state.log_data().iter().map(|file| file.add_action()).collect::<Vec<_>>();
-    added.into_iter()
+    state.log_data().into_iter().map(|file| file.add_action())
 }
 
 /// A value from its text in a log or a path; `None` is null.

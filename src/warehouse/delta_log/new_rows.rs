@@ -47,7 +47,7 @@ impl Log {
             }
             files.push(file);
         }
-        files.sort_by_key(|file| (*file.keys.start(), file.path.clone()));
+        files.sort_unstable_by(DataFile::in_key_order);
         let entry = self.entry(version).await?;
         // Columns that came later are null in its files.
         let added = Snapshot {

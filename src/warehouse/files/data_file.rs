@@ -1,6 +1,7 @@
 //! What is known of one Parquet file of a table without reading its rows: from its footer, or from the log where that is all there is. The
 //! ranges of its ids and times tell a reader whether to open it.
 
+use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
@@ -9,7 +10,6 @@ use object_store::{ObjectMeta, path::Path};
 use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
-use serde_json::{Value, json};
 
 use super::layout;
 use super::stored_names::stored_name;
@@ -51,7 +51,7 @@ pub struct DataFile {
 /// A file that claims to have more rows is not believed, so that the rows of many files can be added up.
 const MAX_ROWS: u64 = 1 << 44;
 
-const ANY_ID: RangeInclusive<i64> = i64::MIN..=i64::MAX;
+pub(super) const ANY_ID: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 
 impl DataFile {
     /// Whether the file is known to have no row. Then all that is unknown of it does not matter.
@@ -117,34 +117,6 @@ impl DataFile {
         }
     }
 
-    /// From an entry of the log. Files of other writers may have no statistics.
-    pub(crate) fn from_log(
-        table: Table,
-        path: Path,
-        size_bytes: u64,
-        modified: DateTime<Utc>,
-        stats: Option<&str>,
-    ) -> serde_json::Result<Self> {
-        let stats: Value = stats.map(serde_json::from_str).transpose()?.unwrap_or_default();
-        let range =
-            |name: &str| (stats["minValues"][name].clone(), stats["maxValues"][name].clone());
-        let ids = |name| {
-            let (min, max) = range(name);
-            Some(min.as_i64()?..=max.as_i64()?)
-        };
-        let (from, to) = range(TIME);
-        let times = exact(&from).zip(exact(&to)).map(|(from, to)| at_most(from)..=at_least(to));
-        let no_nulls = |name: &str| stats["nullCount"][name] == 0;
-        Ok(Self {
-            rows: known_rows(stats["numRecords"].as_u64()),
-            keys: ids(KEY).unwrap_or(ANY_ID),
-            ids: ids(table.id_column()).unwrap_or(ANY_ID),
-            times_mjd: times.filter(|_| no_nulls(TIME)),
-            may_lack_keys: !no_nulls(KEY),
-            ..Self::unknown(path, size_bytes, modified)
-        })
-    }
-
     /// The file at a level and, where that has ranges, in the range that begins with a key.
     pub(crate) fn placed(mut self, level: Option<Level>, range: Option<i64>) -> Self {
         (self.tag.level, self.tag.range) = (level, range);
@@ -169,6 +141,11 @@ impl DataFile {
         self
     }
 
+    /// The order of the files of a snapshot: by their first keys.
+    pub(crate) fn in_key_order(&self, other: &Self) -> Ordering {
+        (self.keys.start(), &self.path).cmp(&(other.keys.start(), &other.path))
+    }
+
     /// Whether its rows are updates, which replace those of the same objects.
     pub fn is_update(&self) -> bool {
         self.tag.update.is_some()
@@ -191,50 +168,18 @@ impl DataFile {
             ..self
         }
     }
-
-    /// The statistics of an entry of the log, by which every Delta reader skips files.
-    pub(crate) fn log_stats(&self, table: Table) -> String {
-        let mut stats = json!({"minValues": {}, "maxValues": {}, "nullCount": {}});
-        if let Some(rows) = self.rows {
-            stats["numRecords"] = rows.into();
-        }
-        let mut add = |name: &str, min: Value, max: Value| {
-            stats["minValues"][name] = min;
-            stats["maxValues"][name] = max;
-            stats["nullCount"][name] = 0.into();
-        };
-        for (name, range) in [(KEY, &self.keys), (table.id_column(), &self.ids)] {
-            if *range != ANY_ID {
-                add(name, (*range.start()).into(), (*range.end()).into());
-            }
-        }
-        if let Some(times) = &self.times_mjd {
-            add(TIME, (*times.start()).into(), (*times.end()).into());
-        }
-        stats.to_string()
-    }
 }
 
-fn known_rows(told: Option<u64>) -> Option<u64> {
+pub(super) fn known_rows(told: Option<u64>) -> Option<u64> {
     told.filter(|rows| *rows <= MAX_ROWS)
 }
 
-/// A number of the log as a double, if the double is exactly that number.
-fn exact(number: &Value) -> Option<f64> {
-    match number.as_i64() {
-        Some(whole) => {
-            Some(whole as f64).filter(|_| whole.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS)
-        }
-        None => number.as_f64().filter(|_| number.is_f64()),
-    }
-}
-
 /// Writers may write 0 for a minimum of -0, which sorts before it.
-fn at_most(least: f64) -> f64 {
+pub(super) fn at_most(least: f64) -> f64 {
     if least == 0.0 { -0.0 } else { least }
 }
 
-fn at_least(greatest: f64) -> f64 {
+pub(super) fn at_least(greatest: f64) -> f64 {
     if greatest == 0.0 { 0.0 } else { greatest }
 }
 

@@ -3,6 +3,7 @@
 mod data_file;
 mod gather;
 mod layout;
+mod log_stats;
 mod parquet_file;
 mod reader;
 mod sort;

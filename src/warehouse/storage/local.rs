@@ -1,21 +1,19 @@
 //! Files on a local disk. Bytes that the system has in memory are read on the calling thread; all others on threads that may wait for a
-//! disk. That saves a lookup from memory two changes of thread. Writes are [`durable`](super::durable), and a listing goes on after a name
-//! that no object_store path can have.
+//! disk. That saves a lookup from memory two changes of thread. Writes are [`durable`](super::durable).
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::ops::Range;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::stream::BoxStream;
-use futures::{FutureExt, StreamExt, stream};
 use object_store::local::LocalFileSystem;
-use object_store::path::{self, Path};
+use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
     ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
@@ -23,9 +21,9 @@ use object_store::{
 };
 use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::spawn_blocking;
-use walkdir::WalkDir;
 
 use super::durable::{Draft, Existing};
+use super::local_listing::listed;
 
 /// More than this is copied on a thread of its own, whether or not it is in memory.
 const AT_ONCE_BYTES: u64 = 2 << 20;
@@ -98,14 +96,15 @@ impl ObjectStore for LocalFiles {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let folder = FilePath::new("/").join(prefix.map_or("", |prefix| prefix.as_ref()));
-        let listed = async move {
-            match spawn_blocking(move || list(&folder)).await {
-                Ok(objects) => stream::iter(objects),
-                Err(error) => stream::iter(vec![Err(error.into())]),
-            }
-        };
-        listed.flatten_stream().boxed()
+        listed(prefix, None)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        listed(prefix, Some(offset.clone()))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -181,41 +180,6 @@ fn failed(path: &FilePath, error: io::Error) -> Error {
     }
 }
 
-/// All files below a folder, in any order. Files that vanish meanwhile are left out, and so are object_store's temporary files (`x#1`).
-fn list(folder: &FilePath) -> Vec<Result<ObjectMeta>> {
-    let entries = WalkDir::new(folder).follow_links(true).min_depth(1).into_iter();
-    entries.filter_map(|entry| object(entry).transpose()).collect()
-}
-
-fn object(entry: walkdir::Result<walkdir::DirEntry>) -> Result<Option<ObjectMeta>> {
-    let looked = entry.and_then(|entry| Ok((entry.metadata()?, entry.into_path())));
-    let (metadata, path) = match looked {
-        Ok(found) => found,
-        Err(error) if error.io_error().is_some_and(|e| e.kind() == io::ErrorKind::NotFound) => {
-            return Ok(None);
-        }
-        Err(error) => return Err(Error::Generic { store: "file", source: error.into() }),
-    };
-    if !metadata.is_file() {
-        return Ok(None);
-    }
-    let location = stored(&path)?;
-    let number = location.filename().and_then(|name| name.rsplit_once('#')).map(|parts| parts.1);
-    if number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit())) {
-        return Ok(None);
-    }
-    let modified = metadata.modified().map_err(|error| failed(&path, error))?;
-    let (size, last_modified) = (metadata.len(), modified.into());
-    Ok(Some(ObjectMeta { location, last_modified, size, e_tag: None, version: None }))
-}
-
-fn stored(path: &FilePath) -> Result<Path> {
-    let text = std::str::from_utf8(path.as_os_str().as_bytes()).map_err(|source| {
-        path::Error::NonUnicode { path: path.to_string_lossy().into_owned(), source }
-    })?;
-    Ok(Path::parse(text)?)
-}
-
 /// The bytes of all ranges, if the system has them in memory. `None` after any error: the ordinary read reports it.
 fn in_memory(path: &FilePath, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
     let file = File::open(path).ok()?;
@@ -230,10 +194,11 @@ fn in_memory(path: &FilePath, ranges: &[Range<u64>]) -> Option<Vec<Bytes>> {
 
 #[cfg(test)]
 mod tests {
-    use futures::TryStreamExt;
+    use futures::{StreamExt, TryStreamExt};
     use object_store::ObjectStoreExt;
 
     use super::*;
+    use crate::warehouse::storage::metered::Metered;
 
     #[tokio::test]
     async fn ranges_are_read_whole_or_refused() {
@@ -278,7 +243,16 @@ mod tests {
         for path in found {
             assert!(store.get(&path).await.is_ok());
         }
-        let nothing = store.list(Some(&prefix.join("missing"))).try_collect::<Vec<_>>().await;
+        let nothing =
+            store.list(Some(&prefix.clone().join("missing"))).try_collect::<Vec<_>>().await;
         assert!(nothing.unwrap().is_empty());
+        // What comes before an offset is not looked at, also by the store that counts requests.
+        let store = Metered(Arc::new(store));
+        let after = store
+            .list_with_offset(Some(&prefix), &prefix.clone().join("c"))
+            .map_ok(|found| found.location);
+        let mut after = after.try_collect::<Vec<_>>().await.unwrap();
+        after.sort();
+        assert_eq!(after.iter().map(Path::as_ref).collect::<Vec<_>>(), expected[1..]);
     }
 }

@@ -107,14 +107,15 @@ impl ObjectStore for Metered {
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let (mut listed, began) = (self.0.list(prefix).fuse(), Instant::now());
-        let counted = async move {
-            let first = listed.next().await;
-            let error = first.as_ref().and_then(|first| first.as_ref().err());
-            STORAGE_COUNTS.count("list", began, error);
-            stream::iter(first).chain(listed)
-        };
-        stream::once(counted).flatten().boxed()
+        counted_list(self.0.list(prefix))
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        counted_list(self.0.list_with_offset(prefix, offset))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -151,6 +152,20 @@ impl ObjectStore for Metered {
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
         self.0.copy_opts(from, to, options).await
     }
+}
+
+/// The same objects, as one request that takes until the first of them.
+fn counted_list(
+    listed: BoxStream<'static, Result<ObjectMeta>>,
+) -> BoxStream<'static, Result<ObjectMeta>> {
+    let (mut listed, began) = (listed.fuse(), Instant::now());
+    let counted = async move {
+        let first = listed.next().await;
+        let error = first.as_ref().and_then(|first| first.as_ref().err());
+        STORAGE_COUNTS.count("list", began, error);
+        stream::iter(first).chain(listed)
+    };
+    stream::once(counted).flatten().boxed()
 }
 
 /// The same bytes, counted as they come. A request that fails after its first byte is counted once more, as failed.

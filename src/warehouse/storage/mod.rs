@@ -8,6 +8,7 @@ mod credentials;
 mod durable;
 mod listing;
 mod local;
+mod local_listing;
 mod location;
 mod metered;
 mod patience;

@@ -89,6 +89,10 @@ async fn they_are_gone_at_every_door() {
         }
         assert_eq!(found(&server).await, left, "a server that follows");
         assert_eq!(found(&Server::serve(&deleted.url, &[]).await).await, left, "a new server");
+        let some = json!({"endpoint": "objects", "diaObjectId": "6,7,8,24"});
+        assert_eq!(over_flight(&server, some).await.rows.len(), left.len());
+        let whole = over_flight(&server, json!({"endpoint": "objects"})).await;
+        assert_eq!(whole.rows.len() as i64, all - gone.len() as i64);
         assert_eq!(deleted.objects("objects"), without(&gone));
         assert_eq!(deleted.rows(count)[0]["n"], all - gone.len() as i64);
         let of_one = deleted.rows("SELECT nDiaSources FROM objects WHERE diaObjectId = 7");
@@ -110,6 +114,12 @@ async fn later_versions_know_it_until_a_fold() {
     let nothing = Change { operation: Operation::Compact, schema, add: none(), remove: none() };
     warehouse.commit(Table::Objects, Some(&base), nothing).await.unwrap();
     deleted.change(&deleted.url, "optimize.compact()");
+    assert_eq!(deleted.objects("objects"), without(&[7]));
+    let often = MergePolicy { young_runs: [2; 3], ..MergePolicy::DEFAULT };
+    let (merge, done) =
+        warehouse.merge_due(Table::Objects, &often, &[], &|_| ()).await.unwrap().unwrap();
+    done.unwrap();
+    assert_eq!((merge.kind, update_files(warehouse).await), (MergeKind::Updates, 1));
     assert_eq!(deleted.objects("objects"), without(&[7]));
     warehouse.fold(Table::Objects, &MergePolicy::DEFAULT).await.unwrap();
     assert_eq!((update_files(warehouse).await, deleted.may_be().await), (0, false));
