@@ -1,5 +1,6 @@
 """Measures writing tables, beside DuckDB: rows per processor second of `diaflight ingest` and of DuckDB, which sorts the same file and
-writes the same columns, each in its own process. The file has the sources of a survey, ordered by time, as Fink's nested Parquet."""
+writes the same columns, each in its own process; and of `diaflight generate`, which made the survey. The file has the sources of a survey,
+ordered by time, as Fink's nested Parquet."""
 
 import statistics
 import sys
@@ -16,6 +17,7 @@ RECORDS = ("clf", "xm")  # of Fink; their fields have the record's name in front
 ORDER = '"diaObjectId", "midpointMjdTai", "diaSourceId"'
 DUCKDB = "import duckdb, sys; duckdb.connect().execute(sys.argv[1])"
 CODECS = ["lz4", "zstd"]
+ROUNDS = 11  # the processor time of the same work differs by a tenth from one process to the next
 
 
 def writing(built, survey, arguments):
@@ -26,12 +28,13 @@ def writing(built, survey, arguments):
         for codec in CODECS:
             commands[f"DuckDB, {codec}"] = lambda to, codec=codec: [sys.executable, "-c", DUCKDB, sort(flat, alerts, to, codec)]
         used = {name: [] for name in commands}
-        for seed in range(arguments.rounds):
+        for seed in range(ROUNDS):
             for name, command in commands.items():
                 to = Path(folder) / f"{name}-{seed}".replace(" ", "-")
                 used[name].append(used_by(command(to))[0])
                 check(survey, name, to)
-    return [result(survey, name, usages) for name, usages in used.items()]
+    made = result(survey, "diaflight generate", [survey.usage])
+    return [made, *(result(survey, name, usages) for name, usages in used.items())]
 
 
 def result(survey, name, usages):
