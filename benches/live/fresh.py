@@ -1,7 +1,7 @@
 """How soon an alert is served after it was produced, at a rate and in a burst, and what `live` costs lookups of the same server.
 
 In turns: alerts are produced that nobody reads, then the same that `live` reads. So lookups are compared beside the same producer
-and broker."""
+and broker. Alerts come in any order, whatever their night: the fields of one night of the survey are alike, and so are the sizes of its alerts."""
 
 import multiprocessing
 import random
@@ -20,6 +20,7 @@ WATCHED = 40  # one alert of so many
 def fresh(program, alerts, rate, burst, seconds, turns):
     random.seed(1)
     asked = [alert.diaObjectId for alert in random.sample(alerts, 400)]
+    alerts = random.sample(alerts, len(alerts))
     delays, lookups, peaks, each = [], {"without": [], "with": []}, [], rate * seconds + burst
     warehouse = program.warehouse("fresh")
     with program.server(warehouse) as url, broker() as address:
@@ -36,6 +37,7 @@ def fresh(program, alerts, rate, burst, seconds, turns):
                 peaks.append(live.peak_mib())
     return {
         "alerts": each * turns,
+        "bytes_each": statistics.mean(len(alert.value) for alert in alerts[: each * turns]),
         "rate": rate,
         "burst": burst,
         "watched": len(delays),

@@ -27,7 +27,7 @@ def rows(backlogs, fresh):
         yield f"{what}: of them for each second of processor time of `live`", "", f"{one['alerts'] / one['cpu_s']:,.0f}"
         yield f"{what}: peak memory, MiB", "1,024", f"{one['peak_mib']:,.0f}"
     delays, lookups = fresh["delay_s"], fresh["lookup_ms"]
-    what = f"{fresh['rate']} alerts a second, and {fresh['burst']:,} more in a moment"
+    what = f"{fresh['rate']} alerts a second of {fresh['bytes_each'] / 1e3:.0f} kB, and {fresh['burst']:,} more in a moment"
     yield f"{what}: p50, p99 from produced to served, s", "p99 10", f"{delays['p50']:.1f}, {delays['p99']:.1f}"
     yield "peak memory meanwhile, MiB", "1,024", f"{fresh['peak_mib']:,.0f}"
     for name, wanted in {"p50": "1.5", "p99": "2"}.items():

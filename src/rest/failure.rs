@@ -35,10 +35,15 @@ pub(crate) fn from_panic(panic: Box<dyn Any + Send>) -> Response {
     failure::from_panic(panic).into_response()
 }
 
+/// The id under which the log has a request.
+pub(super) fn request_id(request: &Request) -> String {
+    let id = request.extensions().get::<RequestId>().map(RequestId::header_value);
+    id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).unwrap_or_default()
+}
+
 /// Middleware: gives every error answer its body.
 pub(crate) async fn describe(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().map(RequestId::header_value);
-    let id = id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).unwrap_or_default();
+    let id = request_id(&request);
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
     let response = next.run(request).await;
     let status = response.status();

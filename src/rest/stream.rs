@@ -22,9 +22,9 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
-use tower_http::request_id::RequestId;
 
 use super::endpoint::EndpointState;
+use super::failure::request_id;
 use super::rows::warned;
 use crate::access::Access;
 use crate::encode::{Format, encode};
@@ -52,7 +52,7 @@ pub(crate) fn methods() -> MethodRouter<EndpointState> {
 
 async fn answer(State(served): State<EndpointState>, request: Request) -> Result<Response> {
     let (access, client) = of_caller(request.extensions());
-    let (sent, id) = (RowsSent::from_extensions(request.extensions()), id_of(&request));
+    let (sent, id) = (RowsSent::from_extensions(request.extensions()), request_id(&request));
     let Some(request) = stream_request(&served, request).await? else { return Ok(served.about()) };
     if request.is_whole_table() {
         access.check()?;
@@ -79,12 +79,6 @@ async fn answer(State(served): State<EndpointState>, request: Request) -> Result
 
 fn of_caller(extensions: &Extensions) -> (Access, Option<Client>) {
     (Access::from_extensions(extensions), Client::from_extensions(extensions))
-}
-
-/// The id under which the log has the request.
-fn id_of(request: &Request) -> String {
-    let id = request.extensions().get::<RequestId>().map(RequestId::header_value);
-    id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()).unwrap_or_default()
 }
 
 /// The parsed request; `None` for one without arguments by a client that does not say that it takes events.
