@@ -86,14 +86,14 @@ impl TableIndex {
             file.tag.index.is_some() && carrying > FILES_BEFORE_USE
         });
         let mut files: Vec<_> = later.into_iter().map(|file| (file, OnceCell::new())).collect();
-        let read = stream::iter(now).map(|file| {
+        let reading = stream::iter(now).map(|file| {
             let (cache, store, of) = (cache.clone(), snapshot.store.clone(), file.clone());
             // Large footers take long to decode, so several threads decode them.
             let read = SpawnedTask::spawn(async move { cache.file(&store, table, &of).await });
             async move { (file, read.await) }
         });
-        let mut read = read.buffered(FILES_AT_ONCE);
-        while let Some((file, read)) = read.next().await {
+        let mut reading = reading.buffered(FILES_AT_ONCE);
+        while let Some((file, read)) = reading.next().await {
             match read.map_err(|error| Error::internal(error.to_string())).flatten() {
                 // An empty file has nothing to read. It has no range of keys either, by which files are put in order.
                 Ok(index) if index.file.is_empty() => {}
@@ -104,7 +104,7 @@ impl TableIndex {
                 }
             }
         }
-        drop(read);
+        drop(reading);
         files.sort_by(|(one, _), (other, _)| one.in_key_order(other));
         let (described, indexes): (Vec<_>, Vec<_>) = files.into_iter().unzip();
         let overlaps = overlapping(described.iter().map(|file| &file.keys));

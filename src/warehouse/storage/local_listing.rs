@@ -66,7 +66,7 @@ fn object(entry: walkdir::Result<DirEntry>, after: Option<&Path>) -> Result<Opti
     Ok(Some(ObjectMeta { location, last_modified, size, e_tag: None, version: None }))
 }
 
-/// Whether a file comes after a path, by its bytes. A folder may hold such files though it comes before.
+/// Whether a file comes after a path, in the order of their bytes. What is in a folder may, so each folder counts.
 fn comes_after(entry: &DirEntry, after: &Path) -> bool {
     match entry.path().as_os_str().as_bytes() {
         [b'/', path @ ..] => entry.file_type().is_dir() || path > after.as_ref().as_bytes(),

@@ -55,6 +55,8 @@ fn what_others_say_is_not_taken_for_more_than_it_says() {
     assert_eq!(times("60000", "60001", ""), None);
     let ids = read(r#"{"minValues": {"diaObjectId": 1.7e17}, "maxValues": {"diaObjectId": "5"}}"#);
     assert_eq!(ids.keys, ANY_ID);
+    let few = read(r#"{"numRecords": 5, "minValues": null, "maxValues": {"deep": {"a": [1]}}}"#);
+    assert_eq!((few.rows, few.keys, few.may_lack_keys), (Some(5), ANY_ID, true));
 }
 
 /// Every such number is read as another one by a parser that multiplies digits by a power of ten.
