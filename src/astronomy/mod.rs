@@ -15,6 +15,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use function::Function;
 pub use photometry::{ab_mag, ab_mag_err};
+pub use sky::separation_deg;
 pub use time::{mjd_to_iso_utc, night_mjd_tai, utc_to_mjd_tai};
 
 /// All functions.

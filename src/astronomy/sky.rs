@@ -5,7 +5,7 @@ use cdshealpix::nested;
 use super::function::{Compute, FunctionDefinition};
 use crate::error::{Error, Result};
 
-pub(crate) static DEFINITIONS: [FunctionDefinition; 2] = [
+pub(crate) static DEFINITIONS: [FunctionDefinition; 3] = [
     FunctionDefinition {
         name: "angular_separation_deg",
         arguments: &[
@@ -17,24 +17,33 @@ pub(crate) static DEFINITIONS: [FunctionDefinition; 2] = [
         about: "Angle between two places in degrees, 0 to 180; null where a right ascension is not finite or a declination is not \
             within -90 to 90.",
         source: "Vincenty 1975, Survey Review 23, 88, on a sphere; as astropy's angular_separation",
-        compute: Compute::Double(|a| {
-            let [one, other] = [[a[0], a[1]], [a[2], a[3]]];
-            let are_places = is_place(one) && is_place(other);
-            Ok(are_places.then(|| angular_separation_deg(one, other)))
-        }),
+        compute: Compute::Double(|a| Ok(separation_deg([a[0], a[1]], [a[2], a[3]]))),
     },
     FunctionDefinition {
         name: "healpix_index",
-        arguments: &[
-            ("order", "whole number from 0 to 29: the sphere has 12 * 4^order cells"),
-            ("ra_deg", "right ascension in degrees (ICRS)"),
-            ("dec_deg", "declination in degrees (ICRS)"),
-        ],
+        arguments: &CELL_ARGUMENTS,
         about: "Number of the HEALPix cell of a place in the nested scheme; null where ra_deg is not \
             finite or dec_deg is not within -90 to 90.",
         source: "Gorski et al. 2005, ApJ 622, 759",
-        compute: Compute::Long(|a| healpix_index(a[0], a[1], a[2])),
+        compute: Compute::Long(|a| healpix_index("healpix_index", a[0], [a[1], a[2]])),
     },
+    FunctionDefinition {
+        name: "healpix_ring_index",
+        arguments: &CELL_ARGUMENTS,
+        about: "Number of the HEALPix cell of a place in the ring scheme; null where ra_deg is not \
+            finite or dec_deg is not within -90 to 90.",
+        source: "Gorski et al. 2005, ApJ 622, 759",
+        compute: Compute::Long(|a| {
+            let nested = healpix_index("healpix_ring_index", a[0], [a[1], a[2]])?;
+            Ok(nested.map(|cell| nested::get(a[0] as u8).to_ring(cell as u64) as i64))
+        }),
+    },
+];
+
+const CELL_ARGUMENTS: [(&str, &str); 3] = [
+    ("order", "whole number from 0 to 29: the sphere has 12 * 4^order cells"),
+    ("ra_deg", "right ascension in degrees (ICRS)"),
+    ("dec_deg", "declination in degrees (ICRS)"),
 ];
 
 const MOST_ORDER: f64 = 29.0;
@@ -42,6 +51,11 @@ const MOST_ORDER: f64 = 29.0;
 /// Whether a right ascension and a declination are those of a position.
 fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
     ra_deg.is_finite() && (-90.0..=90.0).contains(&dec_deg)
+}
+
+/// The angle between two places (right ascension, declination) in degrees, as the SQL function has it; `None` where one is no place.
+pub fn separation_deg(one: [f64; 2], other: [f64; 2]) -> Option<f64> {
+    (is_place(one) && is_place(other)).then(|| angular_separation_deg(one, other))
 }
 
 /// The angle between two positions (right ascension, declination). It is accurate at every angle, including very small ones and 180
@@ -56,9 +70,9 @@ fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
 }
 
 /// The HEALPix cell of a position. A position within rounding of a border may be in either of the cells.
-fn healpix_index(order: f64, ra_deg: f64, dec_deg: f64) -> Result<Option<i64>> {
+fn healpix_index(function: &str, order: f64, [ra_deg, dec_deg]: [f64; 2]) -> Result<Option<i64>> {
     if order.fract() != 0.0 || !(0.0..=MOST_ORDER).contains(&order) {
-        let message = format!("healpix_index: order is {order}; give a whole number from 0 to 29");
+        let message = format!("{function}: order is {order}; give a whole number from 0 to 29");
         return Err(Error::argument(message));
     }
     if !is_place([ra_deg, dec_deg]) {
@@ -85,19 +99,19 @@ mod tests {
 
     #[test]
     fn cells_are_nested() {
-        let at = |order| healpix_index(order, 150.1, 2.2).unwrap().unwrap();
+        let cell = |order, ra| healpix_index("healpix_index", order, [ra, 2.2]).unwrap().unwrap();
+        let at = |order| cell(order, 150.1);
         for order in 1..=29 {
             assert_eq!(at(f64::from(order)) >> 2, at(f64::from(order - 1)));
         }
         assert!((0..12).contains(&at(0.0)));
-        let turned = healpix_index(20.0, 150.1 - 360.0, 2.2).unwrap();
-        assert_eq!(turned, Some(at(20.0)));
+        assert_eq!(cell(20.0, 150.1 - 360.0), at(20.0));
     }
 
     #[test]
     fn an_order_that_does_not_exist_is_refused_by_name() {
         for order in [-1.0, 30.0, 2.5, f64::NAN] {
-            let error = healpix_index(order, 0.0, 0.0).unwrap_err();
+            let error = healpix_index("healpix_index", order, [0.0, 0.0]).unwrap_err();
             assert_eq!(error.kind(), Kind::Argument);
             assert!(error.to_string().contains("order"), "{error}");
         }
@@ -106,7 +120,7 @@ mod tests {
     #[test]
     fn no_place_has_no_cell() {
         for (ra, dec) in [(f64::NAN, 0.0), (f64::INFINITY, 0.0), (0.0, f64::NAN), (0.0, 90.1)] {
-            assert_eq!(healpix_index(3.0, ra, dec).unwrap(), None);
+            assert_eq!(healpix_index("healpix_index", 3.0, [ra, dec]).unwrap(), None);
             let Compute::Double(separation) = DEFINITIONS[0].compute else { panic!("a double") };
             for places in [[ra, dec, 0.0, 0.0], [0.0, 0.0, ra, dec]] {
                 assert_eq!(separation(&places).unwrap(), None);

@@ -13,13 +13,16 @@ mod json;
 mod parquet;
 mod votable;
 
+use std::sync::Arc;
+
 use ::arrow::array::RecordBatch;
-use ::arrow::datatypes::{Schema, SchemaRef};
+use ::arrow::compute::cast;
+use ::arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use bytes::Bytes;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::TryStreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 
 use self::column_types::EncodedColumns;
 use crate::error::Result;
@@ -126,6 +129,27 @@ pub fn served(rows: SendableRecordBatchStream) -> Result<SendableRecordBatchStre
     let served =
         rows.and_then(move |batch| std::future::ready(columns.convert(&batch).map_err(Into::into)));
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, served)))
+}
+
+/// The same rows with their ids (columns of 64 bits whose names end in `Id`) as texts, for readers whose numbers have 53 bits.
+pub fn with_text_ids(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let is_id =
+        |field: &Field| field.name().ends_with("Id") && field.data_type() == &DataType::Int64;
+    let schema = rows.schema();
+    let fields = schema.fields().iter().map(|field| match is_id(field) {
+        true => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        false => field.clone(),
+    });
+    let fields: Fields = fields.collect();
+    let schema = Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()));
+    let of = schema.clone();
+    let rows = rows.map(move |rows| {
+        let rows = rows?;
+        let columns = rows.columns().iter().zip(of.fields());
+        let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+        Ok(RecordBatch::try_new(of.clone(), columns.collect::<Result<_, _>>()?)?)
+    });
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 #[cfg(test)]

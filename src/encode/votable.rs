@@ -24,7 +24,7 @@ use quick_xml::events::BytesText;
 use super::cells::Cells;
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
-use crate::schema::{DESCRIPTION, UCD, UNIT};
+use crate::schema::{DESCRIPTION, OVERFLOW, UCD, UNIT};
 
 /// `output-format=votable`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
@@ -70,7 +70,12 @@ impl Encoder for Votable {
         if !self.schema.fields().is_empty() {
             out.extend_from_slice(b"</TABLEDATA></DATA>\n");
         }
-        out.extend_from_slice(b"</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
+        out.extend_from_slice(b"</TABLE>\n");
+        // DALI has the status again after a table that lacks rows.
+        if self.schema.metadata().contains_key(OVERFLOW) {
+            out.extend_from_slice(b"<INFO name=\"QUERY_STATUS\" value=\"OVERFLOW\"/>\n");
+        }
+        out.extend_from_slice(b"</RESOURCE>\n</VOTABLE>\n");
         Ok(())
     }
 }

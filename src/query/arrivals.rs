@@ -100,7 +100,7 @@ impl Engine {
         let seen = self.tables.seen(Table::Sources);
         let seen = seen.ok_or_else(|| self.tables.absent(Table::Sources))?;
         let (table, id) = self.tables.since(&seen, query.as_of.as_ref()).await?;
-        Ok(Versions { table, fp: None, ids: [id, 0] })
+        Ok(Versions { table, beside: None, ids: [id, 0] })
     }
 
     /// Follows the sources of a query, from its `as_of` on, or from now on. Errors: `Argument` for a version that is not there (yet), or a

@@ -128,7 +128,7 @@ impl Engine {
     pub async fn computed_schema(&self, table: Table) -> Result<SchemaRef> {
         let plain = self.prepared(table, None).await?;
         let with_limits = match table {
-            Table::Sources => self.with_upper_limits(None, None).await.ok(),
+            Table::Sources => self.beside(Table::Fp, None, None).await.ok(),
             Table::Objects | Table::Fp => None,
         };
         Ok(with_limits.unwrap_or(plain).planner().columns().computed())
@@ -203,33 +203,40 @@ impl Engine {
         let as_of = query.as_of.as_ref();
         match &query.rows {
             Rows::SourcesWithUpperLimits { fp_version, .. } => {
-                self.with_upper_limits(as_of, *fp_version).await
+                let both = self.beside(Table::Fp, as_of, *fp_version).await;
+                both.map_err(|error| error.context("withupperlim"))
             }
             rows => self.prepared(rows.table(), as_of).await,
         }
     }
 
-    async fn with_upper_limits(
+    /// The sources with another table beside them. Where `as_of` is a version of the sources, the other table has one, too.
+    pub(super) async fn beside(
         &self,
+        other: Table,
         as_of: Option<&AsOf>,
-        fp_version: Option<u64>,
+        other_version: Option<u64>,
     ) -> Result<Arc<PreparedTables>> {
-        let as_of_fp = match (as_of, fp_version) {
+        let as_of_other = match (as_of, other_version) {
             (_, Some(version)) => Some(AsOf::Version(version)),
             (Some(AsOf::Version(version) | AsOf::Exactly { version, .. }), None) => {
+                let other = other.name();
                 return Err(Error::argument(format!(
-                    "as_of must be a time or both versions (`{version}; fp=7`, as X-Diaflight-Snapshot has them) where withupperlim \
-                     is asked for: two tables are read"
+                    "as_of must be a time or both versions (`{version}; {other}=7`, as X-Diaflight-Snapshot has them): two tables are read"
                 )));
             }
             (as_of, None) => as_of.cloned(),
         };
-        let fp = self.prepared(Table::Fp, as_of_fp.as_ref()).await?;
+        let other = self.prepared(other, as_of_other.as_ref()).await?;
         let sources = self.prepared(Table::Sources, as_of).await?;
-        self.tables.with_upper_limits(&sources, &fp).await
+        self.tables.beside(&sources, &other).await
     }
 
-    async fn prepared(&self, table: Table, as_of: Option<&AsOf>) -> Result<Arc<PreparedTables>> {
+    pub(super) async fn prepared(
+        &self,
+        table: Table,
+        as_of: Option<&AsOf>,
+    ) -> Result<Arc<PreparedTables>> {
         let found = match as_of {
             None => self.tables.current(table),
             Some(as_of) => self.tables.as_of(table, as_of).await?,

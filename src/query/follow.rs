@@ -30,8 +30,8 @@ pub(crate) struct Tables {
     pub shared: Shared,
     current: RwLock<HashMap<Table, Seen>>,
     pub(super) older: Older,
-    /// The sources with their upper limits, as last asked for.
-    with_upper_limits: Mutex<Option<Arc<PreparedTables>>>,
+    /// The sources with another table beside them, as last asked for.
+    beside: Mutex<HashMap<Table, Arc<PreparedTables>>>,
     pub(super) looks: Looks,
     /// Counts the times that new snapshots were shown.
     shows: watch::Sender<u64>,
@@ -66,7 +66,7 @@ impl Tables {
             shared,
             current: RwLock::default(),
             older: Older::default(),
-            with_upper_limits: Mutex::default(),
+            beside: Mutex::default(),
             looks: Looks::default(),
             shows: watch::Sender::default(),
         }
@@ -119,19 +119,20 @@ impl Tables {
         current.values().map(|seen| seen.prepared.table().clone()).collect()
     }
 
-    /// The sources with the upper limits of the forced photometry, made when first asked for.
-    pub(crate) async fn with_upper_limits(
+    /// The sources with another table beside them, made when first asked for.
+    pub(crate) async fn beside(
         &self,
         sources: &PreparedTables,
-        fp: &PreparedTables,
+        other: &PreparedTables,
     ) -> Result<Arc<PreparedTables>> {
-        let versions = sources.versions_with(Some(fp.snapshot()));
-        let held = self.with_upper_limits.lock().clone();
+        let (table, versions) =
+            (other.snapshot().table, sources.versions_beside(Some(other.snapshot())));
+        let held = self.beside.lock().get(&table).cloned();
         if let Some(made) = held.filter(|made| made.versions() == versions) {
             return Ok(made);
         }
-        let made = Arc::new(PreparedTables::with_upper_limits(sources, fp, &self.shared).await?);
-        *self.with_upper_limits.lock() = Some(made.clone());
+        let made = Arc::new(PreparedTables::beside(sources, other, &self.shared).await?);
+        self.beside.lock().insert(table, made.clone());
         Ok(made)
     }
 

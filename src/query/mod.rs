@@ -8,6 +8,7 @@
 mod added_rows;
 mod arrivals;
 mod as_of;
+mod cone;
 mod served_columns;
 mod engine;
 mod explain;
@@ -29,6 +30,7 @@ mod time;
 mod usage;
 
 pub use arrivals::{Arrival, Follower, ToldVersion};
+pub use cone::{ActiveTime, Circle, ConeQuery, FoundObjects, TimeKind};
 pub use engine::{Answer, Engine};
 pub use looks::TableLooks;
 pub use options::EngineOptions;
@@ -107,6 +109,11 @@ pub enum Rows {
         /// The version of the forced photometry, where `as_of` is a version, too.
         fp_version: Option<u64>,
     },
+    /// The sources in a circle, in the order of their objects.
+    SourcesWithin(Circle),
+    /// The newest source of each object with the newest state of the object, the nearest to the centre of a circle first; with the column of
+    /// the separation.
+    NewestSources(Circle),
 }
 
 impl Rows {
@@ -122,7 +129,10 @@ impl Rows {
     /// The table, or the first of two.
     pub fn table(&self) -> Table {
         match self {
-            Self::Sources { .. } | Self::SourcesWithUpperLimits { .. } => Table::Sources,
+            Self::Sources { .. }
+            | Self::SourcesWithUpperLimits { .. }
+            | Self::SourcesWithin(_)
+            | Self::NewestSources(_) => Table::Sources,
             Self::Objects => Table::Objects,
             Self::Fp { .. } => Table::Fp,
         }
@@ -132,7 +142,9 @@ impl Rows {
     pub fn time(&self) -> Option<&TimeMatch> {
         match self {
             Self::Sources { time, .. } | Self::SourcesWithUpperLimits { time, .. } => time.as_ref(),
-            Self::Objects | Self::Fp { .. } => None,
+            Self::Objects | Self::Fp { .. } | Self::SourcesWithin(_) | Self::NewestSources(_) => {
+                None
+            }
         }
     }
 }
@@ -187,8 +199,8 @@ impl Query {
 pub struct Versions {
     /// The version of the table, or of the first of two.
     pub table: u64,
-    /// The version of the forced photometry, where its upper limits are among the rows.
-    pub fp: Option<u64>,
+    /// The other table that is read, and its version.
+    pub beside: Option<(Table, u64)>,
     /// The [ids](crate::warehouse::Snapshot::id) of both versions. A table that is made anew or restored has the same versions again, but
     /// other ids.
     pub ids: [u64; 2],
@@ -197,6 +209,7 @@ pub struct Versions {
 impl fmt::Display for Versions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.table)?;
-        self.fp.map_or(Ok(()), |fp| write!(f, "; fp={fp}"))
+        let Some((table, version)) = self.beside else { return Ok(()) };
+        write!(f, "; {}={version}", table.name())
     }
 }

@@ -9,7 +9,7 @@ use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::datasource::{ViewTable, provider_as_source};
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
-use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, ident};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::prelude::{SessionConfig, SessionContext};
@@ -17,13 +17,14 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::plans::{PlanCounts, Planned, Plans};
 use super::query_sql::{QuerySql, TAGGED_SOURCES};
 use super::served_columns::{Chosen, Selection, ServedColumns, UnknownColumn};
-use super::{ObjectIds, Order, Query, Rows, filter};
+use super::{Circle, ObjectIds, Order, Query, Rows, filter};
 use crate::error::Result;
 use crate::plan::{LookupExec, OpenTable, ParameterValues, SnapshotTable, base_config, base_state};
+use crate::schema::{KEY, Table};
 
 /// Plans the queries on tables with some schemas.
 pub(crate) struct Planner {
-    /// One table, or the sources and the forced photometry whose upper limits stand among the rows.
+    /// One table, or the sources and another one beside them.
     tables: Vec<OpenTable>,
     session: SessionContext,
     /// What the plans need to be executed; the same for every execution.
@@ -33,7 +34,7 @@ pub(crate) struct Planner {
 }
 
 impl Planner {
-    /// A planner for one table, or for the sources and the forced photometry together.
+    /// A planner for one table, or for the sources with another one beside them.
     pub(crate) async fn new(
         tables: Vec<OpenTable>,
         runtime: Arc<RuntimeEnv>,
@@ -45,6 +46,11 @@ impl Planner {
         }
         let rows = match &tables[..] {
             [table] => Rows::all(table.table, Order::NewestFirst),
+            [sources, objects] if objects.table == Table::Objects => {
+                let (name, view) = object_states(sources, objects)?;
+                session.register_table(name, Arc::new(ViewTable::new(view, None)))?;
+                Rows::NewestSources(Circle::NOWHERE)
+            }
             _ => {
                 let (name, sql) = TAGGED_SOURCES;
                 let view = session.state().create_logical_plan(sql).await?;
@@ -81,7 +87,7 @@ impl Planner {
 
     /// The plan of a query of `tables`, which have the planner's schemas, and the names that the query asks for in vain. The plan of a
     /// lookup is most often kept from one before. That of a range of keys is made each time from the values and the snapshot, by which
-    /// DataFusion leaves out files.
+    /// DataFusion leaves out files; and that of separations, which are computed with values, since DataFusion's plans have no open ones.
     pub(crate) async fn plan(
         &self,
         query: &Query,
@@ -89,7 +95,8 @@ impl Planner {
     ) -> Result<(Planned, Vec<UnknownColumn>)> {
         let (chosen, unknown) = self.columns.choose(&query.columns);
         let statement = QuerySql::from_query(query);
-        if let ObjectIds::Within(_) = query.ids {
+        let has_place = matches!(query.rows, Rows::NewestSources(_));
+        if has_place || matches!(query.ids, ObjectIds::Within(_)) {
             let bind = |plan| bound_logical(plan, tables, &statement.values);
             return Ok((self.make(query, &statement, &chosen, bind).await?, unknown));
         }
@@ -123,6 +130,16 @@ impl Planner {
         }
         Ok(planned)
     }
+}
+
+/// The columns of objects that sources have not, and the key: a view, since which columns these are depends on the schemas.
+fn object_states(sources: &OpenTable, objects: &OpenTable) -> Result<(&'static str, LogicalPlan)> {
+    let own = objects.schema.fields().iter().map(|field| field.name().as_str());
+    let own = own.filter(|name| *name == KEY || sources.schema.index_of(name).is_err());
+    let own: Vec<_> = own.map(ident).collect();
+    let scanned = provider_as_source(Arc::new(objects.clone()));
+    let scan = LogicalPlanBuilder::scan(objects.table.name(), scanned, None)?;
+    Ok(("object_states", scan.project(own)?.build()?))
 }
 
 /// A plan whose lookups are bound to the snapshots and the values, ready to be executed once.

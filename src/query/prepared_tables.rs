@@ -1,4 +1,4 @@
-//! A snapshot made ready for queries, with the [`Planner`] of its schema; or two snapshots together, where upper limits are asked for.
+//! A snapshot made ready for queries, with the [`Planner`] of its schema; or two snapshots together, where rows of both are asked for.
 
 use std::sync::{Arc, Weak};
 
@@ -29,7 +29,7 @@ pub(crate) struct Shared {
 
 /// A snapshot, or two, and their planner.
 pub(crate) struct PreparedTables {
-    /// The table that is asked, and the forced photometry if its upper limits stand among the rows.
+    /// The table that is asked, and the one that is read beside it.
     tables: Vec<Arc<SnapshotTable>>,
     planner: Arc<Planner>,
     /// Reads the index ahead as long as the tables are in use.
@@ -48,16 +48,11 @@ impl PreparedTables {
         Ok(Self { _filling: Some(filling), ..prepared })
     }
 
-    /// The sources with the upper limits of the forced photometry. Errors: `Argument` where the tables are foreign ones without
-    /// the columns that this takes.
-    pub(crate) async fn with_upper_limits(
-        sources: &Self,
-        fp: &Self,
-        shared: &Shared,
-    ) -> Result<Self> {
-        let tables = vec![sources.table().clone(), fp.table().clone()];
+    /// The sources with another table beside them. Errors: `Argument` where the tables are foreign ones without the columns that this takes.
+    pub(crate) async fn beside(sources: &Self, other: &Self, shared: &Shared) -> Result<Self> {
+        let tables = vec![sources.table().clone(), other.table().clone()];
         let prepared = Self::planned(tables, shared).await;
-        prepared.map_err(|error| Error::argument(format!("withupperlim: {error}")))
+        prepared.map_err(|error| Error::argument(error.to_string()))
     }
 
     async fn planned(tables: Vec<Arc<SnapshotTable>>, shared: &Shared) -> Result<Self> {
@@ -83,14 +78,15 @@ impl PreparedTables {
 
     /// The versions that an answer is from.
     pub(crate) fn versions(&self) -> Versions {
-        self.versions_with(self.tables.get(1).map(|fp| fp.snapshot()))
+        self.versions_beside(self.tables.get(1).map(|other| other.snapshot()))
     }
 
-    /// Those of its table, and of the forced photometry that may stand beside it.
-    pub(crate) fn versions_with(&self, fp: Option<&Arc<Snapshot>>) -> Versions {
+    /// Those of its table, and of the one that may stand beside it.
+    pub(crate) fn versions_beside(&self, other: Option<&Arc<Snapshot>>) -> Versions {
         let table = self.snapshot();
-        let ids = [table.id(), fp.map_or(0, |fp| fp.id())];
-        Versions { table: table.version, fp: fp.map(|fp| fp.version), ids }
+        let ids = [table.id(), other.map_or(0, |other| other.id())];
+        let beside = other.map(|other| (other.table, other.version));
+        Versions { table: table.version, beside, ids }
     }
 
     /// What makes the plans of queries on these tables.

@@ -13,12 +13,15 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::Placeholder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 
-use super::{ObjectIds, Order, Query, Rows};
+use super::{Circle, ObjectIds, Order, Query, Rows};
 use crate::plan::{ParameterValues, parameter_value};
 
 /// The view of the sources that upper limits stand beside: the quality cuts.
 pub const TAGGED_SOURCES: (&str, &str) =
     ("tagged_sources", include_str!("../../sql/views/tagged_sources.sql"));
+
+/// More than separations are rounded by.
+const ROUNDING_DEG: f64 = 1e-9;
 
 /// The SQL of a query and the values of its parameters.
 pub(crate) struct QuerySql {
@@ -36,6 +39,8 @@ pub(crate) struct SqlText {
     ids: Option<&'static str>,
     /// A condition on `midpointMjdTai`.
     time: Option<&'static str>,
+    /// A condition on `ra` and `dec`.
+    within: Option<&'static str>,
     order_by: &'static str,
 }
 
@@ -55,7 +60,8 @@ impl QuerySql {
             values.push(("time_to", time.to_mjd.into()));
             "midpointMjdTai >= $time_from AND midpointMjdTai <= $time_to"
         });
-        Self { text: SqlText { select, ids, time, order_by }, values }
+        let within = place_condition(rows, &mut values);
+        Self { text: SqlText { select, ids, time, within, order_by }, values }
     }
 
     /// Parses it against the tables of a session; parameters stay open, their types known.
@@ -79,7 +85,8 @@ impl QuerySql {
 
 fn select(rows: &Rows) -> &'static str {
     match rows {
-        Rows::Sources { .. } => include_str!("../../sql/sources.sql"),
+        Rows::Sources { .. } | Rows::SourcesWithin(_) => include_str!("../../sql/sources.sql"),
+        Rows::NewestSources(_) => include_str!("../../sql/newest_sources.sql"),
         Rows::Objects => include_str!("../../sql/objects.sql"),
         Rows::Fp { .. } => include_str!("../../sql/fp.sql"),
         Rows::SourcesWithUpperLimits { .. } => include_str!("../../sql/sources_withupperlim.sql"),
@@ -99,7 +106,8 @@ fn order_by(rows: &Rows) -> &'static str {
             "midpointMjdTai DESC, diaObjectId, diaSourceId, diaForcedSourceId"
         }
         // The order of the files, with the rows of each object reversed.
-        Rows::Sources { order: Order::ByObject, .. } => {
+        Rows::NewestSources(_) => "separation_degree, diaObjectId",
+        Rows::Sources { order: Order::ByObject, .. } | Rows::SourcesWithin(_) => {
             "diaObjectId, midpointMjdTai DESC, diaSourceId DESC"
         }
         Rows::Fp { order: Order::ByObject } => {
@@ -133,6 +141,22 @@ fn ids_condition(ids: &ObjectIds, values: &mut ParameterValues) -> Option<&'stat
     }
 }
 
+/// The condition on the place of a source, and the values that its statement has of a circle. What lies within it differs in declination
+/// by its radius at most: that is cheap to test, and all there is to test of most rows.
+fn place_condition(rows: &Rows, values: &mut ParameterValues) -> Option<&'static str> {
+    let (Rows::SourcesWithin(circle) | Rows::NewestSources(circle)) = rows else { return None };
+    let Circle { ra_deg, dec_deg, radius_deg } = *circle;
+    values.push(("ra_deg", ra_deg.into()));
+    values.push(("dec_deg", dec_deg.into()));
+    let Rows::SourcesWithin(_) = rows else { return None };
+    values.push(("radius_deg", radius_deg.into()));
+    values.push(("dec_from_deg", (dec_deg - radius_deg - ROUNDING_DEG).into()));
+    values.push(("dec_to_deg", (dec_deg + radius_deg + ROUNDING_DEG).into()));
+    Some(
+        "dec >= $dec_from_deg AND dec <= $dec_to_deg AND angular_separation_deg(ra, dec, $ra_deg, $dec_deg) <= $radius_deg",
+    )
+}
+
 fn id_list(ids: &[i64]) -> ScalarValue {
     let ids = Int64Array::from(ids.to_vec());
     SingleRowListArrayBuilder::new(Arc::new(ids)).build_list_scalar()
@@ -140,10 +164,10 @@ fn id_list(ids: &[i64]) -> ScalarValue {
 
 impl fmt::Display for SqlText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { select, ids, time, order_by } = self;
+        let Self { select, ids, time, within, order_by } = self;
         let filtered = select
             .replace("{where_at_any_time}", &where_all(ids.iter()))
-            .replace("{where}", &where_all(ids.iter().chain(time)));
+            .replace("{where}", &where_all(ids.iter().chain(time).chain(within)));
         write!(f, "{}\nORDER BY {order_by}", filtered.trim_end())
     }
 }

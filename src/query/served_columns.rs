@@ -14,7 +14,10 @@ use super::Columns;
 use crate::error::Result;
 use crate::nearest::nearest;
 use crate::plan::OpenTable;
-use crate::schema::{self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT};
+use crate::schema::{
+    self, COMPUTED, ComputedColumn, OF_A_CIRCLE, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, OF_A_PLACE,
+    Table,
+};
 
 /// For so many unknown names the nearest known one is looked for. A client may send thousands.
 const LOOKED_FOR: usize = 20;
@@ -60,7 +63,7 @@ pub(crate) struct Selection {
 }
 
 impl ServedColumns {
-    /// Of the SQL `plan`, whose rows are of the first of `tables` and, as upper limits, of the second.
+    /// Of the SQL `plan`, whose rows are of the first of `tables`, with what the second adds to them.
     pub(crate) fn new(
         session: &SessionState,
         plan: &LogicalPlan,
@@ -72,8 +75,15 @@ impl ServedColumns {
             own.retain(|column| !is_among(&columns, column));
             columns.extend(own);
         }
-        let of_light_curve = if tables.len() > 1 { &OF_A_LIGHT_CURVE[..] } else { &[] };
-        columns.extend(computed(session, plan, of_light_curve, true)?);
+        let of_both: &[_] = match tables.get(1).map(|beside| beside.table) {
+            Some(Table::Objects) => {
+                columns.extend(computed(session, plan, &OF_A_PLACE, false)?);
+                &OF_A_CIRCLE
+            }
+            Some(_) => &OF_A_LIGHT_CURVE,
+            None => &[],
+        };
+        columns.extend(computed(session, plan, of_both, true)?);
         columns.extend(computed(session, plan, &OF_A_MEASUREMENT, false)?);
         columns.sort_by(|a, b| a.field.name().cmp(b.field.name()));
         let names = columns.iter().map(|column| column.field.name().clone());

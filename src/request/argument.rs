@@ -29,6 +29,8 @@ pub enum Takes {
     Flag,
     /// A time as a decimal number, whose digits count.
     Decimal,
+    /// A number, or a text that stands for one.
+    NumberOrText,
     /// A number or an RFC 3339 time.
     VersionOrTime,
     /// A SQL predicate.

@@ -92,12 +92,15 @@ pub struct Warning {
     pub arguments: Ignored,
     /// The version that was asked for.
     pub as_of: Option<AsOf>,
+    /// How much of what was asked for the answer has, where that is not all.
+    pub cut: Option<String>,
 }
 
 impl Warning {
     /// The text of the warning; `None` if there is nothing to warn of.
     pub fn text(&self) -> Option<String> {
         let sentences = [
+            self.cut.clone(),
             self.ids.sentence("no diaObjectId (digits within 64 bits)"),
             self.columns.sentence("unknown columns"),
             self.arguments.sentence("ignored arguments"),

@@ -3,15 +3,19 @@
 
 pub mod argument;
 pub mod arguments;
+mod cone;
+mod date;
 pub mod ignored;
 pub mod json;
 mod plot;
+mod position;
 pub mod query;
 mod rows;
 mod schema;
 mod stream;
 
+pub use cone::ConeRequest;
 pub use plot::PlotRequest;
 pub use rows::{RowRequest, missing_id};
-pub use schema::SchemaRequest;
+pub use schema::{DescribedEndpoint, SchemaRequest};
 pub use stream::{StreamRequest, resume_point};

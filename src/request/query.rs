@@ -100,7 +100,7 @@ fn ids(value: Value<'_>) -> Result<(Vec<i64>, Ignored)> {
 }
 
 /// The names in the order given, each once.
-fn columns(value: Option<Value<'_>>) -> Result<Columns> {
+pub(super) fn columns(value: Option<Value<'_>>) -> Result<Columns> {
     let scalars = match value {
         None | Some(Value::One(Scalar::Null)) => return Ok(Columns::All),
         Some(value) => value.into_scalars(),

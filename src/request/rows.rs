@@ -10,13 +10,24 @@ use crate::error::{Error, Result};
 use crate::query::{Columns, Order, Query, Rows, UnknownColumn};
 use crate::schema::{TAG, Table};
 
-static OUTPUT_FORMAT: Argument = Argument {
+pub(super) static OUTPUT_FORMAT: Argument = Argument {
     name: "output-format",
     about: "The format of the answer; `arrow` is an IPC stream.",
     takes: Takes::Word(|| Format::ALL.map(Format::name).to_vec()),
     is_required: false,
     example: "json",
 };
+
+pub(super) static IDS_AS: Argument = Argument {
+    name: "ids",
+    about: "How JSON has ids, which have 64 bits: as numbers, or as texts for readers such as JavaScript and jq, whose numbers have 53.",
+    takes: Takes::Word(|| IDS.map(|(word, _)| word).to_vec()),
+    is_required: false,
+    example: "text",
+};
+
+/// The words for ids, and whether they mean texts.
+const IDS: [(&str, bool); 2] = [("number", false), ("text", true)];
 
 static EXPLAIN: Argument = Argument {
     name: "explain",
@@ -33,6 +44,8 @@ pub struct RowRequest {
     pub query: Query,
     /// The format of the answer.
     pub format: Format,
+    /// Whether ids are texts in JSON.
+    pub ids_as_text: bool,
     /// Whether the plan is asked for, not the rows.
     pub explain: bool,
     /// Texts among the ids that are no ids.
@@ -43,10 +56,18 @@ pub struct RowRequest {
 
 impl RowRequest {
     /// The arguments of `/api/v1/objects` and `/api/v1/fp`.
-    pub const ARGUMENTS: &[&Argument] = &[&ID, &COLUMNS, &OUTPUT_FORMAT, &AS_OF, &EXPLAIN];
+    pub const ARGUMENTS: &[&Argument] = &[&ID, &COLUMNS, &OUTPUT_FORMAT, &IDS_AS, &AS_OF, &EXPLAIN];
     /// The arguments of `/api/v1/sources`.
-    pub const ARGUMENTS_OF_SOURCES: &[&Argument] =
-        &[&ID, &COLUMNS, &OUTPUT_FORMAT, &MIDPOINT_MJD_TAI, &WITH_UPPER_LIMITS, &AS_OF, &EXPLAIN];
+    pub const ARGUMENTS_OF_SOURCES: &[&Argument] = &[
+        &ID,
+        &COLUMNS,
+        &OUTPUT_FORMAT,
+        &IDS_AS,
+        &MIDPOINT_MJD_TAI,
+        &WITH_UPPER_LIMITS,
+        &AS_OF,
+        &EXPLAIN,
+    ];
 
     /// Reads the merged arguments of a request for a table's rows.
     pub fn parse(table: Table, mut arguments: Arguments<'_>) -> Result<Self> {
@@ -59,6 +80,7 @@ impl RowRequest {
         let Asked { mut query, fp_version, ignored_ids } =
             query(table, Order::NewestFirst, &mut arguments)?;
         let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
+        let ids_as_text = ids_as_text(&mut arguments)?;
         let explain = flag(&EXPLAIN, &mut arguments)?;
         let with_upper_limits =
             table == Table::Sources && flag(&WITH_UPPER_LIMITS, &mut arguments)?;
@@ -73,14 +95,15 @@ impl RowRequest {
                 false => ignored_arguments.push("withupperlim, since columns lacks v:tag"),
             }
         }
-        Ok(Self { query, format, explain, ignored_ids, ignored_arguments })
+        Ok(Self { query, format, ids_as_text, explain, ignored_ids, ignored_arguments })
     }
 
     /// The warning to send with the rows.
     pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         let as_of = self.query.as_of.clone();
-        Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()
+        let columns = unknown_columns.into();
+        Warning { ids, columns, arguments, as_of, cut: None }.text()
     }
 }
 
@@ -97,7 +120,20 @@ fn shows_tags(columns: &Columns) -> bool {
     }
 }
 
-fn format(value: Value<'_>) -> Result<Format> {
+/// Whether ids are texts.
+pub(super) fn ids_as_text(arguments: &mut Arguments<'_>) -> Result<bool> {
+    let Some(value) = arguments.remove(IDS_AS.name) else { return Ok(false) };
+    let known = match &value {
+        Value::One(Scalar::Text(text)) => IDS.iter().find(|(word, _)| word == text),
+        _ => None,
+    };
+    known.map(|(_, is_text)| *is_text).ok_or_else(|| {
+        let words = IDS.map(|(word, _)| word).join(", ");
+        wrong(IDS_AS.name, &format!("one of {words}"), value)
+    })
+}
+
+pub(super) fn format(value: Value<'_>) -> Result<Format> {
     let known = match &value {
         Value::One(Scalar::Text(text)) => Format::from_name(text),
         _ => None,

@@ -2,6 +2,7 @@
 
 use super::argument::{Argument, Takes};
 use super::arguments::Arguments;
+use super::cone::ConeRequest;
 use super::ignored::Warning;
 use super::json::{Scalar, Value};
 use super::rows::flag;
@@ -11,7 +12,7 @@ use crate::schema::Table;
 static ENDPOINT: Argument = Argument {
     name: "endpoint",
     about: "The endpoint whose fields are asked for.",
-    takes: Takes::Word(|| Table::ALL.map(Table::path).to_vec()),
+    takes: Takes::Word(paths),
     is_required: true,
     example: "/api/v1/sources",
 };
@@ -24,10 +25,39 @@ static COMPUTED: Argument = Argument {
     example: "true",
 };
 
+/// An endpoint whose answers have columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DescribedEndpoint {
+    /// That of a table.
+    Rows(Table),
+    /// The search in a circle.
+    Cone,
+}
+
+impl DescribedEndpoint {
+    const ALL: [Self; 4] =
+        [Self::Cone, Self::Rows(Table::Fp), Self::Rows(Table::Objects), Self::Rows(Table::Sources)];
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Rows(table) => table.path(),
+            Self::Cone => ConeRequest::PATH,
+        }
+    }
+
+    /// The table that it is asked of, or the first of two.
+    pub fn table(self) -> Table {
+        match self {
+            Self::Rows(table) => table,
+            Self::Cone => Table::Sources,
+        }
+    }
+}
+
 /// The argument that names the endpoint.
 pub struct SchemaRequest {
-    /// The table of the endpoint.
-    pub table: Table,
+    /// The endpoint.
+    pub endpoint: DescribedEndpoint,
     /// Whether the columns that the server computes are asked for, too.
     pub computed: bool,
     /// What was ignored of the request.
@@ -40,30 +70,30 @@ impl SchemaRequest {
 
     /// Reads the merged arguments of a request.
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
-        let table = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
+        let endpoint = arguments.remove(ENDPOINT.name).map_or_else(missing, endpoint)?;
         let computed = flag(&COMPUTED, &mut arguments)?;
         let (_, arguments) = arguments.into_names();
         let warning = Warning { arguments, ..Warning::default() }.text();
-        Ok(Self { table, computed, warning })
+        Ok(Self { endpoint, computed, warning })
     }
 }
 
-fn paths() -> String {
-    let mut paths = Table::ALL.map(Table::path);
-    paths.sort_unstable();
-    paths.join(", ")
+fn paths() -> Vec<&'static str> {
+    DescribedEndpoint::ALL.map(DescribedEndpoint::path).to_vec()
 }
 
-fn missing() -> Result<Table> {
-    Err(Error::argument(format!("endpoint is missing: give one of {}", paths())))
+fn missing() -> Result<DescribedEndpoint> {
+    Err(Error::argument(format!("endpoint is missing: give one of {}", paths().join(", "))))
 }
 
-fn endpoint(value: Value<'_>) -> Result<Table> {
+fn endpoint(value: Value<'_>) -> Result<DescribedEndpoint> {
+    let paths = paths().join(", ");
     let Value::One(Scalar::Text(path)) = value else {
-        return Err(Error::argument(format!("endpoint must be one of {}, not {value}", paths())));
+        return Err(Error::argument(format!("endpoint must be one of {paths}, not {value}")));
     };
-    Table::ALL.into_iter().find(|table| table.path() == path).ok_or_else(|| {
-        let text = format!("endpoint must be one of {}, not `{path:.40}`", paths());
+    let known = DescribedEndpoint::ALL.into_iter().find(|endpoint| endpoint.path() == path);
+    known.ok_or_else(|| {
+        let text = format!("endpoint must be one of {paths}, not `{path:.40}`");
         Error::new(Kind::NotFound, text)
     })
 }

@@ -63,7 +63,7 @@ impl StreamRequest {
     /// The warning to send before the rows.
     pub fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
-        Warning { ids, columns: unknown_columns.into(), arguments, as_of: None }.text()
+        Warning { ids, columns: unknown_columns.into(), arguments, as_of: None, cut: None }.text()
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Endpoint {
 pub enum Returns {
     /// Rows of the table, in every format.
     Rows,
+    /// Sources with what their objects say, in every format.
+    FoundRows,
     /// A picture, in one of these media types.
     Bytes(&'static [&'static str]),
     /// Events that go on for as long as the client reads them.

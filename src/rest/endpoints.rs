@@ -2,11 +2,11 @@
 //! `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
 
 use super::endpoint::{Endpoint, Returns};
-use super::{plot, rows, schema, stream};
+use super::{cone, plot, rows, schema, stream};
 use crate::error::Kind;
 use crate::origin::Origin;
 use crate::plot::Picture;
-use crate::request::{PlotRequest, RowRequest, SchemaRequest, StreamRequest};
+use crate::request::{ConeRequest, PlotRequest, RowRequest, SchemaRequest, StreamRequest};
 use crate::schema::Table;
 
 const MISSING_ID: (Kind, &str) = (
@@ -15,7 +15,7 @@ const MISSING_ID: (Kind, &str) = (
 );
 
 /// The endpoints, in the order in which documents list them.
-pub(crate) static ENDPOINTS: [Endpoint; 6] = [
+pub(crate) static ENDPOINTS: [Endpoint; 7] = [
     Endpoint {
         path: Table::Sources.path(),
         summary: "the light curves of objects",
@@ -48,6 +48,17 @@ pub(crate) static ENDPOINTS: [Endpoint; 6] = [
         returns: Returns::Rows,
         errors: &[MISSING_ID],
         methods: rows::methods,
+    },
+    Endpoint {
+        path: ConeRequest::PATH,
+        summary: "the objects in a circle on the sky",
+        about: "The objects in a circle on the sky, one row per diaObject: its newest diaSource with what the object says besides, the \
+                nearest first. Ask with ra, dec and radius, and n, startdate, stopdate, columns, output-format if you like.",
+        table: Table::Sources,
+        arguments: ConeRequest::ARGUMENTS,
+        returns: Returns::FoundRows,
+        errors: &[(Kind::Argument, "radius is missing: give arcseconds, at most 18000")],
+        methods: cone::methods,
     },
     Endpoint {
         path: "/api/v1/plot",
@@ -88,11 +99,11 @@ pub(crate) static ENDPOINTS: [Endpoint; 6] = [
         errors: &[
             (
                 Kind::Argument,
-                "endpoint is missing: give one of /api/v1/fp, /api/v1/objects, /api/v1/sources",
+                "endpoint is missing: give one of /api/v1/conesearch, /api/v1/fp, /api/v1/objects, /api/v1/sources",
             ),
             (
                 Kind::NotFound,
-                "endpoint must be one of /api/v1/fp, /api/v1/objects, /api/v1/sources, not `/fp`",
+                "endpoint must be one of /api/v1/conesearch, /api/v1/fp, /api/v1/objects, /api/v1/sources, not `/fp`",
             ),
         ],
         methods: schema::methods,

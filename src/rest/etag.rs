@@ -9,8 +9,8 @@ use axum::response::Response;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 
 use crate::error::{Error, Result};
-use crate::query::{Query, Versions};
-use crate::request::RowRequest;
+use crate::query::{ConeQuery, Query, Versions};
+use crate::request::{ConeRequest, RowRequest};
 
 /// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written and
 /// whichever server is asked: `versions` names the tables by their ids, and a build answers alike wherever it runs.
@@ -24,10 +24,17 @@ pub(crate) fn tag(versions: Versions, question: impl Hash) -> Result<ETag> {
 
 /// All that the answer to a request for rows depends on, except the versions of the tables.
 pub(crate) fn question(request: &RowRequest) -> impl Hash {
-    let RowRequest { query, format, explain: _, ignored_ids: _, ignored_arguments: _ } = request;
+    let RowRequest { query, format, ids_as_text, explain: _, ignored_ids: _, ignored_arguments: _ } =
+        request;
     // What is new in a query has to be said here. The version is in the tag; clients of REST have neither filter nor limit.
     let Query { rows, ids, columns, as_of: _, filter: _, limit: _ } = query;
-    (rows, ids, columns, *format)
+    (rows, ids, columns, *format, *ids_as_text)
+}
+
+/// The same of a search in a circle.
+pub(crate) fn question_of_cone(request: &ConeRequest) -> impl Hash {
+    let ConeQuery { circle, time, most, columns, as_of: _, objects_version: _ } = &request.query;
+    (circle, time, *most, columns, request.count, request.format, request.ids_as_text)
 }
 
 /// Layer outside of compression: makes the tag of a compressed answer weak, since the same rows are sent in several content codings.

@@ -15,7 +15,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 use tower_http::cors::{Any, CorsLayer};
 
-use super::{bounded, etag, failure, rows};
+use super::{answer, bounded, etag, failure};
 use crate::encode::Format;
 
 /// Smaller bodies are not worth compressing.
@@ -57,8 +57,8 @@ fn cors() -> CorsLayer {
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers(Any)
         .expose_headers([
-            rows::SNAPSHOT,
-            rows::WARNING,
+            answer::SNAPSHOT,
+            answer::WARNING,
             ETAG,
             ACCEPT_RANGES,
             CONTENT_DISPOSITION,

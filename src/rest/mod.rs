@@ -4,7 +4,9 @@
 //! A request goes through the [`layers`] (CORS, errors, compression), is [`received`] whole, goes through
 //! [`bounded`] if it does work, and reaches its handler with its arguments already understood.
 
+mod answer;
 mod bounded;
+mod cone;
 mod endpoint;
 mod endpoints;
 mod etag;

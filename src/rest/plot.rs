@@ -10,10 +10,10 @@ use axum::routing::{MethodRouter, get};
 use datafusion::arrow::array::RecordBatch;
 use futures::TryStreamExt;
 
+use super::answer::{validators, warned};
 use super::bounded::Placement;
 use super::endpoint::EndpointState;
 use super::light_curve::{detections, forced, missing};
-use super::rows::{validators, warned};
 use super::{App, etag};
 use crate::error::{Error, Kind, Result};
 use crate::failure;

@@ -1,40 +1,19 @@
-//! Answers a [`RowRequest`]: streams its rows in the format that it asks for, with headers that say what they are.
-//!
-//! An answer is held back until [`HELD_BYTES`] or its end: what fails before that is an error
-//! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a
-//! few pages is answered on the thread that took the request; a large one is made, encoded and compressed on the workers.
+//! Answers a [`RowRequest`] with its rows, or with the plan by which they are found.
 
-use axum::body::Body;
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use bytes::{Bytes, BytesMut};
-use futures::stream::BoxStream;
-use futures::{StreamExt, stream};
-use headers::{CacheControl, ETag, HeaderMapExt};
 
-use super::bounded::{Large, Placement};
+use super::answer::{RowsToSend, send, validators};
+use super::bounded::Placement;
 use super::endpoint::EndpointState;
-use super::{App, etag, ranges};
-use crate::encode::{Format, encode};
+use super::{App, etag};
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::query::{ObjectIds, Query, Versions};
+use crate::query::{ObjectIds, Query};
 use crate::request::RowRequest;
 use crate::telemetry::{RowsSent, planned};
-
-/// Names the versions of the tables that an answer was made from.
-pub(crate) const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
-/// Says what was ignored of a request.
-pub(crate) const WARNING: HeaderName = HeaderName::from_static("x-diaflight-warning");
-
-/// As many bytes of an answer are held back before the first is sent.
-const HELD_BYTES: usize = 64 << 10;
-
-/// The same if the client asks for the length, or for a range.
-const PIECES_BYTES: usize = 4 << 20;
 
 /// The handlers of the endpoint.
 pub(crate) fn methods() -> MethodRouter<EndpointState> {
@@ -73,35 +52,27 @@ async fn answer(
     }
     let answer = planned(app.engine.run(query)).await.map_err(failure::from_reading)?;
     let tag = etag::tag(answer.versions, etag::question(&request))?;
-    let rows = sent.counted(answer.rows);
-    // There may be a newer version by now.
-    if let Some(status) = etag::status_instead(&method, &headers, &tag) {
-        return Ok((status, validators(answer.versions, tag)?).into_response());
-    }
-    let first = hold(BytesMut::new(), encode(request.format, rows), HELD_BYTES);
-    let mut begun = placement.work(answer.is_large, first).await?;
-    if let HeldAnswer::Part(held, chunks) = begun {
-        begun = match ranges::are_asked_for(&method, &headers) {
-            // Then it needs as much memory as a large answer.
-            true => placement.work(true, hold(held, chunks, PIECES_BYTES)).await?,
-            false => HeldAnswer::Part(held, chunks),
-        };
-    }
-    let mut response = match begun {
-        HeldAnswer::Whole(body) => ranges::response(&method, &headers, &tag, body),
-        HeldAnswer::Part(held, chunks) => {
-            // Compression polls once more after the end.
-            let all = stream::iter([Ok(held.freeze())]).chain(chunks).fuse();
-            Body::from_stream(all).into_response()
-        }
+    let rows = RowsToSend {
+        rows: sent.counted(answer.rows),
+        is_large: answer.is_large,
+        versions: answer.versions,
+        tag,
+        format: request.format,
+        ids_as_text: request.ids_as_text,
+        warning: request.warning(&answer.unknown_columns),
+        file_stem: file_stem(query),
     };
-    response.headers_mut().extend(validators(answer.versions, tag)?);
-    if answer.is_large {
-        response.extensions_mut().insert(Large);
-    }
-    response.headers_mut().extend(warned(request.warning(&answer.unknown_columns)));
-    response.headers_mut().extend(content(query, request.format)?);
-    Ok(response)
+    send(rows, &placement, &method, &headers).await
+}
+
+/// What a saved answer is called, without the ending.
+fn file_stem(query: &Query) -> String {
+    let objects = match &query.ids {
+        ObjectIds::Listed(ids) if ids.len() == 1 => ids[0].to_string(),
+        ObjectIds::Listed(ids) => format!("{}-objects", ids.len()),
+        ObjectIds::Within(_) => "all".to_string(),
+    };
+    format!("{}-{objects}", query.table().name())
 }
 
 /// Answers with the plan. It lists the pages that are read, of each row group, which takes long with many objects.
@@ -112,65 +83,6 @@ async fn explanation(app: &App, query: &Query, placement: &Placement) -> Result<
     Ok(text.into_response())
 }
 
-/// The headers by which a client can ask whether an answer has changed.
-pub(crate) fn validators(versions: Versions, tag: ETag) -> Result<HeaderMap> {
-    let snapshot = HeaderValue::try_from(versions.to_string());
-    let mut headers = HeaderMap::from_iter([
-        (SNAPSHOT, snapshot.map_err(|error| Error::internal(error.to_string()))?),
-        (VARY, HeaderValue::from_static("accept-encoding")),
-    ]);
-    headers.typed_insert(tag);
-    headers.typed_insert(CacheControl::new().with_no_cache());
-    Ok(headers)
-}
-
-/// The header of a warning.
-pub(crate) fn warned(warning: Option<String>) -> HeaderMap {
-    let warning = warning.and_then(|text| HeaderValue::try_from(text).ok());
-    warning.map(|warning| (WARNING, warning)).into_iter().collect()
-}
-
-/// The headers for the type of the body, with a file name for formats that are saved.
-fn content(query: &Query, format: Format) -> Result<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    if format != Format::Json {
-        let objects = match &query.ids {
-            ObjectIds::Listed(ids) if ids.len() == 1 => ids[0].to_string(),
-            ObjectIds::Listed(ids) => format!("{}-objects", ids.len()),
-            ObjectIds::Within(_) => "all".to_string(),
-        };
-        let (stem, extension) = (query.table().name(), format.extension());
-        let name = format!("attachment; filename=\"{stem}-{objects}.{extension}\"");
-        let name =
-            HeaderValue::try_from(name).map_err(|error| Error::internal(error.to_string()))?;
-        headers.insert(CONTENT_DISPOSITION, name);
-    }
-    Ok(headers)
-}
-
-/// The beginning of an answer.
-enum HeldAnswer {
-    Whole(Bytes),
-    /// The bytes so far, and the stream of the rest.
-    Part(BytesMut, BoxStream<'static, Result<Bytes>>),
-}
-
-/// Reads an answer to its end, or up to `most` bytes.
-async fn hold(
-    mut held: BytesMut,
-    mut chunks: BoxStream<'static, Result<Bytes>>,
-    most: usize,
-) -> Result<HeldAnswer> {
-    while held.len() < most {
-        match chunks.next().await {
-            Some(chunk) => held.extend_from_slice(&chunk.map_err(failure::from_reading)?),
-            None => return Ok(HeldAnswer::Whole(held.freeze())),
-        }
-    }
-    Ok(HeldAnswer::Part(held, chunks))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -178,6 +90,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
     use tower::ServiceExt;
 
+    use axum::body::Body;
     use axum::http::StatusCode;
 
     use super::*;

@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use serde_json::{Map, json};
 
+use super::answer::warned;
 use super::endpoint::EndpointState;
-use super::rows::warned;
 use crate::error::{Error, Result};
-use crate::request::SchemaRequest;
+use crate::request::{DescribedEndpoint, SchemaRequest};
 use crate::schema::{DESCRIPTION, UCD, UNIT, type_name};
 use crate::warehouse::LeftOut;
 
@@ -38,17 +38,22 @@ async fn answer(
     State(served): State<EndpointState>,
     request: Option<SchemaRequest>,
 ) -> Result<Response> {
-    let Some(SchemaRequest { table, computed, warning }) = request else {
+    let Some(SchemaRequest { endpoint, computed, warning }) = request else {
         return Ok(served.about());
     };
     let engine = &served.app.engine;
-    let schema = engine.schema(table)?;
+    let (schema, computed_columns) = match endpoint {
+        DescribedEndpoint::Rows(table) => {
+            (engine.schema(table)?, engine.computed_schema(table).await?)
+        }
+        DescribedEndpoint::Cone => engine.cone_schemas().await?,
+    };
     let mut blocks: Map<_, _> = BLOCKS.map(|named| block(&schema, named)).into_iter().collect();
     if computed {
-        blocks.extend([block(engine.computed_schema(table).await?.as_ref(), COMPUTED_BLOCK)]);
+        blocks.extend([block(&computed_columns, COMPUTED_BLOCK)]);
     }
     let left_out: Map<_, _> = engine
-        .left_out(table)
+        .left_out(endpoint.table())
         .into_iter()
         .map(|LeftOut { column, why }| (column, why.into()))
         .collect();

@@ -23,9 +23,9 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 
+use super::answer::warned;
 use super::endpoint::EndpointState;
 use super::failure::request_id;
-use super::rows::warned;
 use crate::access::Access;
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};

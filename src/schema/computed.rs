@@ -1,5 +1,6 @@
-//! The columns that the server computes (`v:`): their names, units, UCDs and descriptions, and the SQL of each. They are served
-//! beside the stored ones wherever the columns that their SQL names are, and only to who asks for them by name.
+//! The columns that the server computes (`v:`, and one that the reference has as `f:`): their names, units, UCDs and descriptions, and the
+//! SQL of each. They are served beside the stored ones wherever the columns that their SQL names are, and mostly only to who asks for them by
+//! name.
 
 use arrow::datatypes::{DataType, Field};
 
@@ -13,11 +14,16 @@ pub const TAG: &str = "v:tag";
 /// The served name of the column with the flux of an upper limit.
 pub const FLUX_LIMIT: &str = "v:fluxLimit";
 
+/// The served name of the column that says how far a row lies from the place that was asked for.
+pub const SEPARATION: &str = "v:separation_degree";
+
 /// A computed column.
 #[derive(Clone, Debug)]
 pub struct ComputedColumn {
     /// Without the family.
     pub name: &'static str,
+    /// The family of its served name.
+    pub family: &'static str,
     /// The type of the SQL for our own tables.
     pub data_type: DataType,
     /// VOUnit; empty: dimensionless.
@@ -34,6 +40,7 @@ pub struct ComputedColumn {
 pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     ComputedColumn {
         name: "abMag",
+        family: COMPUTED,
         data_type: DataType::Float64,
         unit: "mag",
         ucd: "phot.mag",
@@ -42,6 +49,7 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     },
     ComputedColumn {
         name: "abMagErr",
+        family: COMPUTED,
         data_type: DataType::Float64,
         unit: "mag",
         ucd: "stat.error;phot.mag",
@@ -50,6 +58,7 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     },
     ComputedColumn {
         name: "dateUtc",
+        family: COMPUTED,
         data_type: DataType::Utf8,
         unit: "",
         ucd: "time.epoch",
@@ -58,6 +67,7 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     },
     ComputedColumn {
         name: "totalAbMag",
+        family: COMPUTED,
         data_type: DataType::Float64,
         unit: "mag",
         ucd: "phot.mag",
@@ -66,6 +76,7 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
     },
     ComputedColumn {
         name: "totalAbMagErr",
+        family: COMPUTED,
         data_type: DataType::Float64,
         unit: "mag",
         ucd: "stat.error;phot.mag",
@@ -78,6 +89,7 @@ pub static OF_A_MEASUREMENT: [ComputedColumn; 5] = [
 pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
     ComputedColumn {
         name: "fluxLimit",
+        family: COMPUTED,
         data_type: DataType::Float32,
         unit: "nJy",
         ucd: "phot.flux.density;stat.max",
@@ -86,6 +98,7 @@ pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
     },
     ComputedColumn {
         name: "tag",
+        family: COMPUTED,
         data_type: DataType::Utf8,
         unit: "",
         ucd: "meta.code.qual",
@@ -96,6 +109,28 @@ pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
     },
 ];
 
+/// The computed column of what was found in a circle, whose statement computes it.
+pub static OF_A_CIRCLE: [ComputedColumn; 1] = [ComputedColumn {
+    name: "separation_degree",
+    family: COMPUTED,
+    data_type: DataType::Float64,
+    unit: "deg",
+    ucd: "pos.angDistance",
+    description: "Angle between the place that was asked for and r:ra and r:dec.",
+    sql: "separation_degree",
+}];
+
+/// The computed column of a place on the sky. Fink's table of places has it as its key.
+pub static OF_A_PLACE: [ComputedColumn; 1] = [ComputedColumn {
+    name: "pixel1024",
+    family: "f",
+    data_type: DataType::Int32,
+    unit: "",
+    ucd: "meta.id;pos.eq",
+    description: "HEALPix cell of r:ra and r:dec at nside 1024 in the ring scheme.",
+    sql: include_str!("../../sql/computed/pixel1024.sql"),
+}];
+
 impl ComputedColumn {
     /// The served field for documents, when there is no table.
     pub fn documented(&self) -> Field {
@@ -105,14 +140,14 @@ impl ComputedColumn {
     /// The served field, `v:abMag`.
     pub fn field(&self, data_type: DataType) -> Field {
         let told = [
-            (FAMILY, COMPUTED),
+            (FAMILY, self.family),
             (UNIT, self.unit),
             (UCD, self.ucd),
             (DESCRIPTION, self.description),
         ];
         let told = told.into_iter().filter(|(_, value)| !value.is_empty());
         let metadata = told.map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let name = format!("{COMPUTED}:{}", self.name);
+        let name = format!("{}:{}", self.family, self.name);
         Field::new(name, data_type, true).with_metadata(metadata)
     }
 }

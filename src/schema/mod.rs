@@ -15,7 +15,10 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
-pub use computed::{COMPUTED, ComputedColumn, FLUX_LIMIT, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, TAG};
+pub use computed::{
+    COMPUTED, ComputedColumn, FLUX_LIMIT, OF_A_CIRCLE, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT,
+    OF_A_PLACE, SEPARATION, TAG,
+};
 pub use content::content_hash;
 
 /// The key of the family in the metadata of a field.
@@ -31,6 +34,9 @@ pub const DESCRIPTION: &str = "description";
 pub const TABLE: &str = "table";
 /// The key of the versions that an answer is from, as the header `X-Diaflight-Snapshot` has them, in the metadata of its schema.
 pub const SNAPSHOT: &str = "snapshot";
+
+/// The key of a note on rows that were left out, in the metadata of the schema of an answer: `1000 of 48211 objects, the nearest; ...`.
+pub const OVERFLOW: &str = "overflow";
 
 /// The object every row of every table belongs to: `int64`, first of every sort order.
 pub const KEY: &str = "diaObjectId";

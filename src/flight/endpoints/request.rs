@@ -120,7 +120,8 @@ impl EndpointRequest {
     pub(crate) fn warning(&self, unknown_columns: &[UnknownColumn]) -> Option<String> {
         let (ids, arguments) = (self.ignored_ids.clone(), self.ignored_arguments.clone());
         let as_of = self.query.as_of.clone();
-        Warning { ids, columns: unknown_columns.into(), arguments, as_of }.text()
+        let columns = unknown_columns.into();
+        Warning { ids, columns, arguments, as_of, cut: None }.text()
     }
 }
 

@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_ticket_keeps_its_request_digit_for_digit() {
-        let versions = Versions { table: 3, fp: None, ids: [u64::MAX - 1, 0] };
+        let versions = Versions { table: 3, beside: None, ids: [u64::MAX - 1, 0] };
         let text = r#"{"endpoint": "sources", "midpointMjdTai": 61105.095800700, "as_of": 9}"#;
         let ticket = Ticket::new(text.to_string(), versions, Some(i64::MIN..=-2));
         let bytes = ticket.encode().unwrap();

@@ -76,6 +76,7 @@ fn document(examples: &[TableExamples]) -> OpenApi {
     let components = Table::ALL.into_iter().fold(ComponentsBuilder::new(), |components, table| {
         components.schema(row::name(table), row::schema(table))
     });
+    let components = components.schema(row::FOUND, row::found());
     let license = LicenseBuilder::new().name("Apache-2.0").build();
     let info = InfoBuilder::new()
         .title("diaflight")

@@ -86,17 +86,19 @@ fn operation(endpoint: &Endpoint) -> OperationBuilder {
 /// The contents of a 200 by media type.
 fn contents(endpoint: &Endpoint) -> Vec<(&'static str, Content)> {
     let bytes = || Content::new(None::<Schema>);
-    let row = RefOr::Ref(Ref::from_schema_name(row::name(endpoint.table)));
+    let rows = |name| {
+        let row = RefOr::Ref(Ref::from_schema_name(name));
+        let content = move |format| match format {
+            Format::Json => Content::new(Some(Schema::Array(Array::new(row.clone())))),
+            _ => bytes(),
+        };
+        Format::ALL.map(|format| (format.content_type(), content(format))).to_vec()
+    };
     match endpoint.returns {
         Returns::Bytes(types) => types.iter().map(|media_type| (*media_type, bytes())).collect(),
         Returns::Events => vec![("text/event-stream", bytes())],
-        Returns::Rows => {
-            let rows = |format| match format {
-                Format::Json => Content::new(Some(Schema::Array(Array::new(row.clone())))),
-                _ => bytes(),
-            };
-            Format::ALL.map(|format| (format.content_type(), rows(format))).to_vec()
-        }
+        Returns::Rows => rows(row::name(endpoint.table)),
+        Returns::FoundRows => rows(row::FOUND),
     }
 }
 
@@ -141,7 +143,11 @@ fn about(argument: &Argument) -> String {
 /// The schema of its values in a query string.
 fn text(argument: &Argument) -> Schema {
     match argument.takes {
-        Takes::Ids | Takes::Names | Takes::VersionOrTime | Takes::Predicate => {
+        Takes::Ids
+        | Takes::Names
+        | Takes::VersionOrTime
+        | Takes::NumberOrText
+        | Takes::Predicate => {
             Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
         }
         _ => values(argument),
@@ -166,6 +172,7 @@ fn values(argument: &Argument) -> Schema {
         Takes::Word(words) => Schema::Object(one(Type::String).enum_values(Some(words())).build()),
         Takes::Flag => Schema::Object(one(Type::Boolean).build()),
         Takes::Decimal => Schema::Object(one(Type::Number).build()),
+        Takes::NumberOrText => Schema::AnyOf(any(&[Type::Number, Type::String]).build()),
         Takes::VersionOrTime => Schema::AnyOf(any(&[Type::Integer, Type::String]).build()),
         Takes::Predicate => Schema::Object(one(Type::String).build()),
     }

@@ -1,0 +1,104 @@
+//! `/api/v1/conesearch`: the objects in a circle on the sky, the nearest first, or how many there are.
+
+use std::sync::Arc;
+
+use arrow::array::{Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use axum::extract::{Extension, OptionalFromRequest, Request, State};
+use axum::http::{HeaderMap, Method};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, stream};
+
+use super::answer::{RowsToSend, send, validators};
+use super::bounded::Placement;
+use super::endpoint::EndpointState;
+use super::etag;
+use crate::error::{Error, Result};
+use crate::failure;
+use crate::query::FoundObjects;
+use crate::request::ConeRequest;
+use crate::schema::{OVERFLOW, Table, answer_schema};
+use crate::telemetry::{RowsSent, planned};
+
+/// The handlers of the endpoint.
+pub(crate) fn methods() -> MethodRouter<EndpointState> {
+    get(answer).post(answer)
+}
+
+impl OptionalFromRequest<EndpointState> for ConeRequest {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
+        served.parse(request, Self::parse).await
+    }
+}
+
+async fn answer(
+    State(served): State<EndpointState>,
+    Extension(placement): Extension<Placement>,
+    sent: RowsSent,
+    method: Method,
+    headers: HeaderMap,
+    request: Option<ConeRequest>,
+) -> Result<Response> {
+    let Some(request) = request else { return Ok(served.about()) };
+    let engine = served.app.engine.clone();
+    if etag::is_conditional(&headers) {
+        let versions = engine.cone_versions(&request.query).await.map_err(failure::from_reading)?;
+        let tag = etag::tag(versions, etag::question_of_cone(&request))?;
+        if let Some(status) = etag::status_instead(&method, &headers, &tag) {
+            return Ok((status, validators(versions, tag)?).into_response());
+        }
+    }
+    // The places of all sources are read.
+    let (finder, query) = (engine.clone(), request.query.clone());
+    let find = async move { finder.find(&query).await };
+    let found = placement.work(true, planned(find)).await.map_err(failure::from_reading)?;
+    let versions = found.versions();
+    let tag = etag::tag(versions, etag::question_of_cone(&request))?;
+    let (rows, warning) = match request.count {
+        true => (counted(&found)?, request.warning(&[], None)),
+        false => {
+            let answer = planned(engine.nearest(&found)).await.map_err(failure::from_reading)?;
+            let cut = request.cut(&found);
+            let rows = marked(answer.rows, cut.as_deref());
+            (rows, request.warning(&answer.unknown_columns, cut))
+        }
+    };
+    let rows = RowsToSend {
+        rows: sent.counted(rows),
+        is_large: true,
+        versions,
+        tag,
+        format: request.format,
+        ids_as_text: request.ids_as_text,
+        warning,
+        file_stem: "conesearch".to_string(),
+    };
+    send(rows, &placement, &method, &headers).await
+}
+
+/// The number of objects, as the only row.
+fn counted(found: &FoundObjects) -> Result<SendableRecordBatchStream> {
+    let count = Field::new("v:count", DataType::Int64, false);
+    let schema = Schema::new(vec![count]);
+    let schema = answer_schema(&schema, Table::Sources, &found.versions().to_string());
+    let total = Int64Array::from(vec![found.total as i64]);
+    let row = RecordBatch::try_new(schema.clone(), vec![Arc::new(total)])?;
+    Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([Ok(row)]))))
+}
+
+/// The rows with a mark in their schema where they are not all, so that a saved answer still says so.
+fn marked(rows: SendableRecordBatchStream, cut: Option<&str>) -> SendableRecordBatchStream {
+    let Some(cut) = cut else { return rows };
+    let schema = rows.schema();
+    let mut about = schema.metadata().clone();
+    about.insert(OVERFLOW.to_string(), cut.to_string());
+    let schema: SchemaRef = Arc::new(schema.as_ref().clone().with_metadata(about));
+    let of = schema.clone();
+    let rows = rows.map(move |rows| Ok(rows?.with_schema(of.clone())?));
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+}
