@@ -2,7 +2,7 @@
 -- per diaObject.
 WITH
 ranked AS (
-  SELECT *, row_number() OVER (PARTITION BY diaObjectId ORDER BY midpointMjdTai DESC, diaSourceId DESC) AS place_in_time
+  SELECT *, row_number() OVER (PARTITION BY diaObjectId ORDER BY midpointMjdTai DESC NULLS LAST, diaSourceId DESC) AS place_in_time
   FROM sources
   {where}
 ),
@@ -12,7 +12,7 @@ states AS (
   {where}
 )
 -- DataFusion holds the left side of a join in memory, so the left side is the one with fewer columns.
-SELECT states.* EXCEPT (diaObjectId), ranked.*, angular_separation_deg(ra, dec, $ra_deg, $dec_deg) AS separation_degree
+SELECT states.* EXCEPT (diaObjectId), ranked.*, angular_separation_deg($ra_deg, $dec_deg, ra, dec) AS separation_degree
 FROM states
 RIGHT JOIN ranked ON states.diaObjectId = ranked.diaObjectId
 WHERE place_in_time = 1

@@ -4,16 +4,15 @@
 //! the light curves of these objects alone are read, in four columns, to know the newest source of each. The answer is a query of the objects
 //! that are left, so it is made as any other, in any format. All of it is read from the same two snapshots.
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, Float64Array, Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use futures::TryStreamExt;
 
+use super::circle::{ActiveTime, Circle};
+use super::newest_in_circle::{InCircle, NewestInCircle, doubles, longs};
 use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, ObjectIds, Order, Query, Rows, Versions};
-use crate::astronomy::separation_deg;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 use crate::warehouse::AsOf;
@@ -23,69 +22,6 @@ const MOST_OBJECTS: usize = 1 << 20;
 
 /// The time of the first source, as a column of objects.
 const FIRST_TIME: &str = "firstDiaSourceMjdTaiFink";
-
-/// A circle on the sky (ICRS). What is on its rim is within it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Circle {
-    /// Right ascension of the centre, any finite number of degrees.
-    pub ra_deg: f64,
-    /// Declination of the centre, -90 to 90 degrees.
-    pub dec_deg: f64,
-    /// Radius in degrees.
-    pub radius_deg: f64,
-}
-
-impl Circle {
-    /// A circle that holds nothing.
-    pub(super) const NOWHERE: Self = Self { ra_deg: 0.0, dec_deg: 0.0, radius_deg: -1.0 };
-
-    /// How far a place is from the centre, if that is within the circle.
-    fn separation_deg(&self, ra_deg: f64, dec_deg: f64) -> Option<f64> {
-        let separation = separation_deg([self.ra_deg, self.dec_deg], [ra_deg, dec_deg]);
-        separation.filter(|separation| *separation <= self.radius_deg)
-    }
-}
-
-impl Hash for Circle {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        [self.ra_deg, self.dec_deg, self.radius_deg].map(f64::to_bits).hash(state);
-    }
-}
-
-/// When objects have varied: between the time of their first source and that of their newest.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ActiveTime {
-    /// MJD in TAI.
-    pub from_mjd: f64,
-    /// MJD in TAI.
-    pub to_mjd: f64,
-    /// What of an object lies between the two.
-    pub kind: TimeKind,
-}
-
-impl Hash for ActiveTime {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (self.from_mjd.to_bits(), self.to_mjd.to_bits(), self.kind).hash(state);
-    }
-}
-
-/// What of an object lies in a range of times.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TimeKind {
-    /// All of its time.
-    Within,
-    /// Some of it.
-    Across,
-}
-
-impl ActiveTime {
-    fn holds(&self, first_mjd: f64, last_mjd: f64) -> bool {
-        match self.kind {
-            TimeKind::Within => first_mjd >= self.from_mjd && last_mjd <= self.to_mjd,
-            TimeKind::Across => first_mjd <= self.to_mjd && last_mjd >= self.from_mjd,
-        }
-    }
-}
 
 /// A search in a circle.
 #[derive(Clone, Debug)]
@@ -126,14 +62,6 @@ impl FoundObjects {
     pub fn versions(&self) -> Versions {
         self.tables.versions()
     }
-}
-
-/// An object in the circle.
-struct InCircle {
-    separation_deg: f64,
-    id: i64,
-    first_mjd: f64,
-    last_mjd: f64,
 }
 
 impl Engine {
@@ -191,9 +119,12 @@ impl Engine {
         let mut ids = Vec::new();
         let mut answer = self.rows_of(tables, &query).await?;
         while let Some(rows) = answer.rows.try_next().await? {
-            ids.extend(longs(&rows, 0)?.iter().flatten());
-            // Sources of an object follow each other.
-            ids.dedup();
+            for id in longs(&rows, 0)?.iter().flatten() {
+                // Sources of an object follow each other.
+                if ids.last() != Some(&id) {
+                    ids.push(id);
+                }
+            }
             if ids.len() > MOST_OBJECTS {
                 let text = format!(
                     "the circle has more than {MOST_OBJECTS} objects: give a smaller radius"
@@ -212,13 +143,13 @@ impl Engine {
         ids: Vec<i64>,
     ) -> Result<Vec<InCircle>> {
         const COLUMNS: [&str; 4] = ["r:diaObjectId", "r:midpointMjdTai", "r:ra", "r:dec"];
-        let mut newest = NewestInCircle { circle, found: Vec::new(), last_id: None };
+        let mut newest = NewestInCircle::new(circle);
         let query = of_objects(Table::Sources, ids, &COLUMNS);
         let mut answer = self.rows_of(tables, &query).await?;
         while let Some(rows) = answer.rows.try_next().await? {
             newest.take(&rows)?;
         }
-        Ok(newest.found)
+        Ok(newest.finish())
     }
 
     /// The rows of a query of one of the tables, which has its columns.
@@ -267,58 +198,4 @@ fn of_objects(table: Table, ids: Vec<i64>, columns: &[&str]) -> Query {
     let columns = Columns::Named(columns.iter().map(|name| name.to_string()).collect());
     let ids = ObjectIds::Listed(ids);
     Query { rows, ids, columns, filter: None, limit: None, as_of: None }
-}
-
-/// Goes through light curves, object after object, the newest source first.
-struct NewestInCircle {
-    circle: Circle,
-    found: Vec<InCircle>,
-    /// The object of the last source.
-    last_id: Option<i64>,
-}
-
-impl NewestInCircle {
-    /// Takes rows of object, time and place.
-    fn take(&mut self, rows: &RecordBatch) -> Result<()> {
-        let (ids, times) = (longs(rows, 0)?, doubles(rows, 1)?);
-        let (ra, dec) = (doubles(rows, 2)?, doubles(rows, 3)?);
-        for (row, id) in ids.iter().enumerate() {
-            let time = times.is_valid(row).then(|| times.value(row));
-            if id == self.last_id {
-                if let (Some(object), Some(time)) = (self.found.last_mut(), time)
-                    && Some(object.id) == id
-                {
-                    object.first_mjd = object.first_mjd.min(time);
-                }
-                continue;
-            }
-            self.last_id = id;
-            // What has no place is not within: NaN is no place.
-            let place = ra.is_valid(row) && dec.is_valid(row);
-            let separation =
-                place.then(|| self.circle.separation_deg(ra.value(row), dec.value(row)));
-            if let (Some(id), Some(separation_deg)) = (id, separation.flatten()) {
-                let mjd = time.unwrap_or(f64::NAN);
-                self.found.push(InCircle { separation_deg, id, first_mjd: mjd, last_mjd: mjd });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn longs(rows: &RecordBatch, column: usize) -> Result<&Int64Array> {
-    rows.column(column).as_primitive_opt().ok_or_else(|| unlike(rows, column, "int64"))
-}
-
-fn doubles(rows: &RecordBatch, column: usize) -> Result<&Float64Array> {
-    rows.column(column).as_primitive_opt().ok_or_else(|| unlike(rows, column, "float64"))
-}
-
-/// The error of a column of a table of others that has another type than ours.
-fn unlike(rows: &RecordBatch, column: usize, expected: &str) -> Error {
-    let (schema, found) = (rows.schema(), rows.column(column).data_type());
-    let name = schema.field(column).name();
-    Error::argument(format!(
-        "{name} is {found}, and {expected} is expected where places are looked for"
-    ))
 }

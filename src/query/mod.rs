@@ -8,6 +8,7 @@
 mod added_rows;
 mod arrivals;
 mod as_of;
+mod circle;
 mod cone;
 mod served_columns;
 mod engine;
@@ -17,6 +18,7 @@ mod filter;
 mod follow;
 mod large;
 mod looks;
+mod newest_in_circle;
 mod older;
 mod options;
 mod plans;
@@ -30,7 +32,8 @@ mod time;
 mod usage;
 
 pub use arrivals::{Arrival, Follower, ToldVersion};
-pub use cone::{ActiveTime, Circle, ConeQuery, FoundObjects, TimeKind};
+pub use circle::{ActiveTime, Circle, TimeKind};
+pub use cone::{ConeQuery, FoundObjects};
 pub use engine::{Answer, Engine};
 pub use looks::TableLooks;
 pub use options::EngineOptions;

@@ -153,7 +153,7 @@ fn place_condition(rows: &Rows, values: &mut ParameterValues) -> Option<&'static
     values.push(("dec_from_deg", (dec_deg - radius_deg - ROUNDING_DEG).into()));
     values.push(("dec_to_deg", (dec_deg + radius_deg + ROUNDING_DEG).into()));
     Some(
-        "dec >= $dec_from_deg AND dec <= $dec_to_deg AND angular_separation_deg(ra, dec, $ra_deg, $dec_deg) <= $radius_deg",
+        "dec >= $dec_from_deg AND dec <= $dec_to_deg AND angular_separation_deg($ra_deg, $dec_deg, ra, dec) <= $radius_deg",
     )
 }
 

@@ -130,7 +130,7 @@ fn iso(text: &str) -> Option<UtcTime> {
     let midnight = || NaiveDate::parse_from_str(utc, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
     let with_time = |form: &&str| NaiveDateTime::parse_from_str(utc, form).ok();
     let offset = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.naive_utc());
-    let time = TIMES.iter().find_map(|form| with_time(&form)).or_else(midnight).or_else(offset)?;
+    let time = TIMES.iter().find_map(with_time).or_else(midnight).or_else(offset)?;
     let day = i64::from(time.date().to_epoch_days()) + UNIX_EPOCH_MJD;
     let of_day = time.time();
     // A leap second has more than a thousand milliseconds.

@@ -23,6 +23,25 @@ async fn every_case_of_the_contract_passes() {
     assert!(verdict.ends_with(" passed, 0 failed") && !verdict.starts_with("0 "), "{said}");
 }
 
+/// The cases of the endpoints that there are: parts of their names, and how many at least.
+const NEXT_CASES: [(&str, u32); 5] =
+    [("cone", 42), ("count/", 1), ("time/", 11), ("ids/", 1), ("schema/conesearch", 1)];
+
+#[tokio::test]
+async fn every_case_of_the_next_contract_that_is_built_passes() {
+    let Some(check) = shared::path("conformance/check.py") else { return };
+    let Some(cases) = shared::path("conformance/cases_next") else { return };
+    let Some((server, _folder)) = server_with_set_a().await else { return };
+    for (part, least) in NEXT_CASES {
+        let cases = cases.to_str().unwrap();
+        let arguments = ["--url", &server.url, "--cases", cases, "--only", part];
+        let said = python::run(&check, &arguments, &[]);
+        let verdict = said.lines().last().unwrap_or_default();
+        let passed = verdict.strip_suffix(" passed, 0 failed").and_then(|count| count.parse().ok());
+        assert!(passed.is_some_and(|count: u32| count >= least), "{part}: {said}");
+    }
+}
+
 #[tokio::test]
 async fn an_object_answers_with_its_real_measurements() {
     let Some((server, _folder)) = server_with_set_a().await else { return };

@@ -9,6 +9,7 @@ mod browser;
 mod cli;
 mod clients;
 mod commits;
+mod cone;
 mod compose;
 mod conformance;
 mod delta;

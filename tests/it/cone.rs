@@ -1,0 +1,295 @@
+//! The search in a circle: what it finds is what a look at every light curve finds, and what a client is told of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
+use arrow::datatypes::{Field, Float64Type, Int64Type, Schema};
+use diaflight::astronomy::separation_deg;
+use diaflight::query::{Circle, Columns, ConeQuery, Engine, EngineOptions};
+use diaflight::schema::{self, Family, KEY, TIME, Table};
+use diaflight::warehouse::{Change, Operation, SortedWriter, Warehouse};
+use futures::TryStreamExt;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::program;
+use crate::server::Server;
+
+/// A source: object, time and place. Its id is its number.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    object: i64,
+    mjd: Option<f64>,
+    place: [Option<f64>; 2],
+}
+
+async fn write(warehouse: &Warehouse, table: Table, columns: Vec<(&str, ArrayRef)>) {
+    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
+        .into_iter()
+        .map(|(name, column)| {
+            (schema::stored_field(Family::Rubin, name, column.data_type().clone()), column)
+        })
+        .unzip();
+    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
+    let mut writer = SortedWriter::new(warehouse, table, rows.schema());
+    writer.write(&rows).await.unwrap();
+    let (operation, schema) = (Operation::Ingest, rows.schema());
+    let add = writer.finish().await.unwrap();
+    let change = Change { operation, schema, add, remove: vec![] };
+    warehouse.commit(table, None, change).await.unwrap();
+}
+
+/// Tables of these sources, and of states of every other object.
+async fn engine(sources: &[Source]) -> Engine {
+    let warehouse = Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap();
+    let mut numbered: Vec<_> = (0..).zip(sources).collect();
+    // Null comes first, as in the files.
+    let time = |mjd: Option<f64>| mjd.unwrap_or(f64::NEG_INFINITY);
+    numbered.sort_by(|(a, one), (b, other)| {
+        let by_time = time(one.mjd).total_cmp(&time(other.mjd));
+        one.object.cmp(&other.object).then(by_time).then(a.cmp(b))
+    });
+    let double = |of: fn(&Source) -> Option<f64>| -> ArrayRef {
+        Arc::new(numbered.iter().map(|(_, source)| of(source)).collect::<Float64Array>())
+    };
+    let objects = Int64Array::from_iter_values(numbered.iter().map(|(_, source)| source.object));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (KEY, Arc::new(objects)),
+        (TIME, double(|source| source.mjd)),
+        ("diaSourceId", Arc::new(Int64Array::from_iter_values(numbered.iter().map(|(id, _)| *id)))),
+        ("ra", double(|source| source.place[0])),
+        ("dec", double(|source| source.place[1])),
+    ];
+    write(&warehouse, Table::Sources, columns).await;
+    let mut with_state: Vec<_> = sources.iter().map(|source| source.object).collect();
+    with_state.retain(|object| object % 2 == 0);
+    with_state.push(i64::MAX);
+    with_state.sort_unstable();
+    with_state.dedup();
+    let states = Arc::new(Int64Array::from_iter_values(with_state.iter().copied()));
+    // The place of the object is another than that of its newest source.
+    let elsewhere = || Arc::new(Float64Array::from(vec![0.0; with_state.len()]));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (KEY, states.clone()),
+        ("nDiaSources", states),
+        ("ra", elsewhere()),
+        ("dec", elsewhere()),
+    ];
+    write(&warehouse, Table::Objects, columns).await;
+    Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap()
+}
+
+fn cone(circle: Circle, most: usize) -> ConeQuery {
+    let columns = Columns::All;
+    ConeQuery { circle, time: None, most, columns, as_of: None, objects_version: None }
+}
+
+/// Object, source and separation of each row, and how many objects there are.
+async fn found(engine: &Engine, query: &ConeQuery) -> (Vec<(i64, i64, f64)>, usize) {
+    let found = engine.find(query).await.unwrap();
+    let answer = engine.nearest(&found).await.unwrap();
+    let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
+    let rows = batches.iter().flat_map(|rows| {
+        let long = |name: &str| rows[name].as_primitive::<Int64Type>().clone();
+        let (objects, sources) = (long("r:diaObjectId"), long("r:diaSourceId"));
+        let states = long("r:nDiaSources");
+        let separations = rows["v:separation_degree"].as_primitive::<Float64Type>().clone();
+        (0..rows.num_rows()).map(move |row| {
+            let object = objects.value(row);
+            let state = (!arrow::array::Array::is_null(&states, row)).then(|| states.value(row));
+            assert_eq!(state, (object % 2 == 0).then_some(object));
+            (object, sources.value(row), separations.value(row))
+        })
+    });
+    (rows.collect(), found.total)
+}
+
+/// The same, by a look at every source.
+fn expected(sources: &[Source], circle: Circle) -> Vec<(i64, i64, f64)> {
+    let mut newest: BTreeMap<i64, (f64, i64, [Option<f64>; 2])> = BTreeMap::new();
+    for (id, source) in (0..).zip(sources) {
+        let mjd = source.mjd.unwrap_or(f64::NEG_INFINITY);
+        let known = newest.entry(source.object).or_insert((mjd, id, source.place));
+        if known.0.total_cmp(&mjd).then(known.1.cmp(&id)).is_le() {
+            *known = (mjd, id, source.place);
+        }
+    }
+    let rows = newest.into_iter().filter_map(|(object, (_, id, [ra, dec]))| {
+        let separation = separation_deg([circle.ra_deg, circle.dec_deg], [ra?, dec?])?;
+        (separation <= circle.radius_deg).then_some((object, id, separation))
+    });
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by(|one, other| one.2.total_cmp(&other.2).then(one.0.cmp(&other.0)));
+    rows
+}
+
+const ARCSEC: f64 = 1.0 / 3600.0;
+
+/// Places where circles are hard: poles, the beginning of right ascension, and anywhere.
+fn centre() -> impl Strategy<Value = [f64; 2]> {
+    let ra = prop_oneof![Just(0.0), Just(359.999_999_9), Just(180.0), 0.0..360.0];
+    let dec = prop_oneof![Just(90.0), Just(-90.0), Just(89.999_9), Just(0.0), -90.0..=90.0];
+    (ra, dec).prop_map(|(ra, dec)| [ra, dec])
+}
+
+/// Radii from 1e-3 arcseconds to 5 degrees.
+fn radius_deg() -> impl Strategy<Value = f64> {
+    (-3.0..4.255f64).prop_map(|exponent| 10f64.powf(exponent) * ARCSEC)
+}
+
+/// Sources of a few objects, in and around a circle; some without a time or a place.
+fn sources(centre: [f64; 2], radius_deg: f64) -> impl Strategy<Value = Vec<Source>> {
+    let near = move |of: f64| (of - 1.5 * radius_deg)..(of + 1.5 * radius_deg);
+    let ra = prop_oneof![8 => near(centre[0]), 8 => 0.0..360.0f64, 1 => Just(f64::NAN)];
+    let dec = prop_oneof![30 => near(centre[1]), 1 => Just(f64::NAN)];
+    let dec = dec.prop_map(|dec: f64| dec.clamp(-90.0, 90.0));
+    let mjd = prop::option::weighted(0.95, prop_oneof![Just(61000.0), 60000.0..62000.0f64]);
+    let place = (prop::option::weighted(0.97, ra), prop::option::weighted(0.97, dec));
+    let source = (0..12i64, mjd, place);
+    let source =
+        source.prop_map(|(object, mjd, (ra, dec))| Source { object, mjd, place: [ra, dec] });
+    prop::collection::vec(source, 1..60)
+}
+
+fn searches() -> impl Strategy<Value = (Circle, Vec<Source>, usize)> {
+    let circles = (centre(), radius_deg()).prop_flat_map(|(centre, radius_deg)| {
+        let circle = Circle { ra_deg: centre[0], dec_deg: centre[1], radius_deg };
+        (Just(circle), sources(centre, radius_deg))
+    });
+    // Or the rim goes right through a source.
+    let on_the_rim = (circles, any::<bool>(), 1..14usize);
+    on_the_rim.prop_map(|((mut circle, sources), is_on_the_rim, most)| {
+        let [ra, dec] = sources[0].place;
+        if let (true, Some(ra), Some(dec)) = (is_on_the_rim, ra, dec)
+            && let Some(rim) = separation_deg([circle.ra_deg, circle.dec_deg], [ra, dec])
+            && rim <= 5.0
+        {
+            circle.radius_deg = rim;
+        }
+        (circle, sources, most)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_circle_has_what_a_look_at_every_source_finds((circle, sources, most) in searches()) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let engine = engine(&sources).await;
+            let all = expected(&sources, circle);
+            let (rows, total) = found(&engine, &cone(circle, most)).await;
+            assert_eq!(total, all.len());
+            assert_eq!(rows, all[..most.min(total)]);
+        });
+    }
+}
+
+struct Served {
+    server: Server,
+    _folder: tempfile::TempDir,
+}
+
+/// A survey, and the place of one of its objects.
+async fn survey() -> (Served, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = folder.path().to_str().unwrap();
+    let generate = ["generate", "--warehouse", warehouse, "--objects", "300", "--seed", "7"];
+    program::run(generate).succeeded();
+    let server = Server::serve(warehouse, &[]).await;
+    let first = program::run([
+        "sql",
+        "--warehouse",
+        warehouse,
+        "--format",
+        "json",
+        "SELECT ra, dec FROM sources ORDER BY midpointMjdTai DESC LIMIT 1",
+    ]);
+    let place: Value = serde_json::from_str(&first.succeeded().stdout).unwrap();
+    (Served { server, _folder: folder }, place[0].clone())
+}
+
+#[tokio::test]
+async fn an_answer_says_what_it_is_from_and_what_it_lacks() {
+    let (served, place) = survey().await;
+    let (ra, dec, server) = (&place["ra"], &place["dec"], &served.server);
+    let ask = |more: Value| {
+        let mut body = json!({"ra": ra, "dec": dec, "radius": 18000, "columns": "r:diaObjectId"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        async move { server.post("/api/v1/conesearch", &body).await }
+    };
+    let all = ask(json!({})).await;
+    let header = |name: &str| all.headers()[name].to_str().unwrap().to_string();
+    assert_eq!(header("x-diaflight-snapshot"), "0; objects=0");
+    assert!(!all.headers().contains_key("x-diaflight-warning"));
+    let tag = header("etag");
+    let all: Vec<Value> = serde_json::from_slice(&all.bytes().await.unwrap()).unwrap();
+    assert!(all.len() > 3, "{}", all.len());
+    let total = all.len();
+    assert_eq!(all[0]["v:separation_degree"].as_f64(), Some(0.0));
+    assert!(all.is_sorted_by(|one, other| {
+        one["v:separation_degree"].as_f64() <= other["v:separation_degree"].as_f64()
+    }));
+
+    let two = ask(json!({"n": 2, "x": 1})).await;
+    let warning = two.headers()["x-diaflight-warning"].to_str().unwrap().to_string();
+    assert!(
+        warning.starts_with(&format!("2 of {total} objects, the nearest; n={total} gives all; "))
+    );
+    assert_eq!(
+        serde_json::from_slice::<Vec<Value>>(&two.bytes().await.unwrap()).unwrap(),
+        all[..2]
+    );
+    let nearest = ask(json!({"nearest": true})).await;
+    assert!(!nearest.headers().contains_key("x-diaflight-warning"));
+    assert_eq!(
+        serde_json::from_slice::<Vec<Value>>(&nearest.bytes().await.unwrap()).unwrap(),
+        all[..1]
+    );
+
+    let count = ask(json!({"count": true, "output-format": "csv"})).await;
+    assert_eq!(count.text().await.unwrap().trim_end(), format!("v:count\n{total}"));
+    let same = ask(json!({"as_of": "0; objects=0"})).await;
+    assert_eq!(same.headers()["etag"].to_str().unwrap(), tag);
+    let same: Vec<Value> = serde_json::from_slice(&same.bytes().await.unwrap()).unwrap();
+    assert_eq!(same, all);
+    let one_version = ask(json!({"as_of": 0})).await;
+    assert_eq!(one_version.status(), 400);
+    let text = one_version.text().await.unwrap();
+    assert!(text.contains("as_of must be a time or both versions (`0; objects=7`"), "{text}");
+
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let path = format!("/api/v1/conesearch?ra={ra}&dec={dec}&radius=18000&columns=r:diaObjectId");
+    let again = client.get(format!("{}{path}", server.url)).header("If-None-Match", tag);
+    assert_eq!(again.send().await.unwrap().status(), 304);
+}
+
+#[tokio::test]
+async fn ids_are_texts_in_json_where_that_is_asked_for() {
+    let (served, place) = survey().await;
+    let server = &served.server;
+    let body = json!({"ra": place["ra"], "dec": place["dec"], "radius": 60, "ids": "text", "nearest": true});
+    let rows = server.post("/api/v1/conesearch", &body).await.bytes().await.unwrap();
+    let rows: Vec<Value> = serde_json::from_slice(&rows).unwrap();
+    let id = rows[0]["r:diaObjectId"].as_str().unwrap().to_string();
+    assert!(rows[0]["r:nDiaSources"].is_i64(), "no id");
+    for (endpoint, column) in
+        [("sources", "r:diaSourceId"), ("objects", "r:diaObjectId"), ("fp", "r:diaForcedSourceId")]
+    {
+        let rows = async |ids: &str, format: &str| {
+            let body =
+                json!({"diaObjectId": id, "ids": ids, "columns": column, "output-format": format});
+            let path = format!("/api/v1/{endpoint}");
+            server.post(&path, &body).await.bytes().await.unwrap()
+        };
+        let [texts, numbers] = [rows("text", "json").await, rows("number", "json").await]
+            .map(|rows| serde_json::from_slice::<Vec<Value>>(&rows).unwrap());
+        let as_text = |row: &Value| row[column].as_i64().unwrap().to_string();
+        assert!(!texts.is_empty());
+        let shown: Vec<_> = texts.iter().map(|row| row[column].as_str().unwrap()).collect();
+        assert_eq!(shown, numbers.iter().map(as_text).collect::<Vec<_>>());
+        assert_eq!(rows("text", "csv").await, rows("number", "csv").await);
+    }
+}
