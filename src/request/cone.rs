@@ -46,6 +46,14 @@ static COUNT: Argument = Argument {
     example: "false",
 };
 
+static BOTH_AS_OF: Argument = Argument {
+    name: AS_OF.name,
+    about: "Answers as the two tables were at a time, at both versions as `X-Diaflight-Snapshot` has them, or when a name was kept.",
+    takes: Takes::VersionOrTime,
+    is_required: false,
+    example: "0; objects=0",
+};
+
 /// The largest radius.
 const MOST_ARCSEC: f64 = 18_000.0;
 const ARCSEC_OF_DEG: f64 = 3600.0;
@@ -89,7 +97,7 @@ impl ConeRequest {
         &COLUMNS,
         &OUTPUT_FORMAT,
         &IDS_AS,
-        &AS_OF,
+        &BOTH_AS_OF,
     ];
 
     /// Reads the merged arguments of a request.

@@ -62,6 +62,10 @@ fn schema(table: Table) -> SchemaRef {
     }
     fields.push(rubin("midpointMjdTai", DataType::Float64));
     fields.push(rubin("psfFlux", DataType::Float32));
+    if table == Table::Sources {
+        fields.push(rubin("ra", DataType::Float64));
+        fields.push(rubin("dec", DataType::Float64));
+    }
     fields.push(stored_field(Family::Fink, "main_label_classifier", DataType::Utf8));
     fields.extend(provenance::fields(table));
     Arc::new(Schema::new(fields))
@@ -74,6 +78,8 @@ fn batch(table: Table, schema: &SchemaRef, object: i64, first_id: i64, rows: usi
         match field.name().as_str() {
             "diaObjectId" => Arc::new(Int64Array::from(vec![object; rows])),
             "midpointMjdTai" => Arc::new(Float64Array::from_iter_values(times())),
+            "ra" => Arc::new(Float64Array::from(vec![53.25; rows])),
+            "dec" => Arc::new(Float64Array::from(vec![-27.86; rows])),
             "psfFlux" => {
                 Arc::new(Float32Array::from_iter_values((0..rows).map(|i| i as f32 + 0.1)))
             }
