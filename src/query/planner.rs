@@ -87,7 +87,7 @@ impl Planner {
 
     /// The plan of a query of `tables`, which have the planner's schemas, and the names that the query asks for in vain. The plan of a
     /// lookup is most often kept from one before. That of a range of keys is made each time from the values and the snapshot, by which
-    /// DataFusion leaves out files; and that of separations, which are computed with values, since DataFusion's plans have no open ones.
+    /// DataFusion leaves out files. So is that of separations, which are computed with values: physical plans of DataFusion take no parameters.
     pub(crate) async fn plan(
         &self,
         query: &Query,

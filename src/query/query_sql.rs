@@ -105,8 +105,8 @@ fn order_by(rows: &Rows) -> &'static str {
         Rows::SourcesWithUpperLimits { .. } => {
             "midpointMjdTai DESC, diaObjectId, diaSourceId, diaForcedSourceId"
         }
-        // The order of the files, with the rows of each object reversed.
         Rows::NewestSources(_) => "separation_degree, diaObjectId",
+        // The order of the files, with the rows of each object reversed.
         Rows::Sources { order: Order::ByObject, .. } | Rows::SourcesWithin(_) => {
             "diaObjectId, midpointMjdTai DESC, diaSourceId DESC"
         }
