@@ -1,7 +1,7 @@
 """How soon an alert is served after it was produced, at a rate and in a burst, and what `live` costs lookups of the same server.
 
-In turns: alerts are produced that nobody reads, then the same that `live` reads. So lookups are compared beside the same producer
-and broker. Alerts come in any order, whatever their night: the fields of one night of the survey are alike, and so are the sizes of its alerts."""
+In turns. In one, alerts are produced that nobody reads, then the same that `live` reads, and ids are looked up meanwhile: so lookups are compared
+beside the same producer and broker. In the next, nothing is asked but for the alerts that are not served yet. Alerts come in any order, whatever their night: the fields of one night of the survey are alike, and so are the sizes of its alerts."""
 
 import multiprocessing
 import random
@@ -21,27 +21,33 @@ def fresh(program, alerts, rate, burst, seconds, turns):
     random.seed(1)
     asked = [alert.diaObjectId for alert in random.sample(alerts, 400)]
     alerts = random.sample(alerts, len(alerts))
-    delays, lookups, peaks, each = [], {"without": [], "with": []}, [], rate * seconds + burst
+    delays, lookups = {"alone": [], "beside lookups": []}, {"without": [], "with": []}
+    peaks, each = [], rate * seconds + burst
     warehouse = program.warehouse("fresh")
     with program.server(warehouse) as url, broker() as address:
         for turn in range(turns):
-            own = alerts[turn * each : (turn + 1) * each]
-            unread = topic(address, f"unread-{turn}")
-            lookups["without"] += beside(url, asked, lambda: produce(unread, own, rate, burst, []))
+            own, looks_up = alerts[turn * each : (turn + 1) * each], turn % 2 == 0
+            if looks_up:
+                unread = topic(address, f"unread-{turn}")
+                lookups["without"] += beside(url, asked, lambda: produce(unread, own, rate, burst, []))
             with program.live(address, f"fresh-{turn}", warehouse) as live:
-                stream, watched = topic(address, f"fresh-{turn}"), []
-                watcher = threading.Thread(target=watch, args=(url, watched, delays), daemon=True)
+                stream, watched, of_turn = topic(address, f"fresh-{turn}"), [], []
+                watcher = threading.Thread(target=watch, args=(url, watched, of_turn), daemon=True)
                 watcher.start()
-                lookups["with"] += beside(url, asked, lambda: produce(stream, own, rate, burst, watched))
+                if looks_up:
+                    lookups["with"] += beside(url, asked, lambda: produce(stream, own, rate, burst, watched))
+                else:
+                    produce(stream, own, rate, burst, watched)
                 until(lambda: not watched, 300)
+                delays["beside lookups" if looks_up else "alone"] += of_turn
                 peaks.append(live.peak_mib())
     return {
         "alerts": each * turns,
         "bytes_each": statistics.mean(len(alert.value) for alert in alerts[: each * turns]),
         "rate": rate,
         "burst": burst,
-        "watched": len(delays),
-        "delay_s": quantiles(delays) | {"most": max(delays)},
+        "watched": {name: len(times) for name, times in delays.items()},
+        "delay_s": {name: quantiles(times) | {"most": max(times)} for name, times in delays.items()},
         "lookup_ms": {name: quantiles(times) for name, times in lookups.items()},
         "peak_mib": max(peaks),
     }

@@ -28,7 +28,9 @@ def rows(backlogs, fresh):
         yield f"{what}: peak memory, MiB", "1,024", f"{one['peak_mib']:,.0f}"
     delays, lookups = fresh["delay_s"], fresh["lookup_ms"]
     what = f"{fresh['rate']} alerts a second of {fresh['bytes_each'] / 1e3:.0f} kB, and {fresh['burst']:,} more in a moment"
-    yield f"{what}: p50, p99 from produced to served, s", "p99 10", f"{delays['p50']:.1f}, {delays['p99']:.1f}"
+    alone, beside = delays["alone"], delays["beside lookups"]
+    yield f"{what}: p50, p99 from produced to served, s", "p99 10", f"{alone['p50']:.1f}, {alone['p99']:.1f}"
+    yield "the same, beside one client that looks ids up 100 times a second, s", "", f"{beside['p50']:.1f}, {beside['p99']:.1f}"
     yield "peak memory meanwhile, MiB", "1,024", f"{fresh['peak_mib']:,.0f}"
     for name, wanted in {"p50": "1.5", "p99": "2"}.items():
         without, beside = lookups["without"][name], lookups["with"][name]

@@ -23,7 +23,7 @@ pub(super) static IDS_AS: Argument = Argument {
     about: "How JSON has ids, which have 64 bits: as numbers, or as texts for readers such as JavaScript and jq, whose numbers have 53.",
     takes: Takes::Word(|| IDS.map(|(word, _)| word).to_vec()),
     is_required: false,
-    example: "text",
+    example: "number",
 };
 
 /// The words for ids, and whether they mean texts.
