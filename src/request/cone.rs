@@ -4,7 +4,7 @@ use super::argument::{AS_OF, Argument, COLUMNS, Takes};
 use super::arguments::Arguments;
 use super::date::{KIND, START, STOP, WINDOW, active_time};
 use super::ignored::{Ignored, Warning};
-use super::json::{Scalar, Value};
+use super::json::Value;
 use super::position::{DEC, RA, position};
 use super::query::{columns, version_or_time, wrong};
 use super::rows::{IDS_AS, OUTPUT_FORMAT, flag, format, ids_as_text};
@@ -147,11 +147,7 @@ fn radius_deg(arguments: &mut Arguments<'_>) -> Result<f64> {
     let Some(value) = arguments.remove(RADIUS.name) else {
         return Err(Error::argument("radius is missing: give arcseconds, at most 18000"));
     };
-    let arcsec: Option<f64> = match &value {
-        Value::One(Scalar::Text(text) | Scalar::Number(text)) => text.trim().parse().ok(),
-        _ => None,
-    };
-    match arcsec {
+    match value.number::<f64>() {
         Some(arcsec) if arcsec > MOST_ARCSEC => {
             Err(Error::argument("`radius` cannot be bigger than 18,000 arcseconds (5 degrees)."))
         }
@@ -162,11 +158,7 @@ fn radius_deg(arguments: &mut Arguments<'_>) -> Result<f64> {
 
 fn most(arguments: &mut Arguments<'_>) -> Result<usize> {
     let Some(value) = arguments.remove(MOST.name) else { return Ok(USUAL_MOST) };
-    let most = match &value {
-        Value::One(Scalar::Text(text) | Scalar::Number(text)) => text.trim().parse().ok(),
-        _ => None,
-    };
-    let most = most.filter(|most| (1..=MOST_MOST).contains(most));
+    let most = value.number().filter(|most| (1..=MOST_MOST).contains(most));
     most.ok_or_else(|| wrong(MOST.name, "an integer from 1 to 1000000", value))
 }
 

@@ -102,11 +102,7 @@ fn kind(arguments: &mut Arguments<'_>) -> Result<TimeKind> {
 }
 
 fn days(value: Value<'_>) -> Result<f64> {
-    let days = match &value {
-        Value::One(Scalar::Text(text) | Scalar::Number(text)) => text.trim().parse().ok(),
-        _ => None,
-    };
-    let days = days.filter(|days| (0.0..=*PLAUSIBLE_MJD.end()).contains(days));
+    let days = value.number().filter(|days| (0.0..=*PLAUSIBLE_MJD.end()).contains(days));
     days.ok_or_else(|| wrong(WINDOW.name, "a number of days, of at least 0", value))
 }
 

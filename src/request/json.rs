@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::str::FromStr;
 
 use json_event_parser::{JsonEvent, JsonSyntaxError, SliceJsonParser};
 
@@ -40,6 +41,14 @@ impl<'a> Value<'a> {
         let mut scalars = std::mem::replace(self, Value::List(Vec::new())).into_scalars();
         scalars.append(&mut more.into_scalars());
         *self = Value::List(scalars);
+    }
+
+    /// The number that a single value is, or that its text stands for.
+    pub fn number<T: FromStr>(&self) -> Option<T> {
+        match self {
+            Value::One(Scalar::Text(text) | Scalar::Number(text)) => text.trim().parse().ok(),
+            _ => None,
+        }
     }
 
     /// The value, or the elements of the list.

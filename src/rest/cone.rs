@@ -53,16 +53,20 @@ async fn answer(
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
-    // The places of all sources are read.
-    let (finder, query) = (engine.clone(), request.query.clone());
-    let find = async move { finder.find(&query).await };
-    let found = placement.work(true, planned(find)).await.map_err(failure::from_reading)?;
+    // The places of all sources are read, and to plan the answer takes the longer the more objects it has.
+    let (query, count) = (request.query.clone(), request.count);
+    let find = async move {
+        let found = engine.find(&query).await?;
+        let nearest = if count { None } else { Some(engine.nearest(&found).await?) };
+        Ok((found, nearest))
+    };
+    let found = placement.work(true, planned(find)).await.map_err(failure::from_reading);
+    let (found, nearest) = found?;
     let versions = found.versions();
     let tag = etag::tag(versions, etag::question_of_cone(&request))?;
-    let (rows, warning) = match request.count {
-        true => (counted(&found)?, request.warning(&[], None)),
-        false => {
-            let answer = planned(engine.nearest(&found)).await.map_err(failure::from_reading)?;
+    let (rows, warning) = match nearest {
+        None => (counted(&found)?, request.warning(&[], None)),
+        Some(answer) => {
             let cut = request.cut(&found);
             let rows = marked(answer.rows, cut.as_deref());
             (rows, request.warning(&answer.unknown_columns, cut))
