@@ -15,6 +15,7 @@ pub mod token;
 pub mod process;
 mod nearest;
 pub mod schema;
+pub mod astronomy;
 pub mod key_pages;
 pub mod warehouse;
 pub mod index;
@@ -24,7 +25,6 @@ pub mod ingest;
 pub mod live;
 pub mod survey;
 
-pub mod astronomy;
 pub mod limits;
 pub mod workers;
 pub mod plan;

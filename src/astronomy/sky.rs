@@ -48,6 +48,11 @@ const CELL_ARGUMENTS: [(&str, &str); 3] = [
 
 const MOST_ORDER: f64 = 29.0;
 
+/// The order of the cells by which objects are found: 12.9 arcsec.
+pub const CELL_ORDER: u8 = 14;
+/// More than what rounding moves a place, 0.2 milliarcseconds: a place on the rim of a circle may be in a cell that only touches it.
+const ROUNDING_RAD: f64 = 1e-9;
+
 /// Whether a right ascension and a declination are those of a position.
 fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
     ra_deg.is_finite() && (-90.0..=90.0).contains(&dec_deg)
@@ -69,6 +74,25 @@ fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
     sine.atan2(cosine).to_degrees()
 }
 
+/// The HEALPix cell of a place (right ascension, declination) in degrees, nested, of order [`CELL_ORDER`]; `None` if it is no place.
+pub fn cell(place: [f64; 2]) -> Option<i64> {
+    is_place(place).then(|| nested_cell(CELL_ORDER, place) as i64)
+}
+
+/// The cells of order [`CELL_ORDER`] that lie in a circle or touch it, ascending, and perhaps some beside it.
+pub fn cells_of_circle([ra_deg, dec_deg]: [f64; 2], radius_deg: f64) -> Vec<i64> {
+    let (ra, dec) = (ra_deg.rem_euclid(360.0).to_radians(), dec_deg.to_radians());
+    let cover =
+        nested::cone_coverage_approx(CELL_ORDER, ra, dec, radius_deg.to_radians() + ROUNDING_RAD);
+    cover.flat_iter().map(|cell| cell as i64).collect()
+}
+
+/// About how many cells of order [`CELL_ORDER`] a circle has.
+pub fn cells_in(radius_deg: f64) -> f64 {
+    let part_of_sphere = (1.0 - radius_deg.to_radians().cos()) / 2.0;
+    part_of_sphere * nested::n_hash(CELL_ORDER) as f64
+}
+
 /// The HEALPix cell of a position. A position within rounding of a border may be in either of the cells.
 fn healpix_index(function: &str, order: f64, [ra_deg, dec_deg]: [f64; 2]) -> Result<Option<i64>> {
     if order.fract() != 0.0 || !(0.0..=MOST_ORDER).contains(&order) {
@@ -78,8 +102,11 @@ fn healpix_index(function: &str, order: f64, [ra_deg, dec_deg]: [f64; 2]) -> Res
     if !is_place([ra_deg, dec_deg]) {
         return Ok(None);
     }
-    let ra = ra_deg.rem_euclid(360.0).to_radians();
-    Ok(Some(nested::hash(order as u8, ra, dec_deg.to_radians()) as i64))
+    Ok(Some(nested_cell(order as u8, [ra_deg, dec_deg]) as i64))
+}
+
+fn nested_cell(order: u8, [ra_deg, dec_deg]: [f64; 2]) -> u64 {
+    nested::hash(order, ra_deg.rem_euclid(360.0).to_radians(), dec_deg.to_radians())
 }
 
 #[cfg(test)]

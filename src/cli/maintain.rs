@@ -13,7 +13,7 @@ use crate::config::{ForgetArgs, Maintenance, NameArgs};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::schema::Table;
-use crate::warehouse::{Compacted, MergePolicy, VacuumOptions, Vacuumed, Warehouse};
+use crate::warehouse::{Compacted, MergePolicy, NotedPlaces, VacuumOptions, Vacuumed, Warehouse};
 
 /// Runs the command.
 pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
@@ -22,6 +22,7 @@ pub async fn maintain(work: Maintenance) -> Result<ExitCode> {
         Maintenance::Vacuum(arguments) => (&arguments.warehouse.url, &arguments.output),
         Maintenance::Keep(arguments) => (&arguments.warehouse.url, &arguments.output),
         Maintenance::Forget(ForgetArgs { kept, .. }) => (&kept.warehouse.url, &kept.output),
+        Maintenance::Places(arguments) => (&arguments.warehouse.url, &arguments.output),
         Maintenance::Check(arguments) => return check(arguments).await,
         Maintenance::Run(arguments) => return upkeep::run(arguments).await,
     };
@@ -39,16 +40,31 @@ async fn maintained(warehouse: &Warehouse, work: &Maintenance) -> Result<Report>
         Maintenance::Compact(arguments) => arguments.dry_run,
         Maintenance::Vacuum(arguments) => arguments.dry_run,
         Maintenance::Forget(arguments) => arguments.dry_run,
-        Maintenance::Keep(_) | Maintenance::Run(_) | Maintenance::Check(_) => false,
+        Maintenance::Keep(_)
+        | Maintenance::Places(_)
+        | Maintenance::Run(_)
+        | Maintenance::Check(_) => false,
     };
     let mut report = Report { dry_run, tables: BTreeMap::new() };
-    for table in warehouse.tables().await? {
+    for table in tables_for(work, warehouse.tables().await?) {
         let spinner = log::spinner(&format!("maintaining {}", table.name()));
         let done = maintain_table(warehouse, table, work, dry_run).await?;
         spinner.finish_and_clear();
         report.tables.insert(table.name(), done);
     }
     Ok(report)
+}
+
+/// Those of the tables that there is work at. Nobody asks for a version of places, which only grow.
+fn tables_for(work: &Maintenance, mut tables: Vec<Table>) -> Vec<Table> {
+    match work {
+        Maintenance::Keep(_) | Maintenance::Forget(_) => {
+            tables.retain(|table| *table != Table::Places)
+        }
+        Maintenance::Places(_) => tables.retain(|table| *table == Table::Sources),
+        _ => {}
+    }
+    tables
 }
 
 async fn maintain_table(
@@ -84,6 +100,7 @@ async fn maintain_table(
             };
             Done::Forgotten { name: name.clone(), version }
         }
+        Maintenance::Places(_) => Done::Noted(warehouse.note_places().await?),
         Maintenance::Run(_) | Maintenance::Check(_) => {
             return Err(Error::internal("it does not go through the tables one by one"));
         }
@@ -104,6 +121,7 @@ struct Report {
 enum Done {
     Compacted(Compacted),
     Vacuumed(Vacuumed),
+    Noted(NotedPlaces),
     Kept { name: String, version: u64 },
     Forgotten { name: String, version: u64 },
 }
@@ -124,6 +142,9 @@ impl Display for Report {
                     "{table}: {} files {would}deleted, {} bytes; {} unfinished uploads {would}ended",
                     done.files_deleted, done.bytes_deleted, done.uploads_ended
                 )
+            }
+            Done::Noted(NotedPlaces { files, rows }) => {
+                format!("{table}: the places of {files} files were added, of {rows} rows")
             }
             Done::Kept { name, version } => format!("{table}: version {version} is kept as {name}"),
             Done::Forgotten { name, version } if self.dry_run => {

@@ -39,11 +39,14 @@ pub async fn table(work: TableWork) -> Result<ExitCode> {
     report?.then(print).await
 }
 
-/// The tables that are asked for, or all that exist.
+/// The table that is asked for, or all that exist. Places only grow.
 async fn tables(warehouse: &Warehouse, one: Option<Table>) -> Result<Vec<Table>> {
     match one {
         Some(table) => Ok(vec![table]),
-        None => warehouse.tables().await,
+        None => {
+            let served = warehouse.tables().await?.into_iter();
+            Ok(served.filter(|table| *table != Table::Places).collect())
+        }
     }
 }
 

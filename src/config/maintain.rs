@@ -32,6 +32,8 @@ pub enum Maintenance {
     Keep(NameArgs),
     /// Remove such a name; vacuum may then delete the files
     Forget(ForgetArgs),
+    /// Add the places of sources that were written when there was no table of places: searches by position find them at once then
+    Places(PlacesArgs),
     /// Read all files and say what is wrong with them
     Check(CheckArgs),
 }
@@ -121,6 +123,17 @@ pub struct ForgetArgs {
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// The arguments of `maintain places`.
+#[derive(Clone, Debug, Args)]
+pub struct PlacesArgs {
+    /// Which warehouse.
+    #[command(flatten)]
+    pub warehouse: WarehouseArg,
+    /// How to report.
+    #[command(flatten)]
+    pub output: OutputArgs,
 }
 
 /// The arguments of `maintain check`.

@@ -13,7 +13,7 @@ use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr, SchemaDescriptor};
 
 use crate::error::{Error, Kind, Result};
 use crate::key_pages::columns;
-use crate::schema::{KEY, TIME};
+use crate::schema::{TIME, Table};
 use crate::warehouse::stored_name;
 
 /// The columns of a file, which most often are those of all files of the table. Those that are served are flat, so each is one leaf.
@@ -22,7 +22,8 @@ pub struct FileColumns {
     /// All columns, as the footer describes them.
     pub descriptor: SchemaDescPtr,
     by_name: HashMap<String, usize>,
-    /// `diaObjectId`.
+    key_name: &'static str,
+    /// The table's [key](Table::key).
     pub key: Leaf,
     /// `midpointMjdTai`, if the file has it.
     pub time: Option<Leaf>,
@@ -31,8 +32,8 @@ pub struct FileColumns {
 }
 
 impl FileColumns {
-    /// The columns that a footer describes. Errors: `Storage` where there is no `diaObjectId`.
-    pub fn from_descriptor(descriptor: SchemaDescPtr) -> Result<Self> {
+    /// The columns of a file of a table, as a footer describes them. Errors: `Storage` where there is no key.
+    pub fn from_descriptor(table: Table, descriptor: SchemaDescPtr) -> Result<Self> {
         let named = |(leaf, column): (usize, &ColumnDescPtr)| match column.path().parts() {
             [name] => Some((stored_name(name).1.to_string(), leaf)),
             // The column is part of a list or a struct, which are not served.
@@ -40,11 +41,13 @@ impl FileColumns {
         };
         let by_name: HashMap<_, _> =
             descriptor.columns().iter().enumerate().filter_map(named).collect();
-        let no_key = || Error::new(Kind::Storage, format!("the file has no column {KEY}"));
-        let key = *by_name.get(KEY).ok_or_else(no_key)?;
+        let key_name = table.key();
+        let no_key = || Error::new(Kind::Storage, format!("the file has no column {key_name}"));
+        let key = *by_name.get(key_name).ok_or_else(no_key)?;
         let time = by_name.get(TIME).map(|&time| Leaf::new(&descriptor, time));
         Ok(Self {
             key: Leaf::new(&descriptor, key)?,
+            key_name,
             time: time.transpose()?,
             by_name,
             footer: footer(&descriptor, Vec::new()),
@@ -73,36 +76,43 @@ fn footer(descriptor: &SchemaDescPtr, groups: Vec<RowGroupMetaData>) -> ParquetM
     ParquetMetaData::new(file, groups)
 }
 
-/// The columns of all files in use. Files with the same columns share them.
+/// The columns of all files in use. Files with the same columns and the same key share them.
 #[derive(Debug, Default)]
 pub(super) struct SharedColumns {
     described: Mutex<Vec<Weak<FileColumns>>>,
-    printed: Mutex<HashMap<String, Weak<FileColumns>>>,
+    printed: Mutex<HashMap<(&'static str, String), Weak<FileColumns>>>,
 }
 
 impl SharedColumns {
     /// The columns that a footer describes.
-    pub(super) fn described(&self, descriptor: SchemaDescPtr) -> Result<Arc<FileColumns>> {
+    pub(super) fn described(
+        &self,
+        table: Table,
+        descriptor: SchemaDescPtr,
+    ) -> Result<Arc<FileColumns>> {
         let mut known = self.described.lock();
         known.retain(|held| held.strong_count() > 0);
         let mut held = known.iter().filter_map(Weak::upgrade);
-        if let Some(same) = held.find(|held| held.descriptor == descriptor) {
+        let is_same =
+            |held: &Arc<FileColumns>| held.key_name == table.key() && held.descriptor == descriptor;
+        if let Some(same) = held.find(is_same) {
             return Ok(same);
         }
-        let new = Arc::new(FileColumns::from_descriptor(descriptor)?);
+        let new = Arc::new(FileColumns::from_descriptor(table, descriptor)?);
         known.push(Arc::downgrade(&new));
         Ok(new)
     }
 
     /// The columns of a Parquet schema as text.
-    pub(super) fn printed(&self, text: &str) -> Result<Arc<FileColumns>> {
+    pub(super) fn printed(&self, table: Table, text: &str) -> Result<Arc<FileColumns>> {
         let mut known = self.printed.lock();
-        if let Some(same) = known.get(text).and_then(Weak::upgrade) {
+        let described = (table.key(), text.to_string());
+        if let Some(same) = known.get(&described).and_then(Weak::upgrade) {
             return Ok(same);
         }
-        let new = self.described(Arc::new(columns(text)?))?;
+        let new = self.described(table, Arc::new(columns(text)?))?;
         known.retain(|_, held| held.strong_count() > 0);
-        known.insert(text.to_string(), Arc::downgrade(&new));
+        known.insert(described, Arc::downgrade(&new));
         Ok(new)
     }
 }

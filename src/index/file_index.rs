@@ -45,7 +45,10 @@ impl FileIndex {
     ) -> Result<Self> {
         if let Some(place) = file.tag.index {
             let carried = match place.range(file.size_bytes) {
-                Ok(range) => Self::carried(file, &store.get_range(&file.path, range).await?, known),
+                Ok(range) => {
+                    let directory = store.get_range(&file.path, range).await?;
+                    Self::carried(table, file, &directory, known)
+                }
                 Err(error) => Err(error),
             };
             match carried {
@@ -54,7 +57,8 @@ impl FileIndex {
             }
         }
         let footer = footer(store.clone(), &file.path, file.size_bytes).await?;
-        let columns = known.described(footer.metadata().file_metadata().schema_descr_ptr())?;
+        let columns =
+            known.described(table, footer.metadata().file_metadata().schema_descr_ptr())?;
         let read = FooterIndex::new(footer.metadata(), columns.key.column);
         Ok(Self {
             number: next_number(),
@@ -67,12 +71,17 @@ impl FileIndex {
         })
     }
 
-    fn carried(file: &DataFile, directory: &[u8], known: &SharedColumns) -> Result<Self> {
+    fn carried(
+        table: Table,
+        file: &DataFile,
+        directory: &[u8],
+        known: &SharedColumns,
+    ) -> Result<Self> {
         let directory = Directory::decode(directory, file.size_bytes)?;
         Ok(Self {
             number: next_number(),
             file: file.clone(),
-            columns: known.printed(&directory.columns)?,
+            columns: known.printed(table, &directory.columns)?,
             groups: directory.groups.into(),
             key_filter: Some(directory.key_filter),
             damaged: AtomicBool::new(false),

@@ -89,7 +89,7 @@ impl Intake {
         let Self { options, staging, notes, mut summary, .. } = self;
         let done = upsert(warehouse, staging, &options, read).await?;
         for (table, merged) in done.merged {
-            *summary.table_mut(table) = merged;
+            summary.note(table, merged);
         }
         summary.notes = notes.into_iter().collect();
         Ok((summary, done.read_in))

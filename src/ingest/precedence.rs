@@ -42,7 +42,7 @@ pub(crate) fn ranked_by(table: Table, schema: &Schema) -> SchemaRef {
             ALERT_CONTENT_HASH,
             CONTENT_HASH,
         ],
-        Table::Fp => &[],
+        Table::Fp | Table::Places => &[],
     };
     let is_read = |field: &&FieldRef| {
         let name = field.name().as_str();
@@ -89,6 +89,8 @@ fn ranks(table: Table, rows: &RecordBatch) -> Result<Vec<ArrayRef>> {
             Arc::new(if_plausible(&double(PROCESSED)?)),
             Arc::new(content_hash(rows.schema_ref(), rows.columns())?),
         ],
+        // They are no rows of alerts, and are all alike.
+        Table::Places => Vec::new(),
     })
 }
 

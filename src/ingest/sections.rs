@@ -53,12 +53,13 @@ const OBJECTS: &[Section] = &[
     Section { only: Some(&["firstDiaSourceMjdTaiFink"]), ..record("misc", Family::Fink, "") },
 ];
 
-/// The sections of a table with one row per packet; none for forced photometry, which comes from a list.
+/// The sections of a table with one row per packet; none for forced photometry, which comes from a list,
+/// and for places, which come from the sources.
 pub(crate) fn for_table(table: Table) -> &'static [Section] {
     match table {
         Table::Sources => SOURCES,
         Table::Objects => OBJECTS,
-        Table::Fp => &[],
+        Table::Fp | Table::Places => &[],
     }
 }
 

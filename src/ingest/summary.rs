@@ -71,12 +71,14 @@ impl ImplausibleTime {
 }
 
 impl Summary {
-    /// What became of the rows of a table.
-    pub fn table_mut(&mut self, table: Table) -> &mut Merged {
+    /// Notes what became of the rows of a table.
+    pub(super) fn note(&mut self, table: Table, merged: Merged) {
         match table {
-            Table::Sources => &mut self.sources,
-            Table::Objects => &mut self.objects,
-            Table::Fp => &mut self.fp,
+            Table::Sources => self.sources = merged,
+            Table::Objects => self.objects = merged,
+            Table::Fp => self.fp = merged,
+            // Alerts have none.
+            Table::Places => {}
         }
     }
 }

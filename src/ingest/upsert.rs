@@ -13,7 +13,8 @@
 //! 2. Merge the runs of staged rows into new files, of which only winners are taken; copy the files that lose rows without them.
 //!    [Objects](Table::has_updates) mostly replace others, in files all over the table: there the rows that lose stay where they are, and
 //!    what replaces them is added as an update.
-//! 3. Once the files of all tables are written: commit, sources and forced photometry before objects.
+//! 3. Once the files of all tables are written: commit the [places](Warehouse::add_places) of the new sources, then sources and forced
+//!    photometry, then objects.
 //!
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
 //!
@@ -222,9 +223,12 @@ impl Upsert<'_> {
 
     /// Fails with `Conflict` where the table has changed meanwhile, even if there was nothing to commit: rows that were there may be
     /// deleted now.
-    async fn commit_once(&self, draft: &UpsertDraft) -> Result<Option<u64>> {
+    async fn commit_once(&self, draft: &mut UpsertDraft) -> Result<Option<u64>> {
         let UpsertDraft { table, base, change, .. } = draft;
         if let Some(change) = change {
+            if *table == Table::Sources {
+                self.warehouse.add_places(&mut change.add).await?;
+            }
             let none = Positions::default();
             let read = if *table == Table::LAST { self.read } else { &none };
             let committed = self.warehouse.commit_read(*table, base.as_ref(), change.clone(), read);
@@ -242,7 +246,7 @@ impl Upsert<'_> {
         let table = draft.table;
         let mut attempt = 1;
         loop {
-            let error = match self.commit_once(&draft).await {
+            let error = match self.commit_once(&mut draft).await {
                 Ok(version) => return Ok((draft.merged, version)),
                 Err(error) => error,
             };

@@ -27,7 +27,7 @@ impl Merging {
             runtime.block_on(told.run_until_cancelled(async {
                 loop {
                     committed.notified().await;
-                    for table in Table::ALL {
+                    for table in Table::STORED {
                         merge(&own, table).await;
                     }
                 }

@@ -1,6 +1,7 @@
 //! The objects in a circle on the sky, by the place of their newest source: which they are, how many, and the nearest of them as a query.
 //!
-//! All sources in the circle tell which objects may be in it: the newest source of an object is one of them, or the object is not. Then
+//! The sources in the circle tell which objects may be in it: the newest source of an object is one of them, or the object is not. The table
+//! of places knows these objects; where it does not cover all files, or the circle is large, sources are looked at themselves. Then
 //! the light curves of these objects alone are read, in four columns, to know the newest source of each. The answer is a query of the objects
 //! that are left, so it is made as any other, in any format. All of it is read from the same two snapshots.
 
@@ -11,11 +12,12 @@ use futures::TryStreamExt;
 
 use super::circle::{ActiveTime, Circle};
 use super::newest_in_circle::{InCircle, NewestInCircle, doubles, longs};
+use super::places::PlacesIndex;
 use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, ObjectIds, Order, Query, Rows, Versions};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
-use crate::warehouse::AsOf;
+use crate::warehouse::{AsOf, DataFile, Snapshot};
 
 /// So many objects are looked at in one circle; they take 40 bytes each.
 const MOST_OBJECTS: usize = 1 << 20;
@@ -77,7 +79,7 @@ impl Engine {
         Ok((columns.schema(), columns.computed()))
     }
 
-    /// Looks for the objects of a search. It reads the places of all sources. Errors: `TooLarge` for more than [`MOST_OBJECTS`].
+    /// Looks for the objects of a search. Errors: `TooLarge` for more than [`MOST_OBJECTS`].
     pub async fn find(&self, cone: &ConeQuery) -> Result<FoundObjects> {
         let tables = self.cone_tables(cone).await?;
         let candidates = self.candidates(&tables, cone.circle).await?;
@@ -109,8 +111,30 @@ impl Engine {
         self.beside(Table::Objects, cone.as_of.as_ref(), cone.objects_version).await
     }
 
-    /// The objects that have a source in the circle, ascending.
+    /// The objects that have a source in the circle, ascending, and perhaps some others: those in the table of places, and those of files
+    /// that it does not cover.
     async fn candidates(&self, tables: &PreparedTables, circle: Circle) -> Result<Vec<i64>> {
+        let places = self.tables.places.current().filter(|_| PlacesIndex::can_find(circle));
+        let Some(places) = places else { return self.scanned(tables, circle).await };
+        let sources = tables.snapshot();
+        let not_covered = |file: &&DataFile| !file.is_in(places.snapshot());
+        let files: Vec<_> = sources.files.iter().filter(not_covered).cloned().collect();
+        if files.len() == sources.files.len() {
+            return self.scanned(tables, circle).await;
+        }
+        let mut ids = places.objects(circle, MOST_OBJECTS).await?;
+        if !files.is_empty() {
+            let rest = self.tables.prepare(Snapshot { files, ..(**sources).clone() }).await?;
+            ids.extend(self.scanned(&rest, circle).await?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        not_too_many(&ids)?;
+        Ok(ids)
+    }
+
+    /// The objects that have a source in the circle, ascending, by a look at all sources.
+    async fn scanned(&self, tables: &PreparedTables, circle: Circle) -> Result<Vec<i64>> {
         let query = Query {
             rows: Rows::SourcesWithin(circle),
             ids: ObjectIds::EVERY,
@@ -125,12 +149,7 @@ impl Engine {
                     ids.push(id);
                 }
             }
-            if ids.len() > MOST_OBJECTS {
-                let text = format!(
-                    "the circle has more than {MOST_OBJECTS} objects: give a smaller radius"
-                );
-                return Err(Error::new(Kind::TooLarge, text));
-            }
+            not_too_many(&ids)?;
         }
         Ok(ids)
     }
@@ -190,6 +209,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+fn not_too_many(ids: &[i64]) -> Result<()> {
+    if ids.len() > MOST_OBJECTS {
+        let text =
+            format!("the circle has more than {MOST_OBJECTS} objects: give a smaller radius");
+        return Err(Error::new(Kind::TooLarge, text));
+    }
+    Ok(())
 }
 
 /// A query of the rows of some objects, object after object, the newest first.

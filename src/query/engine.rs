@@ -129,7 +129,7 @@ impl Engine {
         let plain = self.prepared(table, None).await?;
         let with_limits = match table {
             Table::Sources => self.beside(Table::Fp, None, None).await.ok(),
-            Table::Objects | Table::Fp => None,
+            Table::Objects | Table::Fp | Table::Places => None,
         };
         Ok(with_limits.unwrap_or(plain).planner().columns().computed())
     }

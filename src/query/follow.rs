@@ -12,6 +12,7 @@ use super::EngineOptions;
 use super::added_rows::LastAdded;
 use super::looks::{Looks, TableLooks};
 use super::older::Older;
+use super::places::Places;
 use super::prepared_tables::{PreparedTables, Shared};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
@@ -33,6 +34,7 @@ pub(crate) struct Tables {
     /// The sources with another table beside them, as last asked for.
     beside: Mutex<HashMap<Table, Arc<PreparedTables>>>,
     pub(super) looks: Looks,
+    pub(super) places: Places,
     /// Counts the times that new snapshots were shown.
     shows: watch::Sender<u64>,
 }
@@ -68,6 +70,7 @@ impl Tables {
             older: Older::default(),
             beside: Mutex::default(),
             looks: Looks::default(),
+            places: Places::default(),
             shows: watch::Sender::default(),
         }
     }
@@ -160,6 +163,7 @@ impl Tables {
             }
         }
         self.show(found);
+        self.places.refresh(self.options.source(Table::Places), &self.shared.index).await;
         failed
     }
 

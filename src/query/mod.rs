@@ -21,6 +21,7 @@ mod looks;
 mod newest_in_circle;
 mod older;
 mod options;
+mod places;
 mod plans;
 mod planner;
 mod prepared_tables;
@@ -120,11 +121,11 @@ pub enum Rows {
 }
 
 impl Rows {
-    /// All rows of a table.
+    /// All rows of a served table. Those of places are not served: they name objects.
     pub fn all(table: Table, order: Order) -> Self {
         match table {
             Table::Sources => Self::Sources { order, time: None },
-            Table::Objects => Self::Objects,
+            Table::Objects | Table::Places => Self::Objects,
             Table::Fp => Self::Fp { order },
         }
     }

@@ -52,10 +52,10 @@ impl EngineOptions {
         memory_bytes / 2
     }
 
-    /// Where a table is.
+    /// Where a table is. Places are beside their sources.
     pub(super) fn source(&self, table: Table) -> &Source {
         match table {
-            Table::Sources => &self.sources,
+            Table::Sources | Table::Places => &self.sources,
             Table::Objects => &self.objects,
             Table::Fp => &self.fp,
         }

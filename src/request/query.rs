@@ -39,7 +39,7 @@ pub fn query(table: Table, order: Order, arguments: &mut Arguments<'_>) -> Resul
             let time = take(&MIDPOINT_MJD_TAI).map(time).transpose()?;
             Rows::Sources { order, time }
         }
-        Table::Objects | Table::Fp => Rows::all(table, order),
+        _ => Rows::all(table, order),
     };
     let (as_of, fp_version) = take(&AS_OF).map_or(Ok((None, None)), |value| as_of(table, value))?;
     let query =

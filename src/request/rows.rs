@@ -163,7 +163,7 @@ mod tests {
     fn parsed(table: Table, body: &str) -> Result<RowRequest> {
         let known = match table {
             Table::Sources => RowRequest::ARGUMENTS_OF_SOURCES,
-            Table::Fp | Table::Objects => RowRequest::ARGUMENTS,
+            _ => RowRequest::ARGUMENTS,
         };
         let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
         RowRequest::parse(table, arguments::read(Body::Json(body.as_bytes()), "", &names)?)

@@ -35,15 +35,12 @@ pub enum DescribedEndpoint {
 }
 
 impl DescribedEndpoint {
-    const ALL: [Self; 4] =
-        [Self::Cone, Self::Rows(Table::Fp), Self::Rows(Table::Objects), Self::Rows(Table::Sources)];
-
-    fn path(self) -> &'static str {
-        match self {
-            Self::Rows(table) => table.path(),
-            Self::Cone => ConeRequest::PATH,
-        }
-    }
+    const ALL: [(&str, Self); 4] = [
+        (ConeRequest::PATH, Self::Cone),
+        ("/api/v1/fp", Self::Rows(Table::Fp)),
+        ("/api/v1/objects", Self::Rows(Table::Objects)),
+        ("/api/v1/sources", Self::Rows(Table::Sources)),
+    ];
 
     /// The table that it is asked of, or the first of two.
     pub fn table(self) -> Table {
@@ -79,7 +76,7 @@ impl SchemaRequest {
 }
 
 fn paths() -> Vec<&'static str> {
-    DescribedEndpoint::ALL.map(DescribedEndpoint::path).to_vec()
+    DescribedEndpoint::ALL.map(|(path, _)| path).to_vec()
 }
 
 fn missing() -> Result<DescribedEndpoint> {
@@ -91,8 +88,8 @@ fn endpoint(value: Value<'_>) -> Result<DescribedEndpoint> {
     let Value::One(Scalar::Text(path)) = value else {
         return Err(Error::argument(format!("endpoint must be one of {paths}, not {value}")));
     };
-    let known = DescribedEndpoint::ALL.into_iter().find(|endpoint| endpoint.path() == path);
-    known.ok_or_else(|| {
+    let known = DescribedEndpoint::ALL.into_iter().find(|(known, _)| *known == path);
+    known.map(|(_, endpoint)| endpoint).ok_or_else(|| {
         let text = format!("endpoint must be one of {paths}, not `{path:.40}`");
         Error::new(Kind::NotFound, text)
     })

@@ -17,7 +17,7 @@ const MISSING_ID: (Kind, &str) = (
 /// The endpoints, in the order in which documents list them.
 pub(crate) static ENDPOINTS: [Endpoint; 7] = [
     Endpoint {
-        path: Table::Sources.path(),
+        path: "/api/v1/sources",
         summary: "the light curves of objects",
         about: "The light curves of objects, one row per diaSource, newest first: ask with diaObjectId, and columns, midpointMjdTai, \
                 withupperlim, output-format if you like.",
@@ -28,7 +28,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 7] = [
         methods: rows::methods,
     },
     Endpoint {
-        path: Table::Objects.path(),
+        path: "/api/v1/objects",
         summary: "their newest state",
         about: "The newest state of objects, one row per diaObject, in the order of their ids: ask with diaObjectId, and columns, \
                 output-format if you like.",
@@ -39,7 +39,7 @@ pub(crate) static ENDPOINTS: [Endpoint; 7] = [
         methods: rows::methods,
     },
     Endpoint {
-        path: Table::Fp.path(),
+        path: "/api/v1/fp",
         summary: "their forced photometry",
         about: "The forced photometry of objects, one row per diaForcedSource, newest first: ask with diaObjectId, and columns, \
                 output-format if you like.",

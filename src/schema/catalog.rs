@@ -13,7 +13,9 @@ use std::sync::{Arc, OnceLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::{DESCRIPTION, Family, Table, UCD, UNIT, family, provenance, served_name, stored_field};
+use super::{
+    CELL, DESCRIPTION, Family, KEY, Table, UCD, UNIT, family, provenance, served_name, stored_field,
+};
 
 const CSV: &str = include_str!("catalog.csv");
 const TYPES: [(&str, DataType); 6] = [
@@ -53,7 +55,7 @@ impl CatalogColumn {
 
 /// The known columns of a table, in byte-wise order of `family:name`.
 pub fn catalog(table: Table) -> &'static [CatalogColumn] {
-    static COLUMNS: OnceLock<[Vec<CatalogColumn>; 3]> = OnceLock::new();
+    static COLUMNS: OnceLock<[Vec<CatalogColumn>; Table::ALL.len()]> = OnceLock::new();
     // A line that does not parse is left out. Its column then has no description, and a test fails.
     let columns = COLUMNS.get_or_init(|| {
         let lines = || CSV.lines().skip(1).filter_map(parse_line);
@@ -81,8 +83,13 @@ fn parse_line(line: &'static str) -> Option<(Table, CatalogColumn)> {
     Some((Table::from_name(table)?, column))
 }
 
-/// The stored schema of a new table: the current columns in the catalog's order, then provenance.
+/// The stored schema of a new table: the current columns in the catalog's order, then provenance. No column of places is served, so none
+/// is in the catalog.
 pub fn new_table_schema(table: Table) -> SchemaRef {
+    if table == Table::Places {
+        let column = |name| Field::new(name, DataType::Int64, true);
+        return Arc::new(Schema::new(vec![column(CELL), column(KEY)]));
+    }
     let current = catalog(table).iter().filter(|column| column.last_schema.is_empty());
     let served = current.map(|c| stored_field(c.family, c.name, c.data_type.clone()));
     Arc::new(Schema::new(served.chain(provenance::fields(table)).collect::<Vec<_>>()))

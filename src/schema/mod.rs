@@ -1,4 +1,4 @@
-//! The three tables and their columns: names, families, types, units, UCDs, descriptions.
+//! The tables and their columns: names, families, types, units, UCDs, descriptions.
 //! Everything else (ingest, the warehouse, every format, `/schema`) derives from here.
 //!
 //! A stored column has Rubin's own name (`psfFlux`) and carries its [`Family`] as field metadata;
@@ -38,12 +38,14 @@ pub const SNAPSHOT: &str = "snapshot";
 /// The key of a note on rows that were left out, in the metadata of the schema of an answer: `1000 of 48211 objects, the nearest; ...`.
 pub const OVERFLOW: &str = "overflow";
 
-/// The object every row of every table belongs to: `int64`, first of every sort order.
+/// The object every row of every table belongs to: `int64`, first of every sort order but that of places.
 pub const KEY: &str = "diaObjectId";
+/// A HEALPix cell of order 14 (12.9 arcsec), nested, ICRS: `int64`, first of the sort order of places.
+pub const CELL: &str = "cell";
 /// The middle of the exposure, MJD in TAI: `float64`.
 pub const TIME: &str = "midpointMjdTai";
 
-/// A table of the warehouse, and the endpoint of the same name.
+/// A table of the warehouse. All but places are served, by the endpoint of the same name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
     /// One row per `diaSource`.
@@ -52,12 +54,18 @@ pub enum Table {
     Objects,
     /// One row per forced photometry measurement (`diaForcedSource`).
     Fp,
+    /// One row per cell of the sky and object that a source of it lies in: what finds the objects at a place. It is a set: rows are added,
+    /// never replaced.
+    Places,
 }
 
 impl Table {
-    /// In the order of writing: objects last, so that no object is visible before its sources.
+    /// The served ones, in the order of writing: objects last, so that no object is visible before its sources.
     /// A reader that wants them consistent opens them in the opposite order.
     pub const ALL: [Table; 3] = [Table::Sources, Table::Fp, Table::Objects];
+
+    /// All tables, in the order of writing.
+    pub const STORED: [Table; 4] = [Table::Places, Table::Sources, Table::Fp, Table::Objects];
 
     /// The last that is written: what its newest version has, the others have, too.
     pub const LAST: Table = Table::Objects;
@@ -68,19 +76,11 @@ impl Table {
             Table::Sources => "sources",
             Table::Objects => "objects",
             Table::Fp => "fp",
+            Table::Places => "places",
         }
     }
 
-    /// The path of its REST endpoint.
-    pub const fn path(self) -> &'static str {
-        match self {
-            Table::Sources => "/api/v1/sources",
-            Table::Objects => "/api/v1/objects",
-            Table::Fp => "/api/v1/fp",
-        }
-    }
-
-    /// The table of a name.
+    /// The served table of a name.
     pub fn from_name(name: &str) -> Option<Table> {
         Table::ALL.into_iter().find(|table| table.name() == name)
     }
@@ -89,8 +89,16 @@ impl Table {
     pub fn id_column(self) -> &'static str {
         match self {
             Table::Sources => "diaSourceId",
-            Table::Objects => KEY,
+            Table::Objects | Table::Places => KEY,
             Table::Fp => "diaForcedSourceId",
+        }
+    }
+
+    /// The column by which rows are found: `int64`, never null, first of the sort order.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Table::Sources | Table::Objects | Table::Fp => KEY,
+            Table::Places => CELL,
         }
     }
 
@@ -102,6 +110,7 @@ impl Table {
             Table::Sources => &["diaSourceId"],
             Table::Objects => &[KEY],
             Table::Fp => &[KEY, "diaForcedSourceId"],
+            Table::Places => &[CELL, KEY],
         }
     }
 
@@ -116,6 +125,7 @@ impl Table {
             Table::Sources => &[KEY, TIME, "diaSourceId"],
             Table::Objects => &[KEY],
             Table::Fp => &[KEY, TIME, "diaForcedSourceId"],
+            Table::Places => &[CELL, KEY],
         }
     }
 }

@@ -65,7 +65,7 @@ pub fn fields(table: Table) -> Vec<Field> {
     let count = match table {
         Table::Sources => 4,
         Table::Objects => ALL.len(),
-        Table::Fp => 0,
+        Table::Fp | Table::Places => 0,
     };
     all().take(count).collect()
 }

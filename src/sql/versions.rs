@@ -43,6 +43,7 @@ impl SqlVersions {
             Table::Sources => self.sources,
             Table::Objects => self.objects,
             Table::Fp => self.fp,
+            Table::Places => None,
         };
         let mut ids = Table::ALL.into_iter().zip(self.ids);
         let (_, id) = ids.find(|(of, _)| *of == table)?;

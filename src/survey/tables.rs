@@ -91,12 +91,15 @@ async fn commit(
     examples: Examples,
 ) -> Result<Generated> {
     let mut tables = Vec::new();
-    for (table, add) in Table::ALL.into_iter().zip(files) {
+    for (table, mut add) in Table::ALL.into_iter().zip(files) {
         let rows = add.iter().filter_map(|file| file.rows).sum();
         let version = match warehouse.snapshot(table, None).await? {
             Some(there) if is_of(&there, &add) => there.version,
             Some(_) => return Err(taken(warehouse, table)),
             None => {
+                if table == Table::Sources {
+                    warehouse.add_places(&mut add).await?;
+                }
                 let (operation, schema) = (Operation::Generate, new_table_schema(table));
                 let change = Change { operation, schema, add, remove: Vec::new() };
                 warehouse.commit(table, None, change).await?

@@ -1,4 +1,4 @@
-//! Where the tables live: a URL prefix holding the Delta tables `sources`, `fp` and `objects`,
+//! Where the tables live: a URL prefix holding the Delta tables `sources`, `fp`, `objects` and `places`,
 //! each a set of Parquet files sorted by [`Table::sort_columns`](crate::schema::Table::sort_columns).
 //!
 //! A [`SortedWriter`] makes files of sorted batches, and [`Warehouse::commit`] adds them to a table, all or none. A [`Snapshot`] names
@@ -16,6 +16,7 @@ mod files;
 mod folder;
 mod ledger;
 mod leftovers;
+mod places;
 mod restore;
 mod rewrite;
 mod row_ids;
@@ -35,11 +36,12 @@ pub use delete::{Deleted, DeletedRows, Doomed};
 pub(crate) use delta_log::NewRows;
 pub use delta_log::{Change, History, Newer, Operation, Partition, Positions};
 pub use files::{
-    ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, Level, SortedWriter,
-    Sorter, StoredNames, Update, bytes_of, described, footer, joined, merged, read, read_keys,
-    stored_name, taken,
+    ASCENDING, BATCH_ROWS, DESCENDING, DataFile, FileSize, FileTag, Gatherer, InPlaces, Level,
+    SortedWriter, Sorter, StoredNames, Update, bytes_of, described, footer, joined, merged, read,
+    read_keys, stored_name, taken,
 };
 pub use ledger::{Amounts, LedgerEntry};
+pub use places::NotedPlaces;
 pub use restore::Restored;
 pub use snapshot::{LeftOut, Snapshot};
 pub use source::Source;
@@ -61,7 +63,7 @@ use crate::schema::Table;
 /// How often a change is made anew when another writer commits first.
 pub const ATTEMPTS: usize = 10;
 
-/// The three tables under one prefix. Cheap to clone; clones share the files that no commit has named yet, which
+/// The tables under one prefix. Cheap to clone; clones share the files that no commit has named yet, which
 /// [`discard_uncommitted`](Self::discard_uncommitted) deletes.
 #[derive(Clone, Debug)]
 pub struct Warehouse {
@@ -83,15 +85,15 @@ impl Warehouse {
         &self.location
     }
 
-    /// The tables that exist. If there is none, that is an `Argument` error.
+    /// The tables that exist, in the order of writing. If there is none but places, that is an `Argument` error.
     pub async fn tables(&self) -> Result<Vec<Table>> {
         let mut tables = Vec::new();
-        for table in Table::ALL {
+        for table in Table::STORED {
             if Log::new(&self.location, table)?.exists().await? {
                 tables.push(table);
             }
         }
-        if tables.is_empty() {
+        if tables.iter().all(|table| *table == Table::Places) {
             let url = &self.location.url;
             let why = format!("--warehouse {url}: there is no table; ingest alerts first");
             return Err(Error::argument(why));

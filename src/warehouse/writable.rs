@@ -16,7 +16,7 @@ impl Warehouse {
     /// done. One that lets a second writer have the name too would lose commits, one that lists the object under another name would not
     /// find them again: both are `Storage` errors, as is every other failure.
     pub async fn check_writable(&self, table: Table) -> Result<()> {
-        for table in Table::ALL {
+        for table in Table::STORED {
             if let Err(error) = self.remove_leftovers(table).await {
                 tracing::warn!(table = table.name(), %error, "what killed processes left could not be looked for");
             }

@@ -50,15 +50,24 @@ impl Bucket {
         bucket
     }
 
-    /// Has the server know another key, and refuse the one before.
-    pub async fn replace_key(&self, key: &str, secret: &str) {
-        let store = self.store();
-        store.list_with_delimiter(None).await.unwrap();
-        know(self.server.folder.path(), key, secret);
+    /// Has the server know another key beside the first one.
+    pub async fn add_key(&self, key: &str, secret: &str) {
+        let both = [(KEY, SECRET), (key, secret)];
+        self.know(&both, &self.store_with(key, secret), true).await;
+    }
+
+    /// Has the server know this key alone, and refuse the first one.
+    pub async fn keep_key(&self, key: &str, secret: &str) {
+        self.know(&[(key, secret)], &self.store(), false).await;
+    }
+
+    /// Waits until a key is known, or is not any more.
+    async fn know(&self, keys: &[(&str, &str)], store: &AmazonS3, known: bool) {
+        know(self.server.folder.path(), keys);
         send("HUP", &self.server.child);
         let start = Instant::now();
-        while store.list_with_delimiter(None).await.is_ok() {
-            assert!(start.elapsed() < PATIENCE, "the key is still known");
+        while store.list_with_delimiter(None).await.is_ok() != known {
+            assert!(start.elapsed() < PATIENCE, "the keys are not replaced");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -80,11 +89,15 @@ impl Bucket {
     }
 
     pub fn store(&self) -> AmazonS3 {
+        self.store_with(KEY, SECRET)
+    }
+
+    fn store_with(&self, key: &str, secret: &str) -> AmazonS3 {
         let mut builder = AmazonS3Builder::new().with_bucket_name(&self.name);
         for (key, value) in self.variables() {
             builder = builder.with_config(key.to_lowercase().parse().unwrap(), value);
         }
-        builder.build().unwrap()
+        builder.with_access_key_id(key).with_secret_access_key(secret).build().unwrap()
     }
 
     /// Puts an object whose key no path of object_store can have. `key`: as it stands in a URL.
@@ -131,7 +144,7 @@ impl SeaweedFs {
     /// for gRPC would else be the others plus 10,000; and what it would send home is switched off.
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        know(folder.path(), KEY, SECRET);
+        know(folder.path(), &[(KEY, SECRET)]);
         fs::create_dir(folder.path().join("data")).unwrap();
         let ports = free_ports();
         let names = ["master.port", "master.port.grpc", "volume.port", "volume.port.grpc"];
@@ -167,10 +180,12 @@ impl Drop for SeaweedFs {
 }
 
 /// Writes the one key that the server knows.
-fn know(folder: &std::path::Path, key: &str, secret: &str) {
+fn know(folder: &std::path::Path, keys: &[(&str, &str)]) {
+    let known =
+        |(key, secret): &(&str, &str)| serde_json::json!({"accessKey": key, "secretKey": secret});
     let identity = serde_json::json!({
         "name": KEY,
-        "credentials": [{"accessKey": key, "secretKey": secret}],
+        "credentials": keys.iter().map(known).collect::<Vec<_>>(),
         "actions": ["Admin", "Read", "Write", "List", "Tagging"],
     });
     let identities = serde_json::json!({ "identities": [identity] });

@@ -52,6 +52,7 @@ fn example_columns(table: Table, is_there: impl Fn(&str) -> bool) -> String {
     let names: &[&str] = match table {
         Table::Sources | Table::Fp => &["r:midpointMjdTai", "r:band", "r:psfFlux", "r:psfFluxErr"],
         Table::Objects => &["r:diaObjectId", "r:ra", "r:dec", "r:nDiaSources"],
+        Table::Places => &[],
     };
     let there: Vec<&str> = names.iter().copied().filter(|name| is_there(name)).collect();
     there.join(",")

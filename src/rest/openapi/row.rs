@@ -12,7 +12,7 @@ use crate::schema::{
 pub(crate) fn name(table: Table) -> &'static str {
     match table {
         Table::Sources => "diaSource",
-        Table::Objects => "diaObject",
+        Table::Objects | Table::Places => "diaObject",
         Table::Fp => "diaForcedSource",
     }
 }
@@ -34,7 +34,7 @@ pub(crate) fn schema(table: Table) -> Schema {
     let computed: Vec<&ComputedColumn> = match table {
         Table::Sources => OF_A_LIGHT_CURVE.iter().chain(&OF_A_MEASUREMENT).collect(),
         Table::Fp => OF_A_MEASUREMENT.iter().collect(),
-        Table::Objects => Vec::new(),
+        Table::Objects | Table::Places => Vec::new(),
     };
     let computed = computed.into_iter().map(ComputedColumn::documented);
     row(stored(table).into_iter().chain(computed))

@@ -10,7 +10,6 @@ use futures::TryStreamExt;
 
 use super::{Flaw, is_of_store, key_index};
 use crate::error::{Error, Result};
-use crate::schema::KEY;
 use crate::warehouse::files::OrderCheck;
 use crate::warehouse::{BATCH_ROWS, DataFile, Snapshot, described, read};
 
@@ -59,7 +58,9 @@ async fn read_all(snapshot: &Snapshot, file: &DataFile) -> Result<Option<(Flaw, 
             continue;
         }
         rows += batch.num_rows() as u64;
-        for (name, range) in [(KEY, &file.keys), (snapshot.table.id_column(), &file.ids)] {
+        for (name, range) in
+            [(snapshot.table.key(), &file.keys), (snapshot.table.id_column(), &file.ids)]
+        {
             if !is_within(&batch, name, range) {
                 let what = format!(
                     "it has a {name} outside of the range in the log, where no lookup finds it"
@@ -84,7 +85,7 @@ async fn read_all(snapshot: &Snapshot, file: &DataFile) -> Result<Option<(Flaw, 
     if !in_order {
         return Ok(Some((Flaw::Unsorted, "its rows are not in the order that it claims".into())));
     }
-    key_index::flaw(&snapshot.store, file).await
+    key_index::flaw(&snapshot.store, snapshot.table, file).await
 }
 
 fn is_within(batch: &RecordBatch, name: &str, range: &RangeInclusive<i64>) -> bool {

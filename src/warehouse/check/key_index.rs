@@ -14,17 +14,18 @@ use crate::error::{Error, Result};
 use crate::key_pages::{
     Directory, GroupPages, IndexPlace, KeyFilter, RowGroup, WrittenGroup, columns,
 };
-use crate::schema::KEY;
+use crate::schema::Table;
 use crate::warehouse::files::footer_with_pages;
 use crate::warehouse::{BATCH_ROWS, DataFile, read};
 
 /// What is wrong with the index that a file carries; `None` if nothing is, or the log tells of none. A store that fails is an error.
 pub(super) async fn flaw(
     store: &Arc<dyn ObjectStore>,
+    table: Table,
     file: &DataFile,
 ) -> Result<Option<(Flaw, String)>> {
     let Some(place) = file.tag.index else { return Ok(None) };
-    match wrong(store, file, place).await {
+    match wrong(store, table.key(), file, place).await {
         Ok(None) => Ok(None),
         Ok(Some(why)) => {
             let what = format!("its key index is wrong ({why}), so that lookups miss rows or fail");
@@ -43,6 +44,7 @@ pub(super) async fn flaw(
 /// What the index says wrongly. An error if a part of it, or the footer, cannot be read.
 async fn wrong(
     store: &Arc<dyn ObjectStore>,
+    key_name: &str,
     file: &DataFile,
     place: IndexPlace,
 ) -> Result<Option<String>> {
@@ -52,18 +54,18 @@ async fn wrong(
     let key_filter = KeyFilter::decode(&part(directory.key_filter.clone()).await?)?;
     let footer = footer_with_pages(store.clone(), &file.path, file.size_bytes).await?;
     let footer = footer.metadata();
-    let Some(key) = described_key(&directory, footer)? else {
+    let Some(key) = described_key(&directory, key_name, footer)? else {
         return Ok(Some("it describes other columns or row groups".to_string()));
     };
-    let mut batches = Box::pin(read(store.clone(), file, Some(&[KEY]), BATCH_ROWS));
+    let mut batches = Box::pin(read(store.clone(), file, Some(&[key_name]), BATCH_ROWS));
     let mut keys: Vec<i64> = Vec::new();
     for (number, group) in directory.groups.iter().enumerate() {
         let pages = part(group.pages.clone()).await?;
         while keys.len() < group.rows
             && let Some(batch) = batches.try_next().await?
         {
-            let Some(more) = keys_of(&batch) else {
-                return Ok(Some(format!("it has rows without a {KEY}")));
+            let Some(more) = keys_of(&batch, key_name) else {
+                return Ok(Some(format!("it has rows without a {key_name}")));
             };
             keys.extend(more);
         }
@@ -72,7 +74,7 @@ async fn wrong(
             return Ok(Some(why));
         }
         if let Some(key) = keys.iter().find(|key| !key_filter.may_have(**key)) {
-            return Ok(Some(format!("its filter does not know {KEY} {key}")));
+            return Ok(Some(format!("its filter does not know {key_name} {key}")));
         }
         keys = rest;
     }
@@ -80,18 +82,22 @@ async fn wrong(
 }
 
 /// The place of the key among the columns. `None` if the directory names other columns than the footer, or row groups of other sizes.
-fn described_key(directory: &Directory, footer: &ParquetMetaData) -> Result<Option<usize>> {
+fn described_key(
+    directory: &Directory,
+    key_name: &str,
+    footer: &ParquetMetaData,
+) -> Result<Option<usize>> {
     let described = footer.file_metadata().schema_descr();
     let told = directory.groups.iter().map(|group| Some(group.rows));
     let there = footer.row_groups().iter().map(|group| usize::try_from(group.num_rows()).ok());
     if columns(&directory.columns)? != *described || !told.eq(there) {
         return Ok(None);
     }
-    Ok(described.columns().iter().position(|column| column.path().string() == KEY))
+    Ok(described.columns().iter().position(|column| column.path().string() == key_name))
 }
 
-fn keys_of(batch: &RecordBatch) -> Option<&[i64]> {
-    let keys = batch.column_by_name(KEY)?.as_primitive_opt::<Int64Type>()?;
+fn keys_of<'a>(batch: &'a RecordBatch, key_name: &str) -> Option<&'a [i64]> {
+    let keys = batch.column_by_name(key_name)?.as_primitive_opt::<Int64Type>()?;
     (keys.null_count() == 0).then(|| &**keys.values())
 }
 

@@ -11,16 +11,18 @@ use futures::{Stream, StreamExt, TryStreamExt, stream};
 use super::plan::{FAN_IN, Merge};
 use super::segments::{MergeProgress, write_segments};
 use crate::error::{Error, Result};
+use crate::schema::Table;
 use crate::warehouse::files::fit;
+use crate::warehouse::places::distinct;
 use crate::warehouse::rewrite::{IN_FILES, rewrite, write};
 use crate::warehouse::{
-    BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Warehouse, merged, read,
+    BATCH_ROWS, DataFile, FileSize, InPlaces, Snapshot, SortedWriter, Warehouse, merged, read,
 };
 
 /// Files with disjoint, ascending key ranges: read one after the other, their rows are in order.
 pub(super) type SortedRun = Vec<DataFile>;
 
-/// Merges files into new ones, cut and tagged as the merge says, and checks that these have as many rows. The given files must be [as their
+/// Merges files into new ones, cut and tagged as the merge says, and checks that these have as many rows; of places each row once. The given files must be [as their
 /// footers have them](crate::warehouse::described). The new ones are not committed.
 pub(super) async fn merge(
     warehouse: &Warehouse,
@@ -43,9 +45,11 @@ pub(super) async fn merge(
     // This deletes uncommitted files only: those of the table stay.
     warehouse.discard(&runs.concat()).await;
     let written: u64 = segments.iter().map(|files| count(files)).sum();
-    if written != rows_total {
+    // Places are a set.
+    if written != rows_total && (base.table != Table::Places || written > rows_total) {
         return Err(Error::internal(format!("{written} rows came out of {rows_total}")));
     }
+    let places = InPlaces::of_all(merge.files.iter().map(|file| &file.tag));
     let folded = merge.files.iter().map(|file| file.tag.folded).min().unwrap_or_default();
     let files: Vec<_> = match &merge.cut {
         Some(cut) => cut.tagged(merge.to, segments),
@@ -54,7 +58,7 @@ pub(super) async fn merge(
             files.map(|file| file.placed(Some(merge.to), None)).collect()
         }
     };
-    Ok(files.into_iter().map(|file| file.folded(folded)).collect())
+    Ok(files.into_iter().map(|file| file.folded(folded).in_places(places)).collect())
 }
 
 /// The files as at most [`FAN_IN`] runs. Files that are not sorted are sorted before. If there are more runs, some are merged into
@@ -102,7 +106,11 @@ fn merged_rows(
     runs: &[SortedRun],
 ) -> Result<impl Stream<Item = Result<RecordBatch>> + use<>> {
     let streams = runs.iter().map(|run| run_stream(base, run.clone())).collect();
-    Ok(merged_stream(base, streams)?.map_err(Error::from))
+    let rows = merged_stream(base, streams)?.map_err(Error::from);
+    Ok(match base.table {
+        Table::Places => distinct(rows).left_stream(),
+        _ => rows.right_stream(),
+    })
 }
 
 /// The rows of a file in order.

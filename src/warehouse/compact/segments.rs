@@ -8,7 +8,6 @@ use arrow::datatypes::Int64Type;
 use futures::{Stream, TryStreamExt};
 
 use crate::error::{Error, Result};
-use crate::schema::KEY;
 use crate::warehouse::{DataFile, SortedWriter};
 
 /// How far a merge is.
@@ -37,7 +36,7 @@ pub(super) async fn write_segments(
         count += batch.num_rows() as u64;
         let mut rest = batch;
         while let Some(start) = starts.get(segments.len()) {
-            let before = rows_before(&rest, *start)?;
+            let before = rows_before(&rest, open.table().key(), *start)?;
             if before == rest.num_rows() {
                 break;
             }
@@ -54,8 +53,8 @@ pub(super) async fn write_segments(
 }
 
 /// How many rows of a batch, which is in order, have keys before `start`.
-fn rows_before(batch: &RecordBatch, start: i64) -> Result<usize> {
-    let keys = batch.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
-    let keys = keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))?;
+fn rows_before(batch: &RecordBatch, key: &str, start: i64) -> Result<usize> {
+    let keys = batch.column_by_name(key).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
+    let keys = keys.ok_or_else(|| Error::internal(format!("no int64 column {key}")))?;
     Ok(keys.values().partition_point(|key| *key < start))
 }

@@ -33,6 +33,9 @@ pub(crate) fn delta_operation(operation: Operation) -> DeltaOperation {
             let properties = properties().map(|(name, value)| (name.into(), value.into()));
             DeltaOperation::SetTableProperties { properties: properties.into() }
         }
+        Operation::NotePlaces => {
+            DeltaOperation::Write { mode: SaveMode::Append, partition_by: None, predicate: None }
+        }
         Operation::Delete => DeltaOperation::Delete { predicate: None },
         Operation::Restore { version } => {
             DeltaOperation::Restore { version: Some(version), datetime: None }
@@ -80,7 +83,7 @@ pub(crate) fn actions(
         }
         Some(current) => grown(log.table, current, change)?.into_iter().collect(),
     };
-    let data_change = change.operation != Operation::Compact;
+    let data_change = !matches!(change.operation, Operation::Compact | Operation::NotePlaces);
     let new_run = new_run(change, current.is_none());
     for file in &change.add {
         let level = file.tag.level.or(new_run.filter(|_| is_new(file, change)));

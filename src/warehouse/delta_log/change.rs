@@ -22,6 +22,9 @@ pub enum Operation {
     Generate,
     /// Rewrites files, but changes no row: other writers need not start over because of it.
     Compact,
+    /// Says of files of the table that the cells of their rows are in the table of places, and changes no row. It adds these files again,
+    /// as they are but for their tags.
+    NotePlaces,
     /// Sets properties of the table as a new one has them, and changes no row.
     SetProperties,
     /// Deletes rows.
@@ -56,7 +59,7 @@ pub struct Change {
     /// The stored schema after the change: that of the base, or that with columns added at its end.
     /// A compaction changes no schema.
     pub schema: SchemaRef,
-    /// The files to add.
+    /// The files to add, or to describe anew.
     pub add: Vec<DataFile>,
     /// The files to remove.
     pub remove: Vec<DataFile>,

@@ -196,7 +196,7 @@ async fn check_base(
     let stands = match change.operation {
         // What a fold has read, and what it removes, depends on files that it does not remove.
         Operation::Compact if base.updates.is_some() => log.only_adds_rows(from, to).await?,
-        Operation::Compact => true,
+        Operation::Compact | Operation::NotePlaces => true,
         _ => log.same_rows(from, to).await?,
     };
     if !stands {
@@ -204,7 +204,9 @@ async fn check_base(
     }
     let newer = log.snapshot(current).await?;
     let there: HashSet<_> = newer.files.iter().map(|file| &file.path).collect();
-    match change.remove.iter().all(|file| there.contains(&file.path)) {
+    // A file that is described anew must not come back.
+    let described = change.add.iter().filter(|_| change.operation == Operation::NotePlaces);
+    match change.remove.iter().chain(described).all(|file| there.contains(&file.path)) {
         true => Ok(Some(newer)),
         false => Err(conflict(log, "another writer removed a file first")),
     }

@@ -13,7 +13,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::layout;
 use super::stored_names::stored_name;
-use super::tag::{FileTag, Level, Update};
+use super::tag::{FileTag, InPlaces, Level, Update};
 use crate::schema::{KEY, TIME, Table};
 
 /// A Parquet file of a table.
@@ -84,11 +84,11 @@ impl DataFile {
         Self {
             sorted: layout::is_sorted(table, &path, footer),
             rows: known_rows(u64::try_from(footer.file_metadata().num_rows()).ok()),
-            keys: id_range(footer, KEY).unwrap_or(ANY_ID),
+            keys: id_range(footer, table.key()).unwrap_or(ANY_ID),
             ids: id_range(footer, table.id_column()).unwrap_or(ANY_ID),
             times_mjd: time_range(footer),
             may_have_nan_times: !layout::has_no_nan_times(footer),
-            may_lack_keys: !has_no_nulls(footer, KEY),
+            may_lack_keys: !has_no_nulls(footer, table.key()),
             ..Self::unknown(path, object.size, object.last_modified)
         }
     }
@@ -125,13 +125,20 @@ impl DataFile {
 
     /// The file in the place of another one.
     pub(crate) fn in_place_of(mut self, other: &FileTag) -> Self {
-        (self.tag.update, self.tag.folded) = (other.update, other.folded);
+        (self.tag.update, self.tag.folded, self.tag.places) =
+            (other.update, other.folded, other.places);
         self.placed(other.level, other.range)
     }
 
     /// The file with the updates up to a number folded into it.
     pub(crate) fn folded(mut self, number: u64) -> Self {
         self.tag.folded = number;
+        self
+    }
+
+    /// The file, whose rows' cells are in a table of places since a version.
+    pub(crate) fn in_places(mut self, places: Option<InPlaces>) -> Self {
+        self.tag.places = places;
         self
     }
 

@@ -12,7 +12,7 @@ use parquet::schema::types::ColumnPath;
 use uuid::Uuid;
 
 use crate::key_pages::CODEC;
-use crate::schema::{KEY, TIME, Table};
+use crate::schema::{TIME, Table};
 
 pub(super) const ROW_GROUP_ROWS: usize = 16_384;
 /// The most bytes of a row group, which is written from memory. Only rows with long texts reach it.
@@ -56,7 +56,7 @@ pub(crate) fn properties(table: Table, schema: &Schema) -> WriterProperties {
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_dictionary_enabled(false)
         .set_sorting_columns(Some(sorting_columns(table, |name| schema.index_of(name).ok())));
-    for name in [KEY, TIME] {
+    for name in [table.key(), TIME] {
         let path = ColumnPath::from(name);
         properties = properties.set_column_statistics_enabled(path, EnabledStatistics::Page);
     }
@@ -121,6 +121,7 @@ fn sorting_columns(table: Table, place: impl Fn(&str) -> Option<usize>) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::KEY;
     use crate::schema::{Family, stored_field};
 
     #[test]

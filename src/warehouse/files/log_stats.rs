@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::DataFile;
 use super::data_file::{ANY_ID, at_least, at_most, known_rows};
-use crate::schema::{KEY, TIME, Table};
+use crate::schema::{TIME, Table};
 
 /// What is read of them.
 #[derive(Default, Deserialize)]
@@ -85,10 +85,10 @@ impl DataFile {
         let no_nulls = |name| stats.null_count.of(name).is_some_and(|count| *count == 0);
         Ok(Self {
             rows: known_rows(stats.num_records.as_u64()),
-            keys: ids(KEY).unwrap_or(ANY_ID),
+            keys: ids(table.key()).unwrap_or(ANY_ID),
             ids: ids(table.id_column()).unwrap_or(ANY_ID),
             times_mjd: times.filter(|_| no_nulls(TIME)),
-            may_lack_keys: !no_nulls(KEY),
+            may_lack_keys: !no_nulls(table.key()),
             ..Self::unknown(path, size_bytes, modified)
         })
     }
@@ -104,7 +104,7 @@ impl DataFile {
             stats["maxValues"][name] = max;
             stats["nullCount"][name] = 0.into();
         };
-        for (name, range) in [(KEY, &self.keys), (table.id_column(), &self.ids)] {
+        for (name, range) in [(table.key(), &self.keys), (table.id_column(), &self.ids)] {
             if *range != ANY_ID {
                 add(name, (*range.start()).into(), (*range.end()).into());
             }

@@ -21,6 +21,6 @@ pub(super) use reader::footer_with_pages;
 pub use reader::{described, footer, read, read_keys};
 pub use sort::{ASCENDING, DESCENDING, Sorter, merged};
 pub use stored_names::{StoredNames, stored_name};
-pub use tag::{FileTag, Level, Update};
+pub use tag::{FileTag, InPlaces, Level, Update};
 pub use writer::SortedWriter;
 pub(super) use writer::{OrderCheck, fit};

@@ -18,7 +18,7 @@ use super::layout::{self, FileSize, PAGE_ROWS, ROW_GROUP_BYTES, ROW_GROUP_ROWS};
 use super::tag::FileTag;
 use crate::error::{Error, Kind, Result};
 use crate::key_pages::{Recorder, WrittenGroup};
-use crate::schema::{KEY, TIME, Table};
+use crate::schema::{TIME, Table};
 use crate::warehouse::storage::Upload;
 
 /// A file of a table.
@@ -112,7 +112,7 @@ impl ParquetFile {
                 column.write(leaf)?;
             }
         }
-        self.index.add_rows(rows[KEY].as_primitive::<Int64Type>().values());
+        self.index.add_rows(rows[self.table.key()].as_primitive::<Int64Type>().values());
         self.group_rows += rows.num_rows();
         self.rows += rows.num_rows();
         Ok(())
@@ -123,7 +123,7 @@ impl ParquetFile {
         if self.group_rows == 0 {
             return Ok(());
         }
-        let mut encoded = WrittenGroup::new(self.schema.index_of(KEY)?);
+        let mut encoded = WrittenGroup::new(self.schema.index_of(self.table.key())?);
         let bytes = self.group_bytes();
         self.writer.inner_mut().reserve(bytes);
         let mut group = self.writer.next_row_group()?;
@@ -194,6 +194,7 @@ mod tests {
     use arrow::datatypes::{DataType, Schema};
 
     use super::*;
+    use crate::schema::KEY;
     use crate::schema::{Family, stored_field};
     use crate::warehouse::files::reader::footer_with_pages;
     use crate::warehouse::{SortedWriter, Warehouse};

@@ -34,6 +34,31 @@ pub struct FileTag {
     /// Whether all its rows are new in the version that adds it, which may also write rows of before again, in other files.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub new_rows: bool,
+    /// Says of a file of sources since when the cells of all its rows are in the table of places. Unless it does, a search has to read the
+    /// file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<InPlaces>,
+}
+
+/// A version of a table of places: it and all later ones of the table have some cells. Another table in its place may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InPlaces {
+    /// A hash of the table's id, as [`Snapshot::table_id`](crate::warehouse::Snapshot::table_id).
+    pub table_id: u64,
+    /// The version.
+    pub version: u64,
+}
+
+impl InPlaces {
+    /// Since when the cells of all of some files are there; `None` if that is not known of each of them.
+    pub(crate) fn of_all<'a>(files: impl IntoIterator<Item = &'a FileTag>) -> Option<Self> {
+        let mut files = files.into_iter().map(|tag| tag.places);
+        let first = files.next()??;
+        files.try_fold(first, |latest, one| {
+            let one = one.filter(|one| one.table_id == latest.table_id)?;
+            Some(Self { version: latest.version.max(one.version), ..latest })
+        })
+    }
 }
 
 /// Rows that replace others.
@@ -139,10 +164,24 @@ mod tests {
                 update,
                 folded: 6,
                 new_rows: true,
+                places: Some(InPlaces { table_id: u64::MAX, version: 3 }),
             };
             assert_eq!(FileTag::from_log(tag.for_log().unwrap().as_ref()), tag);
         }
         assert_eq!(FileTag::default().for_log().unwrap(), None);
+    }
+
+    #[test]
+    fn merged_files_are_in_places_if_all_of_them_were() {
+        let tag = |table_id, version| FileTag {
+            places: Some(InPlaces { table_id, version }),
+            ..FileTag::default()
+        };
+        let of_all = |tags: &[FileTag]| InPlaces::of_all(tags).map(|places| places.version);
+        assert_eq!(of_all(&[tag(1, 4), tag(1, 9), tag(1, 2)]), Some(9));
+        assert_eq!(of_all(&[tag(1, 4), tag(2, 4)]), None);
+        assert_eq!(of_all(&[tag(1, 4), FileTag::default()]), None);
+        assert_eq!(of_all(&[]), None);
     }
 
     #[test]

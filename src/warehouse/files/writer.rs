@@ -12,7 +12,7 @@ use super::DataFile;
 use super::layout::{self, FileSize, UPDATES};
 use super::parquet_file::ParquetFile;
 use crate::error::{Error, Result};
-use crate::schema::{KEY, Table};
+use crate::schema::Table;
 use crate::warehouse::Warehouse;
 
 /// Writes one table's files in key order, in memory of one row group and the key index of the file. A new file begins once
@@ -86,10 +86,10 @@ impl SortedWriter {
         order.check(&rest)?;
         while rest.num_rows() > 0 {
             let room = self.open.as_ref().map_or(self.full.rows, |file| file.room(self.full));
-            let cut = cut(key_column(&rest)?, last_key, room);
+            let cut = cut(key_column(&rest, self.table)?, last_key, room);
             if cut > 0 {
                 let part = rest.slice(0, cut);
-                last_key = Some(key_column(&part)?.value(cut - 1));
+                last_key = Some(key_column(&part, self.table)?.value(cut - 1));
                 self.append(&part).await?;
             }
             rest = rest.slice(cut, rest.num_rows() - cut);
@@ -148,13 +148,15 @@ pub(crate) fn fit(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch
     Ok(RecordBatch::try_new(schema.clone(), columns.collect())?)
 }
 
-fn key_column(batch: &RecordBatch) -> Result<&Int64Array> {
-    let keys = batch.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
-    keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))
+fn key_column(batch: &RecordBatch, table: Table) -> Result<&Int64Array> {
+    let key = table.key();
+    let keys = batch.column_by_name(key).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
+    keys.ok_or_else(|| Error::internal(format!("no int64 column {key}")))
 }
 
 /// Checks that rows arrive in the table's order.
 pub(crate) struct OrderCheck {
+    table: Table,
     columns: Vec<usize>,
     /// The indices of the key and the id, which are never null.
     never_null: Vec<usize>,
@@ -170,8 +172,9 @@ impl OrderCheck {
         let columns = table.sort_columns().iter().map(index).collect::<Result<Vec<_>, _>>()?;
         let fields = columns.iter().map(|&i| SortField::new(schema.field(i).data_type().clone()));
         Ok(Self {
+            table,
             converter: RowConverter::new(fields.collect())?,
-            never_null: vec![schema.index_of(KEY)?, schema.index_of(table.id_column())?],
+            never_null: vec![schema.index_of(table.key())?, schema.index_of(table.id_column())?],
             columns,
             last: None,
             last_key: None,
@@ -188,7 +191,7 @@ impl OrderCheck {
         if !self.follows(batch)? {
             return Err(Error::internal("rows are not in the table's order"));
         }
-        self.last_key = Some(key_column(batch)?.value(batch.num_rows() - 1));
+        self.last_key = Some(key_column(batch, self.table)?.value(batch.num_rows() - 1));
         Ok(())
     }
 

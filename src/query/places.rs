@@ -1,0 +1,112 @@
+//! Finds the objects in a circle by the table of places: those that have, or had, a source in one of the cells that the circle touches. It
+//! takes the newest version of the table, whatever version of the sources is asked for, since the table only grows.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::runtime::SpawnedTask;
+use futures::TryStreamExt;
+use parking_lot::RwLock;
+
+use super::circle::Circle;
+use super::newest_in_circle::longs;
+use crate::astronomy::{cells_in, cells_of_circle};
+use crate::error::Result;
+use crate::index::{IndexCache, TableIndex, Wanted};
+use crate::scan::{Lookup, Projection, ScanMetrics, read};
+use crate::schema::{KEY, Table};
+use crate::warehouse::{Newer, Snapshot, Source};
+
+/// A circle with more cells than these is looked for among all sources: the list of its cells would take more than it spares.
+const MOST_CELLS: f64 = (1 << 18) as f64;
+
+/// The table of places as last seen.
+#[derive(Default)]
+pub(crate) struct Places {
+    current: RwLock<Option<Arc<PlacesIndex>>>,
+    /// Whether the last look failed, so that it is logged once.
+    failing: AtomicBool,
+}
+
+impl Places {
+    /// The newest that was seen; `None` if there is no such table.
+    pub(super) fn current(&self) -> Option<Arc<PlacesIndex>> {
+        self.current.read().clone()
+    }
+
+    /// Looks for a new version. A failure does no harm: files of sources that are not in the version from before are read themselves.
+    pub(super) async fn refresh(&self, source: &Source, cache: &Arc<IndexCache>) {
+        match self.newer(source).await {
+            Ok(found) => {
+                self.failing.store(false, Ordering::Relaxed);
+                if let Some(snapshot) = found {
+                    let index = TableIndex::open(snapshot, cache.clone()).await;
+                    *self.current.write() = Some(Arc::new(PlacesIndex::new(index)));
+                }
+            }
+            Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {
+                tracing::warn!(table = Table::Places.name(), %error, "looking for new places failed: searches read the sources instead");
+            }
+            Err(_) => {}
+        }
+    }
+
+    async fn newer(&self, source: &Source) -> Result<Option<Snapshot>> {
+        let Source::Warehouse(warehouse) = source else { return Ok(None) };
+        match self.current() {
+            None => warehouse.snapshot(Table::Places, None).await,
+            Some(current) => {
+                let newer = source.newer(current.snapshot()).await?;
+                Ok(newer.map(|Newer { snapshot, .. }| snapshot))
+            }
+        }
+    }
+}
+
+/// One version of the table, with the index of its cells.
+pub(super) struct PlacesIndex {
+    index: Arc<TableIndex>,
+    projection: Arc<Projection>,
+    /// Reads the index ahead as long as the version is in use.
+    _filling: SpawnedTask<()>,
+}
+
+impl PlacesIndex {
+    fn new(index: TableIndex) -> Self {
+        let filling = index.fill();
+        let schema = Arc::new(Schema::new(vec![Field::new(KEY, DataType::Int64, true)]));
+        let projection = Arc::new(Projection::new(schema));
+        Self { index: Arc::new(index), projection, _filling: filling }
+    }
+
+    /// The version.
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.index.snapshot
+    }
+
+    /// Whether a circle is small enough to be looked for by its cells.
+    pub(super) fn can_find(circle: Circle) -> bool {
+        cells_in(circle.radius_deg) <= MOST_CELLS
+    }
+
+    /// The objects in the cells of a circle, in no order, some of them twice; it ends after `most`.
+    pub(super) async fn objects(&self, circle: Circle, most: usize) -> Result<Vec<i64>> {
+        let keys = cells_of_circle([circle.ra_deg, circle.dec_deg], circle.radius_deg);
+        let mut rows = Box::pin(read(Lookup {
+            table: self.index.clone(),
+            projection: self.projection.clone(),
+            wanted: Arc::new(Wanted { keys, times: None }),
+            reversed: false,
+            metrics: ScanMetrics::default(),
+        }));
+        let mut objects = Vec::new();
+        while let Some(rows) = rows.try_next().await? {
+            objects.extend(longs(&rows, 0)?.iter().flatten());
+            if objects.len() > most {
+                break;
+            }
+        }
+        Ok(objects)
+    }
+}
