@@ -163,7 +163,10 @@ impl Tables {
             }
         }
         self.show(found);
-        self.places.refresh(self.options.source(Table::Places), &self.shared.index).await;
+        // It would fail as the others do.
+        if failed.is_empty() {
+            self.places.refresh(self.options.source(Table::Places), &self.shared.index).await;
+        }
         failed
     }
 

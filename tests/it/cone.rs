@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
-use arrow::datatypes::{Field, Float64Type, Int64Type, Schema};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Field, Float64Type, Int64Type, Schema, SchemaRef};
 use diaflight::astronomy::separation_deg;
 use diaflight::query::{Circle, Columns, ConeQuery, Engine, EngineOptions};
 use diaflight::schema::{self, Family, KEY, TIME, Table};
-use diaflight::warehouse::{Change, Operation, SortedWriter, Warehouse};
+use diaflight::warehouse::{Change, DataFile, Operation, SortedWriter, Warehouse};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -24,24 +25,54 @@ struct Source {
     place: [Option<f64>; 2],
 }
 
-async fn write(warehouse: &Warehouse, table: Table, columns: Vec<(&str, ArrayRef)>) {
+/// How many of the files of sources say that their places are known.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Covered {
+    None,
+    Some,
+    All,
+}
+
+fn rows(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
     let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
         .into_iter()
         .map(|(name, column)| {
             (schema::stored_field(Family::Rubin, name, column.data_type().clone()), column)
         })
         .unzip();
-    let rows = RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap();
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).unwrap()
+}
+
+async fn files(warehouse: &Warehouse, table: Table, rows: &RecordBatch) -> Vec<DataFile> {
     let mut writer = SortedWriter::new(warehouse, table, rows.schema());
-    writer.write(&rows).await.unwrap();
-    let (operation, schema) = (Operation::Ingest, rows.schema());
-    let add = writer.finish().await.unwrap();
+    writer.write(rows).await.unwrap();
+    writer.finish().await.unwrap()
+}
+
+async fn commit(warehouse: &Warehouse, table: Table, schema: SchemaRef, add: Vec<DataFile>) {
+    let operation = Operation::Ingest;
     let change = Change { operation, schema, add, remove: vec![] };
     warehouse.commit(table, None, change).await.unwrap();
 }
 
+/// Two files of sources, of whose places some are known.
+async fn write_sources(warehouse: &Warehouse, sources: &RecordBatch, covered: Covered) {
+    let mut add = Vec::new();
+    for part in 0..2 {
+        let of_part: BooleanArray =
+            (0..sources.num_rows()).map(|row| Some(row % 2 == part)).collect();
+        let rows = filter_record_batch(sources, &of_part).unwrap();
+        let mut new = files(warehouse, Table::Sources, &rows).await;
+        if covered == Covered::All || (covered == Covered::Some && part == 0) {
+            warehouse.add_places(&mut new).await.unwrap();
+        }
+        add.extend(new);
+    }
+    commit(warehouse, Table::Sources, sources.schema(), add).await;
+}
+
 /// Tables of these sources, and of states of every other object.
-async fn engine(sources: &[Source]) -> Engine {
+async fn engine(sources: &[Source], covered: Covered) -> Engine {
     let warehouse = Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap();
     let mut numbered: Vec<_> = (0..).zip(sources).collect();
     // Null comes first, as in the files.
@@ -61,7 +92,7 @@ async fn engine(sources: &[Source]) -> Engine {
         ("ra", double(|source| source.place[0])),
         ("dec", double(|source| source.place[1])),
     ];
-    write(&warehouse, Table::Sources, columns).await;
+    write_sources(&warehouse, &rows(columns), covered).await;
     let mut with_state: Vec<_> = sources.iter().map(|source| source.object).collect();
     with_state.retain(|object| object % 2 == 0);
     with_state.push(i64::MAX);
@@ -76,7 +107,9 @@ async fn engine(sources: &[Source]) -> Engine {
         ("ra", elsewhere()),
         ("dec", elsewhere()),
     ];
-    write(&warehouse, Table::Objects, columns).await;
+    let states = rows(columns);
+    let add = files(&warehouse, Table::Objects, &states).await;
+    commit(&warehouse, Table::Objects, states.schema(), add).await;
     Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap()
 }
 
@@ -152,6 +185,10 @@ fn sources(centre: [f64; 2], radius_deg: f64) -> impl Strategy<Value = Vec<Sourc
     prop::collection::vec(source, 1..60)
 }
 
+fn covered() -> impl Strategy<Value = Covered> {
+    prop::sample::select(vec![Covered::None, Covered::Some, Covered::All])
+}
+
 fn searches() -> impl Strategy<Value = (Circle, Vec<Source>, usize)> {
     let circles = (centre(), radius_deg()).prop_flat_map(|(centre, radius_deg)| {
         let circle = Circle { ra_deg: centre[0], dec_deg: centre[1], radius_deg };
@@ -175,10 +212,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_circle_has_what_a_look_at_every_source_finds((circle, sources, most) in searches()) {
+    fn a_circle_has_what_a_look_at_every_source_finds(
+        (circle, sources, most) in searches(),
+        covered in covered(),
+    ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let engine = engine(&sources).await;
+            let engine = engine(&sources, covered).await;
             let all = expected(&sources, circle);
             let (rows, total) = found(&engine, &cone(circle, most)).await;
             assert_eq!(total, all.len());

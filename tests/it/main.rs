@@ -37,6 +37,7 @@ mod operations;
 mod other_cameras;
 mod packaging;
 mod packets;
+mod places;
 mod program;
 mod proxy;
 mod python;
