@@ -15,7 +15,7 @@ use datafusion::logical_expr::ScalarUDF;
 
 use function::Function;
 pub use photometry::{ab_mag, ab_mag_err};
-pub use sky::{CELL_ORDER, cell, cells_in, cells_of_circle, separation_deg};
+pub use sky::{CELL_ORDER, cell, cells_of_circle, cells_within, separation_deg};
 pub use time::{mjd_to_iso_utc, night_mjd_tai, utc_to_mjd_tai};
 
 /// All functions.

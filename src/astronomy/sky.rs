@@ -74,23 +74,23 @@ fn angular_separation_deg([ra1, dec1]: [f64; 2], [ra2, dec2]: [f64; 2]) -> f64 {
     sine.atan2(cosine).to_degrees()
 }
 
-/// The HEALPix cell of a place (right ascension, declination) in degrees, nested, of order [`CELL_ORDER`]; `None` if it is no place.
-pub fn cell(place: [f64; 2]) -> Option<i64> {
-    is_place(place).then(|| nested_cell(CELL_ORDER, place) as i64)
+/// The HEALPix cell of a place (right ascension, declination) in degrees, nested, of an order from 0 to 29; `None` if it is no place.
+pub fn cell(order: u8, place: [f64; 2]) -> Option<i64> {
+    is_place(place).then(|| nested_cell(order, place) as i64)
 }
 
-/// The cells of order [`CELL_ORDER`] that lie in a circle or touch it, ascending, and perhaps some beside it.
-pub fn cells_of_circle([ra_deg, dec_deg]: [f64; 2], radius_deg: f64) -> Vec<i64> {
+/// The cells of an order from 0 to 29 that lie in a circle or touch it, ascending, and perhaps some beside it.
+pub fn cells_of_circle(order: u8, [ra_deg, dec_deg]: [f64; 2], radius_deg: f64) -> Vec<i64> {
     let (ra, dec) = (ra_deg.rem_euclid(360.0).to_radians(), dec_deg.to_radians());
     let cover =
-        nested::cone_coverage_approx(CELL_ORDER, ra, dec, radius_deg.to_radians() + ROUNDING_RAD);
+        nested::cone_coverage_approx(order, ra, dec, radius_deg.to_radians() + ROUNDING_RAD);
     cover.flat_iter().map(|cell| cell as i64).collect()
 }
 
-/// About how many cells of order [`CELL_ORDER`] a circle has.
-pub fn cells_in(radius_deg: f64) -> f64 {
+/// The area of a circle, in cells of an order from 0 to 29.
+pub fn cells_within(order: u8, radius_deg: f64) -> f64 {
     let part_of_sphere = (1.0 - radius_deg.to_radians().cos()) / 2.0;
-    part_of_sphere * nested::n_hash(CELL_ORDER) as f64
+    part_of_sphere * nested::n_hash(order) as f64
 }
 
 /// The HEALPix cell of a position. A position within rounding of a border may be in either of the cells.

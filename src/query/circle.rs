@@ -16,13 +16,10 @@ pub struct Circle {
 }
 
 impl Circle {
-    /// A circle that holds nothing.
-    pub(super) const NOWHERE: Self = Self { ra_deg: 0.0, dec_deg: 0.0, radius_deg: -1.0 };
-
     /// How far a place is from the centre, if that is within the circle. The statements have the two places in the same order: the last bit
     /// depends on it.
-    pub(super) fn separation_deg(&self, ra_deg: f64, dec_deg: f64) -> Option<f64> {
-        let separation = separation_deg([self.ra_deg, self.dec_deg], [ra_deg, dec_deg]);
+    pub(super) fn separation_deg(&self, place: [f64; 2]) -> Option<f64> {
+        let separation = separation_deg([self.ra_deg, self.dec_deg], place);
         separation.filter(|separation| *separation <= self.radius_deg)
     }
 }

@@ -206,7 +206,7 @@ impl Engine {
                 let both = self.beside(Table::Fp, as_of, *fp_version).await;
                 both.map_err(|error| error.context("withupperlim"))
             }
-            Rows::NewestSources(_) => self.beside(Table::Objects, as_of, None).await,
+            Rows::NewestSources => self.beside(Table::Objects, as_of, None).await,
             rows => self.prepared(rows.table(), as_of).await,
         }
     }

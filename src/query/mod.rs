@@ -10,17 +10,21 @@ mod arrivals;
 mod as_of;
 mod circle;
 mod cone;
+mod crossmatch;
 mod served_columns;
 mod engine;
 mod explain;
 mod file_check;
 mod filter;
 mod follow;
+mod found;
 mod large;
 mod looks;
-mod newest_in_circle;
+mod near;
+mod newest_sources;
 mod older;
 mod options;
+mod place_grid;
 mod places;
 mod plans;
 mod planner;
@@ -34,8 +38,10 @@ mod usage;
 
 pub use arrivals::{Arrival, Follower, ToldVersion};
 pub use circle::{ActiveTime, Circle, TimeKind};
-pub use cone::{ConeQuery, FoundObjects};
+pub use cone::{ConeQuery, SkySearch};
+pub use crossmatch::CrossmatchQuery;
 pub use engine::{Answer, Engine};
+pub use found::{FoundObject, FoundObjects};
 pub use looks::TableLooks;
 pub use options::EngineOptions;
 pub use query_sql::TAGGED_SOURCES;
@@ -115,9 +121,8 @@ pub enum Rows {
     },
     /// The sources in a circle, in the order of their objects.
     SourcesWithin(Circle),
-    /// The newest source of each object with the newest state of the object, the nearest to the centre of a circle first; with the column of
-    /// the separation.
-    NewestSources(Circle),
+    /// The newest source of each object with the newest state of the object; with a column for the separation from a place, which is null.
+    NewestSources,
 }
 
 impl Rows {
@@ -136,7 +141,7 @@ impl Rows {
             Self::Sources { .. }
             | Self::SourcesWithUpperLimits { .. }
             | Self::SourcesWithin(_)
-            | Self::NewestSources(_) => Table::Sources,
+            | Self::NewestSources => Table::Sources,
             Self::Objects => Table::Objects,
             Self::Fp { .. } => Table::Fp,
         }
@@ -146,9 +151,7 @@ impl Rows {
     pub fn time(&self) -> Option<&TimeMatch> {
         match self {
             Self::Sources { time, .. } | Self::SourcesWithUpperLimits { time, .. } => time.as_ref(),
-            Self::Objects | Self::Fp { .. } | Self::SourcesWithin(_) | Self::NewestSources(_) => {
-                None
-            }
+            Self::Objects | Self::Fp { .. } | Self::SourcesWithin(_) | Self::NewestSources => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Finds the objects in a circle by the table of places: those that have, or had, a source in one of the cells that the circle touches. It
+//! Finds the objects in cells of the sky by the table of places: those that have, or had, a source in one of them. It
 //! takes the newest version of the table, whatever version of the sources is asked for, since the table only grows.
 
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use futures::TryStreamExt;
 use parking_lot::RwLock;
 
 use super::circle::Circle;
-use super::newest_in_circle::longs;
-use crate::astronomy::{cells_in, cells_of_circle};
+use super::newest_sources::longs;
+use crate::astronomy::{CELL_ORDER, cells_within};
 use crate::error::Result;
 use crate::index::{IndexCache, TableIndex, Wanted};
 use crate::scan::{Lookup, Projection, ScanMetrics, read};
@@ -87,12 +87,11 @@ impl PlacesIndex {
 
     /// Whether a circle is small enough to be looked for by its cells.
     pub(super) fn can_find(circle: Circle) -> bool {
-        cells_in(circle.radius_deg) <= MOST_CELLS
+        cells_within(CELL_ORDER, circle.radius_deg) <= MOST_CELLS
     }
 
-    /// The objects in the cells of a circle, in no order, some of them twice; it ends after `most`.
-    pub(super) async fn objects(&self, circle: Circle, most: usize) -> Result<Vec<i64>> {
-        let keys = cells_of_circle([circle.ra_deg, circle.dec_deg], circle.radius_deg);
+    /// The objects in some cells (ascending), in no order, some of them twice; it ends after `most`.
+    pub(super) async fn objects(&self, keys: Vec<i64>, most: usize) -> Result<Vec<i64>> {
         let mut rows = Box::pin(read(Lookup {
             table: self.index.clone(),
             projection: self.projection.clone(),

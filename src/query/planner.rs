@@ -17,7 +17,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use super::plans::{PlanCounts, Planned, Plans};
 use super::query_sql::{QuerySql, TAGGED_SOURCES};
 use super::served_columns::{Chosen, Selection, ServedColumns, UnknownColumn};
-use super::{Circle, ObjectIds, Order, Query, Rows, filter};
+use super::{ObjectIds, Order, Query, Rows, filter};
 use crate::error::Result;
 use crate::plan::{LookupExec, OpenTable, ParameterValues, SnapshotTable, base_config, base_state};
 use crate::schema::{KEY, Table};
@@ -49,7 +49,7 @@ impl Planner {
             [sources, objects] if objects.table == Table::Objects => {
                 let (name, view) = object_states(sources, objects)?;
                 session.register_table(name, Arc::new(ViewTable::new(view, None)))?;
-                Rows::NewestSources(Circle::NOWHERE)
+                Rows::NewestSources
             }
             _ => {
                 let (name, sql) = TAGGED_SOURCES;
@@ -87,7 +87,7 @@ impl Planner {
 
     /// The plan of a query of `tables`, which have the planner's schemas, and the names that the query asks for in vain. The plan of a
     /// lookup is most often kept from one before. That of a range of keys is made each time from the values and the snapshot, by which
-    /// DataFusion leaves out files. So is that of separations, which are computed with values: physical plans of DataFusion take no parameters.
+    /// DataFusion leaves out files.
     pub(crate) async fn plan(
         &self,
         query: &Query,
@@ -95,8 +95,7 @@ impl Planner {
     ) -> Result<(Planned, Vec<UnknownColumn>)> {
         let (chosen, unknown) = self.columns.choose(&query.columns);
         let statement = QuerySql::from_query(query);
-        let has_place = matches!(query.rows, Rows::NewestSources(_));
-        if has_place || matches!(query.ids, ObjectIds::Within(_)) {
+        if matches!(query.ids, ObjectIds::Within(_)) {
             let bind = |plan| bound_logical(plan, tables, &statement.values);
             return Ok((self.make(query, &statement, &chosen, bind).await?, unknown));
         }

@@ -86,7 +86,7 @@ impl QuerySql {
 fn select(rows: &Rows) -> &'static str {
     match rows {
         Rows::Sources { .. } | Rows::SourcesWithin(_) => include_str!("../../sql/sources.sql"),
-        Rows::NewestSources(_) => include_str!("../../sql/newest_sources.sql"),
+        Rows::NewestSources => include_str!("../../sql/newest_sources.sql"),
         Rows::Objects => include_str!("../../sql/objects.sql"),
         Rows::Fp { .. } => include_str!("../../sql/fp.sql"),
         Rows::SourcesWithUpperLimits { .. } => include_str!("../../sql/sources_withupperlim.sql"),
@@ -105,7 +105,7 @@ fn order_by(rows: &Rows) -> &'static str {
         Rows::SourcesWithUpperLimits { .. } => {
             "midpointMjdTai DESC, diaObjectId, diaSourceId, diaForcedSourceId"
         }
-        Rows::NewestSources(_) => "separation_degree, diaObjectId",
+        Rows::NewestSources => "diaObjectId",
         // The order of the files, with the rows of each object reversed.
         Rows::Sources { order: Order::ByObject, .. } | Rows::SourcesWithin(_) => {
             "diaObjectId, midpointMjdTai DESC, diaSourceId DESC"
@@ -141,14 +141,12 @@ fn ids_condition(ids: &ObjectIds, values: &mut ParameterValues) -> Option<&'stat
     }
 }
 
-/// The condition on the place of a source, and the values that its statement has of a circle. What lies within it differs in declination
+/// The condition on the place of a source. What lies within it differs in declination
 /// by its radius at most: that is cheap to test, and all there is to test of most rows.
 fn place_condition(rows: &Rows, values: &mut ParameterValues) -> Option<&'static str> {
-    let (Rows::SourcesWithin(circle) | Rows::NewestSources(circle)) = rows else { return None };
-    let Circle { ra_deg, dec_deg, radius_deg } = *circle;
+    let Rows::SourcesWithin(Circle { ra_deg, dec_deg, radius_deg }) = *rows else { return None };
     values.push(("ra_deg", ra_deg.into()));
     values.push(("dec_deg", dec_deg.into()));
-    let Rows::SourcesWithin(_) = rows else { return None };
     values.push(("radius_deg", radius_deg.into()));
     values.push(("dec_from_deg", (dec_deg - radius_deg - ROUNDING_DEG).into()));
     values.push(("dec_to_deg", (dec_deg + radius_deg + ROUNDING_DEG).into()));

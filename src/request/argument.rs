@@ -33,6 +33,8 @@ pub enum Takes {
     NumberOrText,
     /// A number or an RFC 3339 time.
     VersionOrTime,
+    /// Pairs of numbers, in an array or by name; in a query string a text.
+    Places,
     /// A SQL predicate.
     Predicate,
 }

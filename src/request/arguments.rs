@@ -17,25 +17,36 @@ use crate::query::ObjectIds;
 use crate::schema::Table;
 
 /// The body of a request, by its media type. Either may be empty.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Body<'a> {
     /// An object whose members are arguments.
     Json(&'a [u8]),
     /// Pairs as in a query string, `a=1&b=2`: HTML forms send them.
     Form(&'a [u8]),
+    /// A table whose first line names its columns: no arguments.
+    Csv(&'a [u8]),
+    /// A table as a VOTable: no arguments.
+    Votable(&'a [u8]),
+}
+
+impl Default for Body<'_> {
+    fn default() -> Self {
+        Self::Json(b"")
+    }
 }
 
 /// The arguments of a request.
 #[derive(Debug, Default)]
 pub struct Arguments<'a> {
     values: HashMap<&'static str, Value<'a>>,
+    body: Body<'a>,
     /// Names that the request does not know, and those that were given again.
     unknown: Ignored,
 }
 
 /// Reads the arguments with these names from a body and a query string (`a=1&b=2`).
 pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Result<Arguments<'a>> {
-    let mut arguments = Arguments::default();
+    let mut arguments = Arguments { body, ..Arguments::default() };
     let mut wanted = |name: &str| {
         let name = if name == "objectId" { ID.name } else { name };
         let known = names.iter().copied().find(|known| *known == name);
@@ -45,7 +56,7 @@ pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Resul
         known
     };
     let members = match body {
-        Body::Json(b"") => Vec::new(),
+        Body::Json(b"") | Body::Csv(_) | Body::Votable(_) => Vec::new(),
         Body::Json(json) => json::members(json, &mut wanted)?,
         Body::Form(form) => pairs(form, &mut wanted),
     };
@@ -73,6 +84,11 @@ impl<'a> Arguments<'a> {
     /// Whether an argument is given.
     pub fn contains_key(&self, name: &str) -> bool {
         self.values.contains_key(name)
+    }
+
+    /// The body of the request.
+    pub fn body(&self) -> Body<'a> {
+        self.body
     }
 
     /// Takes an argument out.

@@ -1,18 +1,16 @@
 //! Reads the arguments of a search in a circle into a [`ConeQuery`] and how to answer it.
 
-use super::argument::{AS_OF, Argument, COLUMNS, Takes};
+use super::argument::{Argument, COLUMNS, Takes};
 use super::arguments::Arguments;
-use super::date::{KIND, START, STOP, WINDOW, active_time};
+use super::date::{KIND, START, STOP, WINDOW};
 use super::ignored::{Ignored, Warning};
-use super::json::Value;
 use super::position::{DEC, RA, position};
-use super::query::{columns, version_or_time, wrong};
+use super::query::wrong;
 use super::rows::{IDS_AS, OUTPUT_FORMAT, flag, format, ids_as_text};
+use super::search::{BOTH_AS_OF, radius_deg, search};
 use crate::encode::Format;
-use crate::error::{Error, Result};
-use crate::query::{Circle, Columns, ConeQuery, FoundObjects, UnknownColumn};
-use crate::schema::SEPARATION;
-use crate::warehouse::AsOf;
+use crate::error::Result;
+use crate::query::{Circle, ConeQuery, UnknownColumn};
 
 static RADIUS: Argument = Argument {
     name: "radius",
@@ -46,22 +44,10 @@ static COUNT: Argument = Argument {
     example: "false",
 };
 
-static BOTH_AS_OF: Argument = Argument {
-    name: AS_OF.name,
-    about: "Answers as the two tables were at a time, at both versions as `X-Diaflight-Snapshot` has them, or when a name was kept.",
-    takes: Takes::VersionOrTime,
-    is_required: false,
-    example: "0; objects=0",
-};
-
 /// The largest radius.
-const MOST_ARCSEC: f64 = 18_000.0;
-const ARCSEC_OF_DEG: f64 = 3600.0;
+const MOST_RADIUS: (f64, &str) = (18_000.0, "18,000 arcseconds (5 degrees)");
 const USUAL_MOST: usize = 1000;
 const MOST_MOST: usize = 1_000_000;
-
-/// Columns that every answer has, before that of the separation.
-const ALWAYS: [&str; 3] = ["r:ra", "r:dec", "r:midpointMjdTai"];
 
 /// The arguments of `/api/v1/conesearch`.
 #[derive(Debug)]
@@ -104,25 +90,23 @@ impl ConeRequest {
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
         let arguments = &mut arguments;
         let [ra_deg, dec_deg] = position(arguments)?;
-        let circle = Circle { ra_deg, dec_deg, radius_deg: radius_deg(arguments)? };
-        let time = active_time(arguments)?;
+        let radius_deg = radius_deg(&RADIUS, MOST_RADIUS, arguments)?;
         let nearest = flag(&NEAREST, arguments)?;
         let most = if nearest { 1 } else { most(arguments)? };
         let count = flag(&COUNT, arguments)?;
-        let columns = with_separation(columns(arguments.remove(COLUMNS.name))?);
+        let search = search(arguments)?;
         let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
         let ids_as_text = ids_as_text(arguments)?;
-        let as_of = arguments.remove(AS_OF.name).map(as_of).transpose()?;
-        let (as_of, objects_version) = as_of.unwrap_or_default();
         let (left, mut ignored_arguments) = std::mem::take(arguments).into_names();
         left.into_iter().for_each(|name| ignored_arguments.push(name));
-        let query = ConeQuery { circle, time, most, columns, as_of, objects_version };
+        let circle = Circle { ra_deg, dec_deg, radius_deg };
+        let query = ConeQuery { circle, most, search };
         Ok(Self { query, count, format, ids_as_text, nearest, ignored_arguments })
     }
 
     /// What an answer says where it has not all objects: `2 of 4 objects, the nearest; n=4 gives all`.
-    pub fn cut(&self, found: &FoundObjects) -> Option<String> {
-        let (answered, total) = (found.answered(), found.total);
+    pub fn cut(&self, total: usize) -> Option<String> {
+        let answered = total.min(self.query.most);
         let gives = match total {
             ..=MOST_MOST => format!("n={total} gives all"),
             _ => "give a smaller radius for all".to_string(),
@@ -138,21 +122,8 @@ impl ConeRequest {
         cut: Option<String>,
     ) -> Option<String> {
         let arguments = self.ignored_arguments.clone();
-        let (columns, as_of) = (unknown_columns.into(), self.query.as_of.clone());
+        let (columns, as_of) = (unknown_columns.into(), self.query.search.as_of.clone());
         Warning { columns, arguments, as_of, cut, ..Warning::default() }.text()
-    }
-}
-
-fn radius_deg(arguments: &mut Arguments<'_>) -> Result<f64> {
-    let Some(value) = arguments.remove(RADIUS.name) else {
-        return Err(Error::argument("radius is missing: give arcseconds, at most 18000"));
-    };
-    match value.number::<f64>() {
-        Some(arcsec) if arcsec > MOST_ARCSEC => {
-            Err(Error::argument("`radius` cannot be bigger than 18,000 arcseconds (5 degrees)."))
-        }
-        Some(arcsec) if arcsec > 0.0 => Ok(arcsec / ARCSEC_OF_DEG),
-        _ => Err(wrong(RADIUS.name, "a number of arcseconds above 0", value)),
     }
 }
 
@@ -162,33 +133,10 @@ fn most(arguments: &mut Arguments<'_>) -> Result<usize> {
     most.ok_or_else(|| wrong(MOST.name, "an integer from 1 to 1000000", value))
 }
 
-/// The columns that are asked for, those that every answer has, and the separation at the end.
-fn with_separation(asked: Columns) -> Columns {
-    let Columns::Named(mut names) = asked else { return Columns::All };
-    names.retain(|name| name != SEPARATION);
-    for name in ALWAYS {
-        if !names.iter().any(|asked| asked == name) {
-            names.push(name.to_string());
-        }
-    }
-    names.push(SEPARATION.to_string());
-    Columns::Named(names)
-}
-
-/// A version, a time or a name; or the versions of the sources and of the objects, as the header of an answer has them (`12; objects=7`).
-fn as_of(value: Value<'_>) -> Result<(Option<AsOf>, Option<u64>)> {
-    let text = version_or_time(&AS_OF, value)?;
-    if let Some((sources, objects)) = text.split_once("; objects=")
-        && let (Ok(sources), Ok(objects)) = (sources.parse(), objects.parse())
-    {
-        return Ok((Some(AsOf::Version(sources)), Some(objects)));
-    }
-    Ok((Some(AsOf::parse(&text).map_err(|error| error.context(AS_OF.name))?), None))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::Columns;
     use crate::request::arguments::{self, Body};
 
     fn parsed(members: &str) -> Result<ConeRequest> {
@@ -202,27 +150,8 @@ mod tests {
         let request = parsed(r#""radius": "3600""#).unwrap();
         let expected = Circle { ra_deg: 10.0, dec_deg: 20.0, radius_deg: 1.0 };
         assert_eq!((request.query.circle, request.query.most), (expected, 1000));
-        assert_eq!((request.format, request.query.columns), (Format::Json, Columns::All));
-        assert!(!request.count && !request.ids_as_text && request.query.time.is_none());
-    }
-
-    #[test]
-    fn the_separation_comes_last_and_the_place_is_always_there() {
-        for (asked, expected) in [
-            ("r:raErr", "r:raErr r:ra r:dec r:midpointMjdTai"),
-            ("v:separation_degree,r:dec,r:ra", "r:dec r:ra r:midpointMjdTai"),
-        ] {
-            let request = parsed(&format!(r#""radius": 5, "columns": "{asked}""#)).unwrap();
-            let Columns::Named(names) = request.query.columns else { panic!("not named") };
-            assert_eq!(names.join(" "), format!("{expected} v:separation_degree"));
-        }
-    }
-
-    #[test]
-    fn both_versions_are_as_the_header_has_them() {
-        let request = parsed(r#""radius": 5, "as_of": "12; objects=7""#).unwrap();
-        let asked = (request.query.as_of, request.query.objects_version);
-        assert_eq!(asked, (Some(AsOf::Version(12)), Some(7)));
+        assert_eq!((request.format, request.query.search.columns), (Format::Json, Columns::All));
+        assert!(!request.count && !request.ids_as_text && request.query.search.time.is_none());
     }
 
     #[test]

@@ -4,17 +4,22 @@
 pub mod argument;
 pub mod arguments;
 mod cone;
+mod crossmatch;
 mod date;
 pub mod ignored;
 pub mod json;
+mod places;
 mod plot;
 mod position;
 pub mod query;
 mod rows;
 mod schema;
+mod search;
 mod stream;
+mod votable;
 
 pub use cone::ConeRequest;
+pub use crossmatch::CrossmatchRequest;
 pub use plot::PlotRequest;
 pub use rows::{RowRequest, missing_id};
 pub use schema::{DescribedEndpoint, SchemaRequest};

@@ -34,8 +34,18 @@ const HOUR_DEG: f64 = 15.0;
 
 /// Takes the two out of the arguments of a request: degrees, the right ascension from 0 to 360.
 pub(super) fn position(arguments: &mut Arguments<'_>) -> Result<[f64; 2]> {
-    let ra = coordinate(&RA, 'h', HOUR_DEG, arguments)?;
-    let dec = coordinate(&DEC, 'd', 1.0, arguments)?;
+    let mut take = |argument: &Argument| {
+        let missing =
+            || Error::argument(format!("{} is missing: give degrees (ICRS)", argument.name));
+        arguments.remove(argument.name).ok_or_else(missing)
+    };
+    place(take(&RA)?, take(&DEC)?)
+}
+
+/// The place that two values stand for: degrees, the right ascension from 0 to 360.
+pub(super) fn place(ra: Value<'_>, dec: Value<'_>) -> Result<[f64; 2]> {
+    let ra = coordinate(&RA, 'h', HOUR_DEG, ra)?;
+    let dec = coordinate(&DEC, 'd', 1.0, dec)?;
     if !(-90.0..=90.0).contains(&dec) {
         return Err(Error::argument(format!("dec must be from -90 to 90 degrees, not {dec}")));
     }
@@ -43,16 +53,7 @@ pub(super) fn position(arguments: &mut Arguments<'_>) -> Result<[f64; 2]> {
 }
 
 /// A coordinate in degrees, of which the first unit has so many.
-fn coordinate(
-    argument: &Argument,
-    unit: char,
-    unit_deg: f64,
-    arguments: &mut Arguments<'_>,
-) -> Result<f64> {
-    let name = argument.name;
-    let Some(value) = arguments.remove(name) else {
-        return Err(Error::argument(format!("{name} is missing: give degrees (ICRS)")));
-    };
+fn coordinate(argument: &Argument, unit: char, unit_deg: f64, value: Value<'_>) -> Result<f64> {
     let degrees = match &value {
         Value::One(Scalar::Text(text) | Scalar::Number(text)) => {
             decimal(text.trim()).or_else(|| Some(sexagesimal(text.trim(), unit)? * unit_deg))
@@ -63,7 +64,7 @@ fn coordinate(
         Some(_) => "degrees, such as -27.8610 or -27d51m39.74s",
         None => "degrees, such as 53.2501, or hours, such as 03h33m00.33s",
     };
-    degrees.ok_or_else(|| wrong(name, right(), value))
+    degrees.ok_or_else(|| wrong(argument.name, right(), value))
 }
 
 fn decimal(text: &str) -> Option<f64> {
@@ -113,7 +114,7 @@ mod tests {
     use super::*;
     use crate::request::arguments::{self, Body};
 
-    fn place(ra: &str, dec: &str) -> Result<[f64; 2]> {
+    fn read(ra: &str, dec: &str) -> Result<[f64; 2]> {
         let body = format!(r#"{{"ra": {ra}, "dec": {dec}}}"#);
         position(&mut arguments::read(Body::Json(body.as_bytes()), "", &[RA.name, DEC.name])?)
     }
@@ -129,12 +130,12 @@ mod tests {
             (r#"" 3 33 00.33 ""#, r#""-27 51 39.74""#),
             ("413.251375", r#""-27d51m39.74s""#),
         ] {
-            let found = place(ra, dec).unwrap();
+            let found = read(ra, dec).unwrap();
             let near = |at: usize| (found[at] - expected[at]).abs() < 1e-12;
             assert!(near(0) && near(1), "{ra} {dec}: {found:?}");
         }
-        assert_eq!(place(r#""1h""#, r#""-0d30m""#).unwrap(), [15.0, -0.5]);
-        assert_eq!(place("-90", "90").unwrap(), [270.0, 90.0]);
+        assert_eq!(read(r#""1h""#, r#""-0d30m""#).unwrap(), [15.0, -0.5]);
+        assert_eq!(read("-90", "90").unwrap(), [270.0, 90.0]);
     }
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
             ("1", r#""-90d00m01s""#, "dec must be from -90 to 90"),
             ("1", "null", "dec"),
         ] {
-            let error = place(ra, dec).expect_err(ra).to_string();
+            let error = read(ra, dec).expect_err(ra).to_string();
             assert!(error.starts_with(named), "{ra} {dec}: {error}");
         }
     }

@@ -18,7 +18,7 @@ use super::endpoint::EndpointState;
 use super::etag;
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::query::FoundObjects;
+use crate::query::Versions;
 use crate::request::ConeRequest;
 use crate::schema::{OVERFLOW, Table, answer_schema};
 use crate::telemetry::{RowsSent, planned};
@@ -47,27 +47,27 @@ async fn answer(
     let Some(request) = request else { return Ok(served.about()) };
     let engine = served.app.engine.clone();
     if etag::is_conditional(&headers) {
-        let versions = engine.cone_versions(&request.query).await.map_err(failure::from_reading)?;
+        let versions =
+            engine.search_versions(&request.query.search).await.map_err(failure::from_reading)?;
         let tag = etag::tag(versions, etag::question_of_cone(&request))?;
         if let Some(status) = etag::status_instead(&method, &headers, &tag) {
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
-    // The places of all sources are read, and to plan the answer takes the longer the more objects it has.
     let (query, count) = (request.query.clone(), request.count);
     let find = async move {
         let found = engine.find(&query).await?;
-        let nearest = if count { None } else { Some(engine.nearest(&found).await?) };
-        Ok((found, nearest))
+        let (total, versions) = (found.total, found.versions());
+        let nearest = if count { None } else { Some(engine.newest_sources(found).await?) };
+        Ok((total, versions, nearest))
     };
     let found = placement.work(true, planned(find)).await.map_err(failure::from_reading);
-    let (found, nearest) = found?;
-    let versions = found.versions();
+    let (total, versions, nearest) = found?;
     let tag = etag::tag(versions, etag::question_of_cone(&request))?;
     let (rows, warning) = match nearest {
-        None => (counted(&found)?, request.warning(&[], None)),
+        None => (counted(total, versions)?, request.warning(&[], None)),
         Some(answer) => {
-            let cut = request.cut(&found);
+            let cut = request.cut(total);
             let rows = marked(answer.rows, cut.as_deref());
             (rows, request.warning(&answer.unknown_columns, cut))
         }
@@ -86,11 +86,11 @@ async fn answer(
 }
 
 /// The number of objects, as the only row.
-fn counted(found: &FoundObjects) -> Result<SendableRecordBatchStream> {
+fn counted(total: usize, versions: Versions) -> Result<SendableRecordBatchStream> {
     let count = Field::new("v:count", DataType::Int64, false);
     let schema = Schema::new(vec![count]);
-    let schema = answer_schema(&schema, Table::Sources, &found.versions().to_string());
-    let total = Int64Array::from(vec![found.total as i64]);
+    let schema = answer_schema(&schema, Table::Sources, &versions.to_string());
+    let total = Int64Array::from(vec![total as i64]);
     let row = RecordBatch::try_new(schema.clone(), vec![Arc::new(total)])?;
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([Ok(row)]))))
 }

@@ -2,11 +2,13 @@
 //! `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
 
 use super::endpoint::{Endpoint, Returns};
-use super::{cone, plot, rows, schema, stream};
+use super::{cone, crossmatch, plot, rows, schema, stream};
 use crate::error::Kind;
 use crate::origin::Origin;
 use crate::plot::Picture;
-use crate::request::{ConeRequest, PlotRequest, RowRequest, SchemaRequest, StreamRequest};
+use crate::request::{
+    ConeRequest, CrossmatchRequest, PlotRequest, RowRequest, SchemaRequest, StreamRequest,
+};
 use crate::schema::Table;
 
 const MISSING_ID: (Kind, &str) = (
@@ -15,7 +17,7 @@ const MISSING_ID: (Kind, &str) = (
 );
 
 /// The endpoints, in the order in which documents list them.
-pub(crate) static ENDPOINTS: [Endpoint; 7] = [
+pub(crate) static ENDPOINTS: [Endpoint; 8] = [
     Endpoint {
         path: "/api/v1/sources",
         summary: "the light curves of objects",
@@ -59,6 +61,17 @@ pub(crate) static ENDPOINTS: [Endpoint; 7] = [
         returns: Returns::FoundRows,
         errors: &[(Kind::Argument, "radius is missing: give arcseconds, at most 18000")],
         methods: cone::methods,
+    },
+    Endpoint {
+        path: CrossmatchRequest::PATH,
+        summary: "the objects near each of many places",
+        about: "The objects near each of many places on the sky, one row per place and diaObject, as conesearch has it, with v:place before \
+                it, the nearest first. Ask with places and radius, and n, startdate, stopdate, columns, output-format if you like.",
+        table: Table::Sources,
+        arguments: CrossmatchRequest::ARGUMENTS,
+        returns: Returns::FoundRows,
+        errors: &[(Kind::Argument, "radius is missing: give arcseconds, at most 60")],
+        methods: crossmatch::methods,
     },
     Endpoint {
         path: "/api/v1/plot",

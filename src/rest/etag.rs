@@ -9,8 +9,8 @@ use axum::response::Response;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 
 use crate::error::{Error, Result};
-use crate::query::{ConeQuery, Query, Versions};
-use crate::request::{ConeRequest, RowRequest};
+use crate::query::{ConeQuery, CrossmatchQuery, Query, SkySearch, Versions};
+use crate::request::{ConeRequest, CrossmatchRequest, RowRequest};
 
 /// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written and
 /// whichever server is asked: `versions` names the tables by their ids, and a build answers alike wherever it runs.
@@ -33,8 +33,18 @@ pub(crate) fn question(request: &RowRequest) -> impl Hash {
 
 /// The same of a search in a circle.
 pub(crate) fn question_of_cone(request: &ConeRequest) -> impl Hash {
-    let ConeQuery { circle, time, most, columns, as_of: _, objects_version: _ } = &request.query;
+    let ConeQuery { circle, most, search } = &request.query;
+    let SkySearch { time, columns, as_of: _, objects_version: _ } = search;
     (circle, time, *most, columns, request.count, request.format, request.ids_as_text)
+}
+
+/// The same of a search near many places.
+pub(crate) fn question_of_crossmatch(request: &CrossmatchRequest) -> impl Hash {
+    let CrossmatchQuery { places, names, radius_deg, most, search } = &request.query;
+    let SkySearch { time, columns, as_of: _, objects_version: _ } = search;
+    let places: Vec<_> = places.iter().map(|place| place.map(f64::to_bits)).collect();
+    let what = (places, names, radius_deg.to_bits(), *most);
+    (what, time, columns, request.format, request.ids_as_text)
 }
 
 /// Layer outside of compression: makes the tag of a compressed answer weak, since the same rows are sent in several content codings.

@@ -7,6 +7,7 @@
 mod answer;
 mod bounded;
 mod cone;
+mod crossmatch;
 mod endpoint;
 mod endpoints;
 mod etag;

@@ -12,6 +12,7 @@ use axum::response::Response;
 use crate::error::{Error, Kind, Result};
 use crate::incoming::{self, Whole};
 use crate::limits::{Client, Limits};
+use crate::request::CrossmatchRequest;
 use crate::request::argument::Argument;
 use crate::request::arguments::{self, Arguments};
 use crate::telemetry::noted;
@@ -23,6 +24,9 @@ const PARSED_HERE_BYTES: usize = 32 << 10;
 /// What a body of another media type is told.
 pub(crate) const NOT_JSON: &str =
     "a body must be JSON and say so: send the header `Content-Type: application/json`";
+
+const NO_TABLE: &str = "a body must be JSON or a table and say so: send the header `Content-Type: application/json`, `text/csv` or \
+                        `application/x-votable+xml`";
 
 const NOT_FORM: &str = "a body must be a form and say so: send the header `Content-Type: application/x-www-form-urlencoded`";
 
@@ -41,16 +45,22 @@ enum MediaType {
     #[default]
     Json,
     Form,
+    Csv,
+    Votable,
 }
 
 /// Middleware: receives the whole request before any work is done for it, and puts it into the extensions for [`Sent::from_extensions`]. A
-/// body must be JSON.
+/// body must be JSON; that of a crossmatch may be a table.
 pub(crate) async fn whole(
     State(limits): State<Limits>,
     request: Request,
     next: Next,
 ) -> Result<Response> {
-    receive(limits, &[MediaType::Json], request, next).await
+    let taken: &[MediaType] = match request.uri().path() == CrossmatchRequest::PATH {
+        true => &[MediaType::Json, MediaType::Csv, MediaType::Votable],
+        false => &[MediaType::Json],
+    };
+    receive(limits, taken, request, next).await
 }
 
 /// The same for a page, whose body is a form.
@@ -77,7 +87,11 @@ async fn receive(
     let query = parts.uri.query().unwrap_or_default().to_string();
     let media_type = MediaType::from_headers(&parts.headers, &body.bytes)?;
     let Some(media_type) = media_type.filter(|media_type| taken.contains(media_type)) else {
-        let text = if taken.contains(&MediaType::Form) { NOT_FORM } else { NOT_JSON };
+        let text = match taken {
+            _ if taken.contains(&MediaType::Form) => NOT_FORM,
+            _ if taken.contains(&MediaType::Csv) => NO_TABLE,
+            _ => NOT_JSON,
+        };
         return Err(Error::new(Kind::MediaType, text));
     };
     let sent = Sent { method: parts.method.clone(), query, media_type, body };
@@ -102,6 +116,8 @@ impl MediaType {
         Ok(match essence.trim().to_ascii_lowercase().as_str() {
             "application/json" => Some(Self::Json),
             "application/x-www-form-urlencoded" => Some(Self::Form),
+            "text/csv" => Some(Self::Csv),
+            "application/x-votable+xml" | "text/xml" | "application/xml" => Some(Self::Votable),
             other if other.starts_with("application/") && other.ends_with("+json") => {
                 Some(Self::Json)
             }
@@ -129,6 +145,8 @@ impl Sent {
             let body = match self.media_type {
                 MediaType::Json => arguments::Body::Json(&self.body.bytes),
                 MediaType::Form => arguments::Body::Form(&self.body.bytes),
+                MediaType::Csv => arguments::Body::Csv(&self.body.bytes),
+                MediaType::Votable => arguments::Body::Votable(&self.body.bytes),
             };
             let arguments = arguments::read(body, &self.query, &names)?;
             if arguments.is_empty() && self.method != Method::POST {

@@ -17,6 +17,9 @@ pub const FLUX_LIMIT: &str = "v:fluxLimit";
 /// The served name of the column that says how far a row lies from the place that was asked for.
 pub const SEPARATION: &str = "v:separation_degree";
 
+/// The served name of the column that says which of several places a row lies near.
+pub const PLACE: &str = "v:place";
+
 /// A computed column.
 #[derive(Clone, Debug)]
 pub struct ComputedColumn {

@@ -17,7 +17,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
 pub use computed::{
     COMPUTED, ComputedColumn, FLUX_LIMIT, OF_A_CIRCLE, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT,
-    OF_A_PLACE, SEPARATION, TAG,
+    OF_A_PLACE, PLACE, SEPARATION, TAG,
 };
 pub use content::content_hash;
 

@@ -18,7 +18,7 @@ use super::files::InPlaces;
 use super::rewrite::{IN_FILES, write};
 use super::{ATTEMPTS, BATCH_ROWS, Change, DataFile, Operation, Snapshot, SortedWriter, Sorter};
 use super::{Warehouse, read};
-use crate::astronomy::cell;
+use crate::astronomy::{CELL_ORDER, cell};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{CELL, KEY, Table, new_table_schema};
 
@@ -163,7 +163,7 @@ fn cells(rows: &RecordBatch) -> Result<[Int64Array; 2]> {
     if let (Some(ra), Some(dec)) = (double("ra"), double("dec")) {
         for ((key, ra), dec) in keys.iter().zip(ra).zip(dec) {
             let (Some(key), Some(ra), Some(dec)) = (key, ra, dec) else { continue };
-            let Some(cell) = cell([ra, dec]) else { continue };
+            let Some(cell) = cell(CELL_ORDER, [ra, dec]) else { continue };
             if found.last() != Some(&(cell, key)) {
                 found.push((cell, key));
             }

@@ -147,7 +147,10 @@ async fn a_failed_commit_leaves_no_files() {
 async fn files(bucket: &Bucket) -> Vec<Path> {
     let (store, all) = (bucket.store(), Path::from("w"));
     let objects = store.list(Some(&all)).try_collect::<Vec<_>>().await.unwrap();
-    let mut files: Vec<_> = objects.into_iter().map(|object| object.location).collect();
+    let files = objects.into_iter().map(|object| object.location);
+    // Places are committed before their sources, and do no harm without them.
+    let is_place = |file: &Path| file.prefix_matches(&Path::from("w/places"));
+    let mut files: Vec<_> = files.filter(|file| !is_place(file)).collect();
     files.sort();
     files
 }

@@ -7,7 +7,9 @@ use arrow::array::{ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, Re
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Field, Float64Type, Int64Type, Schema, SchemaRef};
 use diaflight::astronomy::separation_deg;
-use diaflight::query::{Circle, Columns, ConeQuery, Engine, EngineOptions};
+use diaflight::query::{
+    Circle, Columns, ConeQuery, CrossmatchQuery, Engine, EngineOptions, SkySearch,
+};
 use diaflight::schema::{self, Family, KEY, TIME, Table};
 use diaflight::warehouse::{Change, DataFile, Operation, SortedWriter, Warehouse};
 use futures::TryStreamExt;
@@ -115,13 +117,15 @@ async fn engine(sources: &[Source], covered: Covered) -> Engine {
 
 fn cone(circle: Circle, most: usize) -> ConeQuery {
     let columns = Columns::All;
-    ConeQuery { circle, time: None, most, columns, as_of: None, objects_version: None }
+    let search = SkySearch { time: None, columns, as_of: None, objects_version: None };
+    ConeQuery { circle, most, search }
 }
 
 /// Object, source and separation of each row, and how many objects there are.
 async fn found(engine: &Engine, query: &ConeQuery) -> (Vec<(i64, i64, f64)>, usize) {
     let found = engine.find(query).await.unwrap();
-    let answer = engine.nearest(&found).await.unwrap();
+    let total = found.total;
+    let answer = engine.newest_sources(found).await.unwrap();
     let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
     let rows = batches.iter().flat_map(|rows| {
         let long = |name: &str| rows[name].as_primitive::<Int64Type>().clone();
@@ -135,7 +139,7 @@ async fn found(engine: &Engine, query: &ConeQuery) -> (Vec<(i64, i64, f64)>, usi
             (object, sources.value(row), separations.value(row))
         })
     });
-    (rows.collect(), found.total)
+    (rows.collect(), total)
 }
 
 /// The same, by a look at every source.
@@ -223,6 +227,64 @@ proptest! {
             let (rows, total) = found(&engine, &cone(circle, most)).await;
             assert_eq!(total, all.len());
             assert_eq!(rows, all[..most.min(total)]);
+        });
+    }
+}
+
+/// Places within some radii of the centre of a circle, and that of a source.
+fn places(circle: Circle, sources: &[Source], offsets: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let near = offsets.iter().map(|[ra, dec]| {
+        let ra = circle.ra_deg + ra * circle.radius_deg;
+        [ra, (circle.dec_deg + dec * circle.radius_deg).clamp(-90.0, 90.0)]
+    });
+    let of_sources = sources.iter().filter_map(|source| Some([source.place[0]?, source.place[1]?]));
+    let of_sources = of_sources.filter(|[ra, dec]| ra.is_finite() && dec.is_finite());
+    near.chain(of_sources.take(2)).collect()
+}
+
+/// The place, the object, the source and the separation of each row.
+async fn matched(engine: &Engine, query: &CrossmatchQuery) -> Vec<(String, i64, i64, f64)> {
+    let found = engine.crossmatch(query).await.unwrap();
+    let answer = engine.newest_sources(found).await.unwrap();
+    let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
+    let rows = batches.iter().flat_map(|rows| {
+        let long = |name: &str| rows[name].as_primitive::<Int64Type>().clone();
+        let (objects, sources) = (long("r:diaObjectId"), long("r:diaSourceId"));
+        let separations = rows["v:separation_degree"].as_primitive::<Float64Type>().clone();
+        let places = rows["v:place"].as_string::<i32>().clone();
+        (0..rows.num_rows()).map(move |row| {
+            let place = places.value(row).to_string();
+            (place, objects.value(row), sources.value(row), separations.value(row))
+        })
+    });
+    rows.collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn each_place_has_what_a_look_at_every_source_finds_near_it(
+        (circle, sources, most) in searches(),
+        offsets in prop::collection::vec([-2.0..2.0f64, -2.0..2.0f64], 1..8),
+        covered in covered(),
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let engine = engine(&sources, covered).await;
+            let radius_deg = circle.radius_deg.min(60.0 * ARCSEC);
+            let places = places(circle, &sources, &offsets);
+            let search = cone(circle, most).search;
+            let names: Vec<_> = (0..places.len()).map(|place| format!("p{place}")).collect();
+            let query = CrossmatchQuery {
+                places: places.clone(), names: names.clone().into(), radius_deg, most, search,
+            };
+            let expected: Vec<_> = places.iter().zip(&names).flat_map(|(place, name)| {
+                let circle = Circle { ra_deg: place[0], dec_deg: place[1], radius_deg };
+                let near = expected(&sources, circle).into_iter().take(most);
+                near.map(|(object, source, separation)| (name.clone(), object, source, separation))
+            }).collect();
+            assert_eq!(matched(&engine, &query).await, expected);
         });
     }
 }
@@ -331,5 +393,48 @@ async fn ids_are_texts_in_json_where_that_is_asked_for() {
         let shown: Vec<_> = texts.iter().map(|row| row[column].as_str().unwrap()).collect();
         assert_eq!(shown, numbers.iter().map(as_text).collect::<Vec<_>>());
         assert_eq!(rows("text", "csv").await, rows("number", "csv").await);
+    }
+}
+
+#[tokio::test]
+async fn places_are_matched_in_their_order_from_json_and_tables() {
+    let (served, place) = survey().await;
+    let (ra, dec, server) = (place["ra"].clone(), place["dec"].clone(), &served.server);
+    let path = "/api/v1/crossmatch";
+    let arguments = "radius=1&columns=r:diaObjectId";
+    let named = json!({"places": {"far": [0, 80], "here": [ra, dec]}, "radius": 1, "columns": "r:diaObjectId"});
+    let answer = server.post(path, &named).await;
+    let header = |name: &str| answer.headers()[name].to_str().unwrap().to_string();
+    assert_eq!(header("x-diaflight-unmatched"), "1");
+    assert_eq!(header("x-diaflight-snapshot"), "0; objects=0");
+    assert!(!answer.headers().contains_key("x-diaflight-warning"));
+    let mut rows: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!((rows[0]["v:place"].take(), rows.as_array().unwrap().len()), (json!("here"), 1));
+    let columns: Vec<_> = rows[0].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(columns.len(), 6, "{columns:?}");
+    assert_eq!(rows[0]["v:separation_degree"].as_f64(), Some(0.0));
+
+    let csv = format!("name,ra,dec\nfar,0,80\nhere,{ra},{dec}\n");
+    let votable = format!(
+        "<VOTABLE><RESOURCE><TABLE><FIELD name='ra'/><FIELD name='dec'/><DATA><TABLEDATA><TR><TD>0</TD><TD>80</TD></TR>\
+         <TR><TD>{ra}</TD><TD>{dec}</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+    );
+    for (media_type, body) in [("text/csv", csv), ("application/x-votable+xml", votable)] {
+        let answer = server.post_body(&format!("{path}?{arguments}"), media_type, body).await;
+        let mut same: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(same[0]["v:place"].take(), json!("1"));
+        assert_eq!(same, rows, "{media_type}");
+    }
+    let query = format!("{path}?{arguments}&places=0+80,{ra}+{dec}");
+    let mut same: Value =
+        serde_json::from_slice(&server.get(&query).await.bytes().await.unwrap()).unwrap();
+    assert_eq!(same[0]["v:place"].take(), json!("1"));
+    assert_eq!(same, rows);
+
+    // A table is a body of this endpoint alone.
+    for (path, right) in [(path, "text/csv"), ("/api/v1/conesearch", "application/json")] {
+        let refused = server.post_body(path, "text/plain", "x".to_string()).await;
+        assert_eq!(refused.status(), 415);
+        assert!(refused.text().await.unwrap().contains(right));
     }
 }

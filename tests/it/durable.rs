@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use diaflight::schema::Table;
 use tempfile::tempdir;
 
 use crate::nights;
@@ -68,7 +69,7 @@ fn files_and_folders_are_synced_before_the_commit_that_names_them() {
         .iter()
         .filter(|(_, _, to)| to.extension().is_some_and(|end| end == "json"))
         .collect();
-    assert_eq!(commits.len(), 3, "{calls:?}");
+    assert_eq!(commits.len(), Table::STORED.len(), "{calls:?}");
     for (at, from, to) in &of_warehouse {
         assert!(synced(from, 0, *at), "{to:?} has its name before it is synced: {calls:?}");
         assert!(synced(to.parent().unwrap(), *at, usize::MAX), "the folder of {to:?} is not");
@@ -78,7 +79,7 @@ fn files_and_folders_are_synced_before_the_commit_that_names_them() {
         .iter()
         .filter(|(_, _, to)| to.extension().is_some_and(|end| end == "parquet"))
         .collect();
-    assert_eq!(data.len(), 3, "{calls:?}");
+    assert_eq!(data.len(), Table::STORED.len(), "{calls:?}");
     for (at, _, to) in data {
         assert!(synced(to.parent().unwrap(), *at, first_commit), "{to:?}: {calls:?}");
     }

@@ -5,7 +5,7 @@ use std::fs;
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type};
-use diaflight::astronomy::cell;
+use diaflight::astronomy::{CELL_ORDER, cell};
 use diaflight::error::Kind;
 use diaflight::schema::{CELL, KEY, Table};
 use diaflight::warehouse::{
@@ -44,9 +44,9 @@ async fn of_sources(sources: &Snapshot, files: impl Iterator<Item = &DataFile>) 
             let keys = rows[KEY].as_primitive::<Int64Type>();
             let [ra, dec] = ["ra", "dec"].map(|name| rows[name].as_primitive::<Float64Type>());
             let there = (0..rows.num_rows()).filter(|row| ra.is_valid(*row) && dec.is_valid(*row));
-            all.extend(
-                there.map(|row| (cell([ra.value(row), dec.value(row)]).unwrap(), keys.value(row))),
-            );
+            all.extend(there.map(|row| {
+                (cell(CELL_ORDER, [ra.value(row), dec.value(row)]).unwrap(), keys.value(row))
+            }));
         }
     }
     all

@@ -100,6 +100,12 @@ impl Server {
         self.client.get(format!("{}{path}", self.url)).send().await.unwrap()
     }
 
+    /// A body of a media type.
+    pub async fn post_body(&self, path: &str, media_type: &str, body: String) -> Response {
+        let request = self.client.post(format!("{}{path}", self.url));
+        request.header("content-type", media_type).body(body).send().await.unwrap()
+    }
+
     pub async fn post(&self, path: &str, arguments: &Value) -> Response {
         let request = self.client.post(format!("{}{path}", self.url));
         let request = request.header("Content-Type", "application/json");

@@ -147,6 +147,7 @@ fn text(argument: &Argument) -> Schema {
         | Takes::Names
         | Takes::VersionOrTime
         | Takes::NumberOrText
+        | Takes::Places
         | Takes::Predicate => {
             Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
         }
@@ -174,6 +175,12 @@ fn values(argument: &Argument) -> Schema {
         Takes::Decimal => Schema::Object(one(Type::Number).build()),
         Takes::NumberOrText => Schema::AnyOf(any(&[Type::Number, Type::String]).build()),
         Takes::VersionOrTime => Schema::AnyOf(any(&[Type::Integer, Type::String]).build()),
+        Takes::Places => {
+            let pair = || Schema::Array(list(any(&[Type::Number, Type::String])).build());
+            let named = one(Type::Object).additional_properties(Some(pair()));
+            let pairs = ArrayBuilder::new().items(RefOr::T(pair()));
+            Schema::AnyOf(any(&[Type::String]).item(pairs).item(named).build())
+        }
         Takes::Predicate => Schema::Object(one(Type::String).build()),
     }
 }

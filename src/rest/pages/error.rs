@@ -12,7 +12,7 @@ use super::layout::Layout;
 <p class="status">{{ status }}</p>
 <h1>{{ title }}</h1>
 <p>{{ text }}</p>
-<p><a href="./">Search, and what is here</a></p>
+<p><a href="./">SkySearch, and what is here</a></p>
 </section>
 "#
 )]

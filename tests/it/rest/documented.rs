@@ -45,6 +45,7 @@ async fn every_path_and_argument_is_there() {
         paths,
         [
             "/api/v1/conesearch",
+            "/api/v1/crossmatch",
             "/api/v1/fp",
             "/api/v1/objects",
             "/api/v1/plot",

@@ -1,49 +1,48 @@
-//! Goes through the light curves of objects, and keeps those whose newest source is in a circle.
+//! Goes through the light curves of objects, and keeps the newest source of each, where its place is one that is looked for.
 
 use arrow::array::{AsArray, Float64Array, Int64Array, RecordBatch};
 
-use super::circle::Circle;
 use crate::error::{Error, Result};
 
-/// An object in the circle.
-pub(super) struct InCircle {
-    pub separation_deg: f64,
+/// The newest source of an object.
+pub(super) struct NewestSource {
     pub id: i64,
-    /// The time of its first source; NaN if it has none.
+    /// Right ascension and declination in degrees.
+    pub place: [f64; 2],
+    /// The time of the first source; NaN if it has none.
     pub first_mjd: f64,
-    /// The time of its newest source; NaN if it has none.
+    /// The time of the newest source; NaN if it has none.
     pub last_mjd: f64,
 }
 
 /// Goes through light curves, object after object, the newest source first; those without a time may come before it.
-pub(super) struct NewestInCircle {
-    circle: Circle,
-    found: Vec<InCircle>,
+pub(super) struct NewestSources<F> {
+    /// Whether a place is looked for. One that is not finite never is.
+    is_near: F,
+    found: Vec<NewestSource>,
     /// The object whose sources are gone through.
-    current: Option<Newest>,
+    current: Option<CurrentObject>,
 }
 
 /// The newest source of an object so far, and the time of the oldest.
-struct Newest {
+struct CurrentObject {
     id: i64,
     mjd: Option<f64>,
-    /// `None` if it has no place.
-    separation_deg: Option<f64>,
+    /// `None` if it is not looked for.
+    place: Option<[f64; 2]>,
     first_mjd: f64,
 }
 
-impl NewestInCircle {
+impl<F: FnMut([f64; 2]) -> bool> NewestSources<F> {
     /// Before the first light curve.
-    pub(super) fn new(circle: Circle) -> Self {
-        Self { circle, found: Vec::new(), current: None }
+    pub(super) fn new(is_near: F) -> Self {
+        Self { is_near, found: Vec::new(), current: None }
     }
 
     /// Takes rows of object, time and place.
     pub(super) fn take(&mut self, rows: &RecordBatch) -> Result<()> {
         let (ids, times) = (longs(rows, 0)?, doubles(rows, 1)?);
-        let (ra, dec) = (doubles(rows, 2)?, doubles(rows, 3)?);
-        let places = ra.iter().zip(dec).map(|(ra, dec)| ra.zip(dec));
-        for ((id, mjd), place) in ids.iter().zip(times).zip(places) {
+        for ((id, mjd), place) in ids.iter().zip(times).zip(places(rows, [2, 3])?) {
             let Some(id) = id else { continue };
             if let Some(newest) = self.current.as_mut().filter(|newest| newest.id == id) {
                 newest.first_mjd = newest.first_mjd.min(mjd.unwrap_or(f64::NAN));
@@ -53,29 +52,36 @@ impl NewestInCircle {
             } else {
                 self.end();
             }
-            // NaN is no place.
-            let separation_deg = place.and_then(|(ra, dec)| self.circle.separation_deg(ra, dec));
+            let place = place.filter(|place| (self.is_near)(*place));
             let first_mjd = mjd.unwrap_or(f64::NAN);
-            self.current = Some(Newest { id, mjd, separation_deg, first_mjd });
+            self.current = Some(CurrentObject { id, mjd, place, first_mjd });
         }
         Ok(())
     }
 
-    /// The objects whose newest source is in the circle, in the order in which they came.
-    pub(super) fn finish(mut self) -> Vec<InCircle> {
+    /// The objects whose newest source is looked for, in the order in which they came.
+    pub(super) fn finish(mut self) -> Vec<NewestSource> {
         self.end();
         self.found
     }
 
     /// The sources of an object have ended.
     fn end(&mut self) {
-        if let Some(Newest { id, mjd, separation_deg: Some(separation_deg), first_mjd }) =
-            self.current.take()
+        if let Some(CurrentObject { id, mjd, place: Some(place), first_mjd }) = self.current.take()
         {
             let last_mjd = mjd.unwrap_or(f64::NAN);
-            self.found.push(InCircle { separation_deg, id, first_mjd, last_mjd });
+            self.found.push(NewestSource { id, place, first_mjd, last_mjd });
         }
     }
+}
+
+/// The places of rows, whose right ascensions and declinations are in these columns.
+pub(super) fn places(
+    rows: &RecordBatch,
+    [ra, dec]: [usize; 2],
+) -> Result<impl Iterator<Item = Option<[f64; 2]>>> {
+    let (ra, dec) = (doubles(rows, ra)?, doubles(rows, dec)?);
+    Ok(ra.iter().zip(dec).map(|(ra, dec)| Some([ra?, dec?])))
 }
 
 pub(super) fn longs(rows: &RecordBatch, column: usize) -> Result<&Int64Array> {

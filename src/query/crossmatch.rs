@@ -1,0 +1,90 @@
+//! The objects near each of many places, by the place of their newest source.
+//!
+//! Places are looked at in the order of the sky, some thousands together, so that a page of the table of places is read once or twice,
+//! and memory does not grow with their number.
+
+use std::sync::Arc;
+
+use super::Engine;
+use super::circle::Circle;
+use super::cone::SkySearch;
+use super::found::{FoundObject, FoundObjects};
+use super::near::Near;
+use super::place_grid::PlaceGrid;
+use super::prepared_tables::PreparedTables;
+use crate::astronomy::{CELL_ORDER, cell};
+use crate::error::Result;
+
+/// Places that are looked at together.
+const PLACES_AT_ONCE: usize = 8192;
+
+/// A search near many places.
+#[derive(Clone, Debug)]
+pub struct CrossmatchQuery {
+    /// Right ascensions and declinations in degrees.
+    pub places: Vec<[f64; 2]>,
+    /// What the places are called.
+    pub names: Arc<[String]>,
+    /// How far objects may be from a place.
+    pub radius_deg: f64,
+    /// At most so many objects for each place, the nearest.
+    pub most: usize,
+    /// What else is asked for.
+    pub search: SkySearch,
+}
+
+impl Engine {
+    /// Looks for the objects near all places. Errors: `TooLarge` for more than a million near some thousands of them.
+    pub async fn crossmatch(&self, query: &CrossmatchQuery) -> Result<FoundObjects> {
+        let tables = self.tables_of_search(&query.search).await?;
+        let mut in_sky_order: Vec<u32> = (0..query.places.len() as u32).collect();
+        in_sky_order.sort_by_cached_key(|number| cell(CELL_ORDER, query.places[*number as usize]));
+        let mut near = vec![Vec::new(); query.places.len()];
+        for numbers in in_sky_order.chunks(PLACES_AT_ONCE) {
+            self.match_some(&tables, query, numbers, &mut near).await?;
+        }
+        let mut objects: Vec<FoundObject> =
+            near.into_iter().flat_map(|near| near.into_iter()).collect();
+        let total = objects.len();
+        objects.shrink_to_fit();
+        let (names, columns) = (Some(query.names.clone()), query.search.columns.clone());
+        Ok(FoundObjects { objects, total, names, columns, tables })
+    }
+
+    /// Adds what is near some of the places, which are given by their numbers.
+    async fn match_some(
+        &self,
+        tables: &PreparedTables,
+        query: &CrossmatchQuery,
+        numbers: &[u32],
+        near: &mut [Vec<FoundObject>],
+    ) -> Result<()> {
+        let circles = numbers.iter().map(|number| {
+            let [ra_deg, dec_deg] = query.places[*number as usize];
+            Circle { ra_deg, dec_deg, radius_deg: query.radius_deg }
+        });
+        let grid = PlaceGrid::new(circles.collect());
+        let mut newest = self.newest_near(tables, Near::Places(&grid)).await?;
+        if let Some(time) = query.search.time {
+            self.note_first_times(tables, &mut newest).await?;
+            newest.retain(|source| time.holds(source.first_mjd, source.last_mjd));
+        }
+        for source in &newest {
+            for (number, separation_deg) in grid.near(source.place) {
+                let place = numbers[number as usize];
+                let found = FoundObject { place, id: source.id, separation_deg };
+                keep_nearest(&mut near[place as usize], found, query.most);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Adds an object to the nearest so far, which are in order.
+fn keep_nearest(nearest: &mut Vec<FoundObject>, found: FoundObject, most: usize) {
+    let at = nearest.partition_point(|one| one.distance_order(&found).is_lt());
+    if at < most {
+        nearest.truncate(most - 1);
+        nearest.insert(at, found);
+    }
+}

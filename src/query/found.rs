@@ -1,0 +1,148 @@
+//! Objects that a search by place has found, and the rows of their newest sources: some at a time, in the order in which they were found.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::compute::{concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion::error::DataFusionError;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::near::of_objects;
+use super::newest_sources::longs;
+use super::prepared_tables::PreparedTables;
+use super::{Answer, Columns, Engine, Query, Rows, Versions};
+use crate::error::{Error, Result};
+use crate::schema::{DESCRIPTION, Family, KEY, PLACE, SEPARATION, Table, UCD};
+
+/// Rows that are put in order in memory; with all columns they take some 2 MB.
+const ROWS_AT_ONCE: usize = 1024;
+
+/// An object near a place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FoundObject {
+    /// The number of the place, from 0.
+    pub place: u32,
+    /// Its `diaObjectId`.
+    pub id: i64,
+    /// How far its newest source is from the place.
+    pub separation_deg: f64,
+}
+
+impl FoundObject {
+    /// Of two objects near a place the nearer comes first, and of two that are as near the one with the smaller id.
+    pub(super) fn distance_order(&self, other: &Self) -> std::cmp::Ordering {
+        self.separation_deg.total_cmp(&other.separation_deg).then(self.id.cmp(&other.id))
+    }
+}
+
+/// What a search found, and the snapshots that it was found in.
+pub struct FoundObjects {
+    /// The objects to answer with, in the order of the answer.
+    pub objects: Vec<FoundObject>,
+    /// How many there are in all.
+    pub total: usize,
+    /// What the places are called, where rows say it.
+    pub(super) names: Option<Arc<[String]>>,
+    pub(super) columns: Columns,
+    pub(super) tables: Arc<PreparedTables>,
+}
+
+impl FoundObjects {
+    /// The versions that they were found in.
+    pub fn versions(&self) -> Versions {
+        self.tables.versions()
+    }
+}
+
+impl Engine {
+    /// The newest sources of what was found, a row each, with what their objects say besides.
+    pub async fn newest_sources(&self, found: FoundObjects) -> Result<Answer> {
+        let FoundObjects { objects, names, columns, tables, .. } = found;
+        let key = format!("{}:{KEY}", Family::Rubin.prefix());
+        let (mut asked, mut left_out) = (columns, None);
+        // By the key the rows are put in order.
+        if let Columns::Named(named) = &mut asked
+            && !named.contains(&key)
+        {
+            left_out = Some(key.clone());
+            named.push(key);
+        }
+        let answer = self.run_on(&tables, &of_newest(Vec::new(), &asked)).await?;
+        let schema = schema(&answer.schema, left_out.as_deref(), names.is_some());
+        let rows = FoundRows { engine: self.clone(), tables, asked, names, schema: schema.clone() };
+        let parts: Vec<_> = objects.chunks(ROWS_AT_ONCE).map(<[FoundObject]>::to_vec).collect();
+        let rows = stream::iter(parts).then(move |part| rows.clone().of(part));
+        let rows =
+            RecordBatchStreamAdapter::new(schema.clone(), rows.map_err(DataFusionError::from));
+        Ok(Answer { schema, is_large: true, rows: Box::pin(rows), ..answer })
+    }
+}
+
+/// What the rows are made of.
+#[derive(Clone)]
+struct FoundRows {
+    engine: Engine,
+    tables: Arc<PreparedTables>,
+    asked: Columns,
+    names: Option<Arc<[String]>>,
+    schema: SchemaRef,
+}
+
+impl FoundRows {
+    /// The rows of some objects, in their order.
+    async fn of(self, objects: Vec<FoundObject>) -> Result<RecordBatch> {
+        let mut ids: Vec<_> = objects.iter().map(|object| object.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let answer = self.engine.run_on(&self.tables, &of_newest(ids, &self.asked)).await?;
+        let schema = answer.schema.clone();
+        let rows = concat_batches(&schema, &answer.rows.try_collect::<Vec<_>>().await?)?;
+        let ids = longs(&rows, schema.index_of(&format!("{}:{KEY}", Family::Rubin.prefix()))?)?;
+        let at: HashMap<_, _> = ids.iter().flatten().zip(0u64..).collect();
+        let order = objects.iter().map(|object| {
+            let row = at.get(&object.id).copied();
+            row.ok_or_else(|| {
+                Error::internal(format!("object {} was found and has no row", object.id))
+            })
+        });
+        let order = UInt64Array::from(order.collect::<Result<Vec<_>>>()?);
+        let rows = take_record_batch(&rows, &order)?;
+        let column = |field: &Arc<Field>| -> Result<ArrayRef> {
+            Ok(match field.name().as_str() {
+                PLACE => Arc::new(StringArray::from_iter(self.names_of(&objects))),
+                SEPARATION => {
+                    let separations = objects.iter().map(|object| object.separation_deg);
+                    Arc::new(Float64Array::from_iter_values(separations))
+                }
+                name => rows.column(schema.index_of(name)?).clone(),
+            })
+        };
+        let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
+        Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
+    }
+
+    fn names_of(&self, objects: &[FoundObject]) -> impl Iterator<Item = Option<&str>> {
+        let names = self.names.as_deref().unwrap_or_default();
+        objects.iter().map(|object| names.get(object.place as usize).map(String::as_str))
+    }
+}
+
+/// The columns of the answer: first the name of the place, where rows say it.
+fn schema(rows: &Schema, left_out: Option<&str>, with_place: bool) -> SchemaRef {
+    let place = with_place.then(|| {
+        let about = [(UCD, "meta.id"), (DESCRIPTION, "Name of the place, or its number from 0.")];
+        let about = about.map(|(key, value)| (key.to_string(), value.to_string()));
+        Arc::new(Field::new(PLACE, DataType::Utf8, true).with_metadata(about.into()))
+    });
+    let own = rows.fields().iter().filter(|field| Some(field.name().as_str()) != left_out);
+    let fields: Vec<_> = place.into_iter().chain(own.cloned()).collect();
+    Arc::new(Schema::new_with_metadata(fields, rows.metadata().clone()))
+}
+
+fn of_newest(ids: Vec<i64>, columns: &Columns) -> Query {
+    let (rows, columns) = (Rows::NewestSources, columns.clone());
+    Query { rows, columns, ..of_objects(Table::Sources, ids, &[]) }
+}

@@ -1,0 +1,179 @@
+//! Which objects may be near a place, or near one of many, and the newest source of each: what the searches by place have in common. All of
+//! it is read from the same two snapshots.
+
+use futures::TryStreamExt;
+
+use super::circle::Circle;
+use super::newest_sources::{NewestSource, NewestSources, doubles, longs, places};
+use super::place_grid::PlaceGrid;
+use super::places::PlacesIndex;
+use super::prepared_tables::PreparedTables;
+use super::{Answer, Columns, Engine, ObjectIds, Order, Query, Rows};
+use crate::astronomy::{CELL_ORDER, cells_of_circle};
+use crate::error::{Error, Kind, Result};
+use crate::schema::Table;
+use crate::warehouse::{DataFile, Snapshot};
+
+/// So many objects are looked at together; they take 40 bytes each.
+const MOST_OBJECTS: usize = 1 << 20;
+
+/// The time of the first source, as a column of objects.
+const FIRST_TIME: &str = "firstDiaSourceMjdTaiFink";
+
+/// Where objects are looked for.
+#[derive(Clone, Copy)]
+pub(super) enum Near<'a> {
+    /// In a circle.
+    Circle(Circle),
+    /// In circles around many places.
+    Places(&'a PlaceGrid),
+}
+
+impl Near<'_> {
+    /// The cells that it touches, ascending; `None` where their list would take more than it spares.
+    fn cells(&self) -> Option<Vec<i64>> {
+        match self {
+            Near::Circle(circle) => PlacesIndex::can_find(*circle).then(|| {
+                cells_of_circle(CELL_ORDER, [circle.ra_deg, circle.dec_deg], circle.radius_deg)
+            }),
+            Near::Places(grid) => Some(grid.cells()),
+        }
+    }
+
+    /// Whether a source at a place may be near. It is, in a circle.
+    fn may_have(&self, place: [f64; 2]) -> bool {
+        match self {
+            Near::Circle(circle) => circle.separation_deg(place).is_some(),
+            Near::Places(grid) => grid.may_be_near(place),
+        }
+    }
+
+    /// The sources that have to be looked at where places are not known.
+    fn sources(&self) -> Rows {
+        match self {
+            Near::Circle(circle) => Rows::SourcesWithin(*circle),
+            Near::Places(_) => Rows::all(Table::Sources, Order::ByObject),
+        }
+    }
+}
+
+impl Engine {
+    /// The objects whose newest source may be near, in the order of their ids. Errors: `TooLarge` for more than [`MOST_OBJECTS`].
+    pub(super) async fn newest_near(
+        &self,
+        tables: &PreparedTables,
+        near: Near<'_>,
+    ) -> Result<Vec<NewestSource>> {
+        const COLUMNS: [&str; 4] = ["r:diaObjectId", "r:midpointMjdTai", "r:ra", "r:dec"];
+        let ids = self.candidates(tables, near).await?;
+        let mut newest = NewestSources::new(|place| near.may_have(place));
+        let query = of_objects(Table::Sources, ids, &COLUMNS);
+        let mut answer = self.rows_of(tables, &query).await?;
+        while let Some(rows) = answer.rows.try_next().await? {
+            newest.take(&rows)?;
+        }
+        Ok(newest.finish())
+    }
+
+    /// The objects that have a source near, ascending, and perhaps some others: those in the table of places, and those of files that it
+    /// does not cover. The newest source of an object is one of its sources that are near, or the object is not.
+    async fn candidates(&self, tables: &PreparedTables, near: Near<'_>) -> Result<Vec<i64>> {
+        let sources = tables.snapshot();
+        let places = self.tables.places.current();
+        let (Some(places), Some(cells)) = (places, near.cells()) else {
+            return self.scanned(tables, near).await;
+        };
+        let not_covered = |file: &&DataFile| !file.is_in(places.snapshot());
+        let files: Vec<_> = sources.files.iter().filter(not_covered).cloned().collect();
+        if files.len() == sources.files.len() {
+            return self.scanned(tables, near).await;
+        }
+        let mut ids = places.objects(cells, MOST_OBJECTS).await?;
+        if !files.is_empty() {
+            let rest = self.tables.prepare(Snapshot { files, ..(**sources).clone() }).await?;
+            ids.extend(self.scanned(&rest, near).await?);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        not_too_many(&ids)?;
+        Ok(ids)
+    }
+
+    /// The objects that have a source near, ascending, by a look at all sources.
+    async fn scanned(&self, tables: &PreparedTables, near: Near<'_>) -> Result<Vec<i64>> {
+        let query = Query {
+            rows: near.sources(),
+            ids: ObjectIds::EVERY,
+            ..of_objects(Table::Sources, Vec::new(), &["r:diaObjectId", "r:ra", "r:dec"])
+        };
+        let mut ids = Vec::new();
+        let mut answer = self.rows_of(tables, &query).await?;
+        while let Some(rows) = answer.rows.try_next().await? {
+            for (id, place) in longs(&rows, 0)?.iter().zip(places(&rows, [1, 2])?) {
+                let (Some(id), Some(place)) = (id, place) else { continue };
+                // Sources of an object follow each other.
+                if ids.last() != Some(&id) && near.may_have(place) {
+                    ids.push(id);
+                }
+            }
+            not_too_many(&ids)?;
+        }
+        Ok(ids)
+    }
+
+    /// The rows of a query of one of the tables, which has its columns.
+    async fn rows_of(&self, tables: &PreparedTables, query: &Query) -> Result<Answer> {
+        let answer = self.run_on(tables, query).await?;
+        match answer.unknown_columns.first() {
+            None => Ok(answer),
+            Some(missing) => {
+                let (table, missing) = (query.table().name(), &missing.name);
+                Err(Error::argument(format!(
+                    "{table} has no column {missing}, by which places are found"
+                )))
+            }
+        }
+    }
+
+    /// Replaces the times of the first sources by what the objects say of them, where they do.
+    pub(super) async fn note_first_times(
+        &self,
+        tables: &PreparedTables,
+        found: &mut [NewestSource],
+    ) -> Result<()> {
+        let [_, objects] = tables.tables() else { return Ok(()) };
+        if objects.snapshot().schema.index_of(FIRST_TIME).is_err() {
+            return Ok(());
+        }
+        let ids = found.iter().map(|object| object.id).collect();
+        let columns = ["r:diaObjectId", &format!("f:{FIRST_TIME}")];
+        let query = of_objects(Table::Objects, ids, &columns);
+        let mut answer = self.rows_of(tables, &query).await?;
+        while let Some(rows) = answer.rows.try_next().await? {
+            let (ids, times) = (longs(&rows, 0)?, doubles(&rows, 1)?);
+            for (id, time) in ids.iter().zip(times).filter_map(|(id, time)| id.zip(time)) {
+                if let Ok(at) = found.binary_search_by_key(&id, |object| object.id) {
+                    found[at].first_mjd = time;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_too_many(ids: &[i64]) -> Result<()> {
+    if ids.len() > MOST_OBJECTS {
+        let text =
+            format!("there are more than {MOST_OBJECTS} objects there: give a smaller radius");
+        return Err(Error::new(Kind::TooLarge, text));
+    }
+    Ok(())
+}
+
+/// A query of the rows of some objects, object after object, the newest first.
+pub(super) fn of_objects(table: Table, ids: Vec<i64>, columns: &[&str]) -> Query {
+    let rows = Rows::all(table, Order::ByObject);
+    let columns = Columns::Named(columns.iter().map(|name| name.to_string()).collect());
+    let ids = ObjectIds::Listed(ids);
+    Query { rows, ids, columns, filter: None, limit: None, as_of: None }
+}

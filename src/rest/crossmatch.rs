@@ -1,0 +1,69 @@
+//! `/api/v1/crossmatch`: the objects near each of many places.
+
+use axum::extract::{Extension, OptionalFromRequest, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
+
+use super::answer::{RowsToSend, send};
+use super::bounded::Placement;
+use super::endpoint::EndpointState;
+use super::etag;
+use crate::error::{Error, Result};
+use crate::failure;
+use crate::query::FoundObject;
+use crate::request::CrossmatchRequest;
+use crate::telemetry::{RowsSent, planned};
+
+/// Says how many of the places have no object near them.
+const UNMATCHED: HeaderName = HeaderName::from_static("x-diaflight-unmatched");
+
+/// The handlers of the endpoint.
+pub(crate) fn methods() -> MethodRouter<EndpointState> {
+    get(answer).post(answer)
+}
+
+impl OptionalFromRequest<EndpointState> for CrossmatchRequest {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, served: &EndpointState) -> Result<Option<Self>> {
+        served.parse(request, Self::parse).await
+    }
+}
+
+async fn answer(
+    State(served): State<EndpointState>,
+    Extension(placement): Extension<Placement>,
+    sent: RowsSent,
+    method: Method,
+    headers: HeaderMap,
+    request: Option<CrossmatchRequest>,
+) -> Result<Response> {
+    let Some(request) = request else { return Ok(served.about()) };
+    let (engine, query) = (served.app.engine.clone(), request.query.clone());
+    let find = async move {
+        let found = engine.crossmatch(&query).await?;
+        let unmatched = query.places.len() - matched(&found.objects);
+        Ok((unmatched, engine.newest_sources(found).await?))
+    };
+    let found = placement.work(true, planned(find)).await.map_err(failure::from_reading);
+    let (unmatched, answer) = found?;
+    let rows = RowsToSend {
+        rows: sent.counted(answer.rows),
+        is_large: true,
+        versions: answer.versions,
+        tag: etag::tag(answer.versions, etag::question_of_crossmatch(&request))?,
+        format: request.format,
+        ids_as_text: request.ids_as_text,
+        warning: request.warning(&answer.unknown_columns),
+        file_stem: "crossmatch".to_string(),
+    };
+    let mut response = send(rows, &placement, &method, &headers).await?;
+    response.headers_mut().insert(UNMATCHED, HeaderValue::from(unmatched));
+    Ok(response)
+}
+
+/// How many places have objects near them. Those of a place follow each other.
+fn matched(objects: &[FoundObject]) -> usize {
+    objects.chunk_by(|one, other| one.place == other.place).count()
+}
