@@ -16,6 +16,11 @@ pub struct Circle {
 }
 
 impl Circle {
+    /// Whether it is worth a look on a serving thread: within a minute of arc there are some hundred objects in the densest fields.
+    pub(super) fn is_small(&self) -> bool {
+        self.radius_deg <= 1.0 / 60.0
+    }
+
     /// How far a place is from the centre, if that is within the circle. The statements have the two places in the same order: the last bit
     /// depends on it.
     pub(super) fn separation_deg(&self, place: [f64; 2]) -> Option<f64> {

@@ -7,6 +7,7 @@ use arrow::datatypes::SchemaRef;
 use super::circle::{ActiveTime, Circle};
 use super::found::{FoundObject, FoundObjects};
 use super::near::Near;
+use super::newest_sources::NewestSource;
 use super::prepared_tables::PreparedTables;
 use super::{Columns, Engine, Versions};
 use crate::error::Result;
@@ -53,7 +54,25 @@ impl Engine {
     /// Looks for the objects of a search. Errors: `TooLarge` for more than a million.
     pub async fn find(&self, cone: &ConeQuery) -> Result<FoundObjects> {
         let tables = self.tables_of_search(&cone.search).await?;
-        let mut newest = self.newest_near(&tables, Near::Circle(cone.circle)).await?;
+        let newest = self.newest_near(&tables, Near::Circle(cone.circle)).await?;
+        self.found(cone, tables, newest).await
+    }
+
+    /// The same where it takes little; `None` where it may not, and workers are to do it.
+    pub async fn find_if_few(&self, cone: &ConeQuery) -> Result<Option<FoundObjects>> {
+        let tables = self.tables_of_search(&cone.search).await?;
+        match self.newest_near_if_few(&tables, cone.circle).await? {
+            Some(newest) => self.found(cone, tables, newest).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn found(
+        &self,
+        cone: &ConeQuery,
+        tables: Arc<PreparedTables>,
+        mut newest: Vec<NewestSource>,
+    ) -> Result<FoundObjects> {
         if let Some(time) = cone.search.time {
             self.note_first_times(&tables, &mut newest).await?;
             newest.retain(|source| time.holds(source.first_mjd, source.last_mjd));

@@ -1,12 +1,13 @@
 //! Objects that a search by place has found, and the rows of their newest sources: some at a time, in the order in which they were found.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
@@ -70,14 +71,18 @@ impl Engine {
             left_out = Some(key.clone());
             named.push(key);
         }
-        let answer = self.run_on(&tables, &of_newest(Vec::new(), &asked)).await?;
+        let mut parts: VecDeque<_> = objects.chunks(ROWS_AT_ONCE).map(<[_]>::to_vec).collect();
+        let first = parts.pop_front().unwrap_or_default();
+        let answer = self.run_on(&tables, &of_newest(&first, &asked)).await?;
+        let is_large = answer.is_large || !parts.is_empty();
         let schema = schema(&answer.schema, left_out.as_deref(), names.is_some());
         let rows = FoundRows { engine: self.clone(), tables, asked, names, schema: schema.clone() };
-        let parts: Vec<_> = objects.chunks(ROWS_AT_ONCE).map(<[FoundObject]>::to_vec).collect();
-        let rows = stream::iter(parts).then(move |part| rows.clone().of(part));
+        let rest = rows.clone();
+        let rest = stream::iter(parts).then(move |part| rest.clone().of(part));
+        let rows = stream::once(rows.in_order(first, answer.rows)).chain(rest);
         let rows =
             RecordBatchStreamAdapter::new(schema.clone(), rows.map_err(DataFusionError::from));
-        Ok(Answer { schema, is_large: true, rows: Box::pin(rows), ..answer })
+        Ok(Answer { schema, is_large, rows: Box::pin(rows), ..answer })
     }
 }
 
@@ -94,12 +99,18 @@ struct FoundRows {
 impl FoundRows {
     /// The rows of some objects, in their order.
     async fn of(self, objects: Vec<FoundObject>) -> Result<RecordBatch> {
-        let mut ids: Vec<_> = objects.iter().map(|object| object.id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let answer = self.engine.run_on(&self.tables, &of_newest(ids, &self.asked)).await?;
-        let schema = answer.schema.clone();
-        let rows = concat_batches(&schema, &answer.rows.try_collect::<Vec<_>>().await?)?;
+        let answer = self.engine.run_on(&self.tables, &of_newest(&objects, &self.asked)).await?;
+        self.in_order(objects, answer.rows).await
+    }
+
+    /// The rows in the order of their objects.
+    async fn in_order(
+        self,
+        objects: Vec<FoundObject>,
+        rows: SendableRecordBatchStream,
+    ) -> Result<RecordBatch> {
+        let schema = rows.schema();
+        let rows = concat_batches(&schema, &rows.try_collect::<Vec<_>>().await?)?;
         let ids = longs(&rows, schema.index_of(&format!("{}:{KEY}", Family::Rubin.prefix()))?)?;
         let at: HashMap<_, _> = ids.iter().flatten().zip(0u64..).collect();
         let order = objects.iter().map(|object| {
@@ -142,7 +153,10 @@ fn schema(rows: &Schema, left_out: Option<&str>, with_place: bool) -> SchemaRef 
     Arc::new(Schema::new_with_metadata(fields, rows.metadata().clone()))
 }
 
-fn of_newest(ids: Vec<i64>, columns: &Columns) -> Query {
+fn of_newest(objects: &[FoundObject], columns: &Columns) -> Query {
+    let mut ids: Vec<_> = objects.iter().map(|object| object.id).collect();
+    ids.sort_unstable();
+    ids.dedup();
     let (rows, columns) = (Rows::NewestSources, columns.clone());
     Query { rows, columns, ..of_objects(Table::Sources, ids, &[]) }
 }

@@ -17,6 +17,9 @@ use crate::warehouse::{DataFile, Snapshot};
 /// So many objects are looked at together; they take 40 bytes each.
 const MOST_OBJECTS: usize = 1 << 20;
 
+/// So many are looked at on a serving thread.
+const FEW_OBJECTS: usize = 256;
+
 /// The time of the first source, as a column of objects.
 const FIRST_TIME: &str = "firstDiaSourceMjdTaiFink";
 
@@ -64,15 +67,41 @@ impl Engine {
         tables: &PreparedTables,
         near: Near<'_>,
     ) -> Result<Vec<NewestSource>> {
-        const COLUMNS: [&str; 4] = ["r:diaObjectId", "r:midpointMjdTai", "r:ra", "r:dec"];
         let ids = self.candidates(tables, near).await?;
-        let mut newest = NewestSources::new(|place| near.may_have(place));
-        let query = of_objects(Table::Sources, ids, &COLUMNS);
-        let mut answer = self.rows_of(tables, &query).await?;
-        while let Some(rows) = answer.rows.try_next().await? {
-            newest.take(&rows)?;
+        let light_curves = self.light_curves(tables, ids).await?;
+        newest_of(light_curves, near).await
+    }
+
+    /// The same where that is a small lookup; `None` where it is not, or not known before much is read.
+    pub(super) async fn newest_near_if_few(
+        &self,
+        tables: &PreparedTables,
+        circle: Circle,
+    ) -> Result<Option<Vec<NewestSource>>> {
+        let near = Near::Circle(circle);
+        let (Some(places), true) = (self.tables.places.current(), circle.is_small()) else {
+            return Ok(None);
+        };
+        if tables.snapshot().files.iter().any(|file| !file.is_in(places.snapshot())) {
+            return Ok(None);
         }
-        Ok(newest.finish())
+        let mut ids = places.objects(near.cells().unwrap_or_default(), FEW_OBJECTS).await?;
+        if ids.len() > FEW_OBJECTS {
+            return Ok(None);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        let light_curves = self.light_curves(tables, ids).await?;
+        if light_curves.is_large {
+            return Ok(None);
+        }
+        newest_of(light_curves, near).await.map(Some)
+    }
+
+    /// The times and places of the sources of objects, object after object, the newest first.
+    async fn light_curves(&self, tables: &PreparedTables, ids: Vec<i64>) -> Result<Answer> {
+        const COLUMNS: [&str; 4] = ["r:diaObjectId", "r:midpointMjdTai", "r:ra", "r:dec"];
+        self.rows_of(tables, &of_objects(Table::Sources, ids, &COLUMNS)).await
     }
 
     /// The objects that have a source near, ascending, and perhaps some others: those in the table of places, and those of files that it
@@ -159,6 +188,15 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// The newest source of each of the light curves, where it may be near.
+async fn newest_of(mut light_curves: Answer, near: Near<'_>) -> Result<Vec<NewestSource>> {
+    let mut newest = NewestSources::new(|place| near.may_have(place));
+    while let Some(rows) = light_curves.rows.try_next().await? {
+        newest.take(&rows)?;
+    }
+    Ok(newest.finish())
 }
 
 fn not_too_many(ids: &[i64]) -> Result<()> {

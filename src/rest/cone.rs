@@ -18,7 +18,7 @@ use super::endpoint::EndpointState;
 use super::etag;
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::query::Versions;
+use crate::query::{ConeQuery, Engine, FoundObjects, Versions};
 use crate::request::ConeRequest;
 use crate::schema::{OVERFLOW, Table, answer_schema};
 use crate::telemetry::{RowsSent, planned};
@@ -54,27 +54,21 @@ async fn answer(
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
-    let (query, count) = (request.query.clone(), request.count);
-    let find = async move {
-        let found = engine.find(&query).await?;
-        let (total, versions) = (found.total, found.versions());
-        let nearest = if count { None } else { Some(engine.newest_sources(found).await?) };
-        Ok((total, versions, nearest))
-    };
-    let found = placement.work(true, planned(find)).await.map_err(failure::from_reading);
-    let (total, versions, nearest) = found?;
+    let found = find(&engine, &request.query, &placement).await.map_err(failure::from_reading)?;
+    let (total, versions) = (found.total, found.versions());
     let tag = etag::tag(versions, etag::question_of_cone(&request))?;
-    let (rows, warning) = match nearest {
-        None => (counted(total, versions)?, request.warning(&[], None)),
-        Some(answer) => {
-            let cut = request.cut(total);
-            let rows = marked(answer.rows, cut.as_deref());
-            (rows, request.warning(&answer.unknown_columns, cut))
-        }
+    let (rows, is_large, warning) = if request.count {
+        (counted(total, versions)?, false, request.warning(&[], None))
+    } else {
+        let answer = planned(engine.newest_sources(found)).await;
+        let answer = answer.map_err(failure::from_reading)?;
+        let cut = request.cut(total);
+        let rows = marked(answer.rows, cut.as_deref());
+        (rows, answer.is_large, request.warning(&answer.unknown_columns, cut))
     };
     let rows = RowsToSend {
         rows: sent.counted(rows),
-        is_large: true,
+        is_large,
         versions,
         tag,
         format: request.format,
@@ -83,6 +77,15 @@ async fn answer(
         file_stem: "conesearch".to_string(),
     };
     send(rows, &placement, &method, &headers).await
+}
+
+/// Finds the objects: few of them on this thread, others on the workers.
+async fn find(engine: &Engine, query: &ConeQuery, placement: &Placement) -> Result<FoundObjects> {
+    if let Some(few) = planned(engine.find_if_few(query)).await? {
+        return Ok(few);
+    }
+    let (engine, query) = (engine.clone(), query.clone());
+    placement.work(true, planned(async move { engine.find(&query).await })).await
 }
 
 /// The number of objects, as the only row.

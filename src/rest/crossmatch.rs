@@ -43,14 +43,15 @@ async fn answer(
     let (engine, query) = (served.app.engine.clone(), request.query.clone());
     let find = async move {
         let found = engine.crossmatch(&query).await?;
-        let unmatched = query.places.len() - matched(&found.objects);
-        Ok((unmatched, engine.newest_sources(found).await?))
+        Ok((query.places.len() - matched(&found.objects), found))
     };
     let found = placement.work(true, planned(find)).await.map_err(failure::from_reading);
-    let (unmatched, answer) = found?;
+    let (unmatched, found) = found?;
+    let answer = planned(served.app.engine.newest_sources(found)).await;
+    let answer = answer.map_err(failure::from_reading)?;
     let rows = RowsToSend {
         rows: sent.counted(answer.rows),
-        is_large: true,
+        is_large: answer.is_large,
         versions: answer.versions,
         tag: etag::tag(answer.versions, etag::question_of_crossmatch(&request))?,
         format: request.format,
