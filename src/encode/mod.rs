@@ -13,6 +13,8 @@ mod json;
 mod parquet;
 mod votable;
 
+pub use votable::error_document as votable_error;
+
 use std::sync::Arc;
 
 use ::arrow::array::RecordBatch;

@@ -19,12 +19,12 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
-use quick_xml::events::BytesText;
+use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::cells::Cells;
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
-use crate::schema::{DESCRIPTION, OVERFLOW, UCD, UNIT};
+use crate::schema::{ASCII, DESCRIPTION, OVERFLOW, UCD, UNIT};
 
 /// `output-format=votable`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
@@ -78,6 +78,21 @@ impl Encoder for Votable {
         out.extend_from_slice(b"</RESOURCE>\n</VOTABLE>\n");
         Ok(())
     }
+}
+
+/// A document that says what is wrong, as DALI and Simple Cone Search have it.
+pub fn error_document(text: &str) -> Result<Vec<u8>> {
+    let mut document = Vec::new();
+    let mut writer = Writer::new(&mut document);
+    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let text = xml_characters(text);
+    let root = [("version", "1.4"), ("xmlns", "http://www.ivoa.net/xml/VOTable/v1.3")];
+    writer.create_element("VOTABLE").with_attributes(root).write_inner_content(|writer| {
+        let error = [("ID", "Error"), ("name", "Error"), ("value", text.as_ref())];
+        writer.create_element("INFO").with_attributes(error).write_empty()?;
+        Ok(())
+    })?;
+    Ok(document)
 }
 
 impl Votable {
@@ -242,6 +257,7 @@ fn write_field(
         DataType::Int64 => ("long", None),
         DataType::Float32 => ("float", None),
         DataType::Float64 => ("double", None),
+        _ if field.metadata().contains_key(ASCII) => ("char", Some(longest)),
         _ => ("unicodeChar", Some(longest)),
     };
     let about = |key| field.metadata().get(key).map(|value| xml_characters(value));

@@ -80,7 +80,11 @@ async fn answer(
 }
 
 /// Finds the objects: few of them on this thread, others on the workers.
-async fn find(engine: &Engine, query: &ConeQuery, placement: &Placement) -> Result<FoundObjects> {
+pub(super) async fn find(
+    engine: &Engine,
+    query: &ConeQuery,
+    placement: &Placement,
+) -> Result<FoundObjects> {
     if let Some(few) = planned(engine.find_if_few(query)).await? {
         return Ok(few);
     }
@@ -99,7 +103,10 @@ fn counted(total: usize, versions: Versions) -> Result<SendableRecordBatchStream
 }
 
 /// The rows with a mark in their schema where they are not all, so that a saved answer still says so.
-fn marked(rows: SendableRecordBatchStream, cut: Option<&str>) -> SendableRecordBatchStream {
+pub(super) fn marked(
+    rows: SendableRecordBatchStream,
+    cut: Option<&str>,
+) -> SendableRecordBatchStream {
     let Some(cut) = cut else { return rows };
     let schema = rows.schema();
     let mut about = schema.metadata().clone();

@@ -10,7 +10,7 @@ use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 
 use crate::error::{Error, Result};
 use crate::query::{ConeQuery, CrossmatchQuery, Query, SkySearch, Versions};
-use crate::request::{ConeRequest, CrossmatchRequest, RowRequest};
+use crate::request::{ConeRequest, CrossmatchRequest, RowRequest, ScsRequest};
 
 /// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written and
 /// whichever server is asked: `versions` names the tables by their ids, and a build answers alike wherever it runs.
@@ -36,6 +36,12 @@ pub(crate) fn question_of_cone(request: &ConeRequest) -> impl Hash {
     let ConeQuery { circle, most, search } = &request.query;
     let SkySearch { time, columns, as_of: _, objects_version: _ } = search;
     (circle, time, *most, columns, request.count, request.format, request.ids_as_text)
+}
+
+/// The same of a Simple Cone Search.
+pub(crate) fn question_of_scs(request: &ScsRequest) -> impl Hash {
+    let ConeQuery { circle, most, search } = &request.query;
+    ("scs", circle, *most, &search.columns)
 }
 
 /// The same of a search near many places.

@@ -22,6 +22,7 @@ mod ranges;
 mod received;
 mod rows;
 mod schema;
+mod scs;
 mod stream;
 
 use std::sync::Arc;
@@ -88,6 +89,7 @@ pub fn router(app: App) -> Router {
         })
     };
     let work = routes(work)
+        .route("/scs", get(scs::answer))
         // Inside the layer of limits, so that it runs on the workers.
         .route_layer(layers::compression_of_large())
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))

@@ -27,6 +27,8 @@ pub const FAMILY: &str = "family";
 pub const UNIT: &str = "unit";
 /// The key of the UCD in the metadata of a field.
 pub const UCD: &str = "ucd";
+/// The key of a note, in the metadata of a field of an answer, that its texts are ASCII.
+pub const ASCII: &str = "ascii";
 /// The key of the description in the metadata of a field.
 pub const DESCRIPTION: &str = "description";
 

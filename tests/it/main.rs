@@ -50,6 +50,7 @@ mod restored;
 mod rotation;
 mod s3;
 mod schema;
+mod scs;
 mod seaweed;
 mod server;
 mod settings;

@@ -1,0 +1,40 @@
+"""Asks a Simple Cone Search with pyvo, as astronomers do, and prints what came back as JSON.
+
+Arguments: the URL of the server, right ascension, declination and radius in degrees.
+"""
+
+import json
+import sys
+
+import pyvo
+
+url, ra, dec, radius = sys.argv[1], *map(float, sys.argv[2:5])
+service = pyvo.dal.SCSService(f"{url}/scs")
+
+found = service.search(pos=(ra, dec), radius=radius, verbosity=1)
+fields = {
+    field.name: {"ucd": field.ucd, "datatype": field.datatype, "unit": str(field.unit)}
+    for field in found.votable.get_first_table().fields
+}
+columns = service.search(pos=(ra, dec), radius=0)
+few = service.search(pos=(ra, dec), radius=radius, maxrec=1)
+every = service.search(pos=(ra, dec), radius=radius, verbosity=3)
+try:
+    refused = str(service.search(pos=(ra, dec), radius=6).status)
+except pyvo.DALQueryError as error:
+    refused = str(error)
+
+print(
+    json.dumps(
+        {
+            "ids": [str(record.id) for record in found],
+            "places": [[record.pos.ra.deg, record.pos.dec.deg] for record in found],
+            "fields": fields,
+            "rows_without_radius": len(columns),
+            "columns_without_radius": len(columns.fieldnames),
+            "status_of_one": few.status,
+            "columns_of_all": len(every.fieldnames),
+            "refused": refused,
+        }
+    )
+)
