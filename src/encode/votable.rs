@@ -11,6 +11,8 @@
 //! The `votable` crate is not used: its rows are those of a table it holds whole, and with its YAML, TOML
 //! and older XML libraries it would serve for the few lines before them alone.
 
+mod systems;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io;
@@ -19,8 +21,9 @@ use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use quick_xml::Writer;
 use quick_xml::escape::partial_escape;
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::events::BytesText;
 
+use self::systems::{SYSTEMS, System, system};
 use super::cells::Cells;
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
@@ -41,9 +44,10 @@ pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
 const HELD_BYTES: usize = 4 << 20;
 
 /// Every later version 1.x has the namespace of 1.3.
-const HEAD: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+const PROLOGUE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3">
-<RESOURCE type="results">
+"#;
+const HEAD: &str = r#"<RESOURCE type="results">
 <INFO name="QUERY_STATUS" value="OK"/>
 "#;
 
@@ -82,16 +86,11 @@ impl Encoder for Votable {
 
 /// A document that says what is wrong, as DALI and Simple Cone Search have it.
 pub fn error_document(text: &str) -> Result<Vec<u8>> {
-    let mut document = Vec::new();
-    let mut writer = Writer::new(&mut document);
-    writer.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let mut document = PROLOGUE.as_bytes().to_vec();
     let text = xml_characters(text);
-    let root = [("version", "1.4"), ("xmlns", "http://www.ivoa.net/xml/VOTable/v1.3")];
-    writer.create_element("VOTABLE").with_attributes(root).write_inner_content(|writer| {
-        let error = [("ID", "Error"), ("name", "Error"), ("value", text.as_ref())];
-        writer.create_element("INFO").with_attributes(error).write_empty()?;
-        Ok(())
-    })?;
+    let error = [("ID", "Error"), ("name", "Error"), ("value", text.as_ref())];
+    Writer::new(&mut document).create_element("INFO").with_attributes(error).write_empty()?;
+    document.extend_from_slice(b"\n</VOTABLE>\n");
     Ok(document)
 }
 
@@ -99,7 +98,7 @@ impl Votable {
     /// Writes the beginning of the document, if that is not done yet, and the rows that waited.
     fn begin(&mut self, is_whole: bool, out: &mut Vec<u8>) -> Result<()> {
         let Some(held) = self.held.take() else { return Ok(()) };
-        out.extend_from_slice(HEAD.as_bytes());
+        out.extend_from_slice([PROLOGUE, HEAD].concat().as_bytes());
         let lengths = is_whole.then_some(self.lengths.as_slice());
         write_about(&self.schema, &mut Writer::new(&mut *out))?;
         write_fields(&self.schema, lengths, out)?;
@@ -175,39 +174,6 @@ fn xml_characters(text: &str) -> Cow<'_, str> {
     match text.contains(is_forbidden) {
         true => Cow::Owned(text.replace(is_forbidden, "\u{fffd}")),
         false => Cow::Borrowed(text),
-    }
-}
-
-/// A coordinate or time system that columns refer to.
-struct System {
-    id: &'static str,
-    element: &'static str,
-    attributes: &'static [(&'static str, &'static str)],
-}
-
-/// Rubin's positions, and its times: MJD in TAI at the telescope.
-static SYSTEMS: [System; 2] = [
-    System { id: "icrs", element: "COOSYS", attributes: &[("ID", "icrs"), ("system", "ICRS")] },
-    System {
-        id: "tai",
-        element: "TIMESYS",
-        attributes: &[
-            ("ID", "tai"),
-            ("timeorigin", "MJD-origin"),
-            ("timescale", "TAI"),
-            ("refposition", "TOPOCENTER"),
-        ],
-    },
-];
-
-/// The system of a column, by its unit and its UCD or name.
-fn system(field: &Field) -> Option<&'static str> {
-    let about = |key| field.metadata().get(key).map_or("", String::as_str);
-    let is_position = |ucd: &str| ucd.starts_with("pos.eq.ra") || ucd.starts_with("pos.eq.dec");
-    match about(UNIT) {
-        "deg" if is_position(about(UCD)) => Some("icrs"),
-        "d" if field.name().contains("MjdTai") => Some("tai"),
-        _ => None,
     }
 }
 

@@ -85,12 +85,10 @@ impl Engine {
         if tables.snapshot().files.iter().any(|file| !file.is_in(places.snapshot())) {
             return Ok(None);
         }
-        let mut ids = places.objects(near.cells().unwrap_or_default(), FEW_OBJECTS).await?;
+        let ids = places.objects(near.cells().unwrap_or_default(), FEW_OBJECTS).await?;
         if ids.len() > FEW_OBJECTS {
             return Ok(None);
         }
-        ids.sort_unstable();
-        ids.dedup();
         let light_curves = self.light_curves(tables, ids).await?;
         if light_curves.is_large {
             return Ok(None);
@@ -121,9 +119,9 @@ impl Engine {
         if !files.is_empty() {
             let rest = self.tables.prepare(Snapshot { files, ..(**sources).clone() }).await?;
             ids.extend(self.scanned(&rest, near).await?);
+            ids.sort_unstable();
+            ids.dedup();
         }
-        ids.sort_unstable();
-        ids.dedup();
         not_too_many(&ids)?;
         Ok(ids)
     }

@@ -90,7 +90,7 @@ impl PlacesIndex {
         cells_within(CELL_ORDER, circle.radius_deg) <= MOST_CELLS
     }
 
-    /// The objects in some cells (ascending), in no order, some of them twice; it ends after `most`.
+    /// The objects in some cells (ascending), ascending, each once. If they are more than `most`, these may not be all, but are more, too.
     pub(super) async fn objects(&self, keys: Vec<i64>, most: usize) -> Result<Vec<i64>> {
         let mut rows = Box::pin(read(Lookup {
             table: self.index.clone(),
@@ -102,10 +102,17 @@ impl PlacesIndex {
         let mut objects = Vec::new();
         while let Some(rows) = rows.try_next().await? {
             objects.extend(longs(&rows, 0)?.iter().flatten());
-            if objects.len() > most {
-                break;
+            // Until files are merged, an object may be there many times.
+            if objects.len() > 2 * most {
+                objects.sort_unstable();
+                objects.dedup();
+                if objects.len() > most {
+                    return Ok(objects);
+                }
             }
         }
+        objects.sort_unstable();
+        objects.dedup();
         Ok(objects)
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
@@ -25,12 +26,10 @@ use crate::request::ScsRequest;
 use crate::schema::{ASCII, UCD};
 use crate::telemetry::{RowsSent, planned};
 
-/// Columns that have a role in the standard, and the UCDs by which clients know them. No other column may have one of these.
-const ROLES: [(&str, &str); 3] = [
-    ("r:diaObjectId", "meta.id;meta.main"),
-    ("r:ra", "pos.eq.ra;meta.main"),
-    ("r:dec", "pos.eq.dec;meta.main"),
-];
+/// Columns that have a role in the standard, and the UCDs by which clients know them: those of the first kind, UCD1 (2.2). No other column
+/// may be a main one.
+const ROLES: [(&str, &str); 3] =
+    [("r:diaObjectId", "ID_MAIN"), ("r:ra", "POS_EQ_RA_MAIN"), ("r:dec", "POS_EQ_DEC_MAIN")];
 
 pub(crate) async fn answer(
     State(app): State<App>,
@@ -76,7 +75,8 @@ fn with_roles(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
     let schema: SchemaRef =
         Arc::new(Schema::new_with_metadata(fields, rows.schema().metadata().clone()));
     let of = schema.clone();
-    let rows = rows.map(move |rows| Ok(rows?.with_schema(of.clone())?));
+    let rows =
+        rows.map(move |rows| Ok(RecordBatch::try_new(of.clone(), rows?.columns().to_vec())?));
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 

@@ -73,9 +73,14 @@ async fn write_sources(warehouse: &Warehouse, sources: &RecordBatch, covered: Co
     commit(warehouse, Table::Sources, sources.schema(), add).await;
 }
 
-/// Tables of these sources, and of states of every other object.
 async fn engine(sources: &[Source], covered: Covered) -> Engine {
     let warehouse = Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap();
+    fill(&warehouse, sources, covered).await;
+    Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap()
+}
+
+/// Tables of these sources, and of states of every other object.
+async fn fill(warehouse: &Warehouse, sources: &[Source], covered: Covered) {
     let mut numbered: Vec<_> = (0..).zip(sources).collect();
     // Null comes first, as in the files.
     let time = |mjd: Option<f64>| mjd.unwrap_or(f64::NEG_INFINITY);
@@ -94,7 +99,7 @@ async fn engine(sources: &[Source], covered: Covered) -> Engine {
         ("ra", double(|source| source.place[0])),
         ("dec", double(|source| source.place[1])),
     ];
-    write_sources(&warehouse, &rows(columns), covered).await;
+    write_sources(warehouse, &rows(columns), covered).await;
     let mut with_state: Vec<_> = sources.iter().map(|source| source.object).collect();
     with_state.retain(|object| object % 2 == 0);
     with_state.push(i64::MAX);
@@ -110,9 +115,8 @@ async fn engine(sources: &[Source], covered: Covered) -> Engine {
         ("dec", elsewhere()),
     ];
     let states = rows(columns);
-    let add = files(&warehouse, Table::Objects, &states).await;
-    commit(&warehouse, Table::Objects, states.schema(), add).await;
-    Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap()
+    let add = files(warehouse, Table::Objects, &states).await;
+    commit(warehouse, Table::Objects, states.schema(), add).await;
 }
 
 fn cone(circle: Circle, most: usize) -> ConeQuery {
@@ -124,6 +128,9 @@ fn cone(circle: Circle, most: usize) -> ConeQuery {
 /// Object, source and separation of each row, and how many objects there are.
 async fn found(engine: &Engine, query: &ConeQuery) -> (Vec<(i64, i64, f64)>, usize) {
     let found = engine.find(query).await.unwrap();
+    if let Some(few) = engine.find_if_few(query).await.unwrap() {
+        assert_eq!(few.objects, found.objects);
+    }
     let total = found.total;
     let answer = engine.newest_sources(found).await.unwrap();
     let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
@@ -286,6 +293,29 @@ proptest! {
             }).collect();
             assert_eq!(matched(&engine, &query).await, expected);
         });
+    }
+}
+
+/// The places of each night are added until files are merged, so that an object is there many times.
+#[tokio::test]
+async fn places_that_are_there_many_times_hide_none() {
+    for (count, is_few) in [(200, true), (300, false)] {
+        let source =
+            |object| Source { object, mjd: Some(61000.0), place: [Some(10.0), Some(20.0)] };
+        let sources: Vec<_> = (0..count).map(source).collect();
+        let warehouse = Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap();
+        fill(&warehouse, &sources, Covered::All).await;
+        for _ in 0..4 {
+            let table = warehouse.snapshot(Table::Sources, None).await.unwrap().unwrap();
+            let mut again = table.files;
+            again.iter_mut().for_each(|file| file.tag.places = None);
+            warehouse.add_places(&mut again).await.unwrap();
+        }
+        let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
+        let query = cone(Circle { ra_deg: 10.0, dec_deg: 20.0, radius_deg: ARCSEC }, 1000);
+        let few = engine.find_if_few(&query).await.unwrap();
+        assert_eq!(few.map(|found| found.total), is_few.then_some(count as usize));
+        assert_eq!(found(&engine, &query).await.0, expected(&sources, query.circle));
     }
 }
 

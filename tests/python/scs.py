@@ -32,7 +32,7 @@ print(
             "fields": fields,
             "rows_without_radius": len(columns),
             "columns_without_radius": len(columns.fieldnames),
-            "status_of_one": few.status,
+            "rows_of_one": len(few),
             "columns_of_all": len(every.fieldnames),
             "refused": refused,
         }
