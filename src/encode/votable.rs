@@ -11,6 +11,7 @@
 //! The `votable` crate is not used: its rows are those of a table it holds whole, and with its YAML, TOML
 //! and older XML libraries it would serve for the few lines before them alone.
 
+mod service;
 mod systems;
 
 use std::borrow::Cow;
@@ -27,7 +28,7 @@ use self::systems::{SYSTEMS, System, system};
 use super::cells::Cells;
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
-use crate::schema::{ASCII, DESCRIPTION, OVERFLOW, UCD, UNIT};
+use crate::schema::{ASCII, DESCRIPTION, Family, KEY, OVERFLOW, SERVER, UCD, UNIT};
 
 /// `output-format=votable`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
@@ -35,8 +36,8 @@ pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
     content_type: "application/x-votable+xml",
     extension: "vot",
     open: |schema, _| {
-        let lengths = vec![1; schema.fields().len()];
-        Ok(Box::new(Votable { schema: schema.clone(), lengths, held: Some(Vec::new()) }))
+        let (lengths, held) = (vec![1; schema.fields().len()], Some(Vec::new()));
+        Ok(Box::new(Votable { schema: schema.clone(), lengths, held }))
     },
 };
 
@@ -79,7 +80,11 @@ impl Encoder for Votable {
         if self.schema.metadata().contains_key(OVERFLOW) {
             out.extend_from_slice(b"<INFO name=\"QUERY_STATUS\" value=\"OVERFLOW\"/>\n");
         }
-        out.extend_from_slice(b"</RESOURCE>\n</VOTABLE>\n");
+        out.extend_from_slice(b"</RESOURCE>\n");
+        if let Some(address) = self.schema.metadata().get(SERVER) {
+            write_services(&self.schema, address, &mut Writer::new(&mut *out))?;
+        }
+        out.extend_from_slice(b"</VOTABLE>\n");
         Ok(())
     }
 }
@@ -179,7 +184,8 @@ fn xml_characters(text: &str) -> Cow<'_, str> {
 
 /// Writes the snapshot that the answer is from, and the coordinate systems of its columns.
 fn write_about(schema: &Schema, writer: &mut Writer<&mut Vec<u8>>) -> Result<()> {
-    let mut about: Vec<_> = schema.metadata().iter().collect();
+    let about = schema.metadata().iter().filter(|(key, _)| *key != SERVER);
+    let mut about: Vec<_> = about.collect();
     about.sort();
     for (key, value) in about {
         let [name, value] = [key, value].map(|text| xml_characters(text));
@@ -199,16 +205,47 @@ fn write_about(schema: &Schema, writer: &mut Writer<&mut Vec<u8>>) -> Result<()>
     Ok(())
 }
 
+/// Writes what the server can be asked of the objects in the rows, if they are named there.
+fn write_services(
+    schema: &Schema,
+    address: &str,
+    writer: &mut Writer<&mut Vec<u8>>,
+) -> io::Result<()> {
+    let key = format!("{}:{KEY}", Family::Rubin.prefix());
+    let ids = field_ids(schema);
+    match schema.column_with_name(&key) {
+        Some((place, field)) => service::write(address, &ids[place], datatype(field), writer),
+        None => Ok(()),
+    }
+}
+
+/// The XML IDs of the fields.
+fn field_ids(schema: &Schema) -> Vec<String> {
+    let mut taken = SYSTEMS.iter().map(|system| system.id.to_string()).collect();
+    schema.fields().iter().map(|field| unique_id(field.name(), &mut taken)).collect()
+}
+
 /// Writes the fields. `lengths` has the length of the longest text of each column, if all are known.
 fn write_fields(schema: &Schema, lengths: Option<&[usize]>, out: &mut Vec<u8>) -> Result<()> {
     let mut writer = Writer::new(out);
-    let mut ids = SYSTEMS.iter().map(|system| system.id.to_string()).collect();
-    for (i, field) in schema.fields().iter().enumerate() {
+    for (i, (field, id)) in schema.fields().iter().zip(field_ids(schema)).enumerate() {
         let longest = lengths.map_or("*".to_string(), |lengths| format!("{}*", lengths[i]));
-        write_field(field, &longest, &unique_id(field.name(), &mut ids), &mut writer)?;
+        write_field(field, &longest, &id, &mut writer)?;
         writer.get_mut().push(b'\n');
     }
     Ok(())
+}
+
+fn datatype(field: &Field) -> &'static str {
+    match field.data_type() {
+        DataType::Boolean => "boolean",
+        DataType::Int32 => "int",
+        DataType::Int64 => "long",
+        DataType::Float32 => "float",
+        DataType::Float64 => "double",
+        _ if field.metadata().contains_key(ASCII) => "char",
+        _ => "unicodeChar",
+    }
 }
 
 fn write_field(
@@ -217,15 +254,8 @@ fn write_field(
     id: &str,
     writer: &mut Writer<&mut Vec<u8>>,
 ) -> io::Result<()> {
-    let (datatype, arraysize) = match field.data_type() {
-        DataType::Boolean => ("boolean", None),
-        DataType::Int32 => ("int", None),
-        DataType::Int64 => ("long", None),
-        DataType::Float32 => ("float", None),
-        DataType::Float64 => ("double", None),
-        _ if field.metadata().contains_key(ASCII) => ("char", Some(longest)),
-        _ => ("unicodeChar", Some(longest)),
-    };
+    let datatype = datatype(field);
+    let arraysize = ["char", "unicodeChar"].contains(&datatype).then_some(longest);
     let about = |key| field.metadata().get(key).map(|value| xml_characters(value));
     let name = xml_characters(field.name());
     let (unit, ucd) = (about(UNIT), about(UCD));

@@ -227,7 +227,7 @@ impl Upsert<'_> {
         let UpsertDraft { table, base, change, .. } = draft;
         if let Some(change) = change {
             if *table == Table::Sources {
-                self.warehouse.add_places(&mut change.add).await?;
+                self.warehouse.add_places(&mut change.add, self.dir.path()).await?;
             }
             let none = Positions::default();
             let read = if *table == Table::LAST { self.read } else { &none };

@@ -43,10 +43,8 @@ impl Engine {
         for numbers in in_sky_order.chunks(PLACES_AT_ONCE) {
             self.match_some(&tables, query, numbers, &mut near).await?;
         }
-        let mut objects: Vec<FoundObject> =
-            near.into_iter().flat_map(|near| near.into_iter()).collect();
+        let objects = near.concat();
         let total = objects.len();
-        objects.shrink_to_fit();
         let (names, columns) = (Some(query.names.clone()), query.search.columns.clone());
         Ok(FoundObjects { objects, total, names, columns, tables })
     }

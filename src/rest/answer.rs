@@ -4,22 +4,28 @@
 //! answer, and a small answer goes out whole, with its length; up to [`PIECES_BYTES`] of it where pieces are asked for. A lookup of a
 //! few pages is answered on the thread that took the request; a large one is made, encoded and compressed on the workers.
 
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
 use axum::body::Body;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use datafusion::execution::SendableRecordBatchStream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::stream::BoxStream;
 use futures::{StreamExt, stream};
 use headers::{CacheControl, ETag, HeaderMapExt};
 
 use super::bounded::{Large, Placement};
-use super::{etag, ranges};
+use super::{App, etag, ranges};
 use crate::encode::{Format, encode, with_text_ids};
 use crate::error::{Error, Result};
 use crate::failure;
+use crate::origin::AskedAt;
 use crate::query::Versions;
+use crate::schema::SERVER;
 
 /// Names the versions of the tables that an answer was made from.
 pub(crate) const SNAPSHOT: HeaderName = HeaderName::from_static("x-diaflight-snapshot");
@@ -47,6 +53,13 @@ pub(crate) struct RowsToSend {
     pub warning: Option<String>,
     /// What the answer is called where it is saved, without the ending.
     pub file_stem: String,
+    /// The address of the server, for answers that tell what else can be asked of their objects.
+    pub server: Option<String>,
+}
+
+/// The address by which a client reached the server, where an answer in a format says it. The tag of the answer depends on it, then.
+pub(crate) fn server_in(format: Format, app: &App, asked: &AskedAt) -> Option<String> {
+    (format == Format::Votable).then(|| app.origins.origin(asked).http())
 }
 
 /// Sends rows, or only their tag where the client has them.
@@ -56,14 +69,18 @@ pub(crate) async fn send(
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response> {
-    let RowsToSend { rows, is_large, versions, tag, format, ids_as_text, warning, file_stem } =
-        answer;
+    let RowsToSend { rows, is_large, versions, tag, format, .. } = answer;
+    let RowsToSend { ids_as_text, warning, file_stem, server, .. } = answer;
     if let Some(status) = etag::status_instead(method, headers, &tag) {
         return Ok((status, validators(versions, tag)?).into_response());
     }
     let rows = match format {
         Format::Json if ids_as_text => with_text_ids(rows),
         _ => rows,
+    };
+    let rows = match server {
+        Some(address) => with_note(rows, SERVER, address),
+        None => rows,
     };
     let first = hold(BytesMut::new(), encode(format, rows), HELD_BYTES);
     let mut begun = placement.work(is_large, first).await?;
@@ -89,6 +106,21 @@ pub(crate) async fn send(
     response.headers_mut().extend(warned(warning));
     response.headers_mut().extend(content(&file_stem, format)?);
     Ok(response)
+}
+
+/// The rows with a note in the metadata of their schema.
+pub(crate) fn with_note(
+    rows: SendableRecordBatchStream,
+    key: &str,
+    note: String,
+) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let mut about = schema.metadata().clone();
+    about.insert(key.to_string(), note);
+    let schema: SchemaRef = Arc::new(schema.as_ref().clone().with_metadata(about));
+    let of = schema.clone();
+    let rows = rows.map(move |rows| Ok(rows?.with_schema(of.clone())?));
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 /// The headers by which a client can ask whether an answer has changed.

@@ -3,21 +3,22 @@
 use std::sync::Arc;
 
 use arrow::array::{Int64Array, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 use axum::extract::{Extension, OptionalFromRequest, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use futures::{StreamExt, stream};
+use futures::stream;
 
-use super::answer::{RowsToSend, send, validators};
+use super::answer::{RowsToSend, send, server_in, validators, with_note};
 use super::bounded::Placement;
 use super::endpoint::EndpointState;
 use super::etag;
 use crate::error::{Error, Result};
 use crate::failure;
+use crate::origin::AskedAt;
 use crate::query::{ConeQuery, Engine, FoundObjects, Versions};
 use crate::request::ConeRequest;
 use crate::schema::{OVERFLOW, Table, answer_schema};
@@ -40,30 +41,32 @@ async fn answer(
     State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     sent: RowsSent,
+    asked: AskedAt,
     method: Method,
     headers: HeaderMap,
     request: Option<ConeRequest>,
 ) -> Result<Response> {
     let Some(request) = request else { return Ok(served.about()) };
     let engine = served.app.engine.clone();
+    let server = server_in(request.format, &served.app, &asked);
     if etag::is_conditional(&headers) {
         let versions =
             engine.search_versions(&request.query.search).await.map_err(failure::from_reading)?;
-        let tag = etag::tag(versions, etag::question_of_cone(&request))?;
+        let tag = etag::tag(versions, (etag::question_of_cone(&request), &server))?;
         if let Some(status) = etag::status_instead(&method, &headers, &tag) {
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
     let found = find(&engine, &request.query, &placement).await.map_err(failure::from_reading)?;
     let (total, versions) = (found.total, found.versions());
-    let tag = etag::tag(versions, etag::question_of_cone(&request))?;
+    let tag = etag::tag(versions, (etag::question_of_cone(&request), &server))?;
     let (rows, is_large, warning) = if request.count {
         (counted(total, versions)?, false, request.warning(&[], None))
     } else {
         let answer = planned(engine.newest_sources(found)).await;
         let answer = answer.map_err(failure::from_reading)?;
         let cut = request.cut(total);
-        let rows = marked(answer.rows, cut.as_deref());
+        let rows = marked(answer.rows, cut.clone());
         (rows, answer.is_large, request.warning(&answer.unknown_columns, cut))
     };
     let rows = RowsToSend {
@@ -75,6 +78,7 @@ async fn answer(
         ids_as_text: request.ids_as_text,
         warning,
         file_stem: "conesearch".to_string(),
+        server,
     };
     send(rows, &placement, &method, &headers).await
 }
@@ -102,17 +106,13 @@ fn counted(total: usize, versions: Versions) -> Result<SendableRecordBatchStream
     Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([Ok(row)]))))
 }
 
-/// The rows with a mark in their schema where they are not all, so that a saved answer still says so.
+/// The rows with a mark where they are not all, so that a saved answer still says so.
 pub(super) fn marked(
     rows: SendableRecordBatchStream,
-    cut: Option<&str>,
+    cut: Option<String>,
 ) -> SendableRecordBatchStream {
-    let Some(cut) = cut else { return rows };
-    let schema = rows.schema();
-    let mut about = schema.metadata().clone();
-    about.insert(OVERFLOW.to_string(), cut.to_string());
-    let schema: SchemaRef = Arc::new(schema.as_ref().clone().with_metadata(about));
-    let of = schema.clone();
-    let rows = rows.map(move |rows| Ok(rows?.with_schema(of.clone())?));
-    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
+    match cut {
+        Some(cut) => with_note(rows, OVERFLOW, cut),
+        None => rows,
+    }
 }

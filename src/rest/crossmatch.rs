@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
-use super::answer::{RowsToSend, send};
+use super::answer::{RowsToSend, send, server_in};
 use super::bounded::Placement;
 use super::endpoint::EndpointState;
 use super::etag;
 use crate::error::{Error, Result};
 use crate::failure;
+use crate::origin::AskedAt;
 use crate::query::FoundObject;
 use crate::request::CrossmatchRequest;
 use crate::telemetry::{RowsSent, planned};
@@ -35,6 +36,7 @@ async fn answer(
     State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     sent: RowsSent,
+    asked: AskedAt,
     method: Method,
     headers: HeaderMap,
     request: Option<CrossmatchRequest>,
@@ -49,15 +51,18 @@ async fn answer(
     let (unmatched, found) = found?;
     let answer = planned(served.app.engine.newest_sources(found)).await;
     let answer = answer.map_err(failure::from_reading)?;
+    let server = server_in(request.format, &served.app, &asked);
+    let question = (etag::question_of_crossmatch(&request), &server);
     let rows = RowsToSend {
         rows: sent.counted(answer.rows),
         is_large: answer.is_large,
         versions: answer.versions,
-        tag: etag::tag(answer.versions, etag::question_of_crossmatch(&request))?,
+        tag: etag::tag(answer.versions, question)?,
         format: request.format,
         ids_as_text: request.ids_as_text,
         warning: request.warning(&answer.unknown_columns),
         file_stem: "crossmatch".to_string(),
+        server,
     };
     let mut response = send(rows, &placement, &method, &headers).await?;
     response.headers_mut().insert(UNMATCHED, HeaderValue::from(unmatched));

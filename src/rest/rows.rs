@@ -5,12 +5,13 @@ use axum::http::{HeaderMap, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
-use super::answer::{RowsToSend, send, validators};
+use super::answer::{RowsToSend, send, server_in, validators};
 use super::bounded::Placement;
 use super::endpoint::EndpointState;
 use super::{App, etag};
 use crate::error::{Error, Result};
 use crate::failure;
+use crate::origin::AskedAt;
 use crate::query::{ObjectIds, Query};
 use crate::request::RowRequest;
 use crate::telemetry::{RowsSent, planned};
@@ -33,6 +34,7 @@ async fn answer(
     State(served): State<EndpointState>,
     Extension(placement): Extension<Placement>,
     sent: RowsSent,
+    asked: AskedAt,
     method: Method,
     headers: HeaderMap,
     request: Option<RowRequest>,
@@ -43,15 +45,16 @@ async fn answer(
     if request.explain {
         return explanation(app, query, &placement).await;
     }
+    let server = server_in(request.format, app, &asked);
     if etag::is_conditional(&headers) {
         let versions = app.engine.versions(query).await.map_err(failure::from_reading)?;
-        let tag = etag::tag(versions, etag::question(&request))?;
+        let tag = etag::tag(versions, (etag::question(&request), &server))?;
         if let Some(status) = etag::status_instead(&method, &headers, &tag) {
             return Ok((status, validators(versions, tag)?).into_response());
         }
     }
     let answer = planned(app.engine.run(query)).await.map_err(failure::from_reading)?;
-    let tag = etag::tag(answer.versions, etag::question(&request))?;
+    let tag = etag::tag(answer.versions, (etag::question(&request), &server))?;
     let rows = RowsToSend {
         rows: sent.counted(answer.rows),
         is_large: answer.is_large,
@@ -61,6 +64,7 @@ async fn answer(
         ids_as_text: request.ids_as_text,
         warning: request.warning(&answer.unknown_columns),
         file_stem: file_stem(query),
+        server,
     };
     send(rows, &placement, &method, &headers).await
 }

@@ -15,13 +15,14 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::StreamExt;
 
 use super::App;
-use super::answer::{RowsToSend, send};
+use super::answer::{RowsToSend, send, server_in};
 use super::bounded::Placement;
 use super::cone::{find, marked};
 use super::etag;
 use crate::encode::{Format, votable_error, with_text_ids};
 use crate::error::{Kind, Result};
 use crate::failure;
+use crate::origin::AskedAt;
 use crate::request::ScsRequest;
 use crate::schema::{ASCII, UCD};
 use crate::telemetry::{RowsSent, planned};
@@ -35,6 +36,7 @@ pub(crate) async fn answer(
     State(app): State<App>,
     Extension(placement): Extension<Placement>,
     sent: RowsSent,
+    asked: AskedAt,
     RawQuery(query): RawQuery,
     method: Method,
     headers: HeaderMap,
@@ -47,15 +49,17 @@ pub(crate) async fn answer(
         let answer = planned(app.engine.newest_sources(found)).await;
         let answer = answer.map_err(failure::from_reading)?;
         let rows = with_roles(with_text_ids(answer.rows));
+        let server = server_in(Format::Votable, &app, &asked);
         let rows = RowsToSend {
-            rows: sent.counted(marked(rows, request.cut(total).as_deref())),
+            rows: sent.counted(marked(rows, request.cut(total))),
             is_large: answer.is_large,
             versions,
-            tag: etag::tag(versions, etag::question_of_scs(&request))?,
+            tag: etag::tag(versions, (etag::question_of_scs(&request), &server))?,
             format: Format::Votable,
             ids_as_text: false,
             warning: None,
             file_stem: "scs".to_string(),
+            server,
         };
         send(rows, &placement, &method, &headers).await
     };

@@ -37,6 +37,9 @@ pub const TABLE: &str = "table";
 /// The key of the versions that an answer is from, as the header `X-Diaflight-Snapshot` has them, in the metadata of its schema.
 pub const SNAPSHOT: &str = "snapshot";
 
+/// The key of the address by which the client reached the server, in the metadata of the schema of an answer that tells what else can be asked.
+pub const SERVER: &str = "server";
+
 /// The key of a note on rows that were left out, in the metadata of the schema of an answer: `1000 of 48211 objects, the nearest; ...`.
 pub const OVERFLOW: &str = "overflow";
 

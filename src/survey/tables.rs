@@ -98,7 +98,7 @@ async fn commit(
             Some(_) => return Err(taken(warehouse, table)),
             None => {
                 if table == Table::Sources {
-                    warehouse.add_places(&mut add).await?;
+                    warehouse.add_places(&mut add, tempfile::tempdir()?.path()).await?;
                 }
                 let (operation, schema) = (Operation::Generate, new_table_schema(table));
                 let change = Change { operation, schema, add, remove: Vec::new() };

@@ -5,6 +5,7 @@
 //! It is a set that only grows: rows that are deleted, or go back to an older version, leave places that lead to no object.
 
 use std::mem;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{AsArray, BooleanArray, Int64Array, RecordBatch};
@@ -22,7 +23,7 @@ use crate::astronomy::{CELL_ORDER, cell};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{CELL, KEY, Table, new_table_schema};
 
-/// Memory for sorting; what does not fit goes to a temporary folder.
+/// Memory for sorting.
 const SORT_BYTES: usize = 64 << 20;
 /// The columns that are read of sources.
 const COLUMNS: [&str; 3] = [KEY, "ra", "dec"];
@@ -47,15 +48,15 @@ impl DataFile {
 
 impl Warehouse {
     /// Adds the cells of files of sources, which need not be committed yet, to the table of places, and says so in their tags. Those that
-    /// say it already are passed over.
-    pub async fn add_places(&self, files: &mut [DataFile]) -> Result<()> {
+    /// say it already are passed over. What does not fit into memory is sorted in `spill_dir`.
+    pub async fn add_places(&self, files: &mut [DataFile], spill_dir: &Path) -> Result<()> {
         let places = self.snapshot(Table::Places, None).await?;
         let is_new = |file: &DataFile| !places.as_ref().is_some_and(|places| file.is_in(places));
         let new: Vec<_> = files.iter().filter(|file| is_new(file)).cloned().collect();
         if new.is_empty() {
             return Ok(());
         }
-        let since = self.write_places(new, places).await;
+        let since = self.write_places(new, places, spill_dir).await;
         let since = since.map_err(|error| error.context("table places"))?;
         for file in files.iter_mut() {
             file.tag.places = Some(since);
@@ -66,7 +67,7 @@ impl Warehouse {
     /// The same for all files of the newest version of the sources: for those that were written when there were no places, or by others.
     /// `NotFound` if there are no sources, `Conflict` if other writers were first in every attempt.
     pub async fn note_places(&self) -> Result<NotedPlaces> {
-        let mut attempt = 1;
+        let (spill_dir, mut attempt) = (tempfile::tempdir()?, 1);
         loop {
             let base = self.snapshot(Table::Sources, None).await?;
             let base = base.ok_or_else(|| self.no_table(Table::Sources))?;
@@ -81,7 +82,7 @@ impl Warehouse {
             if new.is_empty() {
                 return Ok(noted);
             }
-            self.add_places(&mut new).await?;
+            self.add_places(&mut new, spill_dir.path()).await?;
             let (operation, schema) = (Operation::NotePlaces, base.schema.clone());
             let change = Change { operation, schema, add: new, remove: Vec::new() };
             match self.commit(Table::Sources, Some(&base), change).await {
@@ -92,7 +93,12 @@ impl Warehouse {
     }
 
     /// Writes and commits the cells of some files.
-    async fn write_places(&self, files: Vec<DataFile>, base: Option<Snapshot>) -> Result<InPlaces> {
+    async fn write_places(
+        &self,
+        files: Vec<DataFile>,
+        base: Option<Snapshot>,
+        spill_dir: &Path,
+    ) -> Result<InPlaces> {
         let schema = new_table_schema(Table::Places);
         let (store, of_rows) = (self.location.store.clone(), schema.clone());
         let rows = stream::iter(files)
@@ -108,8 +114,7 @@ impl Warehouse {
             });
         let rows =
             RecordBatchStreamAdapter::new(schema.clone(), rows.map_err(DataFusionError::from));
-        let folder = tempfile::tempdir()?;
-        let sorter = Sorter::new(SORT_BYTES, folder.path())?;
+        let sorter = Sorter::new(SORT_BYTES, spill_dir)?;
         let order = Table::Places.sort_columns().iter().map(|name| (*name, IN_FILES));
         let sorted = sorter.sort(Box::pin(rows), &order.collect::<Vec<_>>())?;
         let writer = SortedWriter::new(self, Table::Places, schema);

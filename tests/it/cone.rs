@@ -66,7 +66,7 @@ async fn write_sources(warehouse: &Warehouse, sources: &RecordBatch, covered: Co
         let rows = filter_record_batch(sources, &of_part).unwrap();
         let mut new = files(warehouse, Table::Sources, &rows).await;
         if covered == Covered::All || (covered == Covered::Some && part == 0) {
-            warehouse.add_places(&mut new).await.unwrap();
+            warehouse.add_places(&mut new, &std::env::temp_dir()).await.unwrap();
         }
         add.extend(new);
     }
@@ -309,7 +309,7 @@ async fn places_that_are_there_many_times_hide_none() {
             let table = warehouse.snapshot(Table::Sources, None).await.unwrap().unwrap();
             let mut again = table.files;
             again.iter_mut().for_each(|file| file.tag.places = None);
-            warehouse.add_places(&mut again).await.unwrap();
+            warehouse.add_places(&mut again, &std::env::temp_dir()).await.unwrap();
         }
         let engine = Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap();
         let query = cone(Circle { ra_deg: 10.0, dec_deg: 20.0, radius_deg: ARCSEC }, 1000);

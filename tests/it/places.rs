@@ -86,7 +86,7 @@ async fn places_are_those_of_the_sources_each_once_after_a_compaction() {
     // As two writers of the same sources do.
     let mut again = snapshot(&warehouse, Table::Sources).await.files;
     again.iter_mut().for_each(|file| file.tag.places = None);
-    warehouse.add_places(&mut again).await.unwrap();
+    warehouse.add_places(&mut again, &std::env::temp_dir()).await.unwrap();
     let before = stored(&snapshot(&warehouse, Table::Places).await).await;
     assert_eq!((before.0.len(), before.1), (4, 8));
     program::run(["maintain", "compact", "--warehouse", folder.path().to_str().unwrap()])

@@ -54,6 +54,17 @@ async fn pyvo_finds_objects_by_their_place() {
     assert_eq!(said["rows_of_one"], 1);
     let few = server.get(&format!("/scs?ra={ra}&dec={dec}&sr=5&maxrec=1")).await;
     assert!(few.text().await.unwrap().contains(r#"name="QUERY_STATUS" value="OVERFLOW""#));
+    // The service that a VOTable names gives the light curve of the object in a row.
+    assert_eq!(said["services"], json!(["light_curve", "light_curve_plot"]));
+    let path = format!(
+        "/api/v1/sources?ids=text&columns=r:diaSourceId&diaObjectId={}",
+        said["ids"][0].as_str().unwrap()
+    );
+    let light_curve = server.get(&path).await.bytes().await.unwrap();
+    let light_curve: Vec<Value> = serde_json::from_slice(&light_curve).unwrap();
+    let mut ids: Vec<_> = light_curve.iter().map(|row| row["r:diaSourceId"].clone()).collect();
+    ids.sort_by_key(|id| id.as_str().map(str::to_string));
+    assert_eq!(said["light_curve"], json!(ids));
     assert!(said["columns_of_all"].as_u64() > Some(150), "{said}");
     assert!(said["refused"].as_str().unwrap().contains("SR must be a number of degrees"), "{said}");
 

@@ -19,6 +19,9 @@ fields = {
 columns = service.search(pos=(ra, dec), radius=0)
 few = service.search(pos=(ra, dec), radius=radius, maxrec=1)
 every = service.search(pos=(ra, dec), radius=radius, verbosity=3)
+service_of = {resource.ID: resource for resource in found.votable.resources if resource.utype == "adhoc:service"}
+light_curve = pyvo.dal.adhoc.DatalinkQuery.from_resource([found[0]], service_of["light_curve"])
+light_curve = light_curve.execute()
 try:
     refused = str(service.search(pos=(ra, dec), radius=6).status)
 except pyvo.DALQueryError as error:
@@ -33,6 +36,8 @@ print(
             "rows_without_radius": len(columns),
             "columns_without_radius": len(columns.fieldnames),
             "rows_of_one": len(few),
+            "services": sorted(service_of),
+            "light_curve": sorted(str(id) for id in light_curve.getcolumn("r:diaSourceId")),
             "columns_of_all": len(every.fieldnames),
             "refused": refused,
         }
