@@ -11,24 +11,24 @@
 //! The `votable` crate is not used: its rows are those of a table it holds whole, and with its YAML, TOML
 //! and older XML libraries it would serve for the few lines before them alone.
 
+mod fields;
 mod service;
 mod systems;
+mod text;
 
-use std::borrow::Cow;
-use std::collections::HashSet;
 use std::io;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use quick_xml::Writer;
-use quick_xml::escape::partial_escape;
-use quick_xml::events::BytesText;
 
+use self::fields::{datatype, field_ids, write_fields};
 use self::systems::{SYSTEMS, System, system};
+use self::text::{escaped, xml_characters};
 use super::cells::Cells;
 use super::{Encoder, FormatDefinition};
 use crate::error::Result;
-use crate::schema::{ASCII, DESCRIPTION, Family, KEY, OVERFLOW, SERVER, UCD, UNIT};
+use crate::schema::{Family, KEY, OVERFLOW, SERVER};
 
 /// `output-format=votable`.
 pub(super) const DEFINITION: FormatDefinition = FormatDefinition {
@@ -162,26 +162,6 @@ fn float(number: &str) -> &str {
     }
 }
 
-fn escaped(text: &str) -> Cow<'_, str> {
-    match xml_characters(text) {
-        Cow::Borrowed(text) => partial_escape(text),
-        Cow::Owned(text) => Cow::Owned(partial_escape(&text).into_owned()),
-    }
-}
-
-/// The text without the characters that XML 1.0 cannot contain, not even escaped.
-fn xml_characters(text: &str) -> Cow<'_, str> {
-    let is_forbidden = |c: char| match c {
-        '\t' | '\n' | '\r' => false,
-        '\u{fffe}' | '\u{ffff}' => true,
-        c => c < ' ',
-    };
-    match text.contains(is_forbidden) {
-        true => Cow::Owned(text.replace(is_forbidden, "\u{fffd}")),
-        false => Cow::Borrowed(text),
-    }
-}
-
 /// Writes the snapshot that the answer is from, and the coordinate systems of its columns.
 fn write_about(schema: &Schema, writer: &mut Writer<&mut Vec<u8>>) -> Result<()> {
     let about = schema.metadata().iter().filter(|(key, _)| *key != SERVER);
@@ -217,87 +197,6 @@ fn write_services(
         Some((place, field)) => service::write(address, &ids[place], datatype(field), writer),
         None => Ok(()),
     }
-}
-
-/// The XML IDs of the fields.
-fn field_ids(schema: &Schema) -> Vec<String> {
-    let mut taken = SYSTEMS.iter().map(|system| system.id.to_string()).collect();
-    schema.fields().iter().map(|field| unique_id(field.name(), &mut taken)).collect()
-}
-
-/// Writes the fields. `lengths` has the length of the longest text of each column, if all are known.
-fn write_fields(schema: &Schema, lengths: Option<&[usize]>, out: &mut Vec<u8>) -> Result<()> {
-    let mut writer = Writer::new(out);
-    for (i, (field, id)) in schema.fields().iter().zip(field_ids(schema)).enumerate() {
-        let longest = lengths.map_or("*".to_string(), |lengths| format!("{}*", lengths[i]));
-        write_field(field, &longest, &id, &mut writer)?;
-        writer.get_mut().push(b'\n');
-    }
-    Ok(())
-}
-
-fn datatype(field: &Field) -> &'static str {
-    match field.data_type() {
-        DataType::Boolean => "boolean",
-        DataType::Int32 => "int",
-        DataType::Int64 => "long",
-        DataType::Float32 => "float",
-        DataType::Float64 => "double",
-        _ if field.metadata().contains_key(ASCII) => "char",
-        _ => "unicodeChar",
-    }
-}
-
-fn write_field(
-    field: &Field,
-    longest: &str,
-    id: &str,
-    writer: &mut Writer<&mut Vec<u8>>,
-) -> io::Result<()> {
-    let datatype = datatype(field);
-    let arraysize = ["char", "unicodeChar"].contains(&datatype).then_some(longest);
-    let about = |key| field.metadata().get(key).map(|value| xml_characters(value));
-    let name = xml_characters(field.name());
-    let (unit, ucd) = (about(UNIT), about(UCD));
-    let attributes = [
-        ("ID", Some(id)),
-        ("name", Some(name.as_ref())),
-        ("datatype", Some(datatype)),
-        ("arraysize", arraysize),
-        ("unit", unit.as_deref()),
-        ("ucd", ucd.as_deref()),
-        ("ref", system(field)),
-    ];
-    let known = attributes
-        .into_iter()
-        .filter_map(|(key, value)| Some((key, value.filter(|v| !v.is_empty())?)));
-    let element = writer.create_element("FIELD").with_attributes(known);
-    match about(DESCRIPTION) {
-        Some(description) => element.write_inner_content(|writer| {
-            writer
-                .create_element("DESCRIPTION")
-                .write_text_content(BytesText::new(&description))?;
-            Ok(())
-        })?,
-        None => element.write_empty()?,
-    };
-    Ok(())
-}
-
-/// An XML ID like the name: `r_psfFlux` for `r:psfFlux`; numbered where another column has it already.
-fn unique_id(name: &str, taken: &mut HashSet<String>) -> String {
-    let is_in_ids = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-    let mut stem = name.replace(|c: char| !is_in_ids(c), "_");
-    if !stem.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
-        stem.insert(0, '_');
-    }
-    let mut id = stem.clone();
-    let mut number = 2;
-    while !taken.insert(id.clone()) {
-        id = format!("{stem}_{number}");
-        number += 1;
-    }
-    id
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::super::Format;
 use super::super::tests::{column, text, tricky};
 use super::*;
+use crate::schema::{DESCRIPTION, UCD, UNIT};
 
 #[test]
 fn cells_are_words_of_the_standard_and_nulls_are_empty() {
@@ -57,14 +58,21 @@ fn texts_have_a_length_where_all_are_known() {
 }
 
 #[test]
-fn ids_are_unique_whatever_the_names() {
-    let mut taken = HashSet::new();
-    let mut id = |name| unique_id(name, &mut taken);
-    assert_eq!(id("r:a"), "r_a");
-    assert_eq!(id("r_a"), "r_a_2");
-    assert_eq!(id("r_a_2"), "r_a_2_2");
-    assert_eq!(id("r a"), "r_a_3");
-    assert_eq!(id("1é"), "_1_");
-    assert_eq!(id(""), "_");
-    assert_eq!(id("f:x-1.5"), "f_x-1.5");
+fn an_answer_with_objects_says_how_their_light_curves_are_asked_for() {
+    let ids = std::sync::Arc::new(arrow::array::Int64Array::from(vec![7]));
+    let of_server = |rows: RecordBatch| {
+        let about = [(SERVER.to_string(), "https://example.org/lsst".to_string())].into();
+        let schema = rows.schema().as_ref().clone().with_metadata(about);
+        text(Format::Votable, &[rows.with_schema(schema.into()).unwrap()])
+    };
+    let document = of_server(column("r:diaObjectId", ids.clone(), &[]));
+    let service = "</RESOURCE>\n<RESOURCE type=\"meta\" utype=\"adhoc:service\" ID=\"light_curve\" name=\"light_curve\">\
+        <DESCRIPTION>The light curve of the object</DESCRIPTION><PARAM name=\"accessURL\" datatype=\"char\" arraysize=\"*\" \
+        value=\"https://example.org/lsst/api/v1/sources\"/><GROUP name=\"inputParams\"><PARAM name=\"diaObjectId\" datatype=\"long\" \
+        value=\"0\" ref=\"r_diaObjectId\"/><PARAM name=\"output-format\" datatype=\"char\" arraysize=\"*\" value=\"votable\"/></GROUP>\
+        </RESOURCE>\n";
+    assert!(document.contains(service), "{document}");
+    assert!(!document.contains("<INFO name=\"server\""), "{document}");
+    let without = of_server(column("r:diaSourceId", ids, &[]));
+    assert!(!without.contains("adhoc:service"), "{without}");
 }
