@@ -83,6 +83,8 @@ impl PlaceList {
     fn read_csv(&mut self, bytes: &[u8]) -> Result<()> {
         let failed =
             |error: csv::Error| Error::argument(format!("places: the body is no CSV: {error}"));
+        // Spreadsheets begin with it.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let columns = columns(&reader.headers().map_err(failed)?.iter().collect::<Vec<_>>())?;
         let mut record = csv::StringRecord::new();
@@ -130,7 +132,7 @@ mod tests {
         let expected = vec![[10.5, -20.0], [15.0, 0.5]];
         let list = br#"{"places": [[10.5, -20], ["01:00:00", "+0 30 0"]], "n": 1}"#;
         let named = br#"{"n": [[1, 2]], "places": {"b": [10.5, "-20"], "a": ["1h", "0d30m"]}}"#;
-        let csv = b"dec,name,ra\n-20,\"x,y\",10.5\n+0 30 0,z,01:00:00\n";
+        let csv = b"\xef\xbb\xbfdec,name,ra\n-20,\"x,y\",10.5\n+0 30 0,z,01:00:00\n";
         let numbers = vec!["0".to_string(), "1".to_string()];
         for (body, names) in [
             (Body::Json(list), numbers.clone()),
