@@ -57,7 +57,9 @@ impl Warehouse {
             return Ok(());
         }
         let since = self.write_places(new, places, spill_dir).await;
-        let since = since.map_err(|error| error.context("table places"))?;
+        let since = since.map_err(|error| {
+            error.context("table places; of these sources nothing was committed")
+        })?;
         for file in files.iter_mut() {
             file.tag.places = Some(since);
         }
