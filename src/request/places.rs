@@ -23,6 +23,9 @@ pub(super) static PLACES: Argument = Argument {
 /// The most places of a request.
 pub(super) const MOST_PLACES: usize = 100_000;
 
+/// The longest name of a place.
+const MOST_NAME_BYTES: usize = 256;
+
 /// Places that are being read.
 #[derive(Default)]
 pub(super) struct PlaceList {
@@ -74,6 +77,12 @@ impl PlaceList {
             )));
         }
         let name = name.unwrap_or_else(|| number.to_string());
+        if name.len() > MOST_NAME_BYTES {
+            let bytes = name.len();
+            return Err(Error::argument(format!(
+                "places, {name:.40}: the name has {bytes} bytes; at most {MOST_NAME_BYTES} are taken, since each row has it"
+            )));
+        }
         let read = place(ra, dec).map_err(|error| error.context(format!("places, {name:.40}")));
         self.places.push(read?);
         self.names.push(name);
@@ -147,8 +156,17 @@ mod tests {
     }
 
     #[test]
+    fn many_attributes_take_no_longer() {
+        // What is quadratic in them takes minutes.
+        let attributes: String = (0..400_000).map(|number| format!("a{number}='' ")).collect();
+        let document = VOTABLE.replace("<FIELD name='id'", &format!("<FIELD {attributes}"));
+        assert_eq!(read(Body::Votable(document.as_bytes()), "").unwrap().0.len(), 2);
+    }
+
+    #[test]
     fn what_is_no_place_is_named() {
         let json = |text: &'static str| Body::Json(text.as_bytes());
+        let long = format!(r#"{{"places": {{"{}": [1, 2]}}}}"#, "n".repeat(257));
         let many = format!("ra,dec\n{}", "1,2\n".repeat(MOST_PLACES + 1));
         for (body, named) in [
             (json("{}"), "places is missing"),
@@ -165,6 +183,7 @@ mod tests {
                 "places: the table has no column dec; it has [\"ra\", \"Dek\"]",
             ),
             (Body::Csv(b"ra,dec\n1\n"), "places: the body is no CSV"),
+            (Body::Json(long.as_bytes()), "places, nnnn"),
             (Body::Csv(many.as_bytes()), "places has more than 100000 places"),
             (
                 Body::Votable(b"<VOTABLE><TABLE><DATA><BINARY2>"),

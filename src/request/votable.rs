@@ -78,7 +78,12 @@ impl TableRows {
 }
 
 fn name_of(field: &BytesStart<'_>) -> String {
-    let name = field.attributes().flatten().find(|attribute| attribute.key.as_ref() == "name");
+    // To look for attributes that are there twice takes the square of their number.
+    let name = field
+        .attributes()
+        .with_checks(false)
+        .flatten()
+        .find(|attribute| attribute.key.as_ref() == "name");
     name.map(|name| name.value.into_owned()).unwrap_or_default()
 }
 
