@@ -4,7 +4,7 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array, StringArray};
+use arrow::array::{Array, ArrayRef, BooleanArray, Float64Array, Int64Array, StringArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use datafusion::common::Result;
@@ -17,7 +17,8 @@ use datafusion::logical_expr::{
 
 use crate::error;
 
-const SECTION: DocSection =
+/// Where the documentation of SQL lists them.
+pub(super) const SECTION: DocSection =
     DocSection { include: true, label: "Astronomy Functions", description: None };
 
 /// The definition of a function of doubles. Integers and floats are cast to doubles; the result is null if an argument is.
@@ -40,6 +41,8 @@ pub(crate) struct FunctionDefinition {
 pub(crate) enum Compute {
     /// A double.
     Double(fn(&[f64]) -> error::Result<Option<f64>>),
+    /// Whether something is true.
+    Truth(fn(&[f64]) -> error::Result<Option<bool>>),
     /// A long.
     Long(fn(&[f64]) -> error::Result<Option<i64>>),
     /// A text.
@@ -91,6 +94,7 @@ impl ScalarUDFImpl for Function {
     fn return_type(&self, _: &[DataType]) -> Result<DataType> {
         Ok(match self.compute {
             Compute::Double(_) => DataType::Float64,
+            Compute::Truth(_) => DataType::Boolean,
             Compute::Long(_) => DataType::Int64,
             Compute::Text(_) => DataType::Utf8,
         })
@@ -106,6 +110,7 @@ impl ScalarUDFImpl for Function {
                 Compute::Double(compute) => {
                     Arc::new(each_row::<_, Float64Array>(columns, compute)?)
                 }
+                Compute::Truth(compute) => Arc::new(each_row::<_, BooleanArray>(columns, compute)?),
                 Compute::Long(compute) => Arc::new(each_row::<_, Int64Array>(columns, compute)?),
                 Compute::Text(compute) => Arc::new(each_row::<_, StringArray>(columns, compute)?),
             })

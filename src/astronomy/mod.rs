@@ -1,9 +1,11 @@
 //! Functions for astronomers in SQL: [`functions`] are ready to register in a DataFusion session, and some can be called with single
 //! values.
 //!
-//! Each field of work lists its functions as a table of [`function::FunctionDefinition`]s: [`photometry`],
-//! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns.
+//! Each field of work lists its functions of numbers as a table of [`function::FunctionDefinition`]s: [`photometry`],
+//! [`time`], [`sky`]. A [`function::Function`] makes any line of them a function of columns. [`cells`] has the one that
+//! takes a list.
 
+mod cells;
 mod function;
 mod photometry;
 mod sky;
@@ -13,16 +15,20 @@ use std::sync::Arc;
 
 use datafusion::logical_expr::ScalarUDF;
 
+pub use cells::{CellList, IN_CELLS};
 use function::Function;
 pub use photometry::{ab_mag, ab_mag_err};
-pub use sky::{CELL_ORDER, cell, cells_of_circle, cells_within, separation_deg};
+pub use sky::{
+    CELL_ORDER, IN_CONE, SEPARATION, cell, cells_of_circle, cells_within, separation_deg,
+};
 pub use time::{mjd_to_iso_utc, night_mjd_tai, utc_to_mjd_tai};
 
 /// All functions.
 pub fn functions() -> Vec<Arc<ScalarUDF>> {
     let definitions =
         photometry::DEFINITIONS.iter().chain(&time::DEFINITIONS).chain(&sky::DEFINITIONS);
-    definitions.map(|definition| Arc::new(Function::new(definition).into())).collect()
+    let of_doubles = definitions.map(|definition| Arc::new(Function::new(definition).into()));
+    of_doubles.chain([Arc::new(cells::InCells::default().into())]).collect()
 }
 
 #[cfg(test)]

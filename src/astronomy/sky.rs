@@ -5,9 +5,9 @@ use cdshealpix::nested;
 use super::function::{Compute, FunctionDefinition};
 use crate::error::{Error, Result};
 
-pub(crate) static DEFINITIONS: [FunctionDefinition; 3] = [
+pub(crate) static DEFINITIONS: [FunctionDefinition; 4] = [
     FunctionDefinition {
-        name: "angular_separation_deg",
+        name: SEPARATION,
         arguments: &[
             ("ra1_deg", "right ascension of the first place in degrees"),
             ("dec1_deg", "its declination in degrees"),
@@ -18,6 +18,20 @@ pub(crate) static DEFINITIONS: [FunctionDefinition; 3] = [
             within -90 to 90.",
         source: "Vincenty 1975, Survey Review 23, 88, on a sphere; as astropy's angular_separation",
         compute: Compute::Double(|a| Ok(separation_deg([a[0], a[1]], [a[2], a[3]]))),
+    },
+    FunctionDefinition {
+        name: IN_CONE,
+        arguments: &[
+            ("ra_deg", "right ascension of the place in degrees"),
+            ("dec_deg", "its declination in degrees"),
+            ("centre_ra_deg", "right ascension of the centre in degrees"),
+            ("centre_dec_deg", "its declination in degrees"),
+            ("radius_deg", "radius in degrees, from 0 to 180"),
+        ],
+        about: "Whether a place lies in a circle or on its rim; null where a right ascension is not finite or a declination is not \
+            within -90 to 90.",
+        source: "angular_separation_deg of the two is at most radius_deg",
+        compute: Compute::Truth(|a| in_cone([a[0], a[1]], [a[2], a[3]], a[4])),
     },
     FunctionDefinition {
         name: "healpix_index",
@@ -46,7 +60,13 @@ const CELL_ARGUMENTS: [(&str, &str); 3] = [
     ("dec_deg", "declination in degrees (ICRS)"),
 ];
 
-const MOST_ORDER: f64 = 29.0;
+/// The function that tells whether a place lies in a circle.
+pub const IN_CONE: &str = "in_cone";
+/// The function that gives the angle between two places.
+pub const SEPARATION: &str = "angular_separation_deg";
+
+/// The finest order of cells.
+pub(super) const MOST_ORDER: f64 = 29.0;
 
 /// The order of the cells by which objects are found: 12.9 arcsec.
 pub const CELL_ORDER: u8 = 14;
@@ -61,6 +81,14 @@ fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
 /// The angle between two places (right ascension, declination) in degrees, as the SQL function has it; `None` where one is no place.
 pub fn separation_deg(one: [f64; 2], other: [f64; 2]) -> Option<f64> {
     (is_place(one) && is_place(other)).then(|| angular_separation_deg(one, other))
+}
+
+fn in_cone(place: [f64; 2], centre: [f64; 2], radius_deg: f64) -> Result<Option<bool>> {
+    if !(0.0..=180.0).contains(&radius_deg) {
+        let message = format!("{IN_CONE}: radius_deg is {radius_deg}; give 0 to 180 degrees");
+        return Err(Error::argument(message));
+    }
+    Ok(separation_deg(centre, place).map(|separation| separation <= radius_deg))
 }
 
 /// The angle between two positions (right ascension, declination). It is accurate at every angle, including very small ones and 180

@@ -61,7 +61,7 @@ fn tables_for(work: &Maintenance, mut tables: Vec<Table>) -> Vec<Table> {
         Maintenance::Keep(_) | Maintenance::Forget(_) => {
             tables.retain(|table| *table != Table::Places)
         }
-        Maintenance::Places(_) => tables.retain(|table| *table == Table::Sources),
+        Maintenance::Places(_) => tables.retain(|table| table.has_places()),
         _ => {}
     }
     tables
@@ -100,7 +100,7 @@ async fn maintain_table(
             };
             Done::Forgotten { name: name.clone(), version }
         }
-        Maintenance::Places(_) => Done::Noted(warehouse.note_places().await?),
+        Maintenance::Places(_) => Done::Noted(warehouse.note_places(table).await?),
         Maintenance::Run(_) | Maintenance::Check(_) => {
             return Err(Error::internal("it does not go through the tables one by one"));
         }

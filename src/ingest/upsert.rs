@@ -13,8 +13,8 @@
 //! 2. Merge the runs of staged rows into new files, of which only winners are taken; copy the files that lose rows without them.
 //!    [Objects](Table::has_updates) mostly replace others, in files all over the table: there the rows that lose stay where they are, and
 //!    what replaces them is added as an update.
-//! 3. Once the files of all tables are written: commit the [places](Warehouse::add_places) of the new sources, then sources and forced
-//!    photometry, then objects.
+//! 3. Once the files of all tables are written: commit the [places](Warehouse::add_places) of the new sources and objects, then sources and
+//!    forced photometry, then objects.
 //!
 //! A table that someone else changed meanwhile goes through all steps again on its new state.
 //!
@@ -78,6 +78,7 @@ pub(crate) async fn upsert(
         let draft = upsert.draft(table).await;
         drafts.push(draft.map_err(|error| error.context(format!("table {}", table.name())))?);
     }
+    upsert.add_places(&mut drafts).await?;
     let mut merged = Table::ALL.map(|table| (table, Merged::default()));
     let mut read_in = None;
     for ((table, result), draft) in merged.iter_mut().zip(drafts) {
@@ -221,14 +222,23 @@ impl Upsert<'_> {
         write_sorted(writer, rows.map_err(Error::from)).await
     }
 
+    /// Adds what the drafts write to the places, so that these get one commit.
+    async fn add_places<'d>(
+        &self,
+        drafts: impl IntoIterator<Item = &'d mut UpsertDraft>,
+    ) -> Result<()> {
+        let have_places = drafts.into_iter().filter(|draft| draft.table.has_places());
+        let changes = have_places.filter_map(|draft| draft.change.as_mut());
+        let files = changes.flat_map(|change| &mut change.add);
+        self.warehouse.add_places(files, self.dir.path()).await
+    }
+
     /// Fails with `Conflict` where the table has changed meanwhile, even if there was nothing to commit: rows that were there may be
     /// deleted now.
     async fn commit_once(&self, draft: &mut UpsertDraft) -> Result<Option<u64>> {
+        self.add_places([&mut *draft]).await?;
         let UpsertDraft { table, base, change, .. } = draft;
         if let Some(change) = change {
-            if *table == Table::Sources {
-                self.warehouse.add_places(&mut change.add, self.dir.path()).await?;
-            }
             let none = Positions::default();
             let read = if *table == Table::LAST { self.read } else { &none };
             let committed = self.warehouse.commit_read(*table, base.as_ref(), change.clone(), read);

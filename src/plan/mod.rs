@@ -1,7 +1,8 @@
 //! What we add to DataFusion's planner: our tables, plan nodes and rules, which it uses beside its own.
 //!
 //! [`SnapshotTable`] is a table with a snapshot, [`OpenTable`] one whose snapshot is chosen when its plan is executed. Where a filter names
-//! objects ([`condition`]), both are read by a [`LookupExec`], through the key index. All other scans are DataFusion's own, of the
+//! objects ([`condition`]), both are read by a [`LookupExec`], through the key index; where it asks for a part of the sky ([`region`]), the
+//! first one is, too. All other scans are DataFusion's own, of the
 //! [`files`] that the log's ranges leave, in [`groups`] that keep the order of the files, and without conclusions from statistics that
 //! leave out NaN ([`nan`], [`hidden`]). Rows that updates replace are left out ([`newest`]).
 //!
@@ -22,6 +23,7 @@ mod nested_cases;
 mod newest;
 mod open_table;
 mod plan_check;
+mod region;
 mod reverse_within;
 mod snapshot_table;
 mod sort_unless_sorted;

@@ -1,19 +1,23 @@
-//! A snapshot as a table of DataFusion's. A filter that names objects is answered by a lookup in the key index. All other scans are
+//! A snapshot as a table of DataFusion's. A filter that names objects is answered by a lookup in the key index, and so is one that asks for
+//! a part of the sky, if the table of places knows which objects lie there. All other scans are
 //! DataFusion's own, of the files that the log's ranges leave, with projection and filters pushed down.
 
 use std::sync::Arc;
 
+use arrow::array::Int64Array;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DFSchema, Result};
+use datafusion::common::utils::SingleRowListArrayBuilder;
+use datafusion::common::{DFSchema, Result, ScalarValue};
 use datafusion::datasource::TableType;
 use datafusion::datasource::physical_plan::{FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::functions_nested::expr_fn::array_has;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, TableProviderFilterPushDown};
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, ident, placeholder};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::{ExecutionPlan, project_schema};
@@ -22,21 +26,29 @@ use super::named_files::NamedFiles;
 use super::nan::HonestStatistics;
 use super::newest::{newest, number_column, with_number};
 use super::open_table::{OpenTable, pushed_down};
-use super::{ParameterValues, condition, files, groups};
+use super::{ParameterValues, condition, files, groups, region};
 use crate::index::TableIndex;
+use crate::scan::Places;
 use crate::schema::KEY;
 use crate::warehouse::{DataFile, Snapshot, UpdatedKeys};
+
+/// More objects are not looked up by their ids: that goes on one thread, a look at all rows on all of them.
+const MOST_OBJECTS_THERE: usize = 1 << 16;
+/// The parameter of a lookup that has them.
+const THERE: &str = "there";
 
 /// One version of one table.
 #[derive(Debug)]
 pub struct SnapshotTable {
     index: Arc<TableIndex>,
+    /// Which objects lie where.
+    places: Arc<Places>,
 }
 
 impl SnapshotTable {
     /// The table of an index's snapshot.
-    pub fn new(index: Arc<TableIndex>) -> Self {
-        Self { index }
+    pub fn new(index: Arc<TableIndex>, places: Arc<Places>) -> Self {
+        Self { index, places }
     }
 
     /// The files of the version, and the schema of its rows.
@@ -83,6 +95,12 @@ impl TableProvider for SnapshotTable {
             let lookup = OpenTable::from_index(&self.index).lookup(projection, filters)?;
             return Ok(Arc::new(lookup.bound(&self.index, &ParameterValues::new())?));
         }
+        if let Some(objects) = self.objects_there(filters).await? {
+            let named = array_has(placeholder(format!("${THERE}")), ident(KEY));
+            let filters = [filters, &[named]].concat();
+            let lookup = OpenTable::from_index(&self.index).lookup(projection, &filters)?;
+            return Ok(Arc::new(lookup.bound(&self.index, &vec![(THERE, objects)])?));
+        }
         let predicate = self.predicate(state, filters)?;
         match self.index.updated_keys().await? {
             None => self.whole(state, projection, predicate, limit),
@@ -92,6 +110,20 @@ impl TableProvider for SnapshotTable {
 }
 
 impl SnapshotTable {
+    /// The objects that may have a row in the part of the sky that filters ask for, as a list; `None` if they ask for none, or a look at
+    /// all rows is the better way: there are many objects, or files whose places are not known.
+    async fn objects_there(&self, filters: &[Expr]) -> Result<Option<ScalarValue>> {
+        let Some(places) = self.places.current() else { return Ok(None) };
+        if !places.have_all(self.snapshot()) {
+            return Ok(None);
+        }
+        let Some(cells) = region::cells(filters) else { return Ok(None) };
+        let objects = places.objects(cells, MOST_OBJECTS_THERE).await?;
+        let are_few = objects.len() <= MOST_OBJECTS_THERE;
+        let list = SingleRowListArrayBuilder::new(Arc::new(Int64Array::from(objects)));
+        Ok(are_few.then(|| list.build_list_scalar()))
+    }
+
     /// The rows of a scan that are the newest of their objects. That is a question to each row alone, so all filters may come before it.
     fn newest(
         &self,

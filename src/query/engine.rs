@@ -82,6 +82,7 @@ impl Engine {
         let shared = Shared {
             runtime,
             index: Arc::new(IndexCache::new(options.index_bytes)),
+            places: Arc::default(),
             planners: Planners::default(),
             spare: Arc::new(GreedyMemoryPool::new(options.spare_bytes)),
         };

@@ -12,7 +12,6 @@ use super::EngineOptions;
 use super::added_rows::LastAdded;
 use super::looks::{Looks, TableLooks};
 use super::older::Older;
-use super::places::Places;
 use super::prepared_tables::{PreparedTables, Shared};
 use crate::error::{Error, Kind, Result};
 use crate::index::TableIndex;
@@ -34,7 +33,6 @@ pub(crate) struct Tables {
     /// The sources with another table beside them, as last asked for.
     beside: Mutex<HashMap<Table, Arc<PreparedTables>>>,
     pub(super) looks: Looks,
-    pub(super) places: Places,
     /// Counts the times that new snapshots were shown.
     shows: watch::Sender<u64>,
 }
@@ -70,7 +68,6 @@ impl Tables {
             older: Older::default(),
             beside: Mutex::default(),
             looks: Looks::default(),
-            places: Places::default(),
             shows: watch::Sender::default(),
         }
     }
@@ -162,11 +159,12 @@ impl Tables {
                 }
             }
         }
-        self.show(found);
-        // It would fail as the others do.
+        // Places are committed before what lies there. If a look has failed, this one would, too.
         if failed.is_empty() {
-            self.places.refresh(self.options.source(Table::Places), &self.shared.index).await;
+            let source = self.options.source(Table::Places);
+            self.shared.places.refresh(source, &self.shared.index).await;
         }
+        self.show(found);
         failed
     }
 

@@ -25,7 +25,6 @@ mod newest_sources;
 mod older;
 mod options;
 mod place_grid;
-mod places;
 mod plans;
 mod planner;
 mod prepared_tables;

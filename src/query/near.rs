@@ -6,11 +6,10 @@ use futures::TryStreamExt;
 use super::circle::Circle;
 use super::newest_sources::{NewestSource, NewestSources, doubles, longs, places};
 use super::place_grid::PlaceGrid;
-use super::places::PlacesIndex;
 use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, ObjectIds, Order, Query, Rows};
-use crate::astronomy::{CELL_ORDER, cells_of_circle};
 use crate::error::{Error, Kind, Result};
+use crate::scan::places_cells;
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot};
 
@@ -36,9 +35,9 @@ impl Near<'_> {
     /// The cells that it touches, ascending; `None` where their list would take more than it spares.
     fn cells(&self) -> Option<Vec<i64>> {
         match self {
-            Near::Circle(circle) => PlacesIndex::can_find(*circle).then(|| {
-                cells_of_circle(CELL_ORDER, [circle.ra_deg, circle.dec_deg], circle.radius_deg)
-            }),
+            Near::Circle(circle) => {
+                places_cells([circle.ra_deg, circle.dec_deg], circle.radius_deg)
+            }
             Near::Places(grid) => Some(grid.cells()),
         }
     }
@@ -79,10 +78,10 @@ impl Engine {
         circle: Circle,
     ) -> Result<Option<Vec<NewestSource>>> {
         let near = Near::Circle(circle);
-        let (Some(places), true) = (self.tables.places.current(), circle.is_small()) else {
+        let (Some(places), true) = (self.tables.shared.places.current(), circle.is_small()) else {
             return Ok(None);
         };
-        if tables.snapshot().files.iter().any(|file| !file.is_in(places.snapshot())) {
+        if !places.have_all(tables.snapshot()) {
             return Ok(None);
         }
         let ids = places.objects(near.cells().unwrap_or_default(), FEW_OBJECTS).await?;
@@ -106,7 +105,7 @@ impl Engine {
     /// does not cover. The newest source of an object is one of its sources that are near, or the object is not.
     async fn candidates(&self, tables: &PreparedTables, near: Near<'_>) -> Result<Vec<i64>> {
         let sources = tables.snapshot();
-        let places = self.tables.places.current();
+        let places = self.tables.shared.places.current();
         let (Some(places), Some(cells)) = (places, near.cells()) else {
             return self.scanned(tables, near).await;
         };

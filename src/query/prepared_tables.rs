@@ -13,6 +13,7 @@ use super::plans::PlanCounts;
 use crate::error::{Error, Result};
 use crate::index::{IndexCache, TableIndex};
 use crate::plan::{OpenTable, SnapshotTable};
+use crate::scan::Places;
 use crate::warehouse::Snapshot;
 
 /// What all snapshots share.
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub runtime: Arc<RuntimeEnv>,
     /// The indexes of files and row groups.
     pub index: Arc<IndexCache>,
+    /// The newest table of places.
+    pub places: Arc<Places>,
     /// The planners, by the schemas of their tables.
     pub planners: Planners,
     /// Memory that large answers may use beside their own.
@@ -40,7 +43,7 @@ impl PreparedTables {
     /// One table.
     pub(crate) async fn new(index: TableIndex, shared: &Shared) -> Result<Self> {
         let filling = index.fill();
-        let table = Arc::new(SnapshotTable::new(Arc::new(index)));
+        let table = Arc::new(SnapshotTable::new(Arc::new(index), shared.places.clone()));
         let snapshot = table.snapshot();
         let url = SnapshotTable::store_url(snapshot)?;
         shared.runtime.register_object_store(url.as_ref(), snapshot.store.clone());

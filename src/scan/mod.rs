@@ -2,15 +2,18 @@
 //!
 //! [`read()`] goes through these parts, several side by side. [`fetch`](fetch::fetch) gets the pages of a part and nothing else, in one
 //! request. [`decode`](decode::decode) copies exactly the wanted rows out of them, column by column: from pages as our own files have them
-//! in [`page_values`], from any other with the parquet crate. [`Projection`] says which columns of a file these are.
+//! in [`page_values`], from any other with the parquet crate. [`Projection`] says which columns of a file these are. [`Places`] are
+//! looked up to learn which objects lie somewhere on the sky.
 
 mod decode;
 mod fetch;
 mod hybrid;
 mod page_values;
+mod places;
 mod projection;
 mod read;
 
+pub use places::{MOST_CELLS, Places, PlacesIndex, places_cells};
 pub use projection::{Projection, row_bytes};
 pub use read::{RowsOfFile, read, read_by_file};
 

@@ -124,6 +124,11 @@ impl Table {
         self == Table::Objects
     }
 
+    /// Whether the cells of its rows are in the table of places: searches find them there.
+    pub fn has_places(self) -> bool {
+        matches!(self, Table::Sources | Table::Objects)
+    }
+
     /// The order of rows in every file, all ascending.
     pub fn sort_columns(self) -> &'static [&'static str] {
         match self {

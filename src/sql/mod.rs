@@ -10,6 +10,7 @@ mod extent;
 mod growing;
 mod placeholders;
 mod plain_types;
+mod positional;
 mod session;
 mod sizes;
 mod statement;

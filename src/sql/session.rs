@@ -18,6 +18,7 @@ use super::catalog::{Catalog, Relation, RelationKind, VIEWS};
 use super::extent::{self, CONSTANTS};
 use super::growing;
 use super::plain_types::answer_schema;
+use super::positional::NoPositionalJoins;
 use super::stoppable::Stoppable;
 use super::versions::SqlVersions;
 use crate::error::{Error, Result};
@@ -148,6 +149,7 @@ fn state(environment: &Environment, schema: Arc<Catalog>) -> Result<SessionState
     options.sql_parser.enable_subquery_sort_elimination = false;
     let mut state = base_state(config, environment.clone())
         .with_optimizer_rule(Arc::new(CONSTANTS))
+        .with_physical_optimizer_rule(Arc::new(NoPositionalJoins))
         .with_physical_optimizer_rule(Arc::new(Stoppable))
         .build();
     for name in ["arrow_cast", "arrow_try_cast"] {

@@ -87,19 +87,20 @@ fn produce(mut survey: Survey) -> (mpsc::Receiver<Result<SurveyBatch>>, JoinHand
 
 async fn commit(
     warehouse: &Warehouse,
-    files: Vec<Vec<DataFile>>,
+    mut files: Vec<Vec<DataFile>>,
     examples: Examples,
 ) -> Result<Generated> {
+    let have_places =
+        Table::ALL.into_iter().zip(&mut files).filter(|(table, _)| table.has_places());
+    let spill_dir = tempfile::tempdir()?;
+    warehouse.add_places(have_places.flat_map(|(_, files)| files), spill_dir.path()).await?;
     let mut tables = Vec::new();
-    for (table, mut add) in Table::ALL.into_iter().zip(files) {
+    for (table, add) in Table::ALL.into_iter().zip(files) {
         let rows = add.iter().filter_map(|file| file.rows).sum();
         let version = match warehouse.snapshot(table, None).await? {
             Some(there) if is_of(&there, &add) => there.version,
             Some(_) => return Err(taken(warehouse, table)),
             None => {
-                if table == Table::Sources {
-                    warehouse.add_places(&mut add, tempfile::tempdir()?.path()).await?;
-                }
                 let (operation, schema) = (Operation::Generate, new_table_schema(table));
                 let change = Change { operation, schema, add, remove: Vec::new() };
                 warehouse.commit(table, None, change).await?

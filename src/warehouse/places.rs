@@ -1,6 +1,6 @@
-//! The table of places: which objects have a source in a cell of the sky. Before files of sources are committed, the cells of their rows are
-//! added to it, and the files say so in their tags; a search reads all other files. So it does not matter who wrote a file, or when the
-//! table of places was begun, and nothing that another program does makes a search miss an object.
+//! The table of places: which objects have a source in a cell of the sky, or lie there themselves. Before files of sources and objects are
+//! committed, the cells of their rows are added to it, and the files say so in their tags; a search reads all other files. So it does not
+//! matter who wrote a file, or when the table of places was begun, and nothing that another program does makes a search miss an object.
 //!
 //! It is a set that only grows: rows that are deleted, or go back to an older version, leave places that lead to no object.
 
@@ -25,13 +25,13 @@ use crate::schema::{CELL, KEY, Table, new_table_schema};
 
 /// Memory for sorting.
 const SORT_BYTES: usize = 64 << 20;
-/// The columns that are read of sources.
+/// The columns that are read of a file.
 const COLUMNS: [&str; 3] = [KEY, "ra", "dec"];
 
 /// What [`Warehouse::note_places`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct NotedPlaces {
-    /// Files of sources whose places were not known.
+    /// Files whose places were not known.
     pub files: usize,
     /// Their rows.
     pub rows: u64,
@@ -47,32 +47,37 @@ impl DataFile {
 }
 
 impl Warehouse {
-    /// Adds the cells of files of sources, which need not be committed yet, to the table of places, and says so in their tags. Those that
-    /// say it already are passed over. What does not fit into memory is sorted in `spill_dir`.
-    pub async fn add_places(&self, files: &mut [DataFile], spill_dir: &Path) -> Result<()> {
+    /// Adds the cells of files of sources or objects, which need not be committed yet, to the table of places, and says so in their tags.
+    /// Those that say it already are passed over. What does not fit into memory is sorted in `spill_dir`.
+    pub async fn add_places<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a mut DataFile>,
+        spill_dir: &Path,
+    ) -> Result<()> {
         let places = self.snapshot(Table::Places, None).await?;
         let is_new = |file: &DataFile| !places.as_ref().is_some_and(|places| file.is_in(places));
-        let new: Vec<_> = files.iter().filter(|file| is_new(file)).cloned().collect();
+        let new: Vec<_> = files.into_iter().filter(|file| is_new(file)).collect();
         if new.is_empty() {
             return Ok(());
         }
-        let since = self.write_places(new, places, spill_dir).await;
+        let rows_of = new.iter().map(|file| DataFile::clone(file)).collect();
+        let since = self.write_places(rows_of, places, spill_dir).await;
         let since = since.map_err(|error| {
-            error.context("table places; of these sources nothing was committed")
+            error.context("table places; of what lies there nothing was committed")
         })?;
-        for file in files.iter_mut() {
+        for file in new {
             file.tag.places = Some(since);
         }
         Ok(())
     }
 
-    /// The same for all files of the newest version of the sources: for those that were written when there were no places, or by others.
-    /// `NotFound` if there are no sources, `Conflict` if other writers were first in every attempt.
-    pub async fn note_places(&self) -> Result<NotedPlaces> {
+    /// The same for all files of the newest version of the sources or the objects: for those that were written when there were no places,
+    /// or by others. `NotFound` if there is no such table, `Conflict` if other writers were first in every attempt.
+    pub async fn note_places(&self, table: Table) -> Result<NotedPlaces> {
         let (spill_dir, mut attempt) = (tempfile::tempdir()?, 1);
         loop {
-            let base = self.snapshot(Table::Sources, None).await?;
-            let base = base.ok_or_else(|| self.no_table(Table::Sources))?;
+            let base = self.snapshot(table, None).await?;
+            let base = base.ok_or_else(|| self.no_table(table))?;
             let places = self.snapshot(Table::Places, None).await?;
             let is_new =
                 |file: &&DataFile| !places.as_ref().is_some_and(|places| file.is_in(places));
@@ -87,7 +92,7 @@ impl Warehouse {
             self.add_places(&mut new, spill_dir.path()).await?;
             let (operation, schema) = (Operation::NotePlaces, base.schema.clone());
             let change = Change { operation, schema, add: new, remove: Vec::new() };
-            match self.commit(Table::Sources, Some(&base), change).await {
+            match self.commit(table, Some(&base), change).await {
                 Err(error) if error.kind() == Kind::Conflict && attempt < ATTEMPTS => attempt += 1,
                 done => return done.map(|_| noted),
             }
@@ -157,7 +162,7 @@ impl Warehouse {
     }
 }
 
-/// The cells and objects of rows of sources. Sources of an object follow each other, and most of them are in one cell: that is one row.
+/// The cells and objects of rows. Sources of an object follow each other, and most of them are in one cell: that is one row.
 fn cells(rows: &RecordBatch) -> Result<[Int64Array; 2]> {
     let keys = rows.column_by_name(KEY).and_then(|keys| keys.as_primitive_opt::<Int64Type>());
     let keys = keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))?;

@@ -56,6 +56,7 @@ mod server;
 mod settings;
 mod shared;
 mod signals;
+mod sky_sql;
 mod sql;
 mod sql_command;
 mod stopped;

@@ -32,6 +32,8 @@ enum Step {
     Merge(usize),
     Compact,
     Vacuum,
+    /// The table of places is deleted and made anew.
+    LosePlaces,
     /// A night whose ingest ends at this point, and is repeated.
     KillIngest(Vec<i64>, usize),
     /// A merge, or a compaction, that ends at this point.
@@ -51,6 +53,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (1usize..5).prop_map(Step::Merge),
         1 => Just(Step::Compact),
         1 => Just(Step::Vacuum),
+        1 => Just(Step::LosePlaces),
         3 => (0usize..60, any::<bool>()).prop_map(|(polls, compacts)| Step::Kill { polls, compacts }),
     ];
     prop::collection::vec(step, 5..30)
@@ -157,6 +160,12 @@ impl Life {
                 let options = VacuumOptions { grace: Duration::ZERO };
                 for table in Table::STORED {
                     warehouse.vacuum(table, &options).await.unwrap();
+                }
+            }
+            Step::LosePlaces => {
+                std::fs::remove_dir_all(self.folder.path().join("w/places")).unwrap();
+                for table in [Table::Sources, Table::Objects] {
+                    warehouse.note_places(table).await.unwrap();
                 }
             }
             Step::Kill { polls, compacts } => {

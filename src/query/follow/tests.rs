@@ -53,6 +53,7 @@ async fn tables() -> (TempDir, Tables) {
     let shared = Shared {
         runtime: Arc::default(),
         index: Arc::new(IndexCache::new(1 << 20)),
+        places: Arc::default(),
         planners: Default::default(),
         spare: Arc::new(GreedyMemoryPool::new(1 << 20)),
     };

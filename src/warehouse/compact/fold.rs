@@ -19,8 +19,8 @@ use crate::schema::KEY;
 use crate::warehouse::files::fit;
 use crate::warehouse::updated_keys::keys_of;
 use crate::warehouse::{
-    BATCH_ROWS, DataFile, FileSize, Snapshot, SortedWriter, Update, UpdatedKeys, Warehouse, read,
-    read_keys,
+    BATCH_ROWS, DataFile, FileSize, InPlaces, Snapshot, SortedWriter, Update, UpdatedKeys,
+    Warehouse, read, read_keys,
 };
 
 /// Merges updates with each other.
@@ -45,7 +45,9 @@ pub(super) async fn merge_updates(
         SortedWriter::with_file_size(warehouse, base.table, schema, full).of_updates()
     };
     let written = write_segments(writer, rows, &[], &told_of(merge, progress)).await?.concat();
-    Ok(written.into_iter().map(|file| file.placed(Some(merge.to), None).updating(update)).collect())
+    let places = InPlaces::of_all(merge.files.iter().map(|file| &file.tag));
+    let files = written.into_iter().map(|file| file.placed(Some(merge.to), None));
+    Ok(files.map(|file| file.updating(update).in_places(places)).collect())
 }
 
 /// What a fold adds to a table, and what it removes.
@@ -68,10 +70,11 @@ pub(super) async fn fold(
         Some(first) => {
             let newest = base.update_files().map(DataFile::update_number).max();
             let written = folded_files(warehouse, base, merge, &own, full, progress).await?;
-            let tagged = written.into_iter().map(|file| {
-                file.placed(first.tag.level, first.tag.range).folded(newest.unwrap_or_default())
-            });
-            tagged.collect()
+            let places = InPlaces::of_all(merge.files.iter().map(|file| &file.tag));
+            let placed =
+                written.into_iter().map(|file| file.placed(first.tag.level, first.tag.range));
+            let folded = placed.map(|file| file.folded(newest.unwrap_or_default()));
+            folded.map(|file| file.in_places(places)).collect()
         }
     };
     let stays = |file: &&DataFile| !own.iter().any(|one| one.path == file.path);

@@ -9,8 +9,8 @@ use deltalake_core::kernel::{Action, Add, EagerSnapshot, Transaction};
 
 use super::{Change, Log, added};
 use crate::error::{Error, Kind, Result};
-use crate::warehouse::DataFile;
 use crate::warehouse::files::UPDATES;
+use crate::warehouse::{DataFile, Operation};
 
 /// The application of the `txn` actions.
 const APPLICATION: &str = "diaflight.updates";
@@ -78,9 +78,12 @@ pub(super) fn change_of_updates(
         None => Vec::new(),
     };
     let mut wanted = of_updates(held);
-    wanted.retain(|file| !has(&change.remove, file));
+    wanted.retain(|file| !has(&change.remove, file) && !has(&change.add, file));
     wanted.extend(of_updates(&change.add));
-    let missing = wanted.iter().filter(|file| !has(&there, file)).cloned();
+    // A file that is described anew is there.
+    let is_told =
+        |file: &DataFile| change.operation == Operation::NotePlaces && has(&change.add, file);
+    let missing = wanted.iter().filter(|file| !has(&there, file) || is_told(file)).cloned();
     let surplus = there.iter().filter(|file| !has(&wanted, file)).cloned();
     Ok(Change { add: missing.collect(), remove: surplus.collect(), ..change.clone() })
 }

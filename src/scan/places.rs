@@ -1,29 +1,34 @@
-//! Finds the objects in cells of the sky by the table of places: those that have, or had, a source in one of them. It
-//! takes the newest version of the table, whatever version of the sources is asked for, since the table only grows.
+//! Finds the objects in cells of the sky by the table of places: those that have, or had, a source in one of them, or
+//! lie there themselves. It takes the newest version of the table, whatever version of other tables is asked for, since the table only grows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::datatypes::{DataType, Field, Schema};
+use arrow::array::AsArray;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema};
 use datafusion::common::runtime::SpawnedTask;
 use futures::TryStreamExt;
 use parking_lot::RwLock;
 
-use super::circle::Circle;
-use super::newest_sources::longs;
-use crate::astronomy::{CELL_ORDER, cells_within};
-use crate::error::Result;
+use super::{Lookup, Projection, ScanMetrics, read};
+use crate::astronomy::{CELL_ORDER, cells_of_circle, cells_within};
+use crate::error::{Error, Result};
 use crate::index::{IndexCache, TableIndex, Wanted};
-use crate::scan::{Lookup, Projection, ScanMetrics, read};
 use crate::schema::{KEY, Table};
 use crate::warehouse::{Newer, Snapshot, Source};
 
-/// A circle with more cells than these is looked for among all sources: the list of its cells would take more than it spares.
-const MOST_CELLS: f64 = (1 << 18) as f64;
+/// What has more cells than these is looked for among all rows: the list of its cells would take more than it spares.
+pub const MOST_CELLS: usize = 1 << 18;
+
+/// The cells of the table of places that touch a circle, ascending; `None` where they are more than [`MOST_CELLS`].
+pub fn places_cells(centre: [f64; 2], radius_deg: f64) -> Option<Vec<i64>> {
+    let are_few = cells_within(CELL_ORDER, radius_deg) <= MOST_CELLS as f64;
+    are_few.then(|| cells_of_circle(CELL_ORDER, centre, radius_deg))
+}
 
 /// The table of places as last seen.
-#[derive(Default)]
-pub(crate) struct Places {
+#[derive(Debug, Default)]
+pub struct Places {
     current: RwLock<Option<Arc<PlacesIndex>>>,
     /// Whether the last look failed, so that it is logged once.
     failing: AtomicBool,
@@ -31,12 +36,12 @@ pub(crate) struct Places {
 
 impl Places {
     /// The newest that was seen; `None` if there is no such table.
-    pub(super) fn current(&self) -> Option<Arc<PlacesIndex>> {
+    pub fn current(&self) -> Option<Arc<PlacesIndex>> {
         self.current.read().clone()
     }
 
-    /// Looks for a new version. A failure does no harm: files of sources that are not in the version from before are read themselves.
-    pub(super) async fn refresh(&self, source: &Source, cache: &Arc<IndexCache>) {
+    /// Looks for a new version. A failure does no harm: files that are not in the version from before are read themselves.
+    pub async fn refresh(&self, source: &Source, cache: &Arc<IndexCache>) {
         match self.newer(source).await {
             Ok(found) => {
                 self.failing.store(false, Ordering::Relaxed);
@@ -46,7 +51,7 @@ impl Places {
                 }
             }
             Err(error) if !self.failing.swap(true, Ordering::Relaxed) => {
-                tracing::warn!(table = Table::Places.name(), %error, "looking for new places failed: searches read the sources instead");
+                tracing::warn!(table = Table::Places.name(), %error, "looking for new places failed: searches read all rows instead");
             }
             Err(_) => {}
         }
@@ -65,7 +70,8 @@ impl Places {
 }
 
 /// One version of the table, with the index of its cells.
-pub(super) struct PlacesIndex {
+#[derive(Debug)]
+pub struct PlacesIndex {
     index: Arc<TableIndex>,
     projection: Arc<Projection>,
     /// Reads the index ahead as long as the version is in use.
@@ -81,17 +87,17 @@ impl PlacesIndex {
     }
 
     /// The version.
-    pub(super) fn snapshot(&self) -> &Snapshot {
+    pub fn snapshot(&self) -> &Snapshot {
         &self.index.snapshot
     }
 
-    /// Whether a circle is small enough to be looked for by its cells.
-    pub(super) fn can_find(circle: Circle) -> bool {
-        cells_within(CELL_ORDER, circle.radius_deg) <= MOST_CELLS
+    /// Whether all files of another table have their cells in this version.
+    pub fn have_all(&self, other: &Snapshot) -> bool {
+        other.files.iter().all(|file| file.is_in(self.snapshot()))
     }
 
     /// The objects in some cells (ascending), ascending, each once. If they are more than `most`, these may not be all, but are more, too.
-    pub(super) async fn objects(&self, keys: Vec<i64>, most: usize) -> Result<Vec<i64>> {
+    pub async fn objects(&self, keys: Vec<i64>, most: usize) -> Result<Vec<i64>> {
         let mut rows = Box::pin(read(Lookup {
             table: self.index.clone(),
             projection: self.projection.clone(),
@@ -101,7 +107,9 @@ impl PlacesIndex {
         }));
         let mut objects = Vec::new();
         while let Some(rows) = rows.try_next().await? {
-            objects.extend(longs(&rows, 0)?.iter().flatten());
+            let keys = rows.column(0).as_primitive_opt::<Int64Type>();
+            let keys = keys.ok_or_else(|| Error::internal(format!("no int64 column {KEY}")))?;
+            objects.extend(keys.iter().flatten());
             // Until files are merged, an object may be there many times.
             if objects.len() > 2 * most {
                 objects.sort_unstable();
