@@ -73,8 +73,8 @@ pub const CELL_ORDER: u8 = 14;
 /// More than what rounding moves a place, 0.2 milliarcseconds: a place on the rim of a circle may be in a cell that only touches it.
 const ROUNDING_RAD: f64 = 1e-9;
 
-/// Whether a right ascension and a declination are those of a position.
-fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
+/// Whether a right ascension and a declination in degrees are those of a position.
+pub fn is_place([ra_deg, dec_deg]: [f64; 2]) -> bool {
     ra_deg.is_finite() && (-90.0..=90.0).contains(&dec_deg)
 }
 

@@ -52,6 +52,11 @@ pub struct FoundObjects {
 }
 
 impl FoundObjects {
+    /// How many places have objects near them. Those of a place follow each other.
+    pub fn matched(&self) -> usize {
+        self.objects.chunk_by(|one, other| one.place == other.place).count()
+    }
+
     /// The versions that they were found in.
     pub fn versions(&self) -> Versions {
         self.tables.versions()

@@ -1,6 +1,7 @@
 //! Reads the arguments of a search near many places into a [`CrossmatchQuery`] and how to answer it.
 
 use std::mem::take;
+use std::sync::Arc;
 
 use super::argument::{Argument, COLUMNS, Takes};
 use super::arguments::Arguments;
@@ -33,8 +34,6 @@ static MOST: Argument = Argument {
 
 /// The largest radius.
 const MOST_RADIUS: (f64, &str) = (60.0, "60 arcseconds");
-/// At most so many objects of all places together.
-const MOST_OBJECTS: usize = 1_000_000;
 
 /// The arguments of `/api/v1/crossmatch`.
 #[derive(Debug)]
@@ -49,6 +48,8 @@ pub struct CrossmatchRequest {
 }
 
 impl CrossmatchRequest {
+    /// At most so many objects of the places of a request together.
+    pub const MOST_OBJECTS: usize = 1_000_000;
     /// The path of the endpoint.
     pub const PATH: &str = "/api/v1/crossmatch";
     /// The arguments.
@@ -68,10 +69,29 @@ impl CrossmatchRequest {
 
     /// Reads the merged arguments of a request.
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {
+        let places = PlaceList::take(&mut arguments)?;
+        let names = places.names();
+        Self::near(places.places, names, arguments)
+    }
+
+    /// Whether places are among the arguments.
+    pub fn has_places(arguments: &Arguments<'_>) -> bool {
+        arguments.contains_key(PLACES.name)
+    }
+
+    /// Reads all arguments but the places, which come apart: the query has none.
+    pub fn parse_without_places(arguments: Arguments<'_>) -> Result<Self> {
+        Self::near(Vec::new(), Arc::default(), arguments)
+    }
+
+    fn near(
+        places: Vec<[f64; 2]>,
+        names: Arc<[String]>,
+        mut arguments: Arguments<'_>,
+    ) -> Result<Self> {
         let arguments = &mut arguments;
-        let places = PlaceList::take(arguments)?;
         let radius_deg = radius_deg(&RADIUS, MOST_RADIUS, arguments)?;
-        let most = most(places.places.len(), arguments)?;
+        let most = most(places.len().max(1), arguments)?;
         let mut search = search(arguments)?;
         if let Columns::Named(names) = &mut search.columns {
             // It is there in any case.
@@ -81,8 +101,7 @@ impl CrossmatchRequest {
         let ids_as_text = ids_as_text(arguments)?;
         let (left, mut ignored_arguments) = take(arguments).into_names();
         left.into_iter().for_each(|name| ignored_arguments.push(name));
-        let names = places.names();
-        let query = CrossmatchQuery { places: places.places, names, radius_deg, most, search };
+        let query = CrossmatchQuery { places, names, radius_deg, most, search };
         Ok(Self { query, format, ids_as_text, ignored_arguments })
     }
 
@@ -94,7 +113,9 @@ impl CrossmatchRequest {
     }
 }
 
+/// How many objects a place may have in the answer.
 fn most(places: usize, arguments: &mut Arguments<'_>) -> Result<usize> {
+    const MOST_OBJECTS: usize = CrossmatchRequest::MOST_OBJECTS;
     let Some(value) = arguments.remove(MOST.name) else { return Ok(1) };
     let most = value.number::<usize>().filter(|most| *most > 0);
     let most = most.ok_or_else(|| wrong(MOST.name, "an integer of at least 1", value))?;

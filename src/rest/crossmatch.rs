@@ -12,7 +12,6 @@ use super::etag;
 use crate::error::{Error, Result};
 use crate::failure;
 use crate::origin::AskedAt;
-use crate::query::FoundObject;
 use crate::request::CrossmatchRequest;
 use crate::telemetry::{RowsSent, planned};
 
@@ -45,7 +44,7 @@ async fn answer(
     let (engine, query) = (served.app.engine.clone(), request.query.clone());
     let find = async move {
         let found = engine.crossmatch(&query).await?;
-        Ok((query.places.len() - matched(&found.objects), found))
+        Ok((query.places.len() - found.matched(), found))
     };
     let found = placement.work(true, planned(find)).await.map_err(failure::from_reading);
     let (unmatched, found) = found?;
@@ -67,9 +66,4 @@ async fn answer(
     let mut response = send(rows, &placement, &method, &headers).await?;
     response.headers_mut().insert(UNMATCHED, HeaderValue::from(unmatched));
     Ok(response)
-}
-
-/// How many places have objects near them. Those of a place follow each other.
-fn matched(objects: &[FoundObject]) -> usize {
-    objects.chunk_by(|one, other| one.place == other.place).count()
 }

@@ -88,6 +88,13 @@ async fn whole_tables_and_exchanges_are_the_rows_of_the_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objects_near_streamed_places_are_those_of_astropy_and_of_rest() {
+    let folder = synthetic(500).await;
+    let server = Server::serve(&folder.path().to_string_lossy(), &[]).await;
+    run("tests/python/flight_crossmatch.py", &[&grpc(&server), &server.url]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whole_tables_need_the_token_and_a_place() {
     let warehouse = Warehouse::open("memory://flight-access").unwrap();
     survey::fill(&warehouse).await;

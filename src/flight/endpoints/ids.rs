@@ -91,7 +91,7 @@ impl SortedIds {
 }
 
 /// The first few names of a batch's columns, and as much of each as an error should repeat.
-fn first_names(batch: &RecordBatch) -> Vec<String> {
+pub(super) fn first_names(batch: &RecordBatch) -> Vec<String> {
     let names = batch.schema_ref().fields().iter().take(8);
     names.map(|field| format!("{:.64}", field.name())).collect()
 }

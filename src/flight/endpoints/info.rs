@@ -33,14 +33,14 @@ impl Heading<'_> {
             .with_total_records(rows)
             .with_total_bytes(-1)
             .with_ordered(true)
-            .with_app_metadata(metadata(json!({}), self.snapshot, self.warning));
+            .with_app_metadata(metadata(json!({}), self.snapshot.into(), self.warning));
         Ok(info)
     }
 }
 
 /// The members that every answer's `app_metadata` has, after some others.
-pub(crate) fn metadata(mut members: Value, snapshot: u64, warning: Option<String>) -> String {
-    members["snapshot"] = snapshot.into();
+pub(crate) fn metadata(mut members: Value, snapshot: Value, warning: Option<String>) -> String {
+    members["snapshot"] = snapshot;
     if let Some(warning) = warning {
         members["warning"] = warning.into();
     }

@@ -5,10 +5,12 @@
 //! has a filter run on the workers, as long as the client goes on taking rows.
 
 mod answer;
+mod crossmatch;
 mod exchange;
 mod ids;
 mod info;
 mod matches;
+mod places;
 mod request;
 mod stream;
 mod ticket;
@@ -24,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Streaming;
 
 use self::answer::{answer, without_rows};
+use self::exchange::Exchange;
 use self::info::Heading;
 pub(crate) use self::request::EndpointRequest;
 use self::ticket::Ticket;
@@ -184,10 +187,11 @@ impl EndpointService {
         Ok(messages(&self.workers, answer, compression, place, limit))
     }
 
-    /// The rows of the objects whose ids the client streams.
+    /// The rows of the objects whose ids the client streams, or of those near the places that it streams.
     pub(crate) fn exchange(&self, messages: Streaming<FlightData>) -> Messages {
         let (engine, workers) = (self.engine.clone(), self.workers.clone());
-        exchange::exchange(engine, workers, self.limits.clone(), self.sent.clone(), messages)
+        let (limits, sent) = (self.limits.clone(), self.sent.clone());
+        Exchange { engine, workers, limits, sent }.answer(messages)
     }
 
     async fn planned(&self, query: &Query) -> Result<Answer> {

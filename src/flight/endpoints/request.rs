@@ -22,13 +22,15 @@ use crate::request::json::{Scalar, Value};
 use crate::request::query::{Asked, predicate, query, wrong};
 use crate::schema::Table;
 
-const ENDPOINT: &str = "endpoint";
+/// The argument that names the endpoint.
+pub(super) const ENDPOINT: &str = "endpoint";
 /// The endpoint whose rows go on.
 const STREAM: &str = "stream";
 /// Bytes of a command: some hundred thousand ids. More ids go through an exchange.
 const MOST_BYTES: usize = 4 << 20;
 const LIMIT: &str = "limit";
-const COMPRESSION: &str = "compression";
+/// The argument that names the compression.
+pub(super) const COMPRESSION: &str = "compression";
 
 /// All arguments of requests over Flight.
 const NAMES: [&str; 10] = [
@@ -66,21 +68,7 @@ pub(crate) struct EndpointRequest {
 impl EndpointRequest {
     /// Reads a descriptor.
     pub(crate) fn from_descriptor(descriptor: &FlightDescriptor) -> Result<Self> {
-        match (descriptor.r#type(), descriptor.path.as_slice()) {
-            (DescriptorType::Cmd, _) => match String::from_utf8(descriptor.cmd.to_vec()) {
-                Ok(text) => Self::parse(text),
-                Err(_) => Err(Error::argument(format!("the command is not JSON: give {EXAMPLES}"))),
-            },
-            (DescriptorType::Path, [endpoint]) => {
-                Self::parse(json!({ENDPOINT: endpoint}).to_string())
-            }
-            (DescriptorType::Path, [endpoint, ids]) => {
-                Self::parse(json!({ENDPOINT: endpoint, ID.name: ids}).to_string())
-            }
-            _ => Err(Error::argument(format!(
-                "a descriptor must be an endpoint, an endpoint and ids, or a command: give {EXAMPLES}"
-            ))),
-        }
+        Self::parse(command(descriptor)?)
     }
 
     /// Reads the JSON of a request. `TooLarge` over [`MOST_BYTES`].
@@ -125,6 +113,25 @@ impl EndpointRequest {
     }
 }
 
+/// The JSON of a request, from its descriptor. `TooLarge` over [`MOST_BYTES`].
+pub(super) fn command(descriptor: &FlightDescriptor) -> Result<String> {
+    let text = match (descriptor.r#type(), descriptor.path.as_slice()) {
+        (DescriptorType::Cmd, _) => String::from_utf8(descriptor.cmd.to_vec())
+            .map_err(|_| Error::argument(format!("the command is not JSON: give {EXAMPLES}")))?,
+        (DescriptorType::Path, [endpoint]) => json!({ENDPOINT: endpoint}).to_string(),
+        (DescriptorType::Path, [endpoint, ids]) => {
+            json!({ENDPOINT: endpoint, ID.name: ids}).to_string()
+        }
+        _ => {
+            return Err(Error::argument(format!(
+                "a descriptor must be an endpoint, an endpoint and ids, or a command: give {EXAMPLES}"
+            )));
+        }
+    };
+    check_size(text.len())?;
+    Ok(text)
+}
+
 fn check_size(bytes: usize) -> Result<()> {
     match bytes {
         0..=MOST_BYTES => Ok(()),
@@ -157,7 +164,8 @@ fn limit(value: Value<'_>) -> Result<usize> {
     rows.ok_or_else(|| wrong("limit", "a number of rows", value))
 }
 
-fn compression(value: Value<'_>) -> Result<Option<CompressionType>> {
+/// The compression that a value names.
+pub(super) fn compression(value: Value<'_>) -> Result<Option<CompressionType>> {
     let known = match &value {
         Value::One(Scalar::Null) => return Ok(None),
         Value::One(Scalar::Text(name)) => wire::compression_named(name),
