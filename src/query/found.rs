@@ -1,6 +1,6 @@
 //! Objects that a search by place has found, and the rows of their newest sources: some at a time, in the order in which they were found.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
@@ -16,10 +16,16 @@ use super::newest_sources::longs;
 use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, Query, Rows, Versions};
 use crate::error::{Error, Result};
+use crate::scan::row_bytes;
 use crate::schema::{DESCRIPTION, Family, KEY, PLACE, SEPARATION, Table, UCD};
 
-/// Rows that are put in order in memory; with all columns they take some 2 MB.
+/// Rows that go out together, and at least so many are read together.
 const ROWS_AT_ONCE: usize = 1024;
+/// So many bytes of rows are put in order in memory. Objects that are near each other lie all over the tables, so each part of them is read
+/// from as many pages as all of them.
+const BYTES_AT_ONCE: usize = 8 << 20;
+/// At most so many rows are.
+const MOST_AT_ONCE: usize = 1 << 16;
 
 /// An object near a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,19 +82,28 @@ impl Engine {
             left_out = Some(key.clone());
             named.push(key);
         }
-        let mut parts: VecDeque<_> = objects.chunks(ROWS_AT_ONCE).map(<[_]>::to_vec).collect();
-        let first = parts.pop_front().unwrap_or_default();
-        let answer = self.run_on(&tables, &of_newest(&first, &asked)).await?;
-        let is_large = answer.is_large || !parts.is_empty();
+        let (first, others) = objects.split_at(objects.len().min(ROWS_AT_ONCE));
+        let answer = self.run_on(&tables, &of_newest(first, &asked)).await?;
+        let is_large = answer.is_large || !others.is_empty();
+        let at_once = BYTES_AT_ONCE / row_bytes(&answer.schema);
+        let parts = others.chunks(at_once.clamp(ROWS_AT_ONCE, MOST_AT_ONCE));
+        let (first, parts) = (first.to_vec(), parts.map(<[_]>::to_vec).collect::<Vec<_>>());
         let schema = schema(&answer.schema, left_out.as_deref(), names.is_some());
         let rows = FoundRows { engine: self.clone(), tables, asked, names, schema: schema.clone() };
         let rest = rows.clone();
         let rest = stream::iter(parts).then(move |part| rest.clone().of(part));
         let rows = stream::once(rows.in_order(first, answer.rows)).chain(rest);
+        let rows = rows.map_ok(|part| stream::iter(pieces(part).map(Ok::<_, Error>))).try_flatten();
         let rows =
             RecordBatchStreamAdapter::new(schema.clone(), rows.map_err(DataFusionError::from));
         Ok(Answer { schema, is_large, rows: Box::pin(rows), ..answer })
     }
+}
+
+/// The rows of a part, some at a time.
+fn pieces(part: RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let starts = (0..part.num_rows()).step_by(ROWS_AT_ONCE);
+    starts.map(move |start| part.slice(start, ROWS_AT_ONCE.min(part.num_rows() - start)))
 }
 
 /// What the rows are made of.

@@ -238,6 +238,32 @@ proptest! {
     }
 }
 
+/// The rows of more objects than are put in order at once, with so few columns that a part has many: they are all there, in order, and
+/// no batch is long.
+#[tokio::test]
+async fn rows_of_many_objects_come_in_order() {
+    let mut sources = Vec::new();
+    for object in 0..150_000 {
+        let turn = object as f64 * 0.618_033_988_75;
+        let place = [Some(40.0 + turn.fract()), Some((object * 7919 % 150_000) as f64 * 1e-5)];
+        sources.push(Source { object, mjd: Some(61000.0 + (object % 5) as f64), place });
+    }
+    let circle = Circle { ra_deg: 40.5, dec_deg: 0.7, radius_deg: 1.0 };
+    let engine = engine(&sources, Covered::All).await;
+    let mut query = cone(circle, usize::MAX);
+    query.search.columns = Columns::Named(vec!["v:separation_degree".to_string()]);
+    let answer = engine.newest_sources(engine.find(&query).await.unwrap()).await.unwrap();
+    let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
+    assert!(batches.iter().all(|rows| rows.num_rows() <= 1024));
+    let column = |rows: &RecordBatch| {
+        rows["v:separation_degree"].as_primitive::<Float64Type>().values().to_vec()
+    };
+    let separations: Vec<_> = batches.iter().flat_map(column).collect();
+    let expected: Vec<_> = expected(&sources, circle).iter().map(|(_, _, deg)| *deg).collect();
+    assert!(expected.len() > 100_000);
+    assert_eq!(separations, expected);
+}
+
 /// Places within some radii of the centre of a circle, and that of a source.
 fn places(circle: Circle, sources: &[Source], offsets: &[[f64; 2]]) -> Vec<[f64; 2]> {
     let near = offsets.iter().map(|[ra, dec]| {
