@@ -1,11 +1,76 @@
-//! Simple Cone Search: pyvo, the client of astronomers in Python, finds what `/api/v1/conesearch` finds.
+//! Simple Cone Search: pyvo and STILTS, the clients of astronomers in Python and on the command line, find what `/api/v1/conesearch` finds.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::server::Server;
 use crate::{program, python};
+
+/// The rows that a task of STILTS prints as CSV, without their heading, and this.
+fn stilts(arguments: &[&str]) -> (String, Vec<Vec<String>>) {
+    let output =
+        Command::new("stilts").args(arguments).args(["ofmt=csv", "out=-"]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "stilts {arguments:?}: {said}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let mut lines = printed.lines();
+    let heading = lines.next().unwrap_or_default().to_string();
+    (heading, lines.map(|line| line.split(',').map(str::to_string).collect()).collect())
+}
+
+/// TOPCAT searches in the same way.
+#[tokio::test(flavor = "multi_thread")]
+async fn stilts_searches_one_place_and_those_of_a_table() {
+    if !program::installed("stilts") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let warehouse = folder.path().to_str().unwrap();
+    program::run(["generate", "--warehouse", warehouse, "--objects", "300", "--seed", "7"])
+        .succeeded();
+    let server = Server::serve(warehouse, &[]).await;
+    let text = "SELECT ra, dec, diaObjectId FROM newest_objects LIMIT 3";
+    let places = program::run(["sql", "--warehouse", warehouse, "--format", "json", text]);
+    let places: Vec<Value> = serde_json::from_str(&places.succeeded().stdout).unwrap();
+    let service = format!("serviceurl={}/scs", server.url);
+
+    let [ra, dec] = ["ra", "dec"].map(|name| &places[0][name]);
+    let path = format!("/api/v1/conesearch?ra={ra}&dec={dec}&radius=18000&columns=r:diaObjectId");
+    let expected = server.get(&path).await.bytes().await.unwrap();
+    let expected: Vec<Value> = serde_json::from_slice(&expected).unwrap();
+    assert!(expected.len() > 1);
+    let position = [format!("lon={ra}"), format!("lat={dec}"), "radius=5".to_string()];
+    let (heading, found) = stilts(&["cone", &service, &position[0], &position[1], &position[2]]);
+    let id = heading.split(',').position(|name| name == "r:diaObjectId").unwrap();
+    let found: Vec<_> = found.iter().map(|row| row[id].clone()).collect();
+    let of_rest: Vec<_> = expected.iter().map(|row| row["r:diaObjectId"].to_string()).collect();
+    assert_eq!(found, of_rest);
+
+    let mut table = "name,ra,dec\nnowhere,1.5,-89.5\n".to_string();
+    for place in &places {
+        table += &format!("n{},{},{}\n", place["diaObjectId"], place["ra"], place["dec"]);
+    }
+    let file = folder.path().join("places.csv");
+    std::fs::write(&file, table).unwrap();
+    let file = format!("in={}", file.to_str().unwrap());
+    let (heading, found) = stilts(&[
+        "coneskymatch",
+        &service,
+        &file,
+        "ifmt=csv",
+        "ra=ra",
+        "dec=dec",
+        "sr=0.001",
+        "find=best",
+        "usefoot=false",
+    ]);
+    let id = heading.split(',').position(|name| name == "r:diaObjectId").unwrap();
+    let named: Vec<_> = found.iter().map(|row| (row[0].clone(), format!("n{}", row[id]))).collect();
+    assert_eq!(named.len(), places.len());
+    assert!(named.iter().all(|(given, found)| given == found), "{named:?}");
+}
 
 #[tokio::test]
 async fn pyvo_finds_objects_by_their_place() {
