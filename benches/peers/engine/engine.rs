@@ -7,7 +7,9 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use datafusion::prelude::SessionContext;
 use diaflight::plan::{SnapshotTable, base_config};
-use diaflight::query::{Columns, Engine, EngineOptions, Query, Source};
+use diaflight::query::{
+    Circle, Columns, ConeQuery, Engine, EngineOptions, Query, SkySearch, Source,
+};
 use diaflight::schema::Table;
 use diaflight::warehouse::{Location, Warehouse};
 use futures::TryStreamExt;
@@ -66,6 +68,25 @@ impl EngineReader {
     pub async fn lookup(&self, ids: &[i64], columns: &Columns) -> Vec<RecordBatch> {
         let query = Query::newest_first(Table::Sources, ids.to_vec(), columns.clone());
         let answer = self.0.run(&query).await.expect("an answer");
+        answer.rows.try_collect().await.expect("batches")
+    }
+
+    /// The objects in a circle.
+    pub async fn cone(
+        &self,
+        [ra_deg, dec_deg]: [f64; 2],
+        radius_arcsec: f64,
+        columns: &[String],
+    ) -> Vec<RecordBatch> {
+        let columns = Columns::Named(columns.to_vec());
+        let search = SkySearch { time: None, columns, as_of: None, objects_version: None };
+        let circle = Circle { ra_deg, dec_deg, radius_deg: radius_arcsec / 3600.0 };
+        let cone = ConeQuery { circle, most: 1000, search };
+        let found = match self.0.find_if_few(&cone).await.expect("few objects") {
+            Some(few) => few,
+            None => self.0.find(&cone).await.expect("objects"),
+        };
+        let answer = self.0.newest_sources(found).await.expect("an answer");
         answer.rows.try_collect().await.expect("batches")
     }
 

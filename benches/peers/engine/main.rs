@@ -3,8 +3,9 @@
 //!
 //! Takes a warehouse, and a task on each line of standard input:
 //! `{"lookups": {"reader": "engine", "columns": ["r:psfFlux"] or null for all, "lookups": [[id, ...], ...], "delay_ms": 0}}`,
+//! `{"cones": {"columns": ["r:psfFlux"], "places": [[ra, dec], ...], "radius_arcsec": 5}}`,
 //! `{"statement": "SELECT ... FROM sources"}` or `"index"`.
-//! Prints first a line with the served columns, then a line for each task: for each lookup its microseconds and its rows
+//! Prints first a line with the served columns, then a line for each task: for each lookup or cone its microseconds and its rows
 //! (and of slow storage its requests), and sums over all rows by which readers are compared; the seconds and rows of a
 //! statement; the bytes that the index holds. With a layout instead, the warehouse's sources are written anew in it.
 

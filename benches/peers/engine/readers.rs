@@ -20,6 +20,7 @@ use crate::engine::{EngineReader, columns_of};
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Task {
     Lookups(Lookups),
+    Cones(Cones),
     /// SQL over the sources, read by the engine's own scan.
     Statement(String),
     /// How much the engine's index holds.
@@ -37,6 +38,15 @@ pub struct Lookups {
     /// How long each request to slow storage takes.
     #[serde(default)]
     delay_ms: u64,
+}
+
+/// Searches of the engine, as REST asks them.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cones {
+    columns: Vec<String>,
+    places: Vec<[f64; 2]>,
+    radius_arcsec: f64,
 }
 
 #[derive(Deserialize)]
@@ -70,6 +80,7 @@ impl Readers {
                 Reader::Bare => self.of_bare(asked),
                 Reader::Storage => self.of_storage(asked),
             }),
+            Task::Cones(asked) => serde_json::to_value(self.cones(asked)),
             Task::Statement(text) => Ok(self.statement(text)),
             Task::Index => Ok(self.engine.index()),
         };
@@ -82,6 +93,17 @@ impl Readers {
         for ids in &asked.lookups {
             let begun = Instant::now();
             let batches = self.runtime.block_on(self.engine.lookup(ids, &columns));
+            answer.add(begun.elapsed(), &batches);
+        }
+        answer
+    }
+
+    fn cones(&self, asked: &Cones) -> Answer {
+        let mut answer = Answer::default();
+        for place in &asked.places {
+            let begun = Instant::now();
+            let search = self.engine.cone(*place, asked.radius_arcsec, &asked.columns);
+            let batches = self.runtime.block_on(search);
             answer.add(begun.elapsed(), &batches);
         }
         answer
