@@ -7,7 +7,8 @@ use super::Origins;
 
 /// The first parts of the server's own paths. A public URL whose path begins with one of them cannot be told apart from these, so
 /// its proxy has to remove that path.
-const OWN: [&str; 7] = ["api", "assets", "docs", "health", "metrics", "objects", "openapi.json"];
+const OWN: [&str; 8] =
+    ["api", "assets", "cone", "docs", "health", "metrics", "objects", "openapi.json"];
 
 /// The only path that ends with a slash, beside the root: its page is the index of a folder of files.
 const INDEX: &str = "/docs/";

@@ -1,18 +1,23 @@
-//! Draws the [`LightCurve`] of an object as SVG or PNG, with the colours and markers that the object's page has.
+//! Draws the [`LightCurve`] of an object as SVG or PNG, with the colours and markers that the object's page has; and says where the objects
+//! of a field are drawn.
 
 mod band;
 mod chart;
+mod field;
 mod legend;
 mod marker;
 mod notes;
 mod png;
 mod points;
+mod tangent;
 mod ticks;
 
 pub use band::{BANDS, BandStyle, OTHER, named};
 pub use chart::svg;
+pub use field::FieldChart;
 pub use png::png;
 pub use points::{LightCurve, WITHDRAWN, says_nothing};
+pub use tangent::position_angle_deg;
 
 /// The quantity that a light curve shows.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]

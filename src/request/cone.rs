@@ -62,7 +62,8 @@ pub struct ConeRequest {
     pub ids_as_text: bool,
     /// Whether it is the nearest object alone that is asked for.
     nearest: bool,
-    ignored_arguments: Ignored,
+    /// What was given and is no argument.
+    pub ignored_arguments: Ignored,
 }
 
 impl ConeRequest {
@@ -85,6 +86,11 @@ impl ConeRequest {
         &IDS_AS,
         &BOTH_AS_OF,
     ];
+
+    /// Those that say where.
+    pub const OF_CIRCLE: &[&Argument] = &[&RA, &DEC, &RADIUS];
+    /// The most objects that can be asked for.
+    pub const MOST_OBJECTS: usize = MOST_MOST;
 
     /// Reads the merged arguments of a request.
     pub fn parse(mut arguments: Arguments<'_>) -> Result<Self> {

@@ -4,5 +4,6 @@ mod answers;
 mod documented;
 mod errors;
 mod pages;
+mod pages_of_places;
 mod survey;
 mod warnings;

@@ -58,6 +58,44 @@ def search(page):
     drawn(page)
 
 
+def look_around(page):
+    """A place in the search box, its chart by pointer and by keyboard, and back to an object, where what is near is listed."""
+    rows = requests.get(f"{URL}/api/v1/sources?diaObjectId={LONG}&columns=r:ra,r:dec").json()
+    ra, dec = rows[0]["r:ra"], rows[0]["r:dec"]
+    page.goto(URL)
+    find(page, f"{ra} {dec:+} r=18000")
+    ids = page.locator(".found tbody th a").all_inner_texts()
+    found = requests.get(f"{URL}/api/v1/conesearch?ra={ra}&dec={dec}&radius=18000&ids=text&columns=r:diaObjectId").json()
+    assert ids == [row["r:diaObjectId"] for row in found] and ids[0] == LONG and len(ids) > 20, ids
+    marks = page.locator(".field svg a")
+    assert sorted(mark.get_attribute("href") for mark in marks.all()) == sorted(ids)
+    chart = page.get_by_role("group", name="Field of 18000″")
+    assert chart.get_by_role("link").count() == len(ids)
+    told = page.locator(".field .readout >> visible=true")
+    assert told.count() == 0
+    page.locator(f".field a[href='{LONG}'] .reach").hover(force=True)
+    assert told.count() == 1 and "″ · " in told.text_content()
+    page.mouse.move(0, 0)
+    page.locator(".field .skip").focus()
+    assert page.locator(".field .skip").bounding_box()["x"] > 0
+    page.keyboard.press("Tab")
+    first = page.evaluate("() => document.activeElement.getAttribute('href')")
+    assert first in ids and told.count() == 1 and told.text_content().startswith(f"{first} · "), (first, told.count())
+    with page.expect_download() as download:
+        page.locator(".downloads a", has_text="parquet").click()
+    rows = pandas.read_parquet(download.value.path())
+    assert [str(id) for id in rows["r:diaObjectId"]] == ids and rows["v:separation_degree"].is_monotonic_increasing
+    page.get_by_label("Radius, arcsec").fill("60")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Search").click()
+    assert " within 60″" in page.inner_text("h1") and LONG in page.locator(".found tbody th a").all_inner_texts()
+    page.locator(".found").get_by_role("link", name=LONG).click()
+    page.wait_for_url(f"{URL}/{LONG}")
+    page.get_by_role("link", name="a chart of the field").click()
+    page.wait_for_url(f"{URL}/cone?**")
+    assert " within 60″" in page.inner_text("h1")
+
+
 def look(page):
     page.goto(f"{URL}/{LONG}")
     drawn(page)
@@ -237,10 +275,12 @@ MEETING = """() => {
 
 
 def pictures(browser, trouble):
+    row = requests.get(f"{URL}/api/v1/sources?diaObjectId={LONG}&columns=r:ra,r:dec").json()[0]
+    field = f"/cone?ra={row['r:ra']}&dec={row['r:dec']}&radius=9000"
     for scheme in ("light", "dark"):
         for size, viewport in SIZES.items():
             page = open_page(browser, URL, trouble, viewport=viewport, color_scheme=scheme, has_touch=size == "phone")
-            for name, path in (("home", "/"), ("object", f"/{LONG}"), ("list", f"/objects?diaObjectId={','.join(IDS)},12"), ("missing", "/12"), ("docs", "/docs/")):
+            for name, path in (("home", "/"), ("object", f"/{LONG}"), ("list", f"/objects?diaObjectId={','.join(IDS)},12"), ("field", field), ("missing", "/12"), ("docs", "/docs/")):
                 page.goto(URL + path)
                 if name == "object":
                     drawn(page)
@@ -271,7 +311,7 @@ def follow_the_system(browser, trouble):
 with sync_playwright() as playwright:
     browser, trouble = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS), []
     page = open_page(browser, URL, trouble, viewport=SIZES["desktop"])
-    for use in (search, look, read, tell_dates, reach, switch, zoom, take_away, try_requests, print_all, go_wrong):
+    for use in (search, look_around, look, read, tell_dates, reach, switch, zoom, take_away, try_requests, print_all, go_wrong):
         use(page)
         print(f"{use.__name__}: as it should be")
     for use in (without_scripts, follow_the_system, pictures):

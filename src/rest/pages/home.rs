@@ -24,14 +24,16 @@ use crate::schema::Table;
     source = r##"<section class="hero">
 <h1>Light curves of Rubin alerts</h1>
 <p class="lead">Every night the Rubin Observatory sends out alerts of what changed on the sky. Here are all measurements of an
-object, by its diaObjectId.</p>
+object, by its diaObjectId or its position.</p>
 <form class="search large" role="search" method="post" action="objects">
-<label for="search">diaObjectId</label>
-<input id="search" type="search" name="diaObjectId" placeholder="one, or several" autocomplete="off" spellcheck="false" required autofocus>
+<label for="search">diaObjectId or position</label>
+<input id="search" type="search" name="diaObjectId" placeholder="ids, or 53.25 -27.86" autocomplete="off" spellcheck="false" required autofocus>
 <button>Find</button>
 </form>
 {% if !examples.is_empty() %}<p class="examples">For example {% for id in examples %}<a class="numbers" href="{{ id }}">{{ id }}</a>{% if !loop.last %}, {% endif %}{% endfor %}</p>
-{% endif %}</section>
+{% endif %}<p class="examples">A position is right ascension and declination (ICRS): <code>53.25 -27.86</code>, <code>03h33m00.33s -27d51m39.74s</code>,
+<code>03:33:00.33 -27:51:39.74</code> or <code>03 33 00.33 -27 51 39.74</code>. What lies within 60″ is found; <code>r=30</code> behind it makes it 30″.</p>
+</section>
 {% if shows_new %}{{ MARKS|safe }}<section id="newest" class="scripted" aria-labelledby="new" data-stream="{{ NEW_ALERTS }}" hidden><h2 id="new">New alerts</h2>
 <table class="stacked newest">
 <thead><tr><th scope="col">diaObjectId</th><th scope="col">Band</th><th scope="col">psfFlux, nJy</th><th scope="col">Date (UTC)</th></tr></thead>

@@ -1,7 +1,8 @@
-//! The ids that people type into a search box or a path, and what they type that is no id.
+//! What people type into a search box or a path: ids, a place, and what is neither.
 
 use std::collections::HashSet;
 
+use super::typed_place::TypedPlace;
 use crate::error::{Error, Kind, Result};
 use crate::request::argument::ID;
 use crate::request::arguments::Arguments;
@@ -20,20 +21,22 @@ const SHOWN_CHARACTERS: usize = 40;
 /// What stands in a search box.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Typed {
+    /// The place, if it is one.
+    pub place: Option<TypedPlace>,
     /// In the order typed, each once.
     pub ids: Vec<i64>,
     /// The first words that are no ids.
     pub not_ids: Vec<String>,
     /// How many more of these there are.
     pub more_not_ids: usize,
-    /// Arguments beside the ids.
+    /// Arguments beside what was typed.
     pub ignored: Ignored,
 }
 
-/// The ids of a request: what was typed into the search box.
+/// What was typed into the search box of a request.
 pub(crate) fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
     let Some(value) = arguments.remove(ID.name) else {
-        return Err(missing_id("type one id, or several", arguments));
+        return Err(missing_id("type one id, several, or a position", arguments));
     };
     let mut words = Vec::new();
     for scalar in value.into_scalars() {
@@ -42,13 +45,21 @@ pub(crate) fn from_arguments(mut arguments: Arguments<'_>) -> Result<Typed> {
             other => return Err(wrong(ID.name, "ids as text or integers", other)),
         }
     }
+    let ignored = arguments.into_names().1;
+    if let [text] = &words[..]
+        && let Some(place) = TypedPlace::read(text)
+    {
+        return Ok(Typed { place: Some(place), ignored, ..Typed::default() });
+    }
     let typed = typed(words.iter().flat_map(|text| text.split(is_separator)))?;
-    Ok(Typed { ignored: arguments.into_names().1, ..typed })
+    Ok(Typed { ignored, ..typed })
 }
 
-/// What a page says of the arguments that it does not take.
-pub(crate) fn ignored(arguments: &Ignored) -> Option<String> {
-    arguments.sentence("Ignored, since a page shows the newest data and takes no arguments but ids")
+/// What a page says of arguments beside those that it takes.
+pub(crate) fn ignored(arguments: &Ignored, taken: &str) -> Option<String> {
+    arguments.sentence(&format!(
+        "Ignored, since a page shows the newest data and takes no arguments but {taken}"
+    ))
 }
 
 /// Ids come out of tables and lists, separated by commas, semicolons or blanks.
@@ -83,6 +94,16 @@ pub(crate) fn malformed(text: &str) -> Error {
     let text = format!(
         "there is no /{text:.40}: an object's page is named by its diaObjectId, up to 19 digits such as 313897383979122767; \
          / lists what there is"
+    );
+    Error::new(Kind::NotFound, text)
+}
+
+/// The refusal of what stands in the search box and is neither an id nor a place.
+pub(crate) fn neither(words: &[String]) -> Error {
+    let text = words.join(" ");
+    let text = format!(
+        "there is neither an object nor a place `{text:.80}`: type a diaObjectId, up to 19 digits such as 313897383979122767, or right \
+         ascension and declination (ICRS), such as 53.25 -27.86, 03h33m00.33s -27d51m39.74s or 03:33:00.33 -27:51:39.74"
     );
     Error::new(Kind::NotFound, text)
 }

@@ -28,8 +28,8 @@ use crate::error::{Error, Result};
 <a class="brand" href="{{ root }}"><img src="{{ root }}{{ assets }}/icon.svg" alt="" width="24" height="24">diaflight</a>
 {% if search %}
 <form class="search" role="search" method="post" action="{{ root }}objects">
-<label class="unseen" for="search">diaObjectId, one or several</label>
-<input id="search" type="search" name="diaObjectId" placeholder="diaObjectId, one or several" autocomplete="off" spellcheck="false" required>
+<label class="unseen" for="search">diaObjectIds, or a position</label>
+<input id="search" type="search" name="diaObjectId" placeholder="diaObjectIds, or 53.25 -27.86" autocomplete="off" spellcheck="false" required>
 <button>Find</button>
 </form>
 {% endif %}

@@ -5,9 +5,13 @@
 
 mod assets;
 mod bands;
+mod cone;
 mod docs;
+mod downloads;
 mod error;
+mod field;
 mod figure;
+mod found;
 mod home;
 mod ids;
 mod labels;
@@ -15,6 +19,7 @@ mod layout;
 mod loose;
 mod measurement;
 mod measurements;
+mod neighbours;
 mod object;
 mod objects;
 mod palette;
@@ -26,6 +31,7 @@ mod state;
 mod summary;
 mod tally;
 mod text;
+mod typed_place;
 
 use axum::Router;
 use axum::extract::Request;
@@ -58,6 +64,7 @@ const HEADERS: [(HeaderName, HeaderValue); 4] = [
 pub(crate) fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/objects", get(objects::page).post(objects::page))
+        .route("/cone", get(cone::page))
         .route("/{diaObjectId}", get(object::page))
         .merge(downloads(app))
         .route_layer(from_fn_with_state(app.bounded(), bounded::limit))

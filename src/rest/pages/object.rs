@@ -10,6 +10,7 @@ use super::figure::{Figure, FigureData, MARKS, ObjectHead};
 use super::labels::{Labels, labels};
 use super::layout::{Layout, written};
 use super::measurements::Measurements;
+use super::neighbours::Neighbours;
 use super::read::read;
 use super::requests::Requests;
 use super::series::Series;
@@ -40,7 +41,7 @@ use crate::schema::Table;
 {% endif %}</div>
 <h2 id="bands">Bands</h2>
 {{ bands|safe }}
-{{ requests|safe }}
+{% if let Some(neighbours) = neighbours %}{{ neighbours|safe }}{% endif %}{{ requests|safe }}
 <h2 id="measurements">Measurements</h2>
 {% for table in tables %}{{ table|safe }}{% endfor %}
 "##
@@ -56,6 +57,8 @@ struct ObjectPage<'a> {
     summary: SummaryList,
     labels: Labels,
     bands: Bands<'a>,
+    /// What lies near it, if it is known where it is.
+    neighbours: Option<Neighbours>,
     requests: Requests,
     tables: [Measurements<'a>; 2],
 }
@@ -72,10 +75,11 @@ pub(crate) async fn page(
         arguments::read(Body::Json(b""), arguments.as_deref().unwrap_or_default(), &[])?
             .into_names();
     let object = Query::newest_first(Table::Objects, vec![id], Columns::All);
-    let (object, detections, forced) = tokio::try_join!(
+    let (object, detections, forced, neighbours) = tokio::try_join!(
         read::<Map<String, Value>>(&app.engine, &placement, &object),
         Series::detections(&app.engine, &placement, id),
         Series::forced(&app.engine, &placement, id),
+        Neighbours::read(&app.engine, &placement, id),
     )?;
     let row = object.rows.first();
     if row.is_none() && detections.all.count == 0 && forced.all.count == 0 {
@@ -87,7 +91,7 @@ pub(crate) async fn page(
     let (data, assets) = (FigureData::new(id, detections.tagged), assets::folder());
     let body = ObjectPage {
         id,
-        ignored: ids::ignored(&ignored),
+        ignored: ids::ignored(&ignored, "ids"),
         has_no_row: row.is_none(),
         version: object.version,
         missing: [&detections.missing[..], &forced.missing].concat(),
@@ -95,6 +99,7 @@ pub(crate) async fn page(
         summary: SummaryList::new(row.unwrap_or(&empty), &detections, &forced),
         labels: Labels { labels: labels(row.unwrap_or(&empty), &object.schema) },
         bands: Bands { bands: &bands },
+        neighbours,
         requests: Requests::new(id, &app.origins.origin(&asked_at)),
         tables: [
             Measurements { name: "Detections", series: &detections, open: true },

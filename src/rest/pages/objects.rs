@@ -1,6 +1,6 @@
-//! `/objects`: the target of the search box. One id redirects to the page of its object. Several give a list of the objects, which also
-//! names the ids without an object and the words that are no ids. The box sends a POST, since a URL has no room for thousands of ids; up to
-//! 100 ids are redirected to a URL that can be bookmarked.
+//! `/objects`: the target of the search box. A place redirects to the page of what is there, and one id to the page of its object. Several
+//! ids give a list of the objects, which also names the ids without an object and the words that are no ids. The box sends a POST, since a
+//! URL has no room for thousands of ids; up to 100 ids are redirected to a URL that can be bookmarked.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,14 +10,14 @@ use axum::http::Method;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::downloads::{DownloadForm, joined};
 use super::layout::Layout;
 use super::loose::{number, text};
 use super::position::{dms, hms};
 use super::read::read;
 use super::text::NOTHING;
 use super::{App, ids};
-use crate::encode::Format;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::query::{Columns, Query};
 use crate::request::argument::ID;
 use crate::rest::bounded::Placement;
@@ -61,21 +61,12 @@ const COLUMNS: [&str; 5] =
 </table>
 </div>
 <h2 id="download">Download</h2>
-<form method="post">
-<input type="hidden" name="diaObjectId" value="{{ ids }}">
-<dl class="downloads">
-{% for table in Table::ALL %}<div><dt>{{ table.name() }}</dt><dd>
-{% for format in Format::ALL %}<button formaction="objects/{{ table.name() }}" name="output-format" value="{{ format.name() }}">{{ format.name() }}</button>
-{% endfor %}</dd></div>
-{% endfor %}</dl>
-</form>
-{% endif %}"##
+{{ downloads|safe }}{% endif %}"##
 )]
 struct ObjectList {
     asked: usize,
     objects: Vec<ListedObject>,
-    /// Those found, separated by commas.
-    ids: String,
+    downloads: DownloadForm,
     unknown: Vec<i64>,
     not_ids: Vec<String>,
     more_not_ids: usize,
@@ -109,9 +100,15 @@ pub(crate) async fn page(
     let is_post = request.method() == Method::POST;
     let sent = Sent::from_extensions(request.extensions());
     let typed = sent.parse(&[&ID], &app.workers, ids::from_arguments).await?.unwrap_or_default();
+    if let Some(place) = &typed.place {
+        return match typed.ignored.sentence("a place takes no other arguments") {
+            Some(others) => Err(Error::argument(others)),
+            None => Ok(Redirect::to(&place.page()).into_response()),
+        };
+    }
     match (&typed.ids[..], &typed.not_ids[..]) {
         ([], []) => return Ok(Redirect::to("./").into_response()),
-        ([], [first, ..]) => return Err(ids::malformed(first)),
+        ([], not_ids) => return Err(ids::neither(not_ids)),
         // The list names them.
         _ if !typed.ignored.is_empty() => {}
         ([id], []) => return Ok(Redirect::to(&format!("./{id}")).into_response()),
@@ -126,7 +123,7 @@ pub(crate) async fn page(
 
 /// The page of several objects.
 async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Response> {
-    let ids::Typed { ids, not_ids, more_not_ids, ignored } = typed;
+    let ids::Typed { ids, not_ids, more_not_ids, ignored, .. } = typed;
     let columns = Columns::Named(COLUMNS.map(String::from).to_vec());
     let query = Query::newest_first(Table::Objects, ids.clone(), columns);
     let found = read::<ListedObject>(&app.engine, placement, &query).await?;
@@ -139,16 +136,12 @@ async fn list(app: &App, placement: &Placement, typed: ids::Typed) -> Result<Res
         asked: ids.len() + not_ids.len() + more_not_ids,
         unknown: ids.iter().filter(|id| !there.contains(id)).copied().collect(),
         objects,
-        ids: joined(&known),
+        downloads: DownloadForm::new(&known),
         not_ids,
         more_not_ids,
-        ignored: ids::ignored(&ignored),
+        ignored: ids::ignored(&ignored, "ids"),
         version: found.version,
     };
     let synthetic = app.engine.is_synthetic();
     Layout { title: "Objects · diaflight", synthetic, ..Layout::default() }.answer(&body)
-}
-
-fn joined(ids: &[i64]) -> String {
-    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(",")
 }

@@ -1,8 +1,50 @@
-//! A position on the sky in the notation of astronomers: `10h00m27.917s` and `+02°12′21.00″`.
+//! A position on the sky in the notation of astronomers, `10h00m27.917s` and `+02°12′21.00″`, with links to what other services know of it.
+
+use askama::Template;
 
 /// Milliseconds of time in a full turn, and hundredths of an arc second in a degree.
 const DAY_MS: u64 = 24 * 3600 * 1000;
 const DEGREE_CAS: f64 = 3600.0 * 100.0;
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<div><dt>Position (ICRS)</dt>
+<dd class="numbers">{{ hms }} {{ dms }}</dd>
+<dd class="numbers">{{ degrees }}</dd>
+<dd>at this place: <a href="{{ simbad }}" rel="noreferrer">SIMBAD</a>, <a href="{{ vizier }}" rel="noreferrer">VizieR</a>,
+<a href="{{ aladin }}" rel="noreferrer">Aladin Lite</a></dd></div>
+"#
+)]
+pub(crate) struct Position {
+    hms: String,
+    dms: String,
+    degrees: String,
+    simbad: String,
+    vizier: String,
+    aladin: String,
+}
+
+impl Position {
+    pub(crate) fn from_degrees(ra_deg: f64, dec_deg: f64) -> Self {
+        let place = format!("{ra_deg:.7}%20{dec_deg:+.7}").replace('+', "%2B");
+        Self {
+            hms: hms(ra_deg),
+            dms: dms(dec_deg),
+            degrees: degrees(ra_deg, dec_deg),
+            simbad: format!(
+                "https://simbad.cds.unistra.fr/simbad/sim-coo?Coord={place}&Radius=5&Radius.unit=arcsec"
+            ),
+            vizier: format!("https://vizier.cds.unistra.fr/viz-bin/VizieR?-c={place}&-c.rs=5"),
+            aladin: format!("https://aladin.cds.unistra.fr/AladinLite/?target={place}&fov=0.03"),
+        }
+    }
+}
+
+/// Both coordinates in degrees, as the search box takes them.
+pub(crate) fn degrees(ra_deg: f64, dec_deg: f64) -> String {
+    format!("{ra_deg:.7} {dec_deg:+.7}")
+}
 
 /// Right ascension in hours, to a millisecond of time.
 pub(crate) fn hms(ra_deg: f64) -> String {

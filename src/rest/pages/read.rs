@@ -13,8 +13,10 @@ use serde::de::DeserializeOwned;
 use crate::encode::{Format, encode};
 use crate::error::{Error, Result};
 use crate::failure;
-use crate::query::{Engine, Query};
+use crate::query::{Answer, Engine, FoundObjects, Query};
 use crate::rest::bounded::Placement;
+use crate::schema::Table;
+use crate::telemetry::planned;
 
 /// The rows of an answer, and what they are from.
 pub(crate) struct Read<T> {
@@ -41,12 +43,32 @@ pub(crate) async fn fold<S: Send + 'static, T: DeserializeOwned + Send + 'static
     engine: &Engine,
     placement: &Placement,
     query: &Query,
-    mut state: S,
+    state: S,
     take: fn(&mut S, T),
 ) -> Result<Read<S>> {
     let answer = engine.run(query).await.map_err(failure::from_reading)?;
+    fold_answer(placement, answer, query.table(), state, take).await
+}
+
+/// The newest sources of what a search found, in its order.
+pub(crate) async fn read_found<T: DeserializeOwned + Send + 'static>(
+    engine: &Engine,
+    placement: &Placement,
+    found: FoundObjects,
+) -> Result<Read<Vec<T>>> {
+    let answer = planned(engine.newest_sources(found)).await.map_err(failure::from_reading)?;
+    fold_answer(placement, answer, Table::Sources, Vec::new(), Vec::push).await
+}
+
+async fn fold_answer<S: Send + 'static, T: DeserializeOwned + Send + 'static>(
+    placement: &Placement,
+    answer: Answer,
+    table: Table,
+    mut state: S,
+    take: fn(&mut S, T),
+) -> Result<Read<S>> {
     let (schema, version) = (answer.schema, answer.versions.table);
-    let (mut batches, table) = (answer.rows, query.table().name());
+    let (mut batches, table) = (answer.rows, table.name());
     let rows = async move {
         while let Some(batch) = batches.try_next().await.map_err(Error::from)? {
             for row in values(batch, table).await? {

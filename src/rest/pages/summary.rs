@@ -3,7 +3,7 @@
 use askama::Template;
 use serde_json::{Map, Value};
 
-use super::position::{dms, hms};
+use super::position::Position;
 use super::series::Series;
 use super::tally::Tally;
 use super::text::{self, count, counted, fixed};
@@ -12,12 +12,7 @@ use super::text::{self, count, counted, fixed};
 #[template(
     ext = "html",
     source = r#"<dl class="facts">
-{% if let Some(place) = place %}<div><dt>Position (ICRS)</dt>
-<dd class="numbers">{{ place.hms }} {{ place.dms }}</dd>
-<dd class="numbers">{{ place.degrees }}</dd>
-<dd>at this place: <a href="{{ place.simbad }}" rel="noreferrer">SIMBAD</a>, <a href="{{ place.vizier }}" rel="noreferrer">VizieR</a>,
-<a href="{{ place.aladin }}" rel="noreferrer">Aladin Lite</a></dd></div>
-{% endif %}<div><dt>First detection</dt><dd class="numbers">{{ first.utc }} UTC</dd><dd class="numbers">MJD {{ first.mjd }}</dd></div>
+{% if let Some(place) = place %}{{ place|safe }}{% endif %}<div><dt>First detection</dt><dd class="numbers">{{ first.utc }} UTC</dd><dd class="numbers">MJD {{ first.mjd }}</dd></div>
 <div><dt>Last detection</dt><dd class="numbers">{{ last.utc }} UTC</dd><dd class="numbers">MJD {{ last.mjd }}</dd></div>
 <div><dt>Measurements</dt><dd>{{ detections }}{% if let Some(poor) = poor %}, {{ poor }} of poor quality{% endif %}</dd>
 {% if let Some(counted) = counted %}<dd>{{ counted }} by Rubin's count</dd>
@@ -34,15 +29,6 @@ pub(crate) struct SummaryList {
     /// `nDiaSources` of the object, if the table has another number of sources.
     counted: Option<String>,
     forced: String,
-}
-
-struct Position {
-    hms: String,
-    dms: String,
-    degrees: String,
-    simbad: String,
-    vizier: String,
-    aladin: String,
 }
 
 struct When {
@@ -65,22 +51,6 @@ impl SummaryList {
             poor: (poor > 0).then(|| count(poor)),
             counted: rubin.filter(|rubin| *rubin != found).map(count),
             forced: forced.all.count(),
-        }
-    }
-}
-
-impl Position {
-    fn from_degrees(ra_deg: f64, dec_deg: f64) -> Self {
-        let place = format!("{ra_deg:.7}%20{dec_deg:+.7}").replace('+', "%2B");
-        Self {
-            hms: hms(ra_deg),
-            dms: dms(dec_deg),
-            degrees: format!("{ra_deg:.7} {dec_deg:+.7}"),
-            simbad: format!(
-                "https://simbad.cds.unistra.fr/simbad/sim-coo?Coord={place}&Radius=5&Radius.unit=arcsec"
-            ),
-            vizier: format!("https://vizier.cds.unistra.fr/viz-bin/VizieR?-c={place}&-c.rs=5"),
-            aladin: format!("https://aladin.cds.unistra.fr/AladinLite/?target={place}&fov=0.03"),
         }
     }
 }

@@ -28,6 +28,12 @@ pub(crate) fn counted(number: u64, one: &str) -> String {
     format!("{} {one}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// An angle in arcseconds, without the noise of the conversion from degrees.
+pub(crate) fn arcsec(degrees: f64) -> String {
+    let arcsec = 3600.0 * degrees;
+    format!("{arcsec:.9e}").parse().unwrap_or(arcsec).to_string()
+}
+
 /// A time in ISO 8601 to the second, with a space in place of the `T`.
 pub(crate) fn date(iso: &str) -> String {
     iso.split('.').next().unwrap_or_default().replace('T', " ")
@@ -51,6 +57,8 @@ mod tests {
         }
         let told = [0, 1, 1000].map(|number| counted(number, "detection").replace('\u{202f}', " "));
         assert_eq!(told, ["0 detections", "1 detection", "1 000 detections"]);
+        let told = [60.0, 7.3, 0.001, 18_000.0, 1e-9].map(|seconds| arcsec(seconds / 3600.0));
+        assert_eq!(told, ["60", "7.3", "0.001", "18000", "0.000000001"]);
         assert_eq!(utc(61_041.226_178_580_66), "2026-01-01 05:25:04");
         assert_eq!(utc(f64::NAN), "–");
     }

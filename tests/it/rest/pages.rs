@@ -8,10 +8,10 @@ use reqwest::redirect::Policy;
 
 use super::survey::{ONE, Server, TWO, header, warehouse};
 
-const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+pub const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 /// Checks what every page has, and returns it.
-async fn page(answer: Response, status: u16) -> String {
+pub async fn page(answer: Response, status: u16) -> String {
     assert_eq!(answer.status(), status);
     assert_eq!(header(&answer, "content-type"), "text/html; charset=utf-8");
     let policy = header(&answer, "content-security-policy");
@@ -26,7 +26,7 @@ async fn page(answer: Response, status: u16) -> String {
     html
 }
 
-async fn visit(server: &Server, path: &str) -> Response {
+pub async fn visit(server: &Server, path: &str) -> Response {
     server.request("GET", path).header("Accept", BROWSER).send().await.unwrap()
 }
 
@@ -71,7 +71,7 @@ async fn what_is_not_there_is_said_in_the_form_that_the_client_reads() {
         ("/abc", "There is no /abc"),
         ("/-5", "up to 19 digits"),
         ("/99999999999999999999", "up to 19 digits"),
-        ("/objects?diaObjectId=x-y", "There is no /x-y"),
+        ("/objects?diaObjectId=x-y", "There is neither an object nor a place `x-y`"),
     ] {
         let html = page(visit(&server, path).await, 404).await;
         assert!(html.contains(said) && html.contains("role=\"search\""), "{path}: {html}");
@@ -190,7 +190,8 @@ async fn the_list_is_downloaded_by_a_form() {
 async fn no_page_names_a_path_from_the_root() {
     let server = Server::filled().await;
     let several = format!("/objects?diaObjectId={ONE},{TWO},x");
-    for path in ["/", &format!("/{ONE}"), &several, "/12", "/docs/"] {
+    let cone = "/cone?ra=53.25&dec=-27.86&radius=60";
+    for path in ["/", &format!("/{ONE}"), &several, cone, "/12", "/cone", "/docs/"] {
         let html = visit(&server, path).await.text().await.unwrap();
         for attribute in
             ["href", "src", "action", "data-sources", "data-fp", "data-stream", "data-document"]
