@@ -66,7 +66,7 @@ def look_around(page):
     find(page, f"{ra} {dec:+} r=18000")
     ids = page.locator(".found tbody th a").all_inner_texts()
     found = requests.get(f"{URL}/api/v1/conesearch?ra={ra}&dec={dec}&radius=18000&ids=text&columns=r:diaObjectId").json()
-    assert ids == [row["r:diaObjectId"] for row in found] and ids[0] == LONG and len(ids) > 20, ids
+    assert ids == [row["r:diaObjectId"] for row in found] and ids[0] == LONG and len(ids) > 10, ids
     marks = page.locator(".field svg a")
     assert sorted(mark.get_attribute("href") for mark in marks.all()) == sorted(ids)
     chart = page.get_by_role("group", name="Field of 18000″")
