@@ -43,9 +43,9 @@ impl FieldChart {
     /// The radius of the mark of a flux. It grows with the brightness in magnitudes, as on maps of the sky; that a flux is negative, or
     /// not known, the mark does not tell.
     pub fn mark_radius(flux_njy: Option<f64>) -> f64 {
-        let decades = flux_njy.map_or(0.0, |flux| flux.abs().log10() - 2.0);
-        // Of a NaN, `max` takes the other.
-        3.0 + 2.5 * decades.max(0.0).min(4.0)
+        let flux = flux_njy.filter(|flux| !flux.is_nan());
+        let decades = flux.map_or(0.0, |flux| flux.abs().log10() - 2.0);
+        3.0 + 2.5 * decades.clamp(0.0, 4.0)
     }
 }
 

@@ -68,8 +68,8 @@ async fn sky(places: &[[f64; 2]], has_places: bool) -> Server {
 /// Types a text into the search box, and returns where that leads.
 async fn search(server: &Server, typed: &str) -> reqwest::Response {
     let client = reqwest::Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
-    let form = form_urlencoded::Serializer::new(String::new());
-    let form = { form }.append_pair("diaObjectId", typed).finish();
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    let form = form.append_pair("diaObjectId", typed).finish();
     let request = client.post(server.url("/objects")).header("Accept", BROWSER);
     let request = request.header("Content-Type", "application/x-www-form-urlencoded");
     request.body(form).send().await.unwrap()
@@ -251,7 +251,7 @@ async fn what_is_wrong_is_named_and_never_a_part_of_the_page() {
 
 #[tokio::test]
 async fn a_list_that_has_not_all_says_so() {
-    let server = sky(&vec![[10.0, 20.0]; 1001], true).await;
+    let server = sky(&[[10.0, 20.0]; 1001], true).await;
     let html = page(visit(&server, "/cone?ra=10&dec=20&radius=1").await, 200).await;
     let told = "1 000 of 1 001 objects are listed and drawn, the nearest; the download of this search has all.";
     assert!(html.replace('\u{202f}', " ").contains(told), "{html:.3000}");
