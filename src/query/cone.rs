@@ -9,7 +9,7 @@ use super::found::{FoundObject, FoundObjects};
 use super::near::Near;
 use super::newest_sources::NewestSource;
 use super::prepared_tables::PreparedTables;
-use super::{Columns, Engine, Versions};
+use super::{Answer, Columns, Engine, Versions};
 use crate::error::Result;
 use crate::schema::Table;
 use crate::warehouse::AsOf;
@@ -55,16 +55,25 @@ impl Engine {
     pub async fn find(&self, cone: &ConeQuery) -> Result<FoundObjects> {
         let tables = self.tables_of_search(&cone.search).await?;
         let newest = self.newest_near(&tables, Near::Circle(cone.circle)).await?;
-        self.found(cone, tables, newest).await
+        self.found(cone, tables, newest, None).await
     }
 
     /// The same where it takes little; `None` where it may not, and workers are to do it.
     pub async fn find_if_few(&self, cone: &ConeQuery) -> Result<Option<FoundObjects>> {
         let tables = self.tables_of_search(&cone.search).await?;
-        match self.newest_near_if_few(&tables, cone.circle).await? {
-            Some(newest) => self.found(cone, tables, newest).await.map(Some),
-            None => Ok(None),
-        }
+        let Some(ids) = self.few_candidates(&tables, cone.circle).await? else { return Ok(None) };
+        let (newest, rows) = match cone.search.time {
+            // It is most of the work to read something of an object at all: so its row is read to know its place.
+            None => match self.newest_rows_if_small(&tables, ids, &cone.search.columns).await? {
+                Some((newest, rows)) => (newest, Some(rows)),
+                None => return Ok(None),
+            },
+            Some(_) => match self.newest_if_small(&tables, cone.circle, ids).await? {
+                Some(newest) => (newest, None),
+                None => return Ok(None),
+            },
+        };
+        self.found(cone, tables, newest, rows).await.map(Some)
     }
 
     async fn found(
@@ -72,6 +81,7 @@ impl Engine {
         cone: &ConeQuery,
         tables: Arc<PreparedTables>,
         mut newest: Vec<NewestSource>,
+        rows: Option<Answer>,
     ) -> Result<FoundObjects> {
         if let Some(time) = cone.search.time {
             self.note_first_times(&tables, &mut newest).await?;
@@ -91,6 +101,7 @@ impl Engine {
             names: None,
             columns: cone.search.columns.clone(),
             tables,
+            rows,
         })
     }
 

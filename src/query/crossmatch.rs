@@ -46,7 +46,7 @@ impl Engine {
         let objects = near.concat();
         let total = objects.len();
         let (names, columns) = (Some(query.names.clone()), query.search.columns.clone());
-        Ok(FoundObjects { objects, total, names, columns, tables })
+        Ok(FoundObjects { objects, total, names, columns, tables, rows: None })
     }
 
     /// Adds what is near some of the places, which are given by their numbers.

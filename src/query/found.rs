@@ -12,7 +12,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::near::of_objects;
-use super::newest_sources::longs;
+use super::newest_sources::{NewestSource, longs, places};
 use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, Query, Rows, Versions};
 use crate::error::{Error, Result};
@@ -55,6 +55,8 @@ pub struct FoundObjects {
     pub(super) names: Option<Arc<[String]>>,
     pub(super) columns: Columns,
     pub(super) tables: Arc<PreparedTables>,
+    /// Their rows and perhaps some others, where these were read to find them.
+    pub(super) rows: Option<Answer>,
 }
 
 impl FoundObjects {
@@ -72,18 +74,13 @@ impl FoundObjects {
 impl Engine {
     /// The newest sources of what was found, a row each, with what their objects say besides.
     pub async fn newest_sources(&self, found: FoundObjects) -> Result<Answer> {
-        let FoundObjects { objects, names, columns, tables, .. } = found;
-        let key = format!("{}:{KEY}", Family::Rubin.prefix());
-        let (mut asked, mut left_out) = (columns, None);
-        // By the key the rows are put in order.
-        if let Columns::Named(named) = &mut asked
-            && !named.contains(&key)
-        {
-            left_out = Some(key.clone());
-            named.push(key);
-        }
+        let FoundObjects { objects, names, columns, tables, rows, .. } = found;
+        let (asked, left_out) = with_key(columns);
         let (first, others) = objects.split_at(objects.len().min(ROWS_AT_ONCE));
-        let answer = self.run_on(&tables, &of_newest(first, &asked)).await?;
+        let answer = match rows {
+            Some(rows) => rows,
+            None => self.run_on(&tables, &of_newest(first, &asked)).await?,
+        };
         let is_large = answer.is_large || !others.is_empty();
         let at_once = BYTES_AT_ONCE / row_bytes(&answer.schema);
         let parts = others.chunks(at_once.clamp(ROWS_AT_ONCE, MOST_AT_ONCE));
@@ -97,6 +94,52 @@ impl Engine {
         let rows =
             RecordBatchStreamAdapter::new(schema.clone(), rows.map_err(DataFusionError::from));
         Ok(Answer { schema, is_large, rows: Box::pin(rows), ..answer })
+    }
+}
+
+impl Engine {
+    /// The newest sources of some objects, with their rows; `None` where that is no small lookup, or the columns do not tell the places.
+    pub(super) async fn newest_rows_if_small(
+        &self,
+        tables: &PreparedTables,
+        ids: Vec<i64>,
+        columns: &Columns,
+    ) -> Result<Option<(Vec<NewestSource>, Answer)>> {
+        let (columns, _) = with_key(columns.clone());
+        let query =
+            Query { rows: Rows::NewestSources, columns, ..of_objects(Table::Sources, ids, &[]) };
+        let answer = self.run_on(tables, &query).await?;
+        let column = |name: &str| answer.schema.index_of(&served(name)).ok();
+        let columns = column(KEY).zip(column("ra")).zip(column("dec"));
+        let Some(((id, ra), dec)) = columns.filter(|_| !answer.is_large) else { return Ok(None) };
+        let (mut newest, schema) = (Vec::new(), answer.schema.clone());
+        let batches: Vec<_> = answer.rows.try_collect().await?;
+        for rows in &batches {
+            for (id, place) in longs(rows, id)?.iter().zip(places(rows, [ra, dec])?) {
+                let (Some(id), Some(place)) = (id, place) else { continue };
+                let (first_mjd, last_mjd) = (f64::NAN, f64::NAN);
+                newest.push(NewestSource { id, place, first_mjd, last_mjd });
+            }
+        }
+        let rows = RecordBatchStreamAdapter::new(schema, stream::iter(batches.into_iter().map(Ok)));
+        Ok(Some((newest, Answer { rows: Box::pin(rows), ..answer })))
+    }
+}
+
+/// The name that a column of Rubin's is asked by.
+fn served(name: &str) -> String {
+    format!("{}:{name}", Family::Rubin.prefix())
+}
+
+/// The columns with the key, by which the rows are put in order, and its name where it was not asked for.
+fn with_key(mut asked: Columns) -> (Columns, Option<String>) {
+    let key = served(KEY);
+    match &mut asked {
+        Columns::Named(named) if !named.contains(&key) => {
+            named.push(key.clone());
+            (asked, Some(key))
+        }
+        _ => (asked, None),
     }
 }
 
@@ -131,7 +174,7 @@ impl FoundRows {
     ) -> Result<RecordBatch> {
         let schema = rows.schema();
         let rows = concat_batches(&schema, &rows.try_collect::<Vec<_>>().await?)?;
-        let ids = longs(&rows, schema.index_of(&format!("{}:{KEY}", Family::Rubin.prefix()))?)?;
+        let ids = longs(&rows, schema.index_of(&served(KEY))?)?;
         let at: HashMap<_, _> = ids.iter().flatten().zip(0u64..).collect();
         let order = objects.iter().map(|object| {
             let row = at.get(&object.id).copied();

@@ -71,28 +71,35 @@ impl Engine {
         newest_of(light_curves, near).await
     }
 
-    /// The same where that is a small lookup; `None` where it is not, or not known before much is read.
-    pub(super) async fn newest_near_if_few(
+    /// The objects that may be in a circle, ascending, where they are few; `None` where they are not, or not known before much is read.
+    pub(super) async fn few_candidates(
         &self,
         tables: &PreparedTables,
         circle: Circle,
-    ) -> Result<Option<Vec<NewestSource>>> {
-        let near = Near::Circle(circle);
+    ) -> Result<Option<Vec<i64>>> {
         let (Some(places), true) = (self.tables.shared.places.current(), circle.is_small()) else {
             return Ok(None);
         };
         if !places.have_all(tables.snapshot()) {
             return Ok(None);
         }
-        let ids = places.objects(near.cells().unwrap_or_default(), FEW_OBJECTS).await?;
-        if ids.len() > FEW_OBJECTS {
-            return Ok(None);
-        }
+        let cells = Near::Circle(circle).cells().unwrap_or_default();
+        let ids = places.objects(cells, FEW_OBJECTS).await?;
+        Ok((ids.len() <= FEW_OBJECTS).then_some(ids))
+    }
+
+    /// The newest sources of some objects, where they are in a circle; `None` where that is no small lookup.
+    pub(super) async fn newest_if_small(
+        &self,
+        tables: &PreparedTables,
+        circle: Circle,
+        ids: Vec<i64>,
+    ) -> Result<Option<Vec<NewestSource>>> {
         let light_curves = self.light_curves(tables, ids).await?;
         if light_curves.is_large {
             return Ok(None);
         }
-        newest_of(light_curves, near).await.map(Some)
+        newest_of(light_curves, Near::Circle(circle)).await.map(Some)
     }
 
     /// The times and places of the sources of objects, object after object, the newest first.

@@ -128,12 +128,14 @@ fn cone(circle: Circle, most: usize) -> ConeQuery {
 /// Object, source and separation of each row, and how many objects there are.
 async fn found(engine: &Engine, query: &ConeQuery) -> (Vec<(i64, i64, f64)>, usize) {
     let found = engine.find(query).await.unwrap();
-    if let Some(few) = engine.find_if_few(query).await.unwrap() {
-        assert_eq!(few.objects, found.objects);
-    }
-    let total = found.total;
+    let (objects, total) = (found.objects.clone(), found.total);
     let answer = engine.newest_sources(found).await.unwrap();
     let batches: Vec<_> = answer.rows.try_collect().await.unwrap();
+    if let Some(few) = engine.find_if_few(query).await.unwrap() {
+        assert_eq!((&few.objects, few.total), (&objects, total));
+        let answer = engine.newest_sources(few).await.unwrap();
+        assert_eq!(answer.rows.try_collect::<Vec<_>>().await.unwrap(), batches);
+    }
     let rows = batches.iter().flat_map(|rows| {
         let long = |name: &str| rows[name].as_primitive::<Int64Type>().clone();
         let (objects, sources) = (long("r:diaObjectId"), long("r:diaSourceId"));
