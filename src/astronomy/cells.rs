@@ -130,8 +130,7 @@ impl ScalarUDFImpl for InCells {
         let Some(list) = CellList::from_values(order, cells)? else {
             return Ok(ColumnarValue::Scalar(ScalarValue::Boolean(None)));
         };
-        let places = [ra, dec].map(|value| value.to_array(arguments.number_rows));
-        let [ra, dec] = places;
+        let [ra, dec] = [ra, dec].map(|value| value.to_array(arguments.number_rows));
         let (ra, dec) = (ra?, dec?);
         let (ra, dec) = (ra.as_primitive::<Float64Type>(), dec.as_primitive::<Float64Type>());
         let is_in = ra.iter().zip(dec).map(|(ra, dec)| list.have([ra?, dec?]));

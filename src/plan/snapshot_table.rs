@@ -114,7 +114,9 @@ impl SnapshotTable {
     /// all rows is the better way: there are many objects, or files whose places are not known.
     async fn objects_there(&self, filters: &[Expr]) -> Result<Option<ScalarValue>> {
         let Some(places) = self.places.current() else { return Ok(None) };
-        if !places.have_all(self.snapshot()) {
+        // Rows that belong to no object are in no table of places.
+        let may_lack_keys = self.snapshot().files.iter().any(|file| file.may_lack_keys);
+        if may_lack_keys || !places.have_all(self.snapshot()) {
             return Ok(None);
         }
         let Some(cells) = region::cells(filters) else { return Ok(None) };

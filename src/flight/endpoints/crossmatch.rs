@@ -25,7 +25,7 @@ use crate::{encode, failure};
 
 /// The endpoint.
 const CROSSMATCH: &str = "crossmatch";
-/// StreamedPlaces that are matched together, as many as REST takes: enough for their cells to lie close.
+/// Places that are matched together, as many as REST takes: enough for their cells to lie close.
 const PLACES_AT_ONCE: usize = 100_000;
 /// What is made of one part while another goes out.
 const PARTS_AHEAD: usize = 2;

@@ -10,7 +10,7 @@ use crate::astronomy::is_place;
 use crate::error::{Error, Kind, Result};
 use crate::limits::HeldMemory;
 
-/// StreamedPlaces being collected.
+/// Places being collected.
 pub(crate) struct StreamedPlaces {
     /// Right ascensions and declinations in degrees.
     places: Vec<[f64; 2]>,
