@@ -1,18 +1,16 @@
 //! Parts of the sky in statements: what is found by the table of places is what a look at all rows finds, and joins by position are refused.
 
-use std::sync::Arc;
-
-use arrow::array::{ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::concat_batches;
-use arrow::datatypes::{Float64Type, Int64Type, Schema};
+use arrow::datatypes::{Float64Type, Int64Type};
 use diaflight::astronomy::{CELL_ORDER, cell};
 use diaflight::error::{Kind, Result};
 use diaflight::ingest::{IngestOptions, ingest};
 use diaflight::query::{Engine, EngineOptions};
-use diaflight::schema::{self, Family, KEY, TIME, Table};
+use diaflight::schema::Table;
 use diaflight::sql::{Sql, SqlOptions};
 use diaflight::survey::{self, Nights, SurveyOptions};
-use diaflight::warehouse::{Change, Operation, SortedWriter, Warehouse};
+use diaflight::warehouse::Warehouse;
 use diaflight::workers::Workers;
 use futures::TryStreamExt;
 use tokio_util::sync::CancellationToken;
@@ -171,36 +169,6 @@ async fn without_places_all_rows_are_looked_at() {
     assert!(is_lookup(&sql, "objects", &filter).await);
     assert!(!is_lookup(&sql, "sources", &filter).await);
     assert_eq!(ids(&sql, "sources", &filter).await, found);
-}
-
-/// As other programs may write them.
-#[tokio::test(flavor = "multi_thread")]
-async fn sources_of_no_object_are_found() {
-    let warehouse = Warehouse::open("memory://sources-of-no-object").unwrap();
-    let double = |values: [f64; 3]| Arc::new(Float64Array::from(values.to_vec())) as ArrayRef;
-    let columns: [(&str, ArrayRef); 5] = [
-        (KEY, Arc::new(Int64Array::from(vec![None, Some(1), Some(2)]))),
-        (TIME, double([61000.0, 61001.0, 61002.0])),
-        ("diaSourceId", Arc::new(Int64Array::from(vec![7, 8, 9]))),
-        ("ra", double([10.0, 10.0, 50.0])),
-        ("dec", double([20.0, 20.0, 20.0])),
-    ];
-    let field = |(name, values): &(&str, ArrayRef)| {
-        schema::stored_field(Family::Rubin, name, values.data_type().clone())
-    };
-    let of_rows = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
-    let columns = columns.map(|(_, values)| values).to_vec();
-    let rows = RecordBatch::try_new(of_rows.clone(), columns).unwrap();
-    let mut writer = SortedWriter::new(&warehouse, Table::Sources, of_rows.clone());
-    writer.write(&rows).await.unwrap();
-    let mut add = writer.finish().await.unwrap();
-    warehouse.add_places(&mut add, &std::env::temp_dir()).await.unwrap();
-    let change = Change { operation: Operation::Ingest, schema: of_rows, add, remove: Vec::new() };
-    warehouse.commit(Table::Sources, None, change).await.unwrap();
-    let sql = over(&warehouse).await;
-    let filter = "in_cone(ra, dec, 10, 20, 0.01)";
-    assert_eq!(ids(&sql, "sources", filter).await, [7, 8]);
-    assert!(!is_lookup(&sql, "sources", filter).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
