@@ -20,7 +20,7 @@ lint:
 hostile:
     cargo test --locked --test it -- --ignored
 
-# Fuzzes the decoder of alerts or of pages with damaged input; needs a nightly Rust, cargo-fuzz and a C++ compiler.
+# Fuzzes the decoder of alerts, maps or pages with damaged input; needs a nightly Rust, cargo-fuzz and a C++ compiler.
 fuzz TARGET *OPTIONS:
     cargo +nightly fuzz run --features libfuzzer {{TARGET}} {{OPTIONS}}
 

@@ -1,5 +1,4 @@
--- The newest measurement of each object, with what the newest state of its object says besides: one row per diaObject. How far it lies from
--- a place is filled in by who knows the place, so that there is one plan for all places.
+-- The newest measurement of each object, with what the newest state of its object says besides: one row per diaObject.
 WITH
 ranked AS (
   SELECT *, row_number() OVER (PARTITION BY diaObjectId ORDER BY midpointMjdTai DESC NULLS LAST, diaSourceId DESC) AS place_in_time
@@ -12,7 +11,7 @@ states AS (
   {where}
 )
 -- DataFusion holds the left side of a join in memory, so the left side is the one with fewer columns.
-SELECT states.* EXCEPT (diaObjectId), ranked.*, CAST(NULL AS DOUBLE) AS separation_degree
+SELECT states.* EXCEPT (diaObjectId), ranked.*
 FROM states
 RIGHT JOIN ranked ON states.diaObjectId = ranked.diaObjectId
 WHERE place_in_time = 1

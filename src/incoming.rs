@@ -35,11 +35,19 @@ impl From<Bytes> for Whole {
     }
 }
 
-/// Takes a request to its end.
+/// Takes a request to its end, with a body of the usual length at most.
 pub async fn receive(request: Request, limits: &Limits) -> Result<(Parts, Whole)> {
+    receive_at_most(limits.options.max_body_bytes, request, limits).await
+}
+
+/// The same with a body of so many bytes at most.
+pub async fn receive_at_most(
+    most: usize,
+    request: Request,
+    limits: &Limits,
+) -> Result<(Parts, Whole)> {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
-    let most = limits.options.max_body_bytes;
     if let Some(length) = declared(&parts.headers).filter(|length| *length > most as u64) {
         return Err(too_large(format!("the body has {length} bytes"), most));
     }
@@ -78,7 +86,7 @@ fn due(now: Duration, receive_limit: Duration, received: usize) -> Duration {
 }
 
 fn too_large(what: String, most: usize) -> Error {
-    let text = format!("{what}; the limit is {most}: ask for fewer objects at once");
+    let text = format!("{what}; the limit is {most}: ask for less at once");
     Error::new(Kind::TooLarge, text)
 }
 

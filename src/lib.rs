@@ -26,6 +26,7 @@ pub mod live;
 pub mod survey;
 
 pub mod limits;
+pub mod region;
 pub mod workers;
 pub mod plan;
 pub mod query;

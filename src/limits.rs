@@ -28,7 +28,9 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const BODIES_AT_ONCE: usize = 32;
 /// The largest message of a Flight stream: ids of an exchange come in pyarrow's batches, which may be as large.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
-/// As many filters are planned at the same time. Planning cannot be interrupted, so the other workers stay free.
+/// The largest body with a map of the sky, or the limit of all bodies if that is larger.
+pub const MAX_MAP_BYTES: usize = 32 << 20;
+/// As many filters are planned, or regions of the sky read, at the same time. That cannot be interrupted, so the other workers stay free.
 const PLANNED_AT_ONCE: usize = 4;
 /// Memory of a large answer: 64 MiB for joining and sorting, and what is read and encoded ahead of its reader.
 const LARGE_ANSWER_BYTES: usize = 96 << 20;
@@ -81,8 +83,8 @@ pub struct ServerOptions {
     pub time_limit: Duration,
     /// The largest body of a request.
     pub max_body_bytes: usize,
-    /// Memory of all large answers together. In addition they may use half as much while it is free, the ids of exchanges a quarter as
-    /// much, and each bulk read of a table whose files are not sorted 64 MiB.
+    /// Memory of all large answers together. In addition they may use half as much while it is free, the ids of exchanges and the
+    /// regions of the sky a quarter as much each, and each bulk read of a table whose files are not sorted 64 MiB.
     pub memory_bytes: usize,
     /// A request that takes longer is logged as a warning.
     pub slow_limit: Duration,
@@ -133,7 +135,7 @@ pub struct Gates {
     open_requests: Gate,
     /// Requests being answered.
     pub requests: Gate,
-    /// Filters that are being planned.
+    /// Filters that are being planned, and regions of the sky that are being read.
     pub planning: Gate,
     /// Lookups of more than a few pages. They give their permit for `requests` back, so that small lookups always find one.
     pub large_answers: Gate,
@@ -145,6 +147,8 @@ pub struct Gates {
     pub exchanges: Gate,
     /// Memory for the ids of all exchanges.
     pub exchange_ids: Budget,
+    /// Memory for the regions of the sky that requests bring.
+    pub regions: Budget,
     /// Memory for the bodies of all requests.
     pub bodies: Budget,
 }
@@ -166,7 +170,7 @@ impl Limits {
                 .with_setting("--max-connections"),
             requests: gate("requests", requests, queue_limit)
                 .with_setting("--max-concurrent-requests"),
-            planning: gate("filters being planned", PLANNED_AT_ONCE, queue_limit),
+            planning: gate("filters and regions being read", PLANNED_AT_ONCE, queue_limit),
             large_answers: gate("large answers", large_answers, large_queue_limit)
                 .with_setting("--memory-mib")
                 .with_queue(requests),
@@ -184,6 +188,11 @@ impl Limits {
                 options.memory_bytes / 4,
             )
             .with_reserve(),
+            // A single map may take most of it, so it is not shared out.
+            regions: Budget::new(
+                "regions of the sky (a quarter of --memory-mib)",
+                options.memory_bytes / 4,
+            ),
             // One client's share is at least one message.
             bodies: budget("bodies", body_bytes.max(message_bytes)),
             options: Arc::new(options),
@@ -203,6 +212,7 @@ impl Limits {
             streams: self.streams.for_caller(caller),
             exchanges: self.exchanges.for_caller(caller),
             exchange_ids: self.exchange_ids.for_caller(caller),
+            regions: self.regions.for_caller(caller),
             bodies: self.bodies.for_caller(caller),
         }))
     }
@@ -222,8 +232,8 @@ impl Limits {
     }
 
     /// How the memory that is held for clients is used.
-    pub fn budgets(&self) -> [BudgetUse; 2] {
-        [self.exchange_ids.usage(), self.bodies.usage()]
+    pub fn budgets(&self) -> [BudgetUse; 3] {
+        [self.exchange_ids.usage(), self.regions.usage(), self.bodies.usage()]
     }
 
     /// How long an exchange may pause between two messages with ids.

@@ -16,6 +16,7 @@ PARTS = {
     "statements": ["statements"],
     "writing": ["writing"],
     "layouts": ["layouts"],
+    "sky": ["cones", "matches", "field"],
 }
 
 

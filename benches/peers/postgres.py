@@ -88,6 +88,31 @@ class Cluster:
             sys.exit("PostgreSQL refused a statement")
         return said.strip()
 
+    def copied(self, before, copy, rows, *after):
+        """What statements say, in one session with rows for a COPY among them."""
+        process = self.psql(before, copy, *after, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        said = process.communicate(rows)[0]
+        if process.returncode != 0:
+            sys.exit("PostgreSQL refused a statement")
+        return said.strip()
+
+    def load_places(self, table):
+        """The sources of a table of packets, in the order of the sky, with an index of q3c."""
+        print(f"PostgreSQL loads {table.sources:,} places", file=sys.stderr)
+        fields = parquet.read_schema(table.files[0]).field("diaSource").type
+        columns = ", ".join(f'"{field.name}" {TYPES[field.type]}' for field in fields)
+        copy = "COPY sources FROM STDIN (FORMAT csv)"
+        loader = self.psql("CREATE EXTENSION q3c", f"CREATE TABLE sources ({columns})", copy, stdin=subprocess.PIPE)
+        for batch in parquet.ParquetFile(table.files[0]).iter_batches(65_536, columns=["diaSource"]):
+            rows = pyarrow.RecordBatch.from_struct_array(batch["diaSource"])
+            csv.write_csv(rows, loader.stdin.buffer, csv.WriteOptions(include_header=False))
+        loader.stdin.close()
+        if loader.wait() != 0:
+            sys.exit("PostgreSQL did not take the places")
+        self.asked("CREATE INDEX by_place ON sources (q3c_ang2ipix(ra, dec))", "CLUSTER sources USING by_place")
+        self.asked("VACUUM ANALYZE sources", "CREATE EXTENSION pg_prewarm")
+        self.asked("SELECT pg_prewarm('sources') + pg_prewarm('by_place')")
+
     def load(self, survey):
         print(f"PostgreSQL loads {survey.sources:,} sources", file=sys.stderr)
         schema = parquet.read_schema(survey.files[0])

@@ -20,8 +20,19 @@ class Programs:
 
 
 def install():
-    """PostgreSQL's server and wrk, from Debian."""
+    """PostgreSQL's server, its q3c, and wrk, from Debian."""
     missing = [name for name, there in [("postgresql", server_folder()), ("wrk", shutil.which("wrk"))] if not there]
+    get(missing)
+    if not q3c():
+        get([f"postgresql-{server_folder().parent.name}-q3c"])
+
+
+def q3c():
+    """Where PostgreSQL has its index of the sky."""
+    return next(Path("/usr/share/postgresql").glob(f"{server_folder().parent.name}/extension/q3c.control"), None)
+
+
+def get(missing):
     if not missing:
         return
     if not shutil.which("apt-get"):

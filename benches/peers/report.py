@@ -46,6 +46,9 @@ def main():
         writing=tables.writing(results["writing"]),
         default_layout=tables.default_layout(results["layouts"]),
         layouts=tables.layouts(results["layouts"]),
+        cones=tables.cones(results["cones"]),
+        matches=tables.matches(results["matches"]),
+        field=tables.field(results["field"]),
     )
     arguments.report.write_text(text)
 

@@ -24,6 +24,7 @@ from parts import PARTS, chosen, earlier, part_of
 from postgres import Cluster
 from readers import DuckFiles, DuckTable, Measurer, Postgres
 from readiness import readiness
+from sky import sky
 from statements import statements
 from storage import storage
 from survey import Survey
@@ -82,6 +83,8 @@ def measurements(arguments, built):
         yield "writing", writing(built, surveys[0], arguments)
     if "layouts" in only:
         yield "layouts", layouts(built, surveys[0], arguments)
+    if "sky" in only:
+        yield from sky(built, arguments)
 
 
 def made(built, arguments, objects):
@@ -119,6 +122,8 @@ def parse():
     parser.add_argument("--folder", required=True, type=Path, help="for surveys and built programs")
     parser.add_argument("--objects", type=int, nargs="+", default=[56_000, 560_000, 5_600_000])
     parser.add_argument("--peers-up-to", type=int, default=560_000, help="objects of the largest survey that peers load")
+    parser.add_argument("--sky-objects", type=int, nargs="+", default=[1_000_000, 10_000_000], help="of the tables that are searched by place")
+    parser.add_argument("--sky-peers-up-to", type=int, default=10_000_000, help="objects of the largest of them that peers load")
     parser.add_argument("--reuse", action="store_true", help="surveys of an earlier run, with its figures of making them")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--lookups", type=int, default=300, help="of one object, in each round, for each reader")

@@ -159,3 +159,18 @@ def layout(row, is_default):
         *(row["seconds"][statement][reader] for statement in ("scan", "aggregate") for reader in ("diaflight", "duckdb")),
         *by_columns("storage", "requests"), *(read / 1024 for read in by_columns("storage", "bytes")),
     ]
+
+
+def cones(rows):
+    head = ["objects", "reader", "rows", "p50 ms", "p90 ms", "p99 ms"]
+    return table(head, [[millions(row["objects"]), NAMES[row["reader"]], row["rows"], *(row[p] / 1000 for p in ("p50", "p90", "p99"))] for row in rows])
+
+
+def matches(rows):
+    head = ["objects", "places", "diaflight, s", "astropy, s", "PostgreSQL, s"]
+    return table(head, [[millions(row["objects"]), row["places"], row["diaflight"], row["astropy"], row["postgres"]] for row in rows])
+
+
+def field(rows):
+    head = ["objects in the answer", "sources of the table", "s"]
+    return table(head, [[row["objects"], millions(row["sources"]), row["seconds"]] for row in rows])

@@ -30,7 +30,7 @@ class Target:
 def targets(results):
     return [
         *of_engine(results), *of_http(results), *of_size(results), *of_many(results),
-        *of_server(results), *of_storage(results), *of_writing(results), *of_statements(results),
+        *of_server(results), *of_storage(results), *of_writing(results), *of_statements(results), *of_sky(results),
     ]
 
 
@@ -104,3 +104,21 @@ def of_writing(results):
 def of_statements(results):
     for row in results["statements"]:
         yield Target(f"SQL, {row['statement']}", "at most 1.2 x DuckDB, same files", row["diaflight"], S, row["duckdb"], 1.2)
+
+
+def of_sky(results):
+    p50 = {(row["reader"], row["objects"]): row["p50"] / 1000 for row in results["cones"]}
+    sizes = sorted(objects for reader, objects in p50 if reader == "engine")
+    beside = max(objects for reader, objects in p50 if reader == "postgres")
+    what = lambda objects: f"engine, 5 arcsec of {objects:,} objects, 4 columns, p50"
+    yield at_most(what(beside), p50["engine", beside], MS, 0.3, "0.3 ms")
+    yield Target(what(beside), "at most PostgreSQL's with q3c", p50["engine", beside], MS, p50["postgres", beside], 1)
+    yield Target(what(sizes[-1]), f"at most 1.25 x that of {sizes[0]:,}", p50["engine", sizes[-1]], MS, p50["engine", sizes[0]], 1.25)
+    for row in results["field"]:
+        n, limit = ("all", 2) if row["n"] > row["objects"] else (f"the nearest {row['n']:,}", 0.3)
+        yield at_most(f"HTTP JSON, half a degree of a dense field, {n}", row["seconds"], S, limit, f"{limit} s")
+    row = max(results["matches"], key=lambda row: row["objects"])
+    what = f"HTTP, {row['places']:,} places matched with {row['objects']:,} objects"
+    yield at_most(what, row["diaflight"], S, 10, "10 s")
+    yield Target(what, "5 x faster than astropy, once it has all places", row["diaflight"], S, row["astropy"], 1 / 5)
+    yield Target(what, "at most PostgreSQL's with q3c", row["diaflight"], S, row["postgres"], 1)

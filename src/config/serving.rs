@@ -91,8 +91,8 @@ pub struct HttpArgs {
     #[arg(long, value_name = "MS", default_value_t = ms(SERVER.drain_limit), env = "DIAFLIGHT_DRAIN_LIMIT_MS")]
     pub drain_limit_ms: u64,
     /// Memory for large answers, in MiB. Each may use 96 and then spills to temporary files; answers without memory wait. On
-    /// top come half as much, which they use while it is free, a quarter for the ids of exchanges, and 64 MiB for each bulk
-    /// read of a table whose files are not sorted
+    /// top come half as much, which they use while it is free, a quarter each for the ids of exchanges and for regions of the
+    /// sky, and 64 MiB for each bulk read of a table whose files are not sorted
     #[arg(long, value_name = "MIB", default_value_t = mib(SERVER.memory_bytes), env = "DIAFLIGHT_MEMORY_MIB",
           value_parser = clap::value_parser!(u64).range(16..))]
     pub memory_mib: u64,

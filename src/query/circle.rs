@@ -59,6 +59,8 @@ pub enum TimeKind {
     Within,
     /// Some of it.
     Across,
+    /// Its beginning.
+    First,
 }
 
 impl ActiveTime {
@@ -66,6 +68,7 @@ impl ActiveTime {
         match self.kind {
             TimeKind::Within => first_mjd >= self.from_mjd && last_mjd <= self.to_mjd,
             TimeKind::Across => first_mjd <= self.to_mjd && last_mjd >= self.from_mjd,
+            TimeKind::First => (self.from_mjd..=self.to_mjd).contains(&first_mjd),
         }
     }
 }

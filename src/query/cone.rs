@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
-
 use super::circle::{ActiveTime, Circle};
-use super::found::{FoundObject, FoundObjects};
+use super::found::{FoundObject, FoundObjects, SearchedIn};
 use super::near::Near;
 use super::newest_sources::NewestSource;
 use super::prepared_tables::PreparedTables;
@@ -44,18 +42,12 @@ impl Engine {
         Ok(self.tables_of_search(search).await?.versions())
     }
 
-    /// The columns of an answer when none is named, and those that the server computes.
-    pub async fn cone_schemas(&self) -> Result<(SchemaRef, SchemaRef)> {
-        let tables = self.beside(Table::Objects, None, None).await?;
-        let columns = tables.planner().columns();
-        Ok((columns.schema(), columns.computed()))
-    }
-
     /// Looks for the objects of a search. Errors: `TooLarge` for more than a million.
     pub async fn find(&self, cone: &ConeQuery) -> Result<FoundObjects> {
         let tables = self.tables_of_search(&cone.search).await?;
-        let newest = self.newest_near(&tables, Near::Circle(cone.circle)).await?;
-        self.found(cone, tables, newest, None).await
+        let near = Near::Circle(cone.circle);
+        let newest = self.newest_near(&tables, near, cone.search.time).await?;
+        Ok(found(cone, tables, newest, None))
     }
 
     /// The same where it takes little; `None` where it may not, and workers are to do it.
@@ -68,44 +60,32 @@ impl Engine {
                 Some((newest, rows)) => (newest, Some(rows)),
                 None => return Ok(None),
             },
-            Some(_) => match self.newest_if_small(&tables, cone.circle, ids).await? {
+            Some(time) => match self.newest_if_small(&tables, cone.circle, time, ids).await? {
                 Some(newest) => (newest, None),
                 None => return Ok(None),
             },
         };
-        self.found(cone, tables, newest, rows).await.map(Some)
-    }
-
-    async fn found(
-        &self,
-        cone: &ConeQuery,
-        tables: Arc<PreparedTables>,
-        mut newest: Vec<NewestSource>,
-        rows: Option<Answer>,
-    ) -> Result<FoundObjects> {
-        if let Some(time) = cone.search.time {
-            self.note_first_times(&tables, &mut newest).await?;
-            newest.retain(|source| time.holds(source.first_mjd, source.last_mjd));
-        }
-        let found = newest.iter().filter_map(|source| {
-            let separation_deg = cone.circle.separation_deg(source.place)?;
-            Some(FoundObject { place: 0, id: source.id, separation_deg })
-        });
-        let mut objects: Vec<_> = found.collect();
-        objects.sort_unstable_by(FoundObject::distance_order);
-        let total = objects.len();
-        objects.truncate(cone.most);
-        Ok(FoundObjects {
-            objects,
-            total,
-            names: None,
-            columns: cone.search.columns.clone(),
-            tables,
-            rows,
-        })
+        Ok(Some(found(cone, tables, newest, rows)))
     }
 
     pub(super) async fn tables_of_search(&self, search: &SkySearch) -> Result<Arc<PreparedTables>> {
         self.beside(Table::Objects, search.as_of.as_ref(), search.objects_version).await
     }
+}
+
+/// The objects that are in the circle, the nearest of them.
+fn found(
+    cone: &ConeQuery,
+    tables: Arc<PreparedTables>,
+    newest: Vec<NewestSource>,
+    rows: Option<Answer>,
+) -> FoundObjects {
+    let found = newest.iter().filter_map(|source| {
+        let rank = cone.circle.separation_deg(source.place)?;
+        Some(FoundObject { place: 0, id: source.id, rank })
+    });
+    let objects = found.collect();
+    let columns = cone.search.columns.clone();
+    let found = FoundObjects::new(objects, SearchedIn::Circle, tables, columns);
+    FoundObjects { rows, ..found.first(cone.most) }
 }

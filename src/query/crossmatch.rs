@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::circle::Circle;
 use super::cone::SkySearch;
-use super::found::{FoundObject, FoundObjects};
+use super::found::{FoundObject, FoundObjects, SearchedIn};
 use super::near::Near;
 use super::place_grid::PlaceGrid;
 use super::prepared_tables::PreparedTables;
@@ -44,9 +44,8 @@ impl Engine {
             self.match_some(&tables, query, numbers, &mut near).await?;
         }
         let objects = near.concat();
-        let total = objects.len();
-        let (names, columns) = (Some(query.names.clone()), query.search.columns.clone());
-        Ok(FoundObjects { objects, total, names, columns, tables, rows: None })
+        let (columns, names) = (query.search.columns.clone(), query.names.clone());
+        Ok(FoundObjects::new(objects, SearchedIn::Places(names), tables, columns))
     }
 
     /// Adds what is near some of the places, which are given by their numbers.
@@ -62,15 +61,11 @@ impl Engine {
             Circle { ra_deg, dec_deg, radius_deg: query.radius_deg }
         });
         let grid = PlaceGrid::new(circles.collect());
-        let mut newest = self.newest_near(tables, Near::Places(&grid)).await?;
-        if let Some(time) = query.search.time {
-            self.note_first_times(tables, &mut newest).await?;
-            newest.retain(|source| time.holds(source.first_mjd, source.last_mjd));
-        }
+        let newest = self.newest_near(tables, Near::Places(&grid), query.search.time).await?;
         for source in &newest {
             for (number, separation_deg) in grid.near(source.place) {
                 let place = numbers[number as usize];
-                let found = FoundObject { place, id: source.id, separation_deg };
+                let found = FoundObject { place, id: source.id, rank: separation_deg };
                 keep_nearest(&mut near[place as usize], found, query.most);
             }
         }
@@ -80,7 +75,7 @@ impl Engine {
 
 /// Adds an object to the nearest so far, which are in order.
 fn keep_nearest(nearest: &mut Vec<FoundObject>, found: FoundObject, most: usize) {
-    let at = nearest.partition_point(|one| one.distance_order(&found).is_lt());
+    let at = nearest.partition_point(|one| one.order(&found).is_lt());
     if at < most {
         nearest.truncate(most - 1);
         nearest.insert(at, found);

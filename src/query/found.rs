@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -17,7 +17,10 @@ use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, Query, Rows, Versions};
 use crate::error::{Error, Result};
 use crate::scan::row_bytes;
-use crate::schema::{DESCRIPTION, Family, KEY, PLACE, SEPARATION, Table, UCD};
+use crate::schema::{
+    CREDIBLE_LEVEL, ComputedColumn, EVENT_TIME, Family, KEY, OF_A_CIRCLE, OF_A_CROSSMATCH,
+    OF_A_REGION, PLACE, SEPARATION, Table,
+};
 
 /// Rows that go out together, and at least so many are read together.
 const ROWS_AT_ONCE: usize = 1024;
@@ -27,21 +30,60 @@ const BYTES_AT_ONCE: usize = 8 << 20;
 /// At most so many rows are.
 const MOST_AT_ONCE: usize = 1 << 16;
 
-/// An object near a place.
+/// An object near a place, or in a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FoundObject {
     /// The number of the place, from 0.
     pub place: u32,
     /// Its `diaObjectId`.
     pub id: i64,
-    /// How far its newest source is from the place.
-    pub separation_deg: f64,
+    /// How far its newest source is from the place in degrees; in a region, the credible level there, NaN where it has none.
+    pub rank: f64,
 }
 
 impl FoundObject {
-    /// Of two objects near a place the nearer comes first, and of two that are as near the one with the smaller id.
-    pub(super) fn distance_order(&self, other: &Self) -> std::cmp::Ordering {
-        self.separation_deg.total_cmp(&other.separation_deg).then(self.id.cmp(&other.id))
+    /// Of two objects the nearer comes first, and of two that are as near the one with the smaller id.
+    pub(super) fn order(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank.total_cmp(&other.rank).then(self.id.cmp(&other.id))
+    }
+}
+
+/// Where objects are looked for. The columns of the answer say it of each.
+#[derive(Clone, Debug)]
+pub enum SearchedIn {
+    /// A circle.
+    Circle,
+    /// Near places with these names.
+    Places(Arc<[String]>),
+    /// A region; with the time of its event, MJD in TAI.
+    Region(Option<f64>),
+}
+
+impl SearchedIn {
+    /// The columns before those of the rows, and those after them.
+    pub fn columns(&self) -> [&'static [ComputedColumn]; 2] {
+        match self {
+            Self::Circle => [&[], &OF_A_CIRCLE],
+            Self::Places(_) => [&OF_A_CROSSMATCH, &OF_A_CIRCLE],
+            Self::Region(_) => [&[], &OF_A_REGION],
+        }
+    }
+
+    /// One of these columns, of some objects; `None` for another name.
+    fn column(&self, name: &str, objects: &[FoundObject]) -> Option<ArrayRef> {
+        let ranks = || objects.iter().map(|object| Some(object.rank));
+        let column: Float64Array = match (name, self) {
+            (PLACE, Self::Places(names)) => {
+                let name = |object: &FoundObject| names.get(object.place as usize);
+                let names = objects.iter().map(name);
+                return Some(Arc::new(names.collect::<StringArray>()));
+            }
+            (SEPARATION, _) => ranks().collect(),
+            (CREDIBLE_LEVEL, _) => ranks().map(|level| level.filter(|it| !it.is_nan())).collect(),
+            (EVENT_TIME, Self::Region(time)) => objects.iter().map(|_| *time).collect(),
+            _ => return None,
+        };
+        Some(Arc::new(column))
     }
 }
 
@@ -51,8 +93,7 @@ pub struct FoundObjects {
     pub objects: Vec<FoundObject>,
     /// How many there are in all.
     pub total: usize,
-    /// What the places are called, where rows say it.
-    pub(super) names: Option<Arc<[String]>>,
+    pub(super) searched_in: SearchedIn,
     pub(super) columns: Columns,
     pub(super) tables: Arc<PreparedTables>,
     /// Their rows and perhaps some others, where these were read to find them.
@@ -60,6 +101,24 @@ pub struct FoundObjects {
 }
 
 impl FoundObjects {
+    /// What a search found, in any order.
+    pub(super) fn new(
+        objects: Vec<FoundObject>,
+        searched_in: SearchedIn,
+        tables: Arc<PreparedTables>,
+        columns: Columns,
+    ) -> Self {
+        let total = objects.len();
+        Self { objects, total, searched_in, columns, tables, rows: None }
+    }
+
+    /// The same with the first so many of them alone, in order.
+    pub(super) fn first(mut self, most: usize) -> Self {
+        self.objects.sort_unstable_by(FoundObject::order);
+        self.objects.truncate(most);
+        self
+    }
+
     /// How many places have objects near them. Those of a place follow each other.
     pub fn matched(&self) -> usize {
         self.objects.chunk_by(|one, other| one.place == other.place).count()
@@ -72,10 +131,18 @@ impl FoundObjects {
 }
 
 impl Engine {
+    /// The columns of an answer when none is named, and those that the server computes.
+    pub async fn found_schemas(&self, searched_in: &SearchedIn) -> Result<(SchemaRef, SchemaRef)> {
+        let tables = self.beside(Table::Objects, None, None).await?;
+        let columns = tables.planner().columns();
+        let with = |columns: SchemaRef| schema(&columns, None, searched_in);
+        Ok((with(columns.schema()), with(columns.computed())))
+    }
+
     /// The newest sources of what was found, a row each, with what their objects say besides.
     pub async fn newest_sources(&self, found: FoundObjects) -> Result<Answer> {
-        let FoundObjects { objects, names, columns, tables, rows, .. } = found;
-        let (asked, left_out) = with_key(columns);
+        let FoundObjects { objects, searched_in, columns, tables, rows, .. } = found;
+        let (asked, left_out) = with_key(columns, &searched_in);
         let (first, others) = objects.split_at(objects.len().min(ROWS_AT_ONCE));
         let answer = match rows {
             Some(rows) => rows,
@@ -85,8 +152,9 @@ impl Engine {
         let at_once = BYTES_AT_ONCE / row_bytes(&answer.schema);
         let parts = others.chunks(at_once.clamp(ROWS_AT_ONCE, MOST_AT_ONCE));
         let (first, parts) = (first.to_vec(), parts.map(<[_]>::to_vec).collect::<Vec<_>>());
-        let schema = schema(&answer.schema, left_out.as_deref(), names.is_some());
-        let rows = FoundRows { engine: self.clone(), tables, asked, names, schema: schema.clone() };
+        let schema = schema(&answer.schema, left_out.as_deref(), &searched_in);
+        let engine = self.clone();
+        let rows = FoundRows { engine, tables, asked, searched_in, schema: schema.clone() };
         let rest = rows.clone();
         let rest = stream::iter(parts).then(move |part| rest.clone().of(part));
         let rows = stream::once(rows.in_order(first, answer.rows)).chain(rest);
@@ -105,7 +173,7 @@ impl Engine {
         ids: Vec<i64>,
         columns: &Columns,
     ) -> Result<Option<(Vec<NewestSource>, Answer)>> {
-        let (columns, _) = with_key(columns.clone());
+        let (columns, _) = with_key(columns.clone(), &SearchedIn::Circle);
         let query =
             Query { rows: Rows::NewestSources, columns, ..of_objects(Table::Sources, ids, &[]) };
         let answer = self.run_on(tables, &query).await?;
@@ -131,16 +199,18 @@ fn served(name: &str) -> String {
     format!("{}:{name}", Family::Rubin.prefix())
 }
 
-/// The columns with the key, by which the rows are put in order, and its name where it was not asked for.
-fn with_key(mut asked: Columns) -> (Columns, Option<String>) {
+/// The columns that are read: without those that the search says itself, and with the key, by which the rows are put in order; and the name
+/// of the key where it was not asked for.
+fn with_key(mut asked: Columns, searched_in: &SearchedIn) -> (Columns, Option<String>) {
     let key = served(KEY);
-    match &mut asked {
-        Columns::Named(named) if !named.contains(&key) => {
-            named.push(key.clone());
-            (asked, Some(key))
-        }
-        _ => (asked, None),
+    let Columns::Named(named) = &mut asked else { return (asked, None) };
+    let own = searched_in.columns().concat();
+    named.retain(|name| !own.iter().any(|column| column.documented().name() == name));
+    if named.contains(&key) {
+        return (asked, None);
     }
+    named.push(key.clone());
+    (asked, Some(key))
 }
 
 /// The rows of a part, some at a time.
@@ -155,7 +225,7 @@ struct FoundRows {
     engine: Engine,
     tables: Arc<PreparedTables>,
     asked: Columns,
-    names: Option<Arc<[String]>>,
+    searched_in: SearchedIn,
     schema: SchemaRef,
 }
 
@@ -185,35 +255,23 @@ impl FoundRows {
         let order = UInt64Array::from(order.collect::<Result<Vec<_>>>()?);
         let rows = take_record_batch(&rows, &order)?;
         let column = |field: &Arc<Field>| -> Result<ArrayRef> {
-            Ok(match field.name().as_str() {
-                PLACE => Arc::new(StringArray::from_iter(self.names_of(&objects))),
-                SEPARATION => {
-                    let separations = objects.iter().map(|object| object.separation_deg);
-                    Arc::new(Float64Array::from_iter_values(separations))
-                }
-                name => rows.column(schema.index_of(name)?).clone(),
-            })
+            match self.searched_in.column(field.name(), &objects) {
+                Some(column) => Ok(column),
+                None => Ok(rows.column(schema.index_of(field.name())?).clone()),
+            }
         };
         let columns = self.schema.fields().iter().map(column).collect::<Result<Vec<_>>>()?;
         Ok(RecordBatch::try_new(self.schema.clone(), columns)?)
     }
-
-    fn names_of(&self, objects: &[FoundObject]) -> impl Iterator<Item = Option<&str>> {
-        let names = self.names.as_deref().unwrap_or_default();
-        objects.iter().map(|object| names.get(object.place as usize).map(String::as_str))
-    }
 }
 
-/// The columns of the answer: first the name of the place, where rows say it.
-fn schema(rows: &Schema, left_out: Option<&str>, with_place: bool) -> SchemaRef {
-    let place = with_place.then(|| {
-        let about = [(UCD, "meta.id"), (DESCRIPTION, "Name of the place, or its number from 0.")];
-        let about = about.map(|(key, value)| (key.to_string(), value.to_string()));
-        Arc::new(Field::new(PLACE, DataType::Utf8, true).with_metadata(about.into()))
-    });
+/// The columns of the answer.
+fn schema(rows: &Schema, left_out: Option<&str>, searched_in: &SearchedIn) -> SchemaRef {
+    let [first, last] = searched_in.columns();
     let own = rows.fields().iter().filter(|field| Some(field.name().as_str()) != left_out);
-    let fields: Vec<_> = place.into_iter().chain(own.cloned()).collect();
-    Arc::new(Schema::new_with_metadata(fields, rows.metadata().clone()))
+    let said = |column: &ComputedColumn| Arc::new(column.documented());
+    let fields = first.iter().map(said).chain(own.cloned()).chain(last.iter().map(said));
+    Arc::new(Schema::new_with_metadata(fields.collect::<Vec<_>>(), rows.metadata().clone()))
 }
 
 fn of_newest(objects: &[FoundObject], columns: &Columns) -> Query {

@@ -18,6 +18,7 @@ mod file_check;
 mod filter;
 mod follow;
 mod found;
+mod in_region;
 mod large;
 mod looks;
 mod near;
@@ -40,7 +41,8 @@ pub use circle::{ActiveTime, Circle, TimeKind};
 pub use cone::{ConeQuery, SkySearch};
 pub use crossmatch::CrossmatchQuery;
 pub use engine::{Answer, Engine};
-pub use found::{FoundObject, FoundObjects};
+pub use found::{FoundObject, FoundObjects, SearchedIn};
+pub use in_region::RegionQuery;
 pub use looks::TableLooks;
 pub use options::EngineOptions;
 pub use query_sql::TAGGED_SOURCES;
@@ -120,7 +122,7 @@ pub enum Rows {
     },
     /// The sources in a circle, in the order of their objects.
     SourcesWithin(Circle),
-    /// The newest source of each object with the newest state of the object; with a column for the separation from a place, which is null.
+    /// The newest source of each object with the newest state of the object.
     NewestSources,
 }
 

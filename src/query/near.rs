@@ -3,13 +3,15 @@
 
 use futures::TryStreamExt;
 
-use super::circle::Circle;
+use super::circle::{ActiveTime, Circle};
 use super::newest_sources::{NewestSource, NewestSources, doubles, longs, places};
 use super::place_grid::PlaceGrid;
 use super::prepared_tables::PreparedTables;
 use super::{Answer, Columns, Engine, ObjectIds, Order, Query, Rows};
+use crate::astronomy::CELL_ORDER;
 use crate::error::{Error, Kind, Result};
-use crate::scan::places_cells;
+use crate::region::Region;
+use crate::scan::{MOST_CELLS, places_cells};
 use crate::schema::Table;
 use crate::warehouse::{DataFile, Snapshot};
 
@@ -18,6 +20,9 @@ const MOST_OBJECTS: usize = 1 << 20;
 
 /// So many are looked at on a serving thread.
 const FEW_OBJECTS: usize = 256;
+
+/// The time of so many is looked up together.
+const TIMED_AT_ONCE: usize = 1 << 16;
 
 /// The time of the first source, as a column of objects.
 const FIRST_TIME: &str = "firstDiaSourceMjdTaiFink";
@@ -29,6 +34,8 @@ pub(super) enum Near<'a> {
     Circle(Circle),
     /// In circles around many places.
     Places(&'a PlaceGrid),
+    /// In a region, which may be much of the sky.
+    Region(&'a Region),
 }
 
 impl Near<'_> {
@@ -39,14 +46,16 @@ impl Near<'_> {
                 places_cells([circle.ra_deg, circle.dec_deg], circle.radius_deg)
             }
             Near::Places(grid) => Some(grid.cells()),
+            Near::Region(region) => region.cells(CELL_ORDER, MOST_CELLS),
         }
     }
 
-    /// Whether a source at a place may be near. It is, in a circle.
+    /// Whether a source at a place may be near. It is, in a circle or a region.
     fn may_have(&self, place: [f64; 2]) -> bool {
         match self {
             Near::Circle(circle) => circle.separation_deg(place).is_some(),
             Near::Places(grid) => grid.may_be_near(place),
+            Near::Region(region) => region.level(place).is_some(),
         }
     }
 
@@ -54,21 +63,23 @@ impl Near<'_> {
     fn sources(&self) -> Rows {
         match self {
             Near::Circle(circle) => Rows::SourcesWithin(*circle),
-            Near::Places(_) => Rows::all(Table::Sources, Order::ByObject),
+            Near::Places(_) | Near::Region(_) => Rows::all(Table::Sources, Order::ByObject),
         }
     }
 }
 
 impl Engine {
-    /// The objects whose newest source may be near, in the order of their ids. Errors: `TooLarge` for more than [`MOST_OBJECTS`].
+    /// The objects whose newest source may be near, and that have varied at a time, in the order of their ids. Errors: `TooLarge` for more
+    /// than [`MOST_OBJECTS`].
     pub(super) async fn newest_near(
         &self,
         tables: &PreparedTables,
         near: Near<'_>,
+        time: Option<ActiveTime>,
     ) -> Result<Vec<NewestSource>> {
         let ids = self.candidates(tables, near).await?;
         let light_curves = self.light_curves(tables, ids).await?;
-        newest_of(light_curves, near).await
+        self.newest_of(tables, light_curves, near, time).await
     }
 
     /// The objects that may be in a circle, ascending, where they are few; `None` where they are not, or not known before much is read.
@@ -88,38 +99,63 @@ impl Engine {
         Ok((ids.len() <= FEW_OBJECTS).then_some(ids))
     }
 
-    /// The newest sources of some objects, where they are in a circle; `None` where that is no small lookup.
+    /// The newest sources of some objects, where they are in a circle, and the object has varied at a time; `None` where that is no small
+    /// lookup.
     pub(super) async fn newest_if_small(
         &self,
         tables: &PreparedTables,
         circle: Circle,
+        time: ActiveTime,
         ids: Vec<i64>,
     ) -> Result<Option<Vec<NewestSource>>> {
-        let light_curves = self.light_curves(tables, ids).await?;
+        let light_curves = self.light_curves(tables, ObjectIds::Listed(ids)).await?;
         if light_curves.is_large {
             return Ok(None);
         }
-        newest_of(light_curves, Near::Circle(circle)).await.map(Some)
+        self.newest_of(tables, light_curves, Near::Circle(circle), Some(time)).await.map(Some)
     }
 
     /// The times and places of the sources of objects, object after object, the newest first.
-    async fn light_curves(&self, tables: &PreparedTables, ids: Vec<i64>) -> Result<Answer> {
+    async fn light_curves(&self, tables: &PreparedTables, ids: ObjectIds) -> Result<Answer> {
         const COLUMNS: [&str; 4] = ["r:diaObjectId", "r:midpointMjdTai", "r:ra", "r:dec"];
-        self.rows_of(tables, &of_objects(Table::Sources, ids, &COLUMNS)).await
+        let query = Query { ids, ..of_objects(Table::Sources, Vec::new(), &COLUMNS) };
+        self.rows_of(tables, &query).await
+    }
+
+    /// The newest source of each of the light curves, where it may be near, and the object has varied at a time.
+    async fn newest_of(
+        &self,
+        tables: &PreparedTables,
+        mut light_curves: Answer,
+        near: Near<'_>,
+        time: Option<ActiveTime>,
+    ) -> Result<Vec<NewestSource>> {
+        let mut sources = NewestSources::new(|place| near.may_have(place));
+        let mut newest = Vec::new();
+        while let Some(rows) = light_curves.rows.try_next().await? {
+            sources.take(&rows)?;
+            if sources.found() >= TIMED_AT_ONCE {
+                newest.extend(self.at_time(tables, sources.take_found(), time).await?);
+                not_too_many(newest.len())?;
+            }
+        }
+        newest.extend(self.at_time(tables, sources.finish(), time).await?);
+        not_too_many(newest.len())?;
+        Ok(newest)
     }
 
     /// The objects that have a source near, ascending, and perhaps some others: those in the table of places, and those of files that it
     /// does not cover. The newest source of an object is one of its sources that are near, or the object is not.
-    async fn candidates(&self, tables: &PreparedTables, near: Near<'_>) -> Result<Vec<i64>> {
+    async fn candidates(&self, tables: &PreparedTables, near: Near<'_>) -> Result<ObjectIds> {
         let sources = tables.snapshot();
         let places = self.tables.shared.places.current();
         let (Some(places), Some(cells)) = (places, near.cells()) else {
-            return self.scanned(tables, near).await;
+            return self.unknown(tables, near).await;
         };
         let not_covered = |file: &&DataFile| !file.is_in(places.snapshot());
         let files: Vec<_> = sources.files.iter().filter(not_covered).cloned().collect();
         if files.len() == sources.files.len() {
-            return self.scanned(tables, near).await;
+            return self.unknown(tables, near).await;
         }
         let mut ids = places.objects(cells, MOST_OBJECTS).await?;
         if !files.is_empty() {
@@ -128,8 +164,16 @@ impl Engine {
             ids.sort_unstable();
             ids.dedup();
         }
-        not_too_many(&ids)?;
-        Ok(ids)
+        not_too_many(ids.len())?;
+        Ok(ObjectIds::Listed(ids))
+    }
+
+    /// The same where no places are known. A region may be large, so the light curves of all objects are read once instead.
+    async fn unknown(&self, tables: &PreparedTables, near: Near<'_>) -> Result<ObjectIds> {
+        match near {
+            Near::Region(_) => Ok(ObjectIds::EVERY),
+            _ => self.scanned(tables, near).await.map(ObjectIds::Listed),
+        }
     }
 
     /// The objects that have a source near, ascending, by a look at all sources.
@@ -149,7 +193,7 @@ impl Engine {
                     ids.push(id);
                 }
             }
-            not_too_many(&ids)?;
+            not_too_many(ids.len())?;
         }
         Ok(ids)
     }
@@ -168,8 +212,22 @@ impl Engine {
         }
     }
 
+    /// Those of some objects, in the order of their ids, that have varied at a time.
+    async fn at_time(
+        &self,
+        tables: &PreparedTables,
+        mut found: Vec<NewestSource>,
+        time: Option<ActiveTime>,
+    ) -> Result<Vec<NewestSource>> {
+        if let Some(time) = time {
+            self.note_first_times(tables, &mut found).await?;
+            found.retain(|source| time.holds(source.first_mjd, source.last_mjd));
+        }
+        Ok(found)
+    }
+
     /// Replaces the times of the first sources by what the objects say of them, where they do.
-    pub(super) async fn note_first_times(
+    async fn note_first_times(
         &self,
         tables: &PreparedTables,
         found: &mut [NewestSource],
@@ -194,19 +252,11 @@ impl Engine {
     }
 }
 
-/// The newest source of each of the light curves, where it may be near.
-async fn newest_of(mut light_curves: Answer, near: Near<'_>) -> Result<Vec<NewestSource>> {
-    let mut newest = NewestSources::new(|place| near.may_have(place));
-    while let Some(rows) = light_curves.rows.try_next().await? {
-        newest.take(&rows)?;
-    }
-    Ok(newest.finish())
-}
-
-fn not_too_many(ids: &[i64]) -> Result<()> {
-    if ids.len() > MOST_OBJECTS {
-        let text =
-            format!("there are more than {MOST_OBJECTS} objects there: give a smaller radius");
+fn not_too_many(objects: usize) -> Result<()> {
+    if objects > MOST_OBJECTS {
+        let text = format!(
+            "there are more than {MOST_OBJECTS} objects there: ask for a smaller part of the sky"
+        );
         return Err(Error::new(Kind::TooLarge, text));
     }
     Ok(())

@@ -59,7 +59,17 @@ impl<F: FnMut([f64; 2]) -> bool> NewestSources<F> {
         Ok(())
     }
 
-    /// The objects whose newest source is looked for, in the order in which they came.
+    /// How many have been found.
+    pub(super) fn found(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Takes out those that have been found.
+    pub(super) fn take_found(&mut self) -> Vec<NewestSource> {
+        std::mem::take(&mut self.found)
+    }
+
+    /// The objects whose newest source is looked for, in the order in which they came, without those that were taken out.
     pub(super) fn finish(mut self) -> Vec<NewestSource> {
         self.end();
         self.found

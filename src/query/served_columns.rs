@@ -15,8 +15,7 @@ use crate::error::Result;
 use crate::nearest::nearest;
 use crate::plan::OpenTable;
 use crate::schema::{
-    self, COMPUTED, ComputedColumn, OF_A_CIRCLE, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, OF_A_PLACE,
-    Table,
+    self, COMPUTED, ComputedColumn, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, OF_A_PLACE, Table,
 };
 
 /// For so many unknown names the nearest known one is looked for. A client may send thousands.
@@ -75,15 +74,12 @@ impl ServedColumns {
             own.retain(|column| !is_among(&columns, column));
             columns.extend(own);
         }
-        let of_both: &[_] = match tables.get(1).map(|beside| beside.table) {
-            Some(Table::Objects) => {
-                columns.extend(computed(session, plan, &OF_A_PLACE, false)?);
-                &OF_A_CIRCLE
-            }
-            Some(_) => &OF_A_LIGHT_CURVE,
-            None => &[],
+        let (of_both, by_default): (&[_], _) = match tables.get(1).map(|beside| beside.table) {
+            Some(Table::Objects) => (&OF_A_PLACE, false),
+            Some(_) => (&OF_A_LIGHT_CURVE, true),
+            None => (&[], false),
         };
-        columns.extend(computed(session, plan, of_both, true)?);
+        columns.extend(computed(session, plan, of_both, by_default)?);
         columns.extend(computed(session, plan, &OF_A_MEASUREMENT, false)?);
         columns.sort_by(|a, b| a.field.name().cmp(b.field.name()));
         let names = columns.iter().map(|column| column.field.name().clone());

@@ -35,8 +35,10 @@ pub enum Takes {
     VersionOrTime,
     /// Pairs of numbers, in an array or by name; in a query string a text.
     Places,
-    /// A SQL predicate.
-    Predicate,
+    /// Numbers of cells by their order, in an object; in a query string a text.
+    Cells,
+    /// A text, such as a SQL predicate.
+    Text,
 }
 
 /// The ids of objects.
@@ -63,7 +65,7 @@ pub static COLUMNS: Argument = Argument {
 pub static FILTER: Argument = Argument {
     name: "filter",
     about: "Only the rows for which this SQL predicate is true. Columns have their stored names, without a family.",
-    takes: Takes::Predicate,
+    takes: Takes::Text,
     is_required: false,
     example: "psfFlux > 10000 AND band = 'r'",
 };

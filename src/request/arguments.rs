@@ -27,6 +27,8 @@ pub enum Body<'a> {
     Csv(&'a [u8]),
     /// A table as a VOTable: no arguments.
     Votable(&'a [u8]),
+    /// A map of the sky in FITS: no arguments.
+    Fits(&'a [u8]),
 }
 
 impl Default for Body<'_> {
@@ -56,7 +58,7 @@ pub fn read<'a>(body: Body<'a>, query: &'a str, names: &[&'static str]) -> Resul
         known
     };
     let members = match body {
-        Body::Json(b"") | Body::Csv(_) | Body::Votable(_) => Vec::new(),
+        Body::Json(b"") | Body::Csv(_) | Body::Votable(_) | Body::Fits(_) => Vec::new(),
         Body::Json(json) => json::members(json, &mut wanted)?,
         Body::Form(form) => pairs(form, &mut wanted),
     };

@@ -13,8 +13,7 @@ use super::rows::{IDS_AS, OUTPUT_FORMAT, format, ids_as_text};
 use super::search::{BOTH_AS_OF, radius_deg, search};
 use crate::encode::Format;
 use crate::error::{Error, Result};
-use crate::query::{Columns, CrossmatchQuery, UnknownColumn};
-use crate::schema::PLACE;
+use crate::query::{CrossmatchQuery, UnknownColumn};
 
 static RADIUS: Argument = Argument {
     name: "radius",
@@ -92,11 +91,7 @@ impl CrossmatchRequest {
         let arguments = &mut arguments;
         let radius_deg = radius_deg(&RADIUS, MOST_RADIUS, arguments)?;
         let most = most(places.len().max(1), arguments)?;
-        let mut search = search(arguments)?;
-        if let Columns::Named(names) = &mut search.columns {
-            // It is there in any case.
-            names.retain(|name| name != PLACE);
-        }
+        let search = search(arguments)?;
         let format = arguments.remove(OUTPUT_FORMAT.name).map_or(Ok(Format::Json), format)?;
         let ids_as_text = ids_as_text(arguments)?;
         let (left, mut ignored_arguments) = take(arguments).into_names();
@@ -146,13 +141,6 @@ mod tests {
         assert_eq!((request.query.radius_deg, request.query.most), (60.0 / 3600.0, 1));
         assert_eq!((request.format, request.ids_as_text), (Format::Json, false));
         assert_eq!(*request.query.names, ["0".to_string(), "1".to_string()]);
-    }
-
-    #[test]
-    fn the_place_is_there_whether_asked_for_or_not() {
-        let request = parsed(r#""radius": 5, "columns": "v:place,r:raErr""#).unwrap();
-        let Columns::Named(names) = request.query.search.columns else { panic!("not named") };
-        assert_eq!(names.join(" "), "r:raErr r:ra r:dec r:midpointMjdTai v:separation_degree");
     }
 
     #[test]

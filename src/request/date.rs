@@ -60,6 +60,17 @@ struct UtcTime {
     ms: i64,
 }
 
+/// A time of ISO 8601 in UTC as MJD in TAI; `None` for any other text, and before 1972.
+pub(super) fn iso_mjd_tai(text: &str) -> Option<f64> {
+    let UtcTime { day, ms } = iso(text.trim())?;
+    utc_to_mjd_tai(day, ms)
+}
+
+/// Whether a range of times is among the arguments.
+pub(super) fn has_time(arguments: &Arguments<'_>) -> bool {
+    [&START, &STOP, &WINDOW].iter().any(|argument| arguments.contains_key(argument.name))
+}
+
 /// Takes the range of times out of the arguments of a request; `None` for any time.
 pub(super) fn active_time(arguments: &mut Arguments<'_>) -> Result<Option<ActiveTime>> {
     let kind = kind(arguments)?;

@@ -48,6 +48,11 @@ impl Ignored {
         self.shown.first().map(String::as_str)
     }
 
+    /// Whether a name is among those that are listed.
+    pub fn lists(&self, name: &str) -> bool {
+        self.shown.iter().any(|shown| shown.split(" (perhaps ").next() == Some(name))
+    }
+
     /// Whether nothing was ignored.
     pub fn is_empty(&self) -> bool {
         self.shown.is_empty()

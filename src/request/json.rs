@@ -108,62 +108,7 @@ pub fn members<'a>(
     }
 }
 
-/// Takes the pairs of a member of a JSON object: those of an array, or those of an object with their names.
-pub fn pairs<'a>(
-    body: &'a [u8],
-    name: &str,
-    mut take: impl FnMut(Option<String>, [Scalar<'a>; 2]) -> Result<()>,
-) -> Result<()> {
-    let mut events = SliceJsonParser::new(body);
-    events.parse_next().map_err(malformed)?;
-    while let JsonEvent::ObjectKey(key) = events.parse_next().map_err(malformed)? {
-        let first = events.parse_next().map_err(malformed)?;
-        if key != name {
-            scalar(first, &mut events).map_err(malformed)?;
-            continue;
-        }
-        let (list, object) = (JsonEvent::StartArray, JsonEvent::StartObject);
-        if first != list && first != object {
-            return Err(no_pairs(name));
-        }
-        loop {
-            let (called, begins) = match events.parse_next().map_err(malformed)? {
-                JsonEvent::EndArray | JsonEvent::EndObject => return Ok(()),
-                JsonEvent::ObjectKey(called) => {
-                    (Some(called.into_owned()), events.parse_next().map_err(malformed)?)
-                }
-                event => (None, event),
-            };
-            if begins != list {
-                return Err(no_pairs(name));
-            }
-            take(called, pair(name, &mut events)?)?;
-        }
-    }
-    Ok(())
-}
-
-/// The two values of an array that has just begun.
-fn pair<'a>(name: &str, events: &mut SliceJsonParser<'a>) -> Result<[Scalar<'a>; 2]> {
-    let mut next = || events.parse_next().map_err(malformed);
-    let values = [next()?, next()?];
-    if next()? != JsonEvent::EndArray {
-        return Err(no_pairs(name));
-    }
-    let [one, other] = values.map(|event| match event {
-        JsonEvent::Number(text) => Ok(Scalar::Number(text)),
-        JsonEvent::String(text) => Ok(Scalar::Text(text)),
-        JsonEvent::Null => Ok(Scalar::Null),
-        _ => Err(no_pairs(name)),
-    });
-    Ok([one?, other?])
-}
-
-fn no_pairs(name: &str) -> Error {
-    Error::argument(format!("{name} must be [[ra, dec], ...] or {{\"name\": [ra, dec], ...}}"))
-}
-
-fn malformed(error: JsonSyntaxError) -> Error {
+pub(super) fn malformed(error: JsonSyntaxError) -> Error {
     Error::argument(format!("the body is not valid JSON: {error}"))
 }
 
@@ -181,7 +126,7 @@ fn value<'a>(events: &mut SliceJsonParser<'a>) -> Result<Value<'a>, JsonSyntaxEr
     }
 }
 
-fn scalar<'a>(
+pub(super) fn scalar<'a>(
     event: JsonEvent<'a>,
     events: &mut SliceJsonParser<'a>,
 ) -> Result<Scalar<'a>, JsonSyntaxError> {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::argument::{Argument, Takes};
 use super::arguments::{Arguments, Body};
-use super::json::{self, Scalar, Value};
+use super::json::{Scalar, Value};
+use super::nested;
 use super::position::place;
 use super::votable;
 use crate::error::{Error, Result};
@@ -50,7 +51,7 @@ impl PlaceList {
                 }
             }
             (Some(_), Body::Json(bytes)) => {
-                json::pairs(bytes, PLACES.name, |name, pair| {
+                nested::pairs(bytes, PLACES.name, |name, pair| {
                     places.add(name, pair.map(Value::One))
                 })?;
             }

@@ -3,9 +3,11 @@
 use super::argument::{Argument, Takes};
 use super::arguments::Arguments;
 use super::cone::ConeRequest;
+use super::crossmatch::CrossmatchRequest;
 use super::ignored::Warning;
 use super::json::{Scalar, Value};
 use super::rows::flag;
+use super::skymap::SkymapRequest;
 use crate::error::{Error, Kind, Result};
 use crate::schema::Table;
 
@@ -32,13 +34,19 @@ pub enum DescribedEndpoint {
     Rows(Table),
     /// The search in a circle.
     Cone,
+    /// The search near many places.
+    Crossmatch,
+    /// The search in a region.
+    Skymap,
 }
 
 impl DescribedEndpoint {
-    const ALL: [(&str, Self); 4] = [
+    const ALL: [(&str, Self); 6] = [
         (ConeRequest::PATH, Self::Cone),
+        (CrossmatchRequest::PATH, Self::Crossmatch),
         ("/api/v1/fp", Self::Rows(Table::Fp)),
         ("/api/v1/objects", Self::Rows(Table::Objects)),
+        (SkymapRequest::PATH, Self::Skymap),
         ("/api/v1/sources", Self::Rows(Table::Sources)),
     ];
 
@@ -46,7 +54,7 @@ impl DescribedEndpoint {
     pub fn table(self) -> Table {
         match self {
             Self::Rows(table) => table,
-            Self::Cone => Table::Sources,
+            Self::Cone | Self::Crossmatch | Self::Skymap => Table::Sources,
         }
     }
 }

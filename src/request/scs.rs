@@ -2,7 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::query::{Circle, Columns, ConeQuery, SkySearch};
-use crate::schema::SEPARATION;
 
 /// The largest radius in degrees.
 const MOST_DEG: f64 = 5.0;
@@ -79,7 +78,7 @@ fn columns(verbosity: usize) -> Columns {
         2 => &MORE,
         _ => return Columns::All,
     };
-    let names = FEW.iter().chain(more).chain([&SEPARATION]);
+    let names = FEW.iter().chain(more);
     Columns::Named(names.map(|name| name.to_string()).collect())
 }
 

@@ -7,7 +7,6 @@ use super::json::Value;
 use super::query::{columns, version_or_time, wrong};
 use crate::error::{Error, Result};
 use crate::query::{Columns, SkySearch};
-use crate::schema::SEPARATION;
 use crate::warehouse::AsOf;
 
 pub(super) static BOTH_AS_OF: Argument = Argument {
@@ -18,7 +17,7 @@ pub(super) static BOTH_AS_OF: Argument = Argument {
     example: "0; objects=0",
 };
 
-/// Columns that every answer has, before that of the separation.
+/// Columns that every answer has, before those that a search says itself.
 const ALWAYS: [&str; 3] = ["r:ra", "r:dec", "r:midpointMjdTai"];
 
 const ARCSEC_OF_DEG: f64 = 3600.0;
@@ -26,7 +25,7 @@ const ARCSEC_OF_DEG: f64 = 3600.0;
 /// Takes what is asked out of the arguments of a request.
 pub(super) fn search(arguments: &mut Arguments<'_>) -> Result<SkySearch> {
     let time = active_time(arguments)?;
-    let columns = with_separation(columns(arguments.remove(COLUMNS.name))?);
+    let columns = with_place(columns(arguments.remove(COLUMNS.name))?);
     let as_of = arguments.remove(AS_OF.name).map(as_of).transpose()?;
     let (as_of, objects_version) = as_of.unwrap_or_default();
     Ok(SkySearch { time, columns, as_of, objects_version })
@@ -52,16 +51,14 @@ pub(super) fn radius_deg(
     }
 }
 
-/// The columns that are asked for, those that every answer has, and the separation at the end.
-fn with_separation(asked: Columns) -> Columns {
+/// The columns that are asked for, and those that every answer has.
+fn with_place(asked: Columns) -> Columns {
     let Columns::Named(mut names) = asked else { return Columns::All };
-    names.retain(|name| name != SEPARATION);
     for name in ALWAYS {
         if !names.iter().any(|asked| asked == name) {
             names.push(name.to_string());
         }
     }
-    names.push(SEPARATION.to_string());
     Columns::Named(names)
 }
 
@@ -88,14 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn the_separation_comes_last_and_the_place_is_always_there() {
+    fn the_place_is_always_there() {
         for (asked, expected) in [
             ("r:raErr", "r:raErr r:ra r:dec r:midpointMjdTai"),
-            ("v:separation_degree,r:dec,r:ra", "r:dec r:ra r:midpointMjdTai"),
+            ("r:dec,r:ra", "r:dec r:ra r:midpointMjdTai"),
         ] {
             let asked = parsed(&format!(r#""columns": "{asked}""#));
             let Columns::Named(names) = asked.columns else { panic!("not named") };
-            assert_eq!(names.join(" "), format!("{expected} v:separation_degree"));
+            assert_eq!(names.join(" "), expected);
         }
     }
 

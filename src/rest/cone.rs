@@ -97,7 +97,7 @@ pub(super) async fn find(
 }
 
 /// The number of objects, as the only row.
-fn counted(total: usize, versions: Versions) -> Result<SendableRecordBatchStream> {
+pub(super) fn counted(total: usize, versions: Versions) -> Result<SendableRecordBatchStream> {
     let count = Field::new("v:count", DataType::Int64, false);
     let schema = Schema::new(vec![count]);
     let schema = answer_schema(&schema, Table::Sources, &versions.to_string());

@@ -71,6 +71,16 @@ impl EndpointState {
         sent.parse(self.endpoint.arguments, &self.app.workers, parse).await
     }
 
+    /// The same on the workers, however short the request is: what it has may take long.
+    pub async fn parse_on_workers<T: Send + 'static>(
+        &self,
+        request: Request,
+        parse: impl FnOnce(Arguments<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let sent = Sent::from_extensions(request.extensions());
+        sent.parse_on_workers(self.endpoint.arguments, &self.app.workers, parse).await
+    }
+
     /// The answer to a GET without arguments.
     pub fn about(&self) -> Response {
         format!("{}\n", self.endpoint.about).into_response()

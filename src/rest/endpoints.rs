@@ -2,12 +2,13 @@
 //! `/` are made from it, so that an endpoint is added here, and its handler in a file of its own.
 
 use super::endpoint::{Endpoint, Returns};
-use super::{cone, crossmatch, plot, rows, schema, stream};
+use super::{cone, crossmatch, plot, rows, schema, skymap, stream};
 use crate::error::Kind;
 use crate::origin::Origin;
 use crate::plot::Picture;
 use crate::request::{
-    ConeRequest, CrossmatchRequest, PlotRequest, RowRequest, SchemaRequest, StreamRequest,
+    ConeRequest, CrossmatchRequest, PlotRequest, RowRequest, SchemaRequest, SkymapRequest,
+    StreamRequest,
 };
 use crate::schema::Table;
 
@@ -17,7 +18,7 @@ const MISSING_ID: (Kind, &str) = (
 );
 
 /// The endpoints, in the order in which documents list them.
-pub(crate) static ENDPOINTS: [Endpoint; 8] = [
+pub(crate) static ENDPOINTS: [Endpoint; 9] = [
     Endpoint {
         path: "/api/v1/sources",
         summary: "the light curves of objects",
@@ -74,6 +75,21 @@ pub(crate) static ENDPOINTS: [Endpoint; 8] = [
         methods: crossmatch::methods,
     },
     Endpoint {
+        path: SkymapRequest::PATH,
+        summary: "the objects in a region of the sky",
+        about: "The objects in a region of the sky, one row per diaObject, as conesearch has it, with v:credible_level and v:startgwMjdTai, \
+                the likeliest cells first. Ask with a map of the sky (a FITS file as the body, skymap or bayestar) and credible_level, or with \
+                moc or polygon, and n_day_before, n_day_after, n, startdate, stopdate, columns, output-format if you like.",
+        table: Table::Sources,
+        arguments: SkymapRequest::ARGUMENTS,
+        returns: Returns::FoundRows,
+        errors: &[(
+            Kind::Argument,
+            "credible_level is missing: give how much of the map's probability, above 0 and at most 1",
+        )],
+        methods: skymap::methods,
+    },
+    Endpoint {
         path: "/api/v1/plot",
         summary: "a light curve as a picture",
         about: "The light curve of an object as a picture: ask with diaObjectId, and output-format (svg, png), quantity (flux, \
@@ -112,11 +128,11 @@ pub(crate) static ENDPOINTS: [Endpoint; 8] = [
         errors: &[
             (
                 Kind::Argument,
-                "endpoint is missing: give one of /api/v1/conesearch, /api/v1/fp, /api/v1/objects, /api/v1/sources",
+                "endpoint is missing: give one of /api/v1/conesearch, /api/v1/crossmatch, /api/v1/fp, /api/v1/objects, /api/v1/skymap, /api/v1/sources",
             ),
             (
                 Kind::NotFound,
-                "endpoint must be one of /api/v1/conesearch, /api/v1/fp, /api/v1/objects, /api/v1/sources, not `/fp`",
+                "endpoint must be one of /api/v1/conesearch, /api/v1/crossmatch, /api/v1/fp, /api/v1/objects, /api/v1/skymap, /api/v1/sources, not `/fp`",
             ),
         ],
         methods: schema::methods,

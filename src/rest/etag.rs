@@ -9,8 +9,8 @@ use axum::response::Response;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch};
 
 use crate::error::{Error, Result};
-use crate::query::{ConeQuery, CrossmatchQuery, Query, SkySearch, Versions};
-use crate::request::{ConeRequest, CrossmatchRequest, RowRequest, ScsRequest};
+use crate::query::{ConeQuery, CrossmatchQuery, Query, RegionQuery, SkySearch, Versions};
+use crate::request::{ConeRequest, CrossmatchRequest, RowRequest, ScsRequest, SkymapRequest};
 
 /// The tag of the answer to a question from one version of its tables. Equal questions have equal tags, however they are written and
 /// whichever server is asked: `versions` names the tables by their ids, and a build answers alike wherever it runs.
@@ -51,6 +51,14 @@ pub(crate) fn question_of_crossmatch(request: &CrossmatchRequest) -> impl Hash {
     let places: Vec<_> = places.iter().map(|place| place.map(f64::to_bits)).collect();
     let what = (places, names, radius_deg.to_bits(), *most);
     (what, time, columns, request.format, request.ids_as_text)
+}
+
+/// The same of a search in a region.
+pub(crate) fn question_of_skymap(request: &SkymapRequest) -> impl Hash {
+    let RegionQuery { region, event_mjd, most, search } = &request.query;
+    let SkySearch { time, columns, as_of: _, objects_version: _ } = search;
+    let what = (region.as_ref(), event_mjd.map(f64::to_bits), *most);
+    (what, time, columns, request.count, request.format, request.ids_as_text)
 }
 
 /// Layer outside of compression: makes the tag of a compressed answer weak, since the same rows are sent in several content codings.

@@ -23,6 +23,7 @@ mod received;
 mod rows;
 mod schema;
 mod scs;
+mod skymap;
 mod stream;
 
 use std::sync::Arc;

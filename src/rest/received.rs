@@ -11,10 +11,10 @@ use axum::response::Response;
 
 use crate::error::{Error, Kind, Result};
 use crate::incoming::{self, Whole};
-use crate::limits::{Client, Limits};
-use crate::request::CrossmatchRequest;
+use crate::limits::{Client, Limits, MAX_MAP_BYTES};
 use crate::request::argument::Argument;
 use crate::request::arguments::{self, Arguments};
+use crate::request::{CrossmatchRequest, SkymapRequest};
 use crate::telemetry::noted;
 use crate::workers::Workers;
 
@@ -27,6 +27,8 @@ pub(crate) const NOT_JSON: &str =
 
 const NO_TABLE: &str = "a body must be JSON or a table and say so: send the header `Content-Type: application/json`, `text/csv` or \
                         `application/x-votable+xml`";
+
+const NO_MAP: &str = "a body must be JSON or a FITS file and say so: send the header `Content-Type: application/json` or `application/fits`";
 
 const NOT_FORM: &str = "a body must be a form and say so: send the header `Content-Type: application/x-www-form-urlencoded`";
 
@@ -47,18 +49,20 @@ enum MediaType {
     Form,
     Csv,
     Votable,
+    Fits,
 }
 
 /// Middleware: receives the whole request before any work is done for it, and puts it into the extensions for [`Sent::from_extensions`]. A
-/// body must be JSON; that of a crossmatch may be a table.
+/// body must be JSON; that of a crossmatch may be a table, and that of a search in a region a FITS file.
 pub(crate) async fn whole(
     State(limits): State<Limits>,
     request: Request,
     next: Next,
 ) -> Result<Response> {
-    let taken: &[MediaType] = match request.uri().path() == CrossmatchRequest::PATH {
-        true => &[MediaType::Json, MediaType::Csv, MediaType::Votable],
-        false => &[MediaType::Json],
+    let taken: &[MediaType] = match request.uri().path() {
+        CrossmatchRequest::PATH => &[MediaType::Json, MediaType::Csv, MediaType::Votable],
+        SkymapRequest::PATH => &[MediaType::Json, MediaType::Fits],
+        _ => &[MediaType::Json],
     };
     receive(limits, taken, request, next).await
 }
@@ -82,18 +86,25 @@ async fn receive(
         return Ok(next.run(request).await); // refused by the route
     }
     let limits = limits.for_caller(Client::from_extensions(request.extensions()));
-    let (mut parts, body) = incoming::receive(request, &limits).await?;
-    noted(&body.bytes);
+    let most = match taken.contains(&MediaType::Fits) {
+        true => limits.options.max_body_bytes.max(MAX_MAP_BYTES),
+        false => limits.options.max_body_bytes,
+    };
+    let (mut parts, body) = incoming::receive_at_most(most, request, &limits).await?;
     let query = parts.uri.query().unwrap_or_default().to_string();
     let media_type = MediaType::from_headers(&parts.headers, &body.bytes)?;
     let Some(media_type) = media_type.filter(|media_type| taken.contains(media_type)) else {
         let text = match taken {
             _ if taken.contains(&MediaType::Form) => NOT_FORM,
             _ if taken.contains(&MediaType::Csv) => NO_TABLE,
+            _ if taken.contains(&MediaType::Fits) => NO_MAP,
             _ => NOT_JSON,
         };
         return Err(Error::new(Kind::MediaType, text));
     };
+    if media_type != MediaType::Fits {
+        noted(&body.bytes);
+    }
     let sent = Sent { method: parts.method.clone(), query, media_type, body };
     parts.extensions.insert(Arc::new(sent));
     Ok(next.run(Request::from_parts(parts, Body::empty())).await)
@@ -118,6 +129,9 @@ impl MediaType {
             "application/x-www-form-urlencoded" => Some(Self::Form),
             "text/csv" => Some(Self::Csv),
             "application/x-votable+xml" | "text/xml" | "application/xml" => Some(Self::Votable),
+            "application/fits" | "image/fits" | "application/gzip" | "application/x-gzip" => {
+                Some(Self::Fits)
+            }
             other if other.starts_with("application/") && other.ends_with("+json") => {
                 Some(Self::Json)
             }
@@ -139,22 +153,41 @@ impl Sent {
         workers: &Workers,
         parse: impl FnOnce(Arguments<'_>) -> Result<T> + Send + 'static,
     ) -> Result<Option<T>> {
-        let large = self.body.bytes.len() > PARSED_HERE_BYTES;
+        match self.body.bytes.len() > PARSED_HERE_BYTES {
+            true => self.parse_on_workers(known, workers, parse).await,
+            false => self.parsed(known, parse),
+        }
+    }
+
+    /// The same on `workers`, however short the request is.
+    pub(crate) async fn parse_on_workers<T: Send + 'static>(
+        self: Arc<Self>,
+        known: &[&'static Argument],
+        workers: &Workers,
+        parse: impl FnOnce(Arguments<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<Option<T>> {
+        let known = known.to_vec();
+        workers.run(async move { self.parsed(&known, parse) }).await
+    }
+
+    fn parsed<T>(
+        &self,
+        known: &[&'static Argument],
+        parse: impl FnOnce(Arguments<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
         let names: Vec<_> = known.iter().map(|argument| argument.name).collect();
-        let parsed = move || {
-            let body = match self.media_type {
-                MediaType::Json => arguments::Body::Json(&self.body.bytes),
-                MediaType::Form => arguments::Body::Form(&self.body.bytes),
-                MediaType::Csv => arguments::Body::Csv(&self.body.bytes),
-                MediaType::Votable => arguments::Body::Votable(&self.body.bytes),
-            };
-            let arguments = arguments::read(body, &self.query, &names)?;
-            if arguments.is_empty() && self.method != Method::POST {
-                return Ok(None);
-            }
-            parse(arguments).map(Some)
+        let body = match self.media_type {
+            MediaType::Json => arguments::Body::Json(&self.body.bytes),
+            MediaType::Form => arguments::Body::Form(&self.body.bytes),
+            MediaType::Csv => arguments::Body::Csv(&self.body.bytes),
+            MediaType::Votable => arguments::Body::Votable(&self.body.bytes),
+            MediaType::Fits => arguments::Body::Fits(&self.body.bytes),
         };
-        if large { workers.run(async { parsed() }).await } else { parsed() }
+        let arguments = arguments::read(body, &self.query, &names)?;
+        if arguments.is_empty() && self.method != Method::POST {
+            return Ok(None);
+        }
+        parse(arguments).map(Some)
     }
 }
 

@@ -1,6 +1,8 @@
 //! `/api/v1/schema`: the columns of one endpoint, as a JSON object with one block per family. Names are sorted and have no prefix. The
 //! columns are those of a request that names none, and with `computed` also those that the server computes.
 
+use std::sync::Arc;
+
 use arrow::datatypes::Schema;
 use axum::extract::{OptionalFromRequest, Request, State};
 use axum::http::header::CONTENT_TYPE;
@@ -11,6 +13,7 @@ use serde_json::{Map, json};
 use super::answer::warned;
 use super::endpoint::EndpointState;
 use crate::error::{Error, Result};
+use crate::query::SearchedIn;
 use crate::request::{DescribedEndpoint, SchemaRequest};
 use crate::schema::{DESCRIPTION, UCD, UNIT, type_name};
 use crate::warehouse::LeftOut;
@@ -46,7 +49,11 @@ async fn answer(
         DescribedEndpoint::Rows(table) => {
             (engine.schema(table)?, engine.computed_schema(table).await?)
         }
-        DescribedEndpoint::Cone => engine.cone_schemas().await?,
+        DescribedEndpoint::Cone => engine.found_schemas(&SearchedIn::Circle).await?,
+        DescribedEndpoint::Crossmatch => {
+            engine.found_schemas(&SearchedIn::Places(Arc::default())).await?
+        }
+        DescribedEndpoint::Skymap => engine.found_schemas(&SearchedIn::Region(None)).await?,
     };
     let mut blocks: Map<_, _> = BLOCKS.map(|named| block(&schema, named)).into_iter().collect();
     if computed {

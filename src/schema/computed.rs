@@ -20,6 +20,11 @@ pub const SEPARATION: &str = "v:separation_degree";
 /// The served name of the column that says which of several places a row lies near.
 pub const PLACE: &str = "v:place";
 
+/// The served name of the column with the credible level of a row in a region of the sky.
+pub const CREDIBLE_LEVEL: &str = "v:credible_level";
+/// The served name of the column with the time of the event that a map of the sky is of.
+pub const EVENT_TIME: &str = "v:startgwMjdTai";
+
 /// A computed column.
 #[derive(Clone, Debug)]
 pub struct ComputedColumn {
@@ -35,7 +40,7 @@ pub struct ComputedColumn {
     pub ucd: &'static str,
     /// One sentence.
     pub description: &'static str,
-    /// An expression over the columns of a row.
+    /// An expression over the columns of a row; empty where the search that found the row says it.
     pub sql: &'static str,
 }
 
@@ -112,7 +117,41 @@ pub static OF_A_LIGHT_CURVE: [ComputedColumn; 2] = [
     },
 ];
 
-/// The computed column of what was found in a circle, whose statement computes it.
+/// What a search near many places says of each row.
+pub static OF_A_CROSSMATCH: [ComputedColumn; 1] = [ComputedColumn {
+    name: "place",
+    family: COMPUTED,
+    data_type: DataType::Utf8,
+    unit: "",
+    ucd: "meta.id",
+    description: "Name of the place, or its number from 0.",
+    sql: "",
+}];
+
+/// What a search in a region says of each row.
+pub static OF_A_REGION: [ComputedColumn; 2] = [
+    ComputedColumn {
+        name: "credible_level",
+        family: COMPUTED,
+        data_type: DataType::Float64,
+        unit: "",
+        ucd: "stat.probability",
+        description: "Probability of all cells of the map whose density is not below that of the cell of r:ra and r:dec; null in a \
+                      region without probabilities.",
+        sql: "",
+    },
+    ComputedColumn {
+        name: "startgwMjdTai",
+        family: COMPUTED,
+        data_type: DataType::Float64,
+        unit: "d",
+        ucd: "time.epoch",
+        description: "Time of the event, DATE-OBS of the map, as MJD in TAI; null where it has none.",
+        sql: "",
+    },
+];
+
+/// What a search in a circle, or near places, says of each row.
 pub static OF_A_CIRCLE: [ComputedColumn; 1] = [ComputedColumn {
     name: "separation_degree",
     family: COMPUTED,
@@ -120,7 +159,7 @@ pub static OF_A_CIRCLE: [ComputedColumn; 1] = [ComputedColumn {
     unit: "deg",
     ucd: "pos.angDistance",
     description: "Angle between the place that was asked for and r:ra and r:dec.",
-    sql: "separation_degree",
+    sql: "",
 }];
 
 /// The computed column of a place on the sky. Fink's table of places has it as its key.

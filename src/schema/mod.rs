@@ -16,8 +16,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 pub use catalog::{CatalogColumn, catalog, describe, described, known, new_table_schema};
 pub use computed::{
-    COMPUTED, ComputedColumn, FLUX_LIMIT, OF_A_CIRCLE, OF_A_LIGHT_CURVE, OF_A_MEASUREMENT,
-    OF_A_PLACE, PLACE, SEPARATION, TAG,
+    COMPUTED, CREDIBLE_LEVEL, ComputedColumn, EVENT_TIME, FLUX_LIMIT, OF_A_CIRCLE, OF_A_CROSSMATCH,
+    OF_A_LIGHT_CURVE, OF_A_MEASUREMENT, OF_A_PLACE, OF_A_REGION, PLACE, SEPARATION, TAG,
 };
 pub use content::content_hash;
 

@@ -21,15 +21,15 @@ use crate::server::Server;
 
 /// A source: object, time and place. Its id is its number.
 #[derive(Clone, Copy, Debug)]
-struct Source {
-    object: i64,
-    mjd: Option<f64>,
-    place: [Option<f64>; 2],
+pub struct Source {
+    pub object: i64,
+    pub mjd: Option<f64>,
+    pub place: [Option<f64>; 2],
 }
 
 /// How many of the files of sources say that their places are known.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Covered {
+pub enum Covered {
     None,
     Some,
     All,
@@ -73,7 +73,7 @@ async fn write_sources(warehouse: &Warehouse, sources: &RecordBatch, covered: Co
     commit(warehouse, Table::Sources, sources.schema(), add).await;
 }
 
-async fn engine(sources: &[Source], covered: Covered) -> Engine {
+pub async fn engine(sources: &[Source], covered: Covered) -> Engine {
     let warehouse = Warehouse::open(&format!("memory://{}", uuid::Uuid::new_v4())).unwrap();
     fill(&warehouse, sources, covered).await;
     Engine::open(EngineOptions::from_warehouse(&warehouse)).await.unwrap()
@@ -119,7 +119,7 @@ async fn fill(warehouse: &Warehouse, sources: &[Source], covered: Covered) {
     commit(warehouse, Table::Objects, states.schema(), add).await;
 }
 
-fn cone(circle: Circle, most: usize) -> ConeQuery {
+pub fn cone(circle: Circle, most: usize) -> ConeQuery {
     let columns = Columns::All;
     let search = SkySearch { time: None, columns, as_of: None, objects_version: None };
     ConeQuery { circle, most, search }
@@ -151,9 +151,9 @@ async fn found(engine: &Engine, query: &ConeQuery) -> (Vec<(i64, i64, f64)>, usi
     (rows.collect(), total)
 }
 
-/// The same, by a look at every source.
-fn expected(sources: &[Source], circle: Circle) -> Vec<(i64, i64, f64)> {
-    let mut newest: BTreeMap<i64, (f64, i64, [Option<f64>; 2])> = BTreeMap::new();
+/// The time, the id and the place of the newest source of each object.
+pub fn newest(sources: &[Source]) -> BTreeMap<i64, (f64, i64, [Option<f64>; 2])> {
+    let mut newest = BTreeMap::new();
     for (id, source) in (0..).zip(sources) {
         let mjd = source.mjd.unwrap_or(f64::NEG_INFINITY);
         let known = newest.entry(source.object).or_insert((mjd, id, source.place));
@@ -161,7 +161,12 @@ fn expected(sources: &[Source], circle: Circle) -> Vec<(i64, i64, f64)> {
             *known = (mjd, id, source.place);
         }
     }
-    let rows = newest.into_iter().filter_map(|(object, (_, id, [ra, dec]))| {
+    newest
+}
+
+/// The same, by a look at every source.
+fn expected(sources: &[Source], circle: Circle) -> Vec<(i64, i64, f64)> {
+    let rows = newest(sources).into_iter().filter_map(|(object, (_, id, [ra, dec]))| {
         let separation = separation_deg([circle.ra_deg, circle.dec_deg], [ra?, dec?])?;
         (separation <= circle.radius_deg).then_some((object, id, separation))
     });
@@ -198,11 +203,11 @@ fn sources(centre: [f64; 2], radius_deg: f64) -> impl Strategy<Value = Vec<Sourc
     prop::collection::vec(source, 1..60)
 }
 
-fn covered() -> impl Strategy<Value = Covered> {
+pub fn covered() -> impl Strategy<Value = Covered> {
     prop::sample::select(vec![Covered::None, Covered::Some, Covered::All])
 }
 
-fn searches() -> impl Strategy<Value = (Circle, Vec<Source>, usize)> {
+pub fn searches() -> impl Strategy<Value = (Circle, Vec<Source>, usize)> {
     let circles = (centre(), radius_deg()).prop_flat_map(|(centre, radius_deg)| {
         let circle = Circle { ra_deg: centre[0], dec_deg: centre[1], radius_deg };
         (Just(circle), sources(centre, radius_deg))

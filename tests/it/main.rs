@@ -57,6 +57,7 @@ mod settings;
 mod shared;
 mod signals;
 mod sky_sql;
+mod skymap;
 mod sql;
 mod sql_command;
 mod stopped;

@@ -19,10 +19,7 @@ const ERRORS: [(Kind, &str); 8] = [
         Kind::TooSlow,
         "the body came too slowly: 1 bytes in 30.0 s; send it at 16384 bytes a second or more",
     ),
-    (
-        Kind::TooLarge,
-        "the body has 4194305 bytes; the limit is 4194304: ask for fewer objects at once",
-    ),
+    (Kind::TooLarge, "the body has 4194305 bytes; the limit is 4194304: ask for less at once"),
     (Kind::MediaType, received::NOT_JSON),
     (
         Kind::Gone,
@@ -148,9 +145,8 @@ fn text(argument: &Argument) -> Schema {
         | Takes::VersionOrTime
         | Takes::NumberOrText
         | Takes::Places
-        | Takes::Predicate => {
-            Schema::Object(ObjectBuilder::new().schema_type(Type::String).build())
-        }
+        | Takes::Cells
+        | Takes::Text => Schema::Object(ObjectBuilder::new().schema_type(Type::String).build()),
         _ => values(argument),
     }
 }
@@ -181,7 +177,14 @@ fn values(argument: &Argument) -> Schema {
             let pairs = ArrayBuilder::new().items(RefOr::T(pair()));
             Schema::AnyOf(any(&[Type::String]).item(pairs).item(named).build())
         }
-        Takes::Predicate => Schema::Object(one(Type::String).build()),
+        Takes::Text => Schema::Object(one(Type::String).build()),
+        Takes::Cells => {
+            let cells =
+                ArrayBuilder::new().items(RefOr::T(Schema::Object(one(Type::Integer).build())));
+            let orders =
+                one(Type::Object).additional_properties(Some(Schema::Array(cells.build())));
+            Schema::AnyOf(any(&[Type::String]).item(orders).build())
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) fn name(table: Table) -> &'static str {
     }
 }
 
-/// The name of the schema of a source with what its object says besides.
+/// The name of the schema of a source with what its object and the search say besides.
 pub(crate) const FOUND: &str = "foundObject";
 
 /// The schema of these rows.

@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::plot;
 use crate::query::{Circle, Columns, ConeQuery, Engine, FoundObjects, SkySearch};
 use crate::rest::bounded::Placement;
-use crate::schema::SEPARATION;
 
 /// An object near a place.
 #[derive(Deserialize)]
@@ -33,7 +32,7 @@ pub(crate) struct FoundRow {
     angle_deg: Option<f64>,
 }
 
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 9] = [
     "r:diaObjectId",
     "r:ra",
     "r:dec",
@@ -43,7 +42,6 @@ const COLUMNS: [&str; 10] = [
     "r:psfFlux",
     "r:psfFluxErr",
     "v:dateUtc",
-    SEPARATION,
 ];
 
 /// The search for the rows of a circle, at most so many.

@@ -2,7 +2,8 @@
 //! values, one connection, every column read into a value of its type.
 //!
 //! Takes connection parameters (`host=/folder/of/the/socket user=... dbname=...`), and a task on each line of standard input:
-//! `{"columns": ["psfFlux"], "lookups": [[id, ...], ...]}`. Prints a line for each task: for each lookup its microseconds and its
+//! `{"columns": ["psfFlux"], "lookups": [[id, ...], ...]}`, or `{"columns": [...], "places": [[ra, dec], ...], "radius_deg": 0.1}` for the rows
+//! in circles, with the separation as one more column. Prints a line for each task: for each lookup its microseconds and its
 //! rows, and sums over all rows by which readers are compared.
 
 use std::error::Error;
@@ -17,7 +18,12 @@ use tokio_postgres::{Client, NoTls, Row, Statement};
 #[serde(deny_unknown_fields)]
 struct Task {
     columns: Vec<String>,
+    #[serde(default)]
     lookups: Vec<Vec<i64>>,
+    #[serde(default)]
+    places: Vec<[f64; 2]>,
+    #[serde(default)]
+    radius_deg: f64,
 }
 
 #[derive(Default, Serialize)]
@@ -40,7 +46,10 @@ fn main() -> Outcome<()> {
         let connection = tokio::spawn(connection);
         for line in stdin().lock().lines() {
             let task: Task = serde_json::from_str(&line?)?;
-            let answer = answer(&client, &task).await?;
+            let answer = match task.places.is_empty() {
+                true => answer(&client, &task).await?,
+                false => circles(&client, &task).await?,
+            };
             let mut out = stdout().lock();
             serde_json::to_writer(&mut out, &answer)?;
             out.write_all(b"\n")?;
@@ -67,6 +76,26 @@ async fn answer(client: &Client, task: &Task) -> Outcome<Answer> {
         };
         for row in &rows {
             read(row, &of_one, &checked, &mut answer)?;
+        }
+        answer.micros.push(begun.elapsed().as_secs_f64() * 1e6);
+        answer.rows.push(rows.len());
+    }
+    Ok(answer)
+}
+
+async fn circles(client: &Client, task: &Task) -> Outcome<Answer> {
+    let names: Vec<_> = task.columns.iter().map(|name| format!("\"{name}\"")).collect();
+    let within = "q3c_radial_query(ra, dec, $1, $2, $3)";
+    let text = format!("SELECT {}, q3c_dist(ra, dec, $1, $2) FROM sources WHERE {within}", names.join(", "));
+    let statement = client.prepare(&text).await?;
+    let mut checked: Vec<_> = task.columns.iter().map(|name| is_checked(name)).collect();
+    checked.push(false);
+    let mut answer = Answer::default();
+    for [ra, dec] in &task.places {
+        let begun = Instant::now();
+        let rows = client.query(&statement, &[ra, dec, &task.radius_deg]).await?;
+        for row in &rows {
+            read(row, &statement, &checked, &mut answer)?;
         }
         answer.micros.push(begun.elapsed().as_secs_f64() * 1e6);
         answer.rows.push(rows.len());
