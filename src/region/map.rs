@@ -4,8 +4,9 @@
 
 use cdshealpix::nested;
 
+use super::cells::{CollectedCells, FINEST, LevelCell};
 use super::fits::{FitsColumn, FitsTable};
-use super::{Cells, FINEST, LevelCell, Region, moc};
+use super::{Region, moc};
 use crate::error::{Error, Result};
 use crate::limits::HeldMemory;
 
@@ -24,7 +25,7 @@ impl SkyMap {
         let mut table = FitsTable::open(bytes)?;
         let observed = table.text("DATE-OBS").map(str::to_string);
         check_frame(&table)?;
-        let mut cells = Cells::new(memory);
+        let mut cells = CollectedCells::new(memory);
         let density =
             ["PROBDENSITY", "PROB", "PROBABILITY"].iter().find_map(|name| table.column(name));
         let is_map = density.is_some();
@@ -44,7 +45,7 @@ impl SkyMap {
             (false, Some(_)) => return Err(no_level()),
             (false, None) => {}
         }
-        Ok(Self { region: cells.into_region(None)?, observed })
+        Ok(Self { region: Region::new(cells, None)?, observed })
     }
 }
 
@@ -53,7 +54,7 @@ pub(super) fn no_level() -> Error {
     Error::argument("credible_level is given, but the region has no probabilities: leave it out")
 }
 
-/// Cells are those of ICRS: a map in galactic coordinates has others.
+/// CollectedCells are those of ICRS: a map in galactic coordinates has others.
 fn check_frame(table: &FitsTable<'_>) -> Result<()> {
     match table.text("COORDSYS") {
         None | Some("C" | "c" | "ICRS" | "EQUATORIAL" | "EQUATOR") => Ok(()),
@@ -63,12 +64,12 @@ fn check_frame(table: &FitsTable<'_>) -> Result<()> {
     }
 }
 
-/// Cells of any order, by their numbers, with densities.
+/// CollectedCells of any order, by their numbers, with densities.
 fn read_multi_order(
     table: &mut FitsTable<'_>,
     uniq: &FitsColumn,
     density: &FitsColumn,
-    cells: &mut Cells,
+    cells: &mut CollectedCells,
 ) -> Result<()> {
     table.for_each_row(|row| {
         let (number, density) = (moc::long(uniq, row)?, first(density, row)?);
@@ -84,7 +85,11 @@ fn first(column: &FitsColumn, row: &[u8]) -> Result<f64> {
 }
 
 /// All cells of one order, in their order; rows may have many of them.
-fn read_flat(table: &mut FitsTable<'_>, column: &FitsColumn, cells: &mut Cells) -> Result<()> {
+fn read_flat(
+    table: &mut FitsTable<'_>,
+    column: &FitsColumn,
+    cells: &mut CollectedCells,
+) -> Result<()> {
     let nside = table.length("NSIDE")?;
     let order =
         nside.checked_ilog2().filter(|order| nside.is_power_of_two() && *order <= FINEST.into());
@@ -129,7 +134,7 @@ fn read_flat(table: &mut FitsTable<'_>, column: &FitsColumn, cells: &mut Cells) 
 }
 
 /// Keeps the cells of the highest densities that have so much of the probability, each with the probability of all cells up to it.
-fn keep_level(cells: &mut Cells, level: f64) -> Result<()> {
+fn keep_level(cells: &mut CollectedCells, level: f64) -> Result<()> {
     let all = &mut cells.cells;
     // healpy marks cells that were not observed by a negative number.
     all.retain(|cell| cell.level > 0.0);

@@ -1,13 +1,14 @@
 //! Reads a MOC (Multi-Order Coverage map), the cells of a part of the sky: in FITS, or in JSON.
 //! Source: IVOA recommendation MOC 2.0, <https://www.ivoa.net/documents/MOC/>.
 
+use super::Region;
+use super::cells::{CollectedCells, FINEST, LevelCell};
 use super::fits::{FitsColumn, FitsTable};
-use super::{Cells, FINEST, LevelCell, Region};
 use crate::error::{Error, Result};
 use crate::limits::HeldMemory;
 
 /// Reads the cells of a table: their numbers, of any order, or ranges of those of order 29.
-pub(super) fn read_fits(table: &mut FitsTable<'_>, cells: &mut Cells) -> Result<()> {
+pub(super) fn read_fits(table: &mut FitsTable<'_>, cells: &mut CollectedCells) -> Result<()> {
     if table.text("MOCDIM").is_some_and(|dimension| dimension != "SPACE") {
         return Err(Error::argument("MOCDIM must be SPACE: send a MOC of the sky alone"));
     }
@@ -33,7 +34,11 @@ fn no_map(table: &FitsTable<'_>) -> Error {
     ))
 }
 
-fn read_numbers(table: &mut FitsTable<'_>, uniq: &FitsColumn, cells: &mut Cells) -> Result<()> {
+fn read_numbers(
+    table: &mut FitsTable<'_>,
+    uniq: &FitsColumn,
+    cells: &mut CollectedCells,
+) -> Result<()> {
     table.for_each_row(|row| {
         let number = long(uniq, row)?;
         let cell = LevelCell::from_uniq(number, f64::NAN);
@@ -42,7 +47,11 @@ fn read_numbers(table: &mut FitsTable<'_>, uniq: &FitsColumn, cells: &mut Cells)
 }
 
 /// Rows are, in turn, the first cell of a range and the one after its last.
-fn read_ranges(table: &mut FitsTable<'_>, range: &FitsColumn, cells: &mut Cells) -> Result<()> {
+fn read_ranges(
+    table: &mut FitsTable<'_>,
+    range: &FitsColumn,
+    cells: &mut CollectedCells,
+) -> Result<()> {
     let (mut from, most) = (None, 12 << (2 * FINEST));
     table.for_each_row(|row| {
         let number = long(range, row)?;
@@ -75,12 +84,12 @@ pub(super) fn no_cell(what: &str, number: u64) -> Error {
 }
 
 /// A MOC that comes as orders and numbers of cells: JSON has `{"3": [1, 2], "5": [17]}`.
-pub struct MocCells(Cells);
+pub struct MocCells(CollectedCells);
 
 impl MocCells {
     /// None yet.
     pub fn new(memory: HeldMemory) -> Self {
-        Self(Cells::new(memory))
+        Self(CollectedCells::new(memory))
     }
 
     /// Adds a cell. Errors: `Argument` where there is none of this order and number.
@@ -93,6 +102,6 @@ impl MocCells {
     /// The region. Errors: `Argument` where cells lie in each other.
     pub fn into_region(mut self) -> Result<Region> {
         self.0.sort()?;
-        self.0.into_region(None)
+        Region::new(self.0, None)
     }
 }

@@ -7,7 +7,8 @@ use cdshealpix::nested;
 use cdshealpix::sph_geom::coo3d::{Coo3D, LonLat, LonLatT, UnitVect3, Vec3};
 use cdshealpix::sph_geom::{ContainsSouthPoleMethod, Polygon as Sides};
 
-use super::{Cells, LevelCell, Region};
+use super::Region;
+use super::cells::{CollectedCells, LevelCell};
 use crate::astronomy::{CELL_ORDER, cells_within, is_place};
 use crate::error::{Error, Result};
 use crate::limits::HeldMemory;
@@ -44,12 +45,12 @@ impl Region {
         let is_coarse =
             |order: &u8| cells_within(*order, radius_rad.to_degrees()) <= MOST_RIM_CELLS;
         let order = (0..=CELL_ORDER).rev().find(is_coarse).unwrap_or_default();
-        let (mut cells, mut rim) = (Cells::new(memory), Vec::new());
+        let (mut cells, mut rim) = (CollectedCells::new(memory), Vec::new());
         let sides: Vec<_> = (0..corners.len()).collect();
         for base in 0..12 {
             polygon.cover((0, base), order, &sides, &mut cells, &mut rim)?;
         }
-        cells.into_region(Some((rim, polygon)))
+        Region::new(cells, Some((rim, polygon)))
     }
 }
 
@@ -93,7 +94,7 @@ impl Polygon {
         (order, number): (u8, u64),
         finest: u8,
         near: &[usize],
-        cells: &mut Cells,
+        cells: &mut CollectedCells,
         rim: &mut Vec<LevelCell>,
     ) -> Result<()> {
         let (lon, lat) = nested::center(order, number);

@@ -112,8 +112,8 @@ mod tests {
             Columns::All => usize::MAX,
             Columns::Named(names) => names.len(),
         };
-        assert_eq!(count("RA=1&DEC=2&SR=3&VERB=1"), 9);
-        assert_eq!(count("ra=1&dec=2&sr=3&x=4"), 16);
+        assert_eq!(count("RA=1&DEC=2&SR=3&VERB=1"), 8);
+        assert_eq!(count("ra=1&dec=2&sr=3&x=4"), 15);
         assert_eq!(count("Ra=1&Dec=2&Sr=3&Verb=3"), usize::MAX);
         let most = |query: &str| ScsRequest::parse(query).unwrap().query.most;
         assert_eq!(most("RA=1&DEC=2&SR=0&MAXREC=7"), 0);
