@@ -44,7 +44,7 @@ static DAYS_AFTER: Argument = Argument {
 
 static MOST: Argument = Argument {
     name: "n",
-    about: "At most so many objects, those of the smallest credible levels: 10,000 if it is left out, at most 1,000,000. \
+    about: "At most so many objects, those of the smallest credible levels, or else ids: 10,000 if it is left out, at most 1,000,000. \
             `X-Diaflight-Warning` says where there are more.",
     takes: Takes::NumberOrText,
     is_required: false,
@@ -149,11 +149,11 @@ impl SkymapRequest {
         Ok(Self { query, count, format, ids_as_text, ignored_arguments })
     }
 
-    /// What an answer says where it has not all objects: `2 of 4 objects, of the smallest credible levels; n=4 gives all`.
+    /// What an answer says where it has not all objects: `2 of 4 objects, the first in this order; n=4 gives all`.
     pub fn cut(&self, total: usize) -> Option<String> {
         let answered = total.min(self.query.most);
         (answered < total).then(|| {
-            format!("{answered} of {total} objects, of the smallest credible levels; n={total} gives all")
+            format!("{answered} of {total} objects, the first in this order; n={total} gives all")
         })
     }
 

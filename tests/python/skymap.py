@@ -116,7 +116,7 @@ assert 0 < (before_of < 0.3).sum() < len(ids)
 some = ask(multi_order, credible_level=1, startdate="2000-01-01", n=3)
 everyone = found(multi_order, credible_level=1, startdate="2000-01-01")
 assert [row["r:diaObjectId"] for row in some.json()] == everyone[:3]
-assert some.headers["X-Diaflight-Warning"] == f"3 of {len(everyone)} objects, of the smallest credible levels; n={len(everyone)} gives all"
+assert some.headers["X-Diaflight-Warning"] == f"3 of {len(everyone)} objects, the first in this order; n={len(everyone)} gives all"
 whole = ask(multi_order, credible_level=1, startdate="2000-01-01", columns="*", n=1).json()[0]
 assert list(whole)[-2:] == ["v:credible_level", "v:startgwMjdTai"] and "v:separation_degree" not in whole and len(whole) > 100
 
