@@ -71,7 +71,8 @@ def made(built, arguments, name, objects, sources, places):
 SOURCE = pa.struct([("diaObjectId", pa.int64()), ("diaSourceId", pa.int64()), ("midpointMjdTai", pa.float64()), ("band", pa.string()),
                     ("psfFlux", pa.float32()), ("psfFluxErr", pa.float32()), ("ra", pa.float64()), ("dec", pa.float64())])
 OBJECT = pa.struct([("diaObjectId", pa.int64()), ("ra", pa.float64()), ("dec", pa.float64())])
-SCHEMA = pa.schema([("diaSource", SOURCE), ("diaObject", OBJECT)])
+FORCED = pa.struct([("diaForcedSourceId", pa.int64()), ("diaObjectId", pa.int64()), ("midpointMjdTai", pa.float64()), ("psfFlux", pa.float32())])
+SCHEMA = pa.schema([("diaSource", SOURCE), ("diaObject", OBJECT), ("prvDiaForcedSources", pa.list_(FORCED))])
 
 
 def packets(random, first, visit, ra, dec, objects):
@@ -82,7 +83,9 @@ def packets(random, first, visit, ra, dec, objects):
     source = [ids, ids + visit * 100 + 1, 61_000 + visit + numpy.arange(n) / n, numpy.array(list("ugrizy"))[ids % 6], random.normal(1000, 300, n).astype("f4"),
               numpy.full(n, 50, "f4"), *scattered]
     struct = lambda of, columns: pa.StructArray.from_arrays([pa.array(column, field.type) for column, field in zip(columns, of)], fields=list(of))
-    return pa.table([struct(SOURCE, source), struct(OBJECT, [ids, ra, dec])], SCHEMA)
+    # A server waits for each table: one forced measurement makes the third.
+    forced = [[{"diaForcedSourceId": 1, "diaObjectId": int(ids[0]), "midpointMjdTai": 61_000.0, "psfFlux": 0.0}]] + [[]] * (n - 1)
+    return pa.table([struct(SOURCE, source), struct(OBJECT, [ids, ra, dec]), pa.array(forced, SCHEMA.field(2).type)], SCHEMA)
 
 
 class Engine:
