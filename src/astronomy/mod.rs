@@ -19,7 +19,8 @@ pub use cells::{CellList, IN_CELLS};
 use function::Function;
 pub use photometry::{ab_mag, ab_mag_err};
 pub use sky::{
-    CELL_ORDER, IN_CONE, SEPARATION, cell, cells_of_circle, cells_within, is_place, separation_deg,
+    CELL_ORDER, IN_CONE, SEPARATION, cell, cell_width_deg, cells_of_circle, cells_within, is_place,
+    separation_deg,
 };
 pub use time::{mjd_to_iso_utc, night_mjd_tai, utc_to_mjd_tai};
 

@@ -121,6 +121,11 @@ pub fn cells_within(order: u8, radius_deg: f64) -> f64 {
     part_of_sphere * nested::n_hash(order) as f64
 }
 
+/// How wide a cell of an order is: the square root of its area.
+pub fn cell_width_deg(order: u8) -> f64 {
+    (4.0 * std::f64::consts::PI / nested::n_hash(order) as f64).sqrt().to_degrees()
+}
+
 /// The HEALPix cell of a position. A position within rounding of a border may be in either of the cells.
 fn healpix_index(function: &str, order: f64, [ra_deg, dec_deg]: [f64; 2]) -> Result<Option<i64>> {
     if order.fract() != 0.0 || !(0.0..=MOST_ORDER).contains(&order) {

@@ -1,7 +1,7 @@
 //! The objects near each of many places, by the place of their newest source.
 //!
-//! Places are looked at in the order of the sky, some thousands together, so that a page of the table of places is read once or twice,
-//! and memory does not grow with their number.
+//! Places are looked at in the order of the sky, many together: a page of the table of places is read once or twice, and one of the
+//! sources, which lie in another order, once for each of these parts. Memory does not grow with the number of places.
 
 use std::sync::Arc;
 
@@ -12,11 +12,13 @@ use super::found::{FoundObject, FoundObjects, SearchedIn};
 use super::near::Near;
 use super::place_grid::PlaceGrid;
 use super::prepared_tables::PreparedTables;
-use crate::astronomy::{CELL_ORDER, cell};
+use crate::astronomy::{CELL_ORDER, cell, cell_width_deg};
 use crate::error::Result;
 
-/// Places that are looked at together.
-const PLACES_AT_ONCE: usize = 8192;
+/// Cells of the table of places that are looked at together: in the densest fields they have fewer objects than can be.
+const CELLS_AT_ONCE: f64 = (3 << 18) as f64;
+/// The most places that are looked at together.
+const MOST_PLACES: f64 = (1 << 17) as f64;
 
 /// A search near many places.
 #[derive(Clone, Debug)]
@@ -34,13 +36,14 @@ pub struct CrossmatchQuery {
 }
 
 impl Engine {
-    /// Looks for the objects near all places. Errors: `TooLarge` for more than a million near some thousands of them.
+    /// Looks for the objects near all places. Errors: `TooLarge` for more than a million near those that are looked at
+    /// together.
     pub async fn crossmatch(&self, query: &CrossmatchQuery) -> Result<FoundObjects> {
         let tables = self.tables_of_search(&query.search).await?;
         let mut in_sky_order: Vec<u32> = (0..query.places.len() as u32).collect();
         in_sky_order.sort_by_cached_key(|number| cell(CELL_ORDER, query.places[*number as usize]));
         let mut near = vec![Vec::new(); query.places.len()];
-        for numbers in in_sky_order.chunks(PLACES_AT_ONCE) {
+        for numbers in in_sky_order.chunks(places_at_once(query.radius_deg)) {
             self.match_some(&tables, query, numbers, &mut near).await?;
         }
         let objects = near.concat();
@@ -71,6 +74,12 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// So many places have few enough cells around them.
+fn places_at_once(radius_deg: f64) -> usize {
+    let cells_across = 2.0 * radius_deg / cell_width_deg(CELL_ORDER) + 2.0;
+    (CELLS_AT_ONCE / (cells_across * cells_across)).clamp(1.0, MOST_PLACES) as usize
 }
 
 /// Adds an object to the nearest so far, which are in order.

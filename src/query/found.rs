@@ -28,7 +28,7 @@ const ROWS_AT_ONCE: usize = 1024;
 /// from as many pages as all of them.
 const BYTES_AT_ONCE: usize = 8 << 20;
 /// At most so many rows are.
-const MOST_AT_ONCE: usize = 1 << 16;
+const MOST_AT_ONCE: usize = 1 << 17;
 
 /// An object near a place, or in a region.
 #[derive(Clone, Copy, Debug, PartialEq)]
