@@ -205,7 +205,7 @@ fn with_key(mut asked: Columns, searched_in: &SearchedIn) -> (Columns, Option<St
     let key = served(KEY);
     let Columns::Named(named) = &mut asked else { return (asked, None) };
     let own = searched_in.columns().concat();
-    named.retain(|name| !own.iter().any(|column| column.documented().name() == name));
+    named.retain(|name| !own.iter().any(|column| column.is_served_as(name)));
     if named.contains(&key) {
         return (asked, None);
     }

@@ -50,11 +50,11 @@ impl SkyMap {
 }
 
 /// The error of a level of a region that has no probabilities.
-pub(super) fn no_level() -> Error {
+fn no_level() -> Error {
     Error::argument("credible_level is given, but the region has no probabilities: leave it out")
 }
 
-/// CollectedCells are those of ICRS: a map in galactic coordinates has others.
+/// Cells are those of ICRS: a map in galactic coordinates has others.
 fn check_frame(table: &FitsTable<'_>) -> Result<()> {
     match table.text("COORDSYS") {
         None | Some("C" | "c" | "ICRS" | "EQUATORIAL" | "EQUATOR") => Ok(()),
@@ -64,7 +64,7 @@ fn check_frame(table: &FitsTable<'_>) -> Result<()> {
     }
 }
 
-/// CollectedCells of any order, by their numbers, with densities.
+/// Cells of any order, by their numbers, with densities.
 fn read_multi_order(
     table: &mut FitsTable<'_>,
     uniq: &FitsColumn,
@@ -81,7 +81,11 @@ fn read_multi_order(
 
 fn first(column: &FitsColumn, row: &[u8]) -> Result<f64> {
     let value = column.doubles(row).and_then(|mut values| values.next());
-    value.ok_or_else(|| Error::argument("the probabilities must be of format D or E"))
+    value.ok_or_else(no_density)
+}
+
+fn no_density() -> Error {
+    Error::argument("the probabilities must be of format D or E")
 }
 
 /// All cells of one order, in their order; rows may have many of them.
@@ -120,13 +124,10 @@ fn read_flat(
     let (layer, mut next) = (nested::get(order), 0);
     table.for_each_row(|row| {
         let values = column.doubles(row);
-        for value in
-            values.ok_or_else(|| Error::argument("the probabilities must be of format D or E"))?
-        {
-            let cell = if is_ring { layer.from_ring(next) } else { next };
-            cells.push(
-                LevelCell::new(order, cell, value).ok_or_else(|| moc::no_cell("cell", cell))?,
-            )?;
+        for value in values.ok_or_else(no_density)? {
+            let number = if is_ring { layer.from_ring(next) } else { next };
+            let cell = LevelCell::new(order, number, value);
+            cells.push(cell.ok_or_else(|| moc::no_cell("cell", number))?)?;
             next += 1;
         }
         Ok(())

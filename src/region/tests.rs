@@ -1,3 +1,5 @@
+//! Files and cells as clients may send them, and polygons against the plane in which their sides are straight.
+
 use proptest::prelude::*;
 
 use super::*;

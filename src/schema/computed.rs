@@ -174,6 +174,11 @@ pub static OF_A_PLACE: [ComputedColumn; 1] = [ComputedColumn {
 }];
 
 impl ComputedColumn {
+    /// Whether it has a served name.
+    pub fn is_served_as(&self, served: &str) -> bool {
+        served.split_once(':') == Some((self.family, self.name))
+    }
+
     /// The served field for documents, when there is no table.
     pub fn documented(&self) -> Field {
         self.field(self.data_type.clone())
